@@ -1,0 +1,68 @@
+"""Fixtures that every area of the tests may use: the shared input data and real databases.
+
+* `shared_data` (also importable as a function: `from tests.conftest import shared_data`): the folder of real input data.
+* `database_url`: an empty database, the test runs once on SQLite and once on PostgreSQL.
+* `sqlite_url`, `fresh_postgres_url()`: an empty database of one kind.
+* `postgres_server`: the server itself, for fixtures of a wider scope.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres_server import PostgresServer, running_postgres
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def shared_data() -> Path:
+    """Return the folder of shared input data (RTSM_SHARED_DATA, else ../shared/data beside the repository), or skip the test."""
+    folder = Path(os.environ.get("RTSM_SHARED_DATA") or REPOSITORY.parent / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no shared input data at {folder}: set RTSM_SHARED_DATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(name="shared_data", scope="session")
+def shared_data_fixture() -> Path:
+    """The folder of shared input data; the test is skipped where it is absent."""
+    return shared_data()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server, one for all xdist workers of the run."""
+    with running_postgres(os.environ.get("PYTEST_XDIST_TESTRUNUID")) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_server: PostgresServer) -> Iterator[Callable[[], str]]:
+    """A function that gives the SQLAlchemy URL of a new empty PostgreSQL database; all are dropped after the test."""
+    made: list[str] = []
+
+    def fresh(template: str | None = None) -> str:
+        made.append(postgres_server.fresh_url(template))
+        return made[-1]
+
+    yield fresh
+    for url in made:
+        postgres_server.drop(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'rtsm.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The SQLAlchemy URL of an empty database: the test runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+    else:
+        url = request.getfixturevalue("fresh_postgres_url")()
+    return url

