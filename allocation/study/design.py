@@ -1,0 +1,145 @@
+"""What is compared, and how subjects are allocated: arms, strata, cohorts, epochs, randomization events, caps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from allocation.study.model import Code, ProtocolPart, Text
+
+
+class AsTreated(ProtocolPart):
+    """When a subject of this arm counts as treated by another one (SDTM ACTARM).
+
+    A subject who never received `unless_dose_level` is reported as treated by `then_arm`.
+    """
+
+    unless_dose_level: Code
+    then_arm: Code
+
+
+class Arm(ProtocolPart):
+    """A treatment arm. `ratio` is its share of the allocation (integer, relative to the other arms)."""
+
+    code: Code = Field(max_length=20, description="SDTM ARMCD: at most 20 characters")
+    name: Text = Field(max_length=200)
+    ratio: int = Field(ge=1, le=100)
+    description: str = ""
+    start_dose_level: Code | None = None
+    as_treated: AsTreated | None = None
+
+
+class Level(ProtocolPart):
+    """One level of a stratification factor."""
+
+    code: Code
+    label: Text
+
+
+class StratificationFactor(ProtocolPart):
+    """A factor that randomization is stratified by. `source` says who states its value."""
+
+    code: Code
+    name: Text
+    levels: tuple[Level, ...] = Field(min_length=2)
+    source: Literal["entered", "edc", "site", "country", "region"] = "entered"
+    weight: float = Field(default=1.0, ge=0, description="weight in minimization (unused by blocks)")
+
+
+class Cohort(ProtocolPart):
+    """A group of subjects enrolled together; `after` names the cohort that must close first (sequential)."""
+
+    code: Code
+    name: Text
+    arms: tuple[Code, ...] = ()
+    cap: int | None = Field(default=None, ge=1)
+    after: Code | None = None
+    open: bool = True
+
+
+class RandomizationEvent(ProtocolPart):
+    """One randomization that a subject passes: at which visit, by which method, within which strata.
+
+    `method` list: a statistician's uploaded list; permuted_block: a list that the service generates from a seed. `block_sizes` are
+    readable by the unblinded statistician only. `held_by` says what owns a block sequence beside the stratum.
+    """
+
+    code: Code
+    visit: Code
+    method: Literal[
+        "permuted_block", "list", "complete", "minimization", "biased_coin", "big_stick", "urn"
+    ] = "permuted_block"
+    block_sizes: tuple[int, ...] = ()
+    factors: tuple[Code, ...] = ()
+    held_by: Literal["stratum", "site", "country", "region"] = "stratum"
+    arms: tuple[Code, ...] = Field(default=(), description="empty: all arms of the study")
+    supply_gate: Literal["none", "all_kit_types", "chosen_kit_types"] = "none"
+    gate_kit_types: tuple[Code, ...] = ()
+    forced: Literal["none", "FR0a", "FR0b", "FR1", "FR2"] = "none"
+    parameters: dict[str, float] = Field(
+        default_factory=dict, description="parameters of the adaptive methods"
+    )
+
+
+class Epoch(ProtocolPart):
+    """A planned period of the study; `term` is its SDTM EPOCH controlled term (codelist C99079)."""
+
+    code: Code
+    name: Text
+    term: Text
+
+
+class Element(ProtocolPart):
+    """A building block of an arm (SDTM TE). Its start is a visit (plus days) so that SE can be derived.
+
+    `starts_at_visit` None: the element starts at the subject's screening. `start_offset_days` counts from that visit's date.
+    """
+
+    code: Code = Field(max_length=8, description="SDTM ETCD: at most 8 characters")
+    name: Text = Field(max_length=40)
+    start_rule: Text
+    end_rule: str = ""
+    duration: str = Field(default="", pattern=r"^(P.+)?$", description="ISO 8601 duration")
+    starts_at_visit: Code | None = None
+    start_offset_days: int = 0
+    starts_after_treatment: bool = Field(
+        default=False, description="True: starts when the treatment epoch has ended (follow-up)"
+    )
+
+
+class Cell(ProtocolPart):
+    """What an arm goes through in an epoch (SDTM TA): elements in order, with the branch and transition texts."""
+
+    arm: Code
+    epoch: Code
+    elements: tuple[Code, ...] = Field(min_length=1)
+    branch: str = ""
+    transition: str = ""
+
+
+class Cap(ProtocolPart):
+    """An upper limit on screening or randomization. `key` is empty for the study, else the country, site, cohort or stratum."""
+
+    kind: Literal["screening", "randomization", "forced_randomization"]
+    scope: Literal["study", "region", "country", "site", "cohort", "stratum"] = "study"
+    key: str = ""
+    limit: int = Field(ge=0)
+    at_cap: Literal["refuse", "finish_screening"] = "finish_screening"
+
+
+class Criterion(ProtocolPart):
+    """An inclusion or exclusion criterion (SDTM TI)."""
+
+    code: Code = Field(max_length=8, description="SDTM IETESTCD")
+    category: Literal["INCLUSION", "EXCLUSION"]
+    text: Text
+
+
+class TrialParameter(ProtocolPart):
+    """A row of SDTM TS that the protocol states itself; the service adds those that it knows (RANDOM, NARMS, STRATFCT, ...)."""
+
+    code: Code = Field(max_length=8, description="SDTM TSPARMCD")
+    name: Text
+    values: tuple[str, ...] = Field(min_length=1)
+    null_flavor: str = ""

@@ -1,0 +1,19 @@
+"""The common shape of every part of a protocol: strict, frozen, and with field names that the YAML uses."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")]
+"""A short identifier that the ledger, the files and the exports use as a key."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+"""A non-empty text for people."""
+
+
+class ProtocolPart(BaseModel):
+    """A frozen piece of a protocol; an unknown key is an error, so that a typing slip never goes unnoticed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)

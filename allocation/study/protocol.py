@@ -1,0 +1,134 @@
+"""A whole protocol as data: the one document that the service, the simulator and the exports are driven by."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from allocation.study.consistency import cross_reference_errors
+from allocation.study.design import (
+    Arm,
+    Cap,
+    Cell,
+    Cohort,
+    Criterion,
+    Element,
+    Epoch,
+    RandomizationEvent,
+    StratificationFactor,
+    TrialParameter,
+)
+from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
+from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
+
+
+class Identity(ProtocolPart):
+    """Which study and which version of its protocol this is. `version` counts up from 1; `amendment` is for people."""
+
+    id: Code
+    title: Text
+    version: int = Field(ge=1)
+    amendment: str = ""
+    phase: str = ""
+    sponsor: str = ""
+    indication: str = ""
+    mode: Literal["test", "training", "production"] = "test"
+    blinding: Literal["double_blind", "single_blind", "open_label"] = "double_blind"
+    planned_subjects: int = Field(default=0, ge=0)
+    planned_start: date | None = None
+    planned_enrolment_end: date | None = None
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+
+
+class UsubjidRule(ProtocolPart):
+    """How the unique subject identifier (SDTM USUBJID) is put together: Python format fields study, site, subject."""
+
+    template: str = "{study}-{site}-{subject}"
+
+
+class Unblinding(ProtocolPart):
+    """Who may break a code and how many approvals that takes."""
+
+    emergency_by: tuple[str, ...] = ("investigator",)
+    approval_by: str | None = None
+    site_notified: bool = True
+
+
+class Screening(ProtocolPart):
+    """What is asked at screening. `require_eligibility`: randomization needs an eligibility record first."""
+
+    visit: Code
+    require_eligibility: bool = True
+    age_min: int | None = Field(default=None, ge=0, le=130)
+    age_max: int | None = Field(default=None, ge=0, le=130)
+    max_days_to_randomization: int | None = Field(default=None, ge=0)
+
+
+class Edc(ProtocolPart):
+    """Whether eligibility comes from an EDC (`unified`) or from the site desk (`standalone`), and which item is what."""
+
+    mode: Literal["standalone", "unified"] = "standalone"
+    field_map: dict[str, str] = Field(default_factory=dict)
+
+
+class Protocol(ProtocolPart):
+    """A whole protocol, versioned. References between its parts are checked on construction."""
+
+    schema_version: Literal[1] = 1
+    study: Identity
+    subject_identifier: UsubjidRule = UsubjidRule()
+    arms: tuple[Arm, ...] = Field(min_length=1)
+    stratification: tuple[StratificationFactor, ...] = ()
+    cohorts: tuple[Cohort, ...] = ()
+    randomization: tuple[RandomizationEvent, ...] = Field(min_length=1)
+    caps: tuple[Cap, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    screening: Screening
+    epochs: tuple[Epoch, ...] = Field(min_length=1)
+    elements: tuple[Element, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    visits: tuple[Visit, ...] = Field(min_length=1)
+    dose_levels: tuple[DoseLevel, ...] = ()
+    dispensing: tuple[Dispensing, ...] = ()
+    titration: tuple[Titration, ...] = ()
+    exposure: Exposure = Exposure()
+    blinding_groups: tuple[BlindingGroup, ...] = ()
+    kit_types: tuple[KitType, ...] = ()
+    depots: tuple[Depot, ...] = ()
+    countries: tuple[Country, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    sites: tuple[Site, ...] = ()
+    supply: Supply = Supply()
+    unblinding: Unblinding = Unblinding()
+    edc: Edc = Edc()
+    trial_parameters: tuple[TrialParameter, ...] = ()
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Protocol:
+        errors = cross_reference_errors(self)
+        if errors:
+            raise ValueError("\n".join(errors))
+        return self
+
+    def visit(self, code: str) -> Visit | None:
+        """The planned visit of that code, or None."""
+        return next((visit for visit in self.visits if visit.code == code), None)
+
+    def arm(self, code: str) -> Arm | None:
+        """The arm of that code, or None."""
+        return next((arm for arm in self.arms if arm.code == code), None)
+
+    def kit_type(self, code: str) -> KitType | None:
+        """The kit type of that code, or None."""
+        return next((kit_type for kit_type in self.kit_types if kit_type.code == code), None)
+
+    def country(self, code: str) -> Country | None:
+        """The country of that ISO code, or None."""
+        return next((country for country in self.countries if country.code == code), None)
+
+    def event(self, code: str) -> RandomizationEvent | None:
+        """The randomization event of that code, or None."""
+        return next((event for event in self.randomization if event.code == code), None)

@@ -1,0 +1,181 @@
+"""What is shipped and stored: kit types, expiry windows, depots, lanes, countries, sites, and the resupply parameters."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from allocation.study.model import Code, ProtocolPart, Text
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is not an IANA time zone; write it like Europe/Berlin") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA time zone name; dates are judged in it."""
+
+CountryCode = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$", description="ISO 3166-1 alpha-3, as SDTM DM.COUNTRY")
+]
+
+
+class ExpiryWindows(ProtocolPart):
+    """Days before expiry after which a kit may no more be shipped (DNS), counted (DNC) or dispensed (DND)."""
+
+    dns_days: int = Field(default=0, ge=0, le=3650)
+    dnc_days: int = Field(default=0, ge=0, le=3650)
+    dnd_days: int = Field(default=0, ge=0, le=3650)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ExpiryWindows:
+        if not self.dns_days >= self.dnc_days >= self.dnd_days:
+            raise ValueError(
+                f"dns_days {self.dns_days}, dnc_days {self.dnc_days}, dnd_days {self.dnd_days}: must be DNS >= DNC >= DND, "
+                "or a kit could be shipped that may not be dispensed"
+            )
+        return self
+
+
+class StorageLimits(ProtocolPart):
+    """The label's storage range in degrees Celsius."""
+
+    min_celsius: Decimal
+    max_celsius: Decimal
+
+
+class KitType(ProtocolPart):
+    """A kind of kit. Kit types that look alike to blinded people share a `blinding_group`, whose name they see instead."""
+
+    code: Code
+    name: Text
+    blinding_group: Code
+    units_per_kit: Decimal = Field(gt=0)
+    unit: Text
+    strength: str = ""
+    storage: StorageLimits | None = None
+    expiry: ExpiryWindows = ExpiryWindows()
+    block_size: int = Field(default=1, ge=1, description="orders are rounded up to a multiple of it")
+    serialized: bool = True
+    cost: Decimal | None = Field(default=None, ge=0, description="in the study's currency, per kit")
+
+
+class BlindingGroup(ProtocolPart):
+    """Kit types that blinded people cannot tell apart; `label` is the name that they read."""
+
+    code: Code
+    label: Text
+
+
+class Depot(ProtocolPart):
+    """A depot: `kind` central or local; `supplied_by` names the depot that refills it."""
+
+    code: Code
+    name: Text
+    country: CountryCode
+    timezone: TimeZone
+    kind: Literal["central", "local"] = "central"
+    supplied_by: Code | None = None
+
+
+class Lane(ProtocolPart):
+    """How long a shipment takes from a depot to a country (or to one site, which goes first), in calendar days."""
+
+    depot: Code
+    country: CountryCode | None = None
+    site: Code | None = None
+    lead_time_days: int = Field(ge=0, le=365)
+    cost: Decimal | None = Field(default=None, ge=0, description="per shipment")
+
+
+class Country(ProtocolPart):
+    """A country of the study. `label_group` is what its kits must be released for; `group` joins countries for parameters."""
+
+    code: CountryCode
+    name: Text
+    group: Code | None = None
+    region: Code | None = None
+    depot: Code = Field(description="the depot that supplies its sites")
+    timezone: TimeZone
+    planned_sites: int = Field(default=0, ge=0)
+    planned_subjects: int = Field(default=0, ge=0)
+
+
+class Site(ProtocolPart):
+    """A site that the protocol already knows; more are opened later by the service. Empty fields come from its country."""
+
+    code: Code
+    name: Text
+    country: CountryCode
+    depot: Code | None = None
+    timezone: TimeZone | None = None
+    profile: Code | None = None
+    planned_subjects: int = Field(default=0, ge=0)
+    planned_activation: date | None = None
+
+
+class ResupplyParameters(ProtocolPart):
+    """One level of the parameter hierarchy: every field may be left out, and the lowest level that sets it wins.
+
+    `min_buffer`, `max_buffer`: the IP thresholds in kits; `short_window`, `long_window`: days; see allocation/rules/resupply.py.
+    `paused` stops automatic orders. `valid_from`: the date from which this level counts.
+    """
+
+    min_buffer: int | None = Field(default=None, ge=0)
+    max_buffer: int | None = Field(default=None, ge=0)
+    short_window: int | None = Field(default=None, ge=0, le=730)
+    long_window: int | None = Field(default=None, ge=0, le=730)
+    trigger: Literal["at", "below"] | None = None
+    long_window_from: Literal["today", "end_of_short_window"] | None = None
+    seed_quantity: int | None = Field(default=None, ge=0)
+    paused: bool | None = None
+    valid_from: date | None = None
+
+
+class ParameterSet(ProtocolPart):
+    """Parameters of one level, for every kit type (`kit_type` None) or for one."""
+
+    level: Literal["study", "country_group", "country", "profile", "site"]
+    key: str = ""
+    kit_type: Code | None = None
+    parameters: ResupplyParameters
+
+
+class SiteProfile(ProtocolPart):
+    """A kind of site (such as high or low recruiting) that parameters may be set for."""
+
+    code: Code
+    name: Text
+
+
+class Supply(ProtocolPart):
+    """How sites are resupplied: cadence, who counts, how orders are put together, and the parameter hierarchy."""
+
+    run_weekdays: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), description="0 Monday to 6 Sunday")
+    run_hour_utc: int = Field(default=4, ge=0, le=23)
+    on_event: bool = Field(
+        default=False, description="also run a site after a transaction that reduces its stock"
+    )
+    consolidation: Literal["triggered_types_only", "all_types"] = "all_types"
+    lot_choice: Literal["min_wastage", "min_shipments"] = "min_wastage"
+    eligible_subjects: Literal["screened", "randomized"] = "randomized"
+    ignore_if_last_dispensing_skipped: bool = False
+    ignore_if_overdue_days: int | None = Field(default=None, ge=0)
+    pipeline_statuses: tuple[Literal["requested", "confirmed", "in_transit"], ...] = (
+        "requested",
+        "confirmed",
+        "in_transit",
+    )
+    single_kit_protection: bool = True
+    single_type_protection: bool = True
+    seeding: Literal["on_activation", "on_first_screening", "none"] = "on_activation"
+    parameters: tuple[ParameterSet, ...] = ()
+    profiles: tuple[SiteProfile, ...] = ()
