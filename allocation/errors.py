@@ -1,0 +1,96 @@
+"""Errors of the allocation package.
+
+The tree (add a class here when a caller must tell it from its siblings; else use the nearest one with its own `code`):
+
+    RTSMError
+    ├── DomainRefusal            the trial says no: CLI exit 1, API 4xx; the person can act on it
+    │   ├── ListExhausted        no unused entry is left in the randomization list of a stratum or holder
+    │   ├── NoUsableKit          a kit that is needed is not usable at this place
+    │   ├── KitTransitionRefused the kit's state does not allow this act
+    │   ├── TitrationRefused     the dose move is not allowed
+    │   └── VisitOutsideWindow   a hard window was missed and no override reason was given
+    └── RuleError                a rule was given values that it cannot be applied to
+        └── InvalidParameter     a parameter or configured value is out of its range: names the field
+
+Each error has a `code`: a stable slug that clients, tests and the API's problem type rely on. Messages may reach blinded
+users, so the message of a `DomainRefusal` never names an arm, a kit type or a dose strength; what the unblinded may know
+goes into the decision record.
+"""
+
+from __future__ import annotations
+
+
+class RTSMError(Exception):
+    """Root of every error that the system raises on purpose.
+
+    `code` is a slug such as "list-exhausted"; `field` names the input or parameter at fault; `fix` says what to do.
+    """
+
+    default_code = "rtsm-error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code if code is not None else self.default_code
+        self.message = message
+        self.field = field
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """One line: the field, the message and the fix, as far as they are known."""
+        text = f"{self.field}: {self.message}" if self.field else self.message
+        return f"{text} ({self.fix})" if self.fix else text
+
+
+class DomainRefusal(RTSMError):
+    """The request is understood and the trial's rules say no; nothing was changed."""
+
+    default_code = "refused"
+
+
+class ListExhausted(DomainRefusal):
+    """The randomization list has no unused entry for this stratum or holder."""
+
+    default_code = "list-exhausted"
+
+
+class NoUsableKit(DomainRefusal):
+    """Too few usable kits at this place for what is to be dispensed."""
+
+    default_code = "no-usable-kit"
+
+
+class KitTransitionRefused(DomainRefusal):
+    """The kit state table has no row for this act from the kit's present state."""
+
+    default_code = "kit-transition-refused"
+
+
+class TitrationRefused(DomainRefusal):
+    """The dose move is outside the limits or the order of steps of the study."""
+
+    default_code = "titration-refused"
+
+
+class VisitOutsideWindow(DomainRefusal):
+    """The visit date is outside a hard window and no reason for an override was given."""
+
+    default_code = "visit-outside-window"
+
+
+class RuleError(RTSMError):
+    """A rule got values that it cannot be applied to: wrong configuration or a defect of the caller."""
+
+    default_code = "rule-error"
+
+
+class InvalidParameter(RuleError):
+    """A parameter is out of its range; `field` is always set."""
+
+    default_code = "invalid-parameter"
