@@ -60,55 +60,55 @@ class ExpiryWindows:
     Raises InvalidParameter naming the field unless DNS >= DNC >= DND >= 0.
     """
 
-    do_not_ship_days: int
-    do_not_count_days: int
-    do_not_dispense_days: int
+    dns_days: int
+    dnc_days: int
+    dnd_days: int
 
     def __post_init__(self) -> None:
         """Check the order of the windows."""
-        if self.do_not_dispense_days < 0:
+        if self.dnd_days < 0:
             raise InvalidParameter(
-                f"must be 0 days or more, not {self.do_not_dispense_days}",
-                field="do_not_dispense_days",
+                f"must be 0 days or more, not {self.dnd_days}",
+                field="dnd_days",
                 fix="give the number of days before expiry from which the kit must not be dispensed",
             )
-        if self.do_not_count_days < self.do_not_dispense_days:
+        if self.dnc_days < self.dnd_days:
             raise InvalidParameter(
-                f"{self.do_not_count_days} is less than do_not_dispense_days {self.do_not_dispense_days}",
-                field="do_not_count_days",
+                f"{self.dnc_days} is less than dnd_days {self.dnd_days}",
+                field="dnc_days",
                 fix="a kit that may not be dispensed must not count as stock: DNS >= DNC >= DND",
             )
-        if self.do_not_ship_days < self.do_not_count_days:
+        if self.dns_days < self.dnc_days:
             raise InvalidParameter(
-                f"{self.do_not_ship_days} is less than do_not_count_days {self.do_not_count_days}",
-                field="do_not_ship_days",
+                f"{self.dns_days} is less than dnc_days {self.dnc_days}",
+                field="dns_days",
                 fix="a kit that would not count at the site must not be shipped to it: DNS >= DNC >= DND",
             )
 
 
 def last_ship_date(expiry: date, windows: ExpiryWindows) -> date:
     """Return the last date on which the depot may ship the kit (date at the depot)."""
-    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.do_not_ship_days))
+    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.dns_days))
 
 
 def last_count_date(expiry: date, windows: ExpiryWindows) -> date:
     """Return the last date on which the kit counts as stock of the site (date at the site)."""
-    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.do_not_count_days))
+    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.dnc_days))
 
 
 def last_dispense_date(expiry: date, windows: ExpiryWindows) -> date:
     """Return the last date on which the kit may be dispensed (date at the site)."""
-    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.do_not_dispense_days))
+    return date.fromordinal(last_allowed_day(expiry.toordinal(), windows.dnd_days))
 
 
 def may_ship(today: date, expiry: date, windows: ExpiryWindows) -> bool:
     """Return whether a kit of this expiry may leave the depot on `today`."""
-    return allowed_on_day(today.toordinal(), expiry.toordinal(), windows.do_not_ship_days)
+    return allowed_on_day(today.toordinal(), expiry.toordinal(), windows.dns_days)
 
 
 def may_count(today: date, expiry: date, windows: ExpiryWindows) -> bool:
     """Return whether a kit of this expiry counts in the site's inventory on `today`."""
-    return allowed_on_day(today.toordinal(), expiry.toordinal(), windows.do_not_count_days)
+    return allowed_on_day(today.toordinal(), expiry.toordinal(), windows.dnc_days)
 
 
 def may_dispense(
@@ -121,7 +121,7 @@ def may_dispense(
     """
     needed = NO_DAY if must_stay_valid_until is None else must_stay_valid_until.toordinal()
     expiry_day = expiry.toordinal()
-    return allowed_on_day(today.toordinal(), expiry_day, windows.do_not_dispense_days) and valid_through_day(
+    return allowed_on_day(today.toordinal(), expiry_day, windows.dnd_days) and valid_through_day(
         expiry_day, needed
     )
 

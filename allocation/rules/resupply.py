@@ -79,14 +79,14 @@ def resupply_quantity(
 
 
 @compilable
-def countable_on_hand(available: BoolArray, expiry_days: IntArray, do_not_count_days: int, today: int) -> int:
+def countable_on_hand(available: BoolArray, expiry_days: IntArray, dnc_days: int, today: int) -> int:
     """Return how many kits count as on hand: available, and `today` on the countable side of their DNC date.
 
     Since DNC >= 0, a countable kit is never an expired one.
     """
     count = 0
     for i in range(len(available)):
-        if available[i] and allowed_on_day(today, expiry_days[i], do_not_count_days):
+        if available[i] and allowed_on_day(today, expiry_days[i], dnc_days):
             count += 1
     return count
 
@@ -113,8 +113,8 @@ class ResupplyParameters:
     the short one, which could order up to less than the trigger level.
     """
 
-    short_window_days: int
-    long_window_days: int
+    short_window: int
+    long_window: int
     min_buffer: int
     max_buffer: int
     trigger: Trigger = Trigger.BELOW
@@ -122,7 +122,7 @@ class ResupplyParameters:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for field in ("short_window_days", "long_window_days", "min_buffer", "max_buffer"):
+        for field in ("short_window", "long_window", "min_buffer", "max_buffer"):
             value = getattr(self, field)
             if value < 0:
                 raise InvalidParameter(
@@ -134,10 +134,10 @@ class ResupplyParameters:
                 field="max_buffer",
                 fix="the up-to level must not be below the trigger level",
             )
-        if self.long_window_from == LongWindowFrom.TODAY and self.long_window_days < self.short_window_days:
+        if self.long_window_from == LongWindowFrom.TODAY and self.long_window < self.short_window:
             raise InvalidParameter(
-                f"{self.long_window_days} is less than short_window_days {self.short_window_days}",
-                field="long_window_days",
+                f"{self.long_window} is less than short_window {self.short_window}",
+                field="long_window",
                 fix="make it at least the short window, or count it from end_of_short_window",
             )
 
@@ -199,7 +199,7 @@ def decide_resupply(
             )
     offsets = np.array([due.due_offset for due in due_visits], dtype=np.int64)
     quantities = np.array([due.quantity for due in due_visits], dtype=np.int64)
-    short, long = parameters.short_window_days, parameters.long_window_days
+    short, long = parameters.short_window, parameters.long_window
     d_short = int(demand_in_window(offsets, quantities, 0, short))
     d_long = int(demand_in_window(offsets, quantities, 0, long))
     d_after_short = int(demand_in_window(offsets, quantities, short, short + long))
