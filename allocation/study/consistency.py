@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from allocation.study.design_checks import check_design
+from allocation.study.inconsistency import Findings, Inconsistency
+from allocation.study.schedule_checks import check_schedule
+from allocation.study.supply_checks import check_supply
+
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
 
 
+def inconsistencies(protocol: Protocol) -> list[Inconsistency]:
+    """Everything that does not fit between the parts of `protocol`, in the order of the document. Empty when all fits."""
+    findings = Findings()
+    check_design(protocol, findings)
+    check_schedule(protocol, findings)
+    check_supply(protocol, findings)
+    return findings.found
+
+
 def cross_reference_errors(protocol: Protocol) -> list[str]:
-    """Every broken reference of `protocol`, each as `path: what is wrong; how to mend it`. Empty when all hold."""
-    return []
+    """`inconsistencies` as text, each `path: what is wrong; how to mend it`."""
+    return [str(found) for found in inconsistencies(protocol)]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from allocation.study.consistency import cross_reference_errors
+from allocation.study.consistency import inconsistencies
 from allocation.study.design import (
     Arm,
     Cap,
@@ -20,6 +20,7 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.inconsistency import InconsistentProtocolError
 from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
@@ -108,9 +109,9 @@ class Protocol(ProtocolPart):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Protocol:
-        errors = cross_reference_errors(self)
-        if errors:
-            raise ValueError("\n".join(errors))
+        found = inconsistencies(self)
+        if found:
+            raise InconsistentProtocolError(found)
         return self
 
     def visit(self, code: str) -> Visit | None:

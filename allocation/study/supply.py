@@ -87,22 +87,27 @@ class Depot(ProtocolPart):
 
 
 class Lane(ProtocolPart):
-    """How long a shipment takes from a depot to a country (or to one site, which goes first), in calendar days."""
+    """How long a shipment takes from a depot to one place, in calendar days. A site's own lane goes before its country's."""
 
     depot: Code
     country: CountryCode | None = None
     site: Code | None = None
+    to_depot: Code | None = Field(default=None, description="a depot that `depot` refills")
     lead_time_days: int = Field(ge=0, le=365)
     cost: Decimal | None = Field(default=None, ge=0, description="per shipment")
 
 
 class Country(ProtocolPart):
-    """A country of the study. `label_group` is what its kits must be released for; `group` joins countries for parameters."""
+    """A country of the study. `group` joins countries for parameters, `region` for blocks, caps and strata.
+
+    `label_group` is what kits must be released for to be used there; None: the country itself.
+    """
 
     code: CountryCode
     name: Text
     group: Code | None = None
     region: Code | None = None
+    label_group: Code | None = None
     depot: Code = Field(description="the depot that supplies its sites")
     timezone: TimeZone
     planned_sites: int = Field(default=0, ge=0)

@@ -1,0 +1,81 @@
+"""Which dose levels a subject of an arm can have at each visit, and what is dispensed then: the whole decision space.
+
+The coverage checks, the acceptance tests that enumerate every combination, and the views of a protocol use it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocation.rules.dosing import NO_FORCED_STEP, DispensingRow, titration_step
+
+if TYPE_CHECKING:
+    from allocation.study.design import Arm
+    from allocation.study.protocol import Protocol
+    from allocation.study.schedule import Regimen, Titration
+
+
+def visits_in_order(protocol: Protocol) -> list[str]:
+    """The codes of the planned visits by visit number."""
+    return [visit.code for visit in sorted(protocol.visits, key=lambda visit: visit.number)]
+
+
+def reachable_dose_levels(protocol: Protocol, arm: Arm) -> dict[str, frozenset[str | None]]:
+    """Visit code -> the dose levels that a subject of `arm` may have when dispensed at that visit.
+
+    A titration counts from its visit's own dispensing on. An arm without a start level stays at None. An investigator's
+    titration moves the level of every arm that has one, since blinded people must see the same everywhere.
+    """
+    order = [level.code for level in sorted(protocol.dose_levels, key=lambda level: level.order)]
+    levels: set[str | None] = {arm.start_dose_level}
+    reachable: dict[str, frozenset[str | None]] = {}
+    for visit in visits_in_order(protocol):
+        for titration in protocol.titration:
+            if visit in titration.visits and arm.start_dose_level is not None:
+                levels = _after(titration, arm.code, levels, order)
+        reachable[visit] = frozenset(levels)
+    return reachable
+
+
+def _after(titration: Titration, arm_code: str, levels: set[str | None], order: list[str]) -> set[str | None]:
+    if titration.kind == "scheduled":
+        return {titration.to_level} if arm_code in titration.arms else levels
+    if titration.min_level not in order or titration.max_level not in order:
+        return levels
+    lowest, highest = order.index(titration.min_level), order.index(titration.max_level)
+    moved = set(levels)
+    for level in levels:
+        if level in order:
+            for steps in range(-titration.max_steps, titration.max_steps + 1):
+                after, _ = titration_step(
+                    order.index(level), steps, lowest, highest, titration.max_steps, NO_FORCED_STEP
+                )
+                moved.add(order[after])
+    return moved
+
+
+def dispensing_rows(protocol: Protocol) -> tuple[DispensingRow, ...]:
+    """The dispensing table as `allocation.rules.dosing.kits_due` takes it; row i is `protocol.dispensing[i]`."""
+    return tuple(
+        DispensingRow(
+            visits=entry.visits,
+            arm=entry.arm,
+            dose_level=entry.dose_level,
+            kits=tuple((kit.kit_type, kit.quantity) for kit in entry.kits),
+        )
+        for entry in protocol.dispensing
+    )
+
+
+def regimen_for(
+    protocol: Protocol, visit: str, arm: str, dose_level: str | None
+) -> tuple[int, Regimen] | None:
+    """The first regimen that matches, with its position in the protocol; None where there is none."""
+    for index, regimen in enumerate(protocol.exposure.regimens):
+        if (
+            regimen.arm == arm
+            and (regimen.dose_level is None or regimen.dose_level == dose_level)
+            and (not regimen.visits or visit in regimen.visits)
+        ):
+            return index, regimen
+    return None

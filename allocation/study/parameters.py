@@ -1,0 +1,157 @@
+"""Which resupply parameters hold at a place, for a kit type, on a date: the inheritance of the parameter sets.
+
+Each parameter is looked up on its own, from the lowest level upwards: site, profile, country, country group, study. At one level a
+set for the kit type goes before a general one, and among those the latest `valid_from` that has come. What nobody sets
+has the value in `UNSET`. Source: field note resupply.md ("Parameters inherit ...").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from allocation.errors import InvalidParameter
+from allocation.rules import resupply as rule
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
+    from allocation.study.supply import ParameterSet
+
+UNSET: Final[Mapping[str, int | str | bool]] = {
+    "min_buffer": 0,
+    "max_buffer": 0,
+    "short_window": 0,
+    "long_window": 0,
+    "trigger": "below",
+    "long_window_from": "today",
+    "seed_quantity": 0,
+    "paused": False,
+}
+"""The value of a parameter that no level sets: nothing is ever ordered by it."""
+
+LEVELS: Final = ("site", "profile", "country", "country_group", "study")
+"""From the one that wins to the one that yields."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSource:
+    """The parameter set that a value came from; `level` "unset" where none gives it."""
+
+    level: str
+    key: str = ""
+    kit_type: str | None = None
+    valid_from: date | None = None
+
+    def __str__(self) -> str:
+        """Such as `country USA, kit type K10, from 2026-03-01`."""
+        text = f"{self.level} {self.key}".strip().replace("_", " ")
+        if self.kit_type is not None:
+            text += f", kit type {self.kit_type}"
+        return f"{text}, from {self.valid_from}" if self.valid_from is not None else text
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveParameters:
+    """Every resupply parameter at a place. Buffers and `seed_quantity` in kits, windows in days; `sources` by field name."""
+
+    min_buffer: int
+    max_buffer: int
+    short_window: int
+    long_window: int
+    trigger: Literal["at", "below"]
+    long_window_from: Literal["today", "end_of_short_window"]
+    seed_quantity: int
+    paused: bool
+    sources: Mapping[str, ParameterSource]
+
+    def for_rule(self) -> rule.ResupplyParameters:
+        """The thresholds as the resupply rule takes them. Raises InvalidParameter where they contradict each other."""
+        return rule.ResupplyParameters(
+            short_window=self.short_window,
+            long_window=self.long_window,
+            min_buffer=self.min_buffer,
+            max_buffer=self.max_buffer,
+            trigger=rule.Trigger(self.trigger),
+            long_window_from=rule.LongWindowFrom(self.long_window_from),
+        )
+
+
+PARAMETER_NAMES: Final = tuple(item.name for item in fields(EffectiveParameters) if item.name != "sources")
+
+
+def effective_parameters(
+    protocol: Protocol,
+    kit_type: str,
+    on: date,
+    *,
+    country: str | None = None,
+    site: str | None = None,
+    profile: str | None = None,
+) -> EffectiveParameters:
+    """Return the parameters for `kit_type` on the date `on` at a site, or in a country, or (neither given) in the study.
+
+    A site that the protocol knows brings its own country and profile; for one that the service opened later, pass them.
+    """
+    known = next((entry for entry in protocol.sites if entry.code == site), None)
+    if known is not None:
+        country = country if country is not None else known.country
+        profile = profile if profile is not None else known.profile
+    of_country = protocol.country(country) if country is not None else None
+    keys = {
+        "site": site,
+        "profile": profile,
+        "country": country,
+        "country_group": of_country.group if of_country is not None else None,
+        "study": "",
+    }
+    candidates = _in_order(protocol, kit_type, on, keys)
+    values: dict[str, Any] = {}
+    sources: dict[str, ParameterSource] = {}
+    for name in PARAMETER_NAMES:
+        values[name], sources[name] = UNSET[name], ParameterSource("unset")
+        for candidate in candidates:
+            value = getattr(candidate.parameters, name)
+            if value is not None:
+                values[name] = value
+                sources[name] = ParameterSource(
+                    candidate.level, candidate.key, candidate.kit_type, candidate.parameters.valid_from
+                )
+                break
+    return EffectiveParameters(**values, sources=sources)
+
+
+def _in_order(
+    protocol: Protocol, kit_type: str, on: date, keys: Mapping[str, str | None]
+) -> list[ParameterSet]:
+    """The sets that apply, the one that wins first."""
+    applying = [
+        entry
+        for entry in protocol.supply.parameters
+        if keys[entry.level] == (entry.key or "")
+        and entry.kit_type in (None, kit_type)
+        and (entry.parameters.valid_from is None or entry.parameters.valid_from <= on)
+    ]
+    latest_first = sorted(applying, key=lambda entry: entry.parameters.valid_from or date.min, reverse=True)
+    return sorted(latest_first, key=lambda entry: (LEVELS.index(entry.level), entry.kit_type is None))
+
+
+def lead_time_days(protocol: Protocol, depot: str, country: str, site: str | None = None) -> int:
+    """Calendar days that a shipment takes from `depot` to `site` (its own lane, else the lane of its country).
+
+    Raises InvalidParameter where the protocol has no such lane.
+    """
+    for lane in protocol.lanes:
+        if lane.depot == depot and site is not None and lane.site == site:
+            return lane.lead_time_days
+    for lane in protocol.lanes:
+        if lane.depot == depot and lane.country == country:
+            return lane.lead_time_days
+    place = country if site is None else f"{country} or site {site}"
+    raise InvalidParameter(
+        f"no lane leads from depot {depot} to {place}",
+        field="lanes",
+        fix="add one with its lead_time_days to the protocol",
+        code="no-lane",
+    )

@@ -1,0 +1,224 @@
+"""Do kit types, depots, lanes, countries, sites and resupply parameters fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from allocation.errors import InvalidParameter
+from allocation.study.design_checks import check_no_cycle
+from allocation.study.inconsistency import Findings, Path
+from allocation.study.parameters import EffectiveParameters, effective_parameters
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
+
+
+def check_supply(protocol: Protocol, findings: Findings) -> None:
+    """Append to `findings` whatever in the supply chain contradicts itself or names what is not there."""
+    before = len(findings.found)
+    _check_kit_types(protocol, findings)
+    _check_places(protocol, findings)
+    _check_lanes(protocol, findings)
+    _check_parameter_sets(protocol, findings)
+    if len(findings.found) == before:
+        # These two walk the references, so they are looked at only where those hold: no follow-on messages.
+        _check_every_place_has_a_lane(protocol, findings)
+        _check_effective_parameters(protocol, findings)
+
+
+def _check_kit_types(protocol: Protocol, findings: Findings) -> None:
+    groups = [group.code for group in protocol.blinding_groups]
+    findings.unique(("blinding_groups",), groups, "code", "code")
+    findings.unique(
+        ("blinding_groups",), [group.label for group in protocol.blinding_groups], "label", "label"
+    )
+    findings.unique(("kit_types",), [kit_type.code for kit_type in protocol.kit_types], "code", "code")
+    for index, kit_type in enumerate(protocol.kit_types):
+        findings.name(
+            ("kit_types", index, "blinding_group"), kit_type.blinding_group, groups, "blinding group"
+        )
+        storage = kit_type.storage
+        if storage is not None and storage.min_celsius >= storage.max_celsius:
+            findings.add(
+                ("kit_types", index, "storage", "min_celsius"),
+                storage.min_celsius,
+                f"is not below max_celsius {storage.max_celsius}",
+                "give the colder limit as min_celsius",
+            )
+
+
+def _check_places(protocol: Protocol, findings: Findings) -> None:
+    depots = [depot.code for depot in protocol.depots]
+    countries = [country.code for country in protocol.countries]
+    findings.unique(("depots",), depots, "code", "code")
+    findings.unique(("countries",), countries, "code", "code")
+    findings.unique(("sites",), [site.code for site in protocol.sites], "code", "code")
+    supplied_by = {depot.code: depot.supplied_by for depot in protocol.depots}
+    for index, depot in enumerate(protocol.depots):
+        path: Path = ("depots", index, "supplied_by")
+        findings.name(path, depot.supplied_by, depots, "depot")
+        check_no_cycle(path, depot.code, supplied_by, "depot", findings)
+    for index, country in enumerate(protocol.countries):
+        findings.name(("countries", index, "depot"), country.depot, depots, "depot")
+    profiles = [profile.code for profile in protocol.supply.profiles]
+    for index, site in enumerate(protocol.sites):
+        path = ("sites", index)
+        findings.name((*path, "country"), site.country, countries, "country")
+        findings.name((*path, "depot"), site.depot, depots, "depot")
+        findings.name((*path, "profile"), site.profile, profiles, "site profile")
+
+
+def _check_lanes(protocol: Protocol, findings: Findings) -> None:
+    depots = [depot.code for depot in protocol.depots]
+    for index, lane in enumerate(protocol.lanes):
+        path: Path = ("lanes", index)
+        findings.name((*path, "depot"), lane.depot, depots, "depot")
+        countries = [country.code for country in protocol.countries]
+        findings.name((*path, "country"), lane.country, countries, "country")
+        findings.name((*path, "site"), lane.site, [site.code for site in protocol.sites], "site")
+        findings.name((*path, "to_depot"), lane.to_depot, depots, "depot")
+        ends = [end for end in (lane.country, lane.site, lane.to_depot) if end is not None]
+        if len(ends) != 1:
+            findings.add(
+                path,
+                " and ".join(ends) or "(no end)",
+                "is not one place for the lane to end at",
+                "give one of country, site and to_depot",
+            )
+        if lane.to_depot is not None and lane.to_depot == lane.depot:
+            findings.add((*path, "to_depot"), lane.to_depot, "is where the lane starts", "name another depot")
+    ways = [f"{lane.depot} -> {lane.country or lane.site or lane.to_depot}" for lane in protocol.lanes]
+    findings.unique(("lanes",), ways, "lane")
+
+
+def _check_every_place_has_a_lane(protocol: Protocol, findings: Findings) -> None:
+    fix = "add it under lanes, with its lead_time_days"
+    to_country = {(lane.depot, lane.country) for lane in protocol.lanes if lane.country is not None}
+    to_site = {(lane.depot, lane.site) for lane in protocol.lanes if lane.site is not None}
+    to_depot = {(lane.depot, lane.to_depot) for lane in protocol.lanes if lane.to_depot is not None}
+    for index, country in enumerate(protocol.countries):
+        own_sites = [site for site in protocol.sites if site.country == country.code]
+        reached = own_sites and all((site.depot or country.depot, site.code) in to_site for site in own_sites)
+        if (country.depot, country.code) not in to_country and not reached:
+            findings.add(
+                ("countries", index, "depot"),
+                country.depot,
+                f"has no lane to {country.code}, which it supplies",
+                fix,
+            )
+    depot_of = {country.code: country.depot for country in protocol.countries}
+    for index, site in enumerate(protocol.sites):
+        depot = site.depot
+        if depot is None or depot == depot_of[site.country]:
+            continue
+        if (depot, site.code) not in to_site and (depot, site.country) not in to_country:
+            findings.add(
+                ("sites", index, "depot"), depot, f"has no lane to site {site.code}, which it supplies", fix
+            )
+    for index, depot_entry in enumerate(protocol.depots):
+        supplier = depot_entry.supplied_by
+        if supplier is not None and (supplier, depot_entry.code) not in to_depot:
+            findings.add(
+                ("depots", index, "supplied_by"),
+                supplier,
+                f"has no lane to depot {depot_entry.code}, which it supplies",
+                fix,
+            )
+
+
+def _check_parameter_sets(protocol: Protocol, findings: Findings) -> None:
+    supply = protocol.supply
+    findings.unique(("supply", "profiles"), [profile.code for profile in supply.profiles], "code", "code")
+    findings.unique(("supply", "run_weekdays"), supply.run_weekdays, "weekday")
+    for index, weekday in enumerate(supply.run_weekdays):
+        if not 0 <= weekday <= 6:
+            findings.add(
+                ("supply", "run_weekdays", index), weekday, "is no weekday", "use 0 (Monday) to 6 (Sunday)"
+            )
+    known = {
+        "country_group": sorted(
+            {country.group for country in protocol.countries if country.group is not None}
+        ),
+        "country": [country.code for country in protocol.countries],
+        "profile": [profile.code for profile in supply.profiles],
+        "site": [site.code for site in protocol.sites],
+    }
+    kinds = {"country_group": "country group", "profile": "site profile"}
+    kit_types = [kit_type.code for kit_type in protocol.kit_types]
+    for index, entry in enumerate(supply.parameters):
+        path: Path = ("supply", "parameters", index)
+        if entry.level != "study":
+            findings.name((*path, "key"), entry.key, known[entry.level], kinds.get(entry.level, entry.level))
+        elif entry.key:
+            findings.add((*path, "key"), entry.key, "would be ignored at level study", "remove it")
+        findings.name((*path, "kit_type"), entry.kit_type, kit_types, "kit type")
+    sets = [
+        f"{entry.level} {entry.key} / {entry.kit_type or 'every kit type'} / {entry.parameters.valid_from or 'from the start'}"
+        for entry in supply.parameters
+    ]
+    findings.unique(("supply", "parameters"), sets, "parameter set (level, key, kit type, valid_from)")
+
+
+def each_effective(protocol: Protocol) -> Iterator[tuple[str, str, date, EffectiveParameters]]:
+    """Every place, kit type and phase of the protocol with its effective parameters: (place, kit type, from date, parameters).
+
+    Places are the study, each country, each profile in each country, and each site. The phases start at the first day
+    and at every `valid_from`.
+    """
+    starts = sorted(
+        {entry.parameters.valid_from or date.min for entry in protocol.supply.parameters} | {date.min}
+    )
+    places: list[tuple[str, dict[str, str | None]]] = [("the study", {})]
+    for country in protocol.countries:
+        places.append((f"country {country.code}", {"country": country.code}))
+        places.extend(
+            (f"profile {profile.code} in {country.code}", {"country": country.code, "profile": profile.code})
+            for profile in protocol.supply.profiles
+        )
+    places.extend((f"site {site.code}", {"site": site.code}) for site in protocol.sites)
+    for place, where in places:
+        for kit_type in protocol.kit_types:
+            for start in starts:
+                yield (
+                    place,
+                    kit_type.code,
+                    start,
+                    effective_parameters(protocol, kit_type.code, start, **where),
+                )
+
+
+def source_path(protocol: Protocol, parameters: EffectiveParameters, name: str) -> Path:
+    """Where in the document the effective value of the parameter `name` stands."""
+    source = parameters.sources[name]
+    for index, entry in enumerate(protocol.supply.parameters):
+        if (entry.level, entry.key, entry.kit_type, entry.parameters.valid_from) == (
+            source.level,
+            source.key,
+            source.kit_type,
+            source.valid_from,
+        ):
+            return ("supply", "parameters", index, "parameters", name)
+    return ("supply", "parameters")
+
+
+def _check_effective_parameters(protocol: Protocol, findings: Findings) -> None:
+    """What each place ends up with must be something that the resupply rule accepts; the rule itself says so."""
+    seen: set[tuple[Path, str]] = set()
+    for place, kit_type, start, parameters in each_effective(protocol):
+        try:
+            parameters.for_rule()
+        except InvalidParameter as refused:
+            name = refused.field or "parameters"
+            path = source_path(protocol, parameters, name)
+            if (path, refused.message) in seen:
+                continue
+            seen.add((path, refused.message))
+            since = "" if start == date.min else f" from {start}"
+            findings.add(
+                path,
+                getattr(parameters, name),
+                f"is what {place} has for kit type {kit_type}{since}: {name} {refused.message}",
+                refused.fix or "correct one of the two",
+            )
