@@ -1,1 +1,166 @@
-def main() -> None: ...
+"""The command `rtsm`: mounts the command-line app of each package and holds nothing else.
+
+Each package has a `cli.py` with `app: typer.Typer`. Its commands and command groups become those of `rtsm`, under
+the names in COMMANDS. A `cli.py` is imported only when one of its commands runs, so `rtsm --help` stays fast and
+`rtsm ledger verify` never pays for Dagster. What is the same for all commands is done here once:
+
+* a domain error (any class whose root is in a package's `errors.py`) is one line on stderr and exit code 1;
+  wrong usage is exit code 2; a defect keeps its traceback;
+* every command takes `--db`, which stands for RTSM_DATABASE_URL while it runs; `open_database(None)` of
+  `allocation.ledger.database` reads it. A command that declares its own `--db` keeps it.
+"""
+
+import importlib
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+PACKAGES = ("allocation", "simulation", "forecasting", "pipelines", "data_contracts", "dashboards")
+
+
+class Mounted(NamedTuple):
+    """Where a command of `rtsm` comes from, and the line that `rtsm --help` shows without importing it."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Mounted(
+        "dashboards.cli", "Set up a demo trial, play it through the service and open the running system."
+    ),
+    "up": Mounted("dashboards.cli", "Run the API, the dashboards and Dagster under one supervisor."),
+    "dashboard": Mounted("dashboards.cli", "Serve the dashboards."),
+    "serve": Mounted("allocation.cli", "Serve the API."),
+    "study": Mounted(
+        "allocation.cli", "Validate, load, show and compare study protocols, or import one from USDM."
+    ),
+    "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
+    "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
+    "simulate": Mounted("simulation.cli", "Simulate a trial from its protocol and a scenario."),
+    "replay": Mounted("simulation.cli", "Play the records of a real study through the service."),
+    "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),
+}
+
+
+def is_domain_error(error: BaseException) -> bool:
+    """Whether the error descends from a class of a package's `errors.py`; asks by name, so that nothing is imported for it."""
+    modules = {f"{package}.errors" for package in PACKAGES}
+    return any(kind.__module__ in modules for kind in type(error).__mro__)
+
+
+def _use_database(context: typer.Context, url: str | None) -> None:
+    """Let `--db` stand in the environment until the command ends, so that the processes it starts see it too."""
+    if url is None:
+        return
+    before = os.environ.get("RTSM_DATABASE_URL")
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop("RTSM_DATABASE_URL", None)
+        else:
+            os.environ["RTSM_DATABASE_URL"] = before
+
+    os.environ["RTSM_DATABASE_URL"] = url
+    context.call_on_close(restore)
+
+
+def _database_option() -> Any:
+    """The parsed option `--db`, as Typer itself makes it."""
+    template = typer.Typer(add_completion=False)
+
+    @template.command()
+    def command(
+        db: Annotated[
+            str | None,
+            typer.Option(
+                help="Database URL, sqlite:///FILE or postgresql://... (default: RTSM_DATABASE_URL, else in RTSM_HOME).",
+                callback=_use_database,
+                expose_value=False,
+            ),
+        ] = None,
+    ) -> None:
+        """Carry the option."""
+
+    return typer.main.get_command(template).params[0]
+
+
+def _leaves(command: Any) -> Iterator[Any]:
+    """The commands below a command group, or the command itself."""
+    if isinstance(command, TyperGroup):
+        for child in command.commands.values():
+            yield from _leaves(child)
+    else:
+        yield command
+
+
+class MountedGroup(TyperGroup):
+    """The command group of `rtsm`: lists commands from COMMANDS, and imports the one that is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in COMMANDS, in their order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A stand-in that can be listed; `resolve_command` gives the real one."""
+        mounted = COMMANDS.get(cmd_name)
+        return TyperCommand(cmd_name, help=mounted.summary) if mounted else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the package that holds the command; an unknown name is a usage error with a suggestion."""
+        name = args[0]
+        if name not in COMMANDS:
+            self.commands = {known: self.get_command(ctx, known) for known in COMMANDS}
+            return super().resolve_command(ctx, args)
+        command = typer.main.get_group(importlib.import_module(COMMANDS[name].module).app).commands[name]
+        for leaf in _leaves(command):
+            if not any("--db" in parameter.opts for parameter in leaf.params):
+                leaf.params.append(_database_option())
+        return name, command, args[1:]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a domain error becomes one line on stderr and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not is_domain_error(error):
+                raise
+            typer.echo(f"rtsm: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+# Locals may hold passwords and treatments: a traceback never shows them.
+app = typer.Typer(cls=MountedGroup, no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("openrtsm"))
+        raise typer.Exit
+
+
+@app.callback()
+def rtsm(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """OpenRTSM runs a clinical trial's randomization and supply, and plans it.
+
+    All that a run makes lives under RTSM_HOME (default: .rtsm in the current folder).
+    """
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
