@@ -1,0 +1,258 @@
+"""Checking a frame against the contract of its dataset, by Great Expectations, with the keys of the rows that fail.
+
+contract_for("DM")                          the contract as a suite (to read, to diff, to document)
+check("DM", frame, others={"EX": ex, ...})  the verdict
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from data_contracts.errors import ContractCheckError, ContractViolated
+from data_contracts.registry import Contract, contract
+from data_contracts.rule import Frames, Rule, Severity
+from data_contracts.suite import suite_of
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+KEYS_SHOWN = 20
+# Great Expectations keeps its context in a global: one validation at a time.
+_one_at_a_time = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A rule that does not hold. `keys`: up to 20 of the failing rows, by the dataset's key columns."""
+
+    rule: str
+    text: str
+    expectation: str
+    column: str | None
+    severity: Severity
+    count: int
+    keys: tuple[dict[str, Any], ...]
+
+    def __str__(self) -> str:
+        shown = "; ".join(
+            ", ".join(f"{name}={value}" for name, value in key.items()) for key in self.keys[:3]
+        )
+        return f"{self.rule} [{self.severity}]: {self.text}; {self.count} failing" + (
+            f" ({shown})" if shown else ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ContractResult:
+    """The verdict on one frame. `passed`: no critical rule failed. `not_evaluated`: rule id -> why it could not be judged."""
+
+    dataset: str
+    rows: int
+    evaluated: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    not_evaluated: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no critical rule failed; warnings and information do not count."""
+        return not any(failure.severity == "critical" for failure in self.failures)
+
+    def require(self) -> "ContractResult":
+        """Return the result if it passed; raises ContractViolated with every critical failure otherwise."""
+        if not self.passed:
+            critical = [str(failure) for failure in self.failures if failure.severity == "critical"]
+            raise ContractViolated(f"{self.dataset} breaks its contract:\n  " + "\n  ".join(critical))
+        return self
+
+
+def contract_for(dataset: str) -> "ExpectationSuite":
+    """Return the contract of a dataset as a Great Expectations suite; raises UnknownDatasetError.
+
+    Expectations on a column named "rule ..." judge a truth value that `check` computes for each row.
+    """
+    agreed = contract(dataset)
+    return suite_of(dataset, agreed.rules)
+
+
+def check(
+    dataset: str,
+    frame: pl.DataFrame,
+    others: Mapping[str, pl.DataFrame] | None = None,
+    key_columns: Sequence[str] | None = None,
+) -> ContractResult:
+    """Check one frame against its dataset's contract.
+
+    frame: the rows (a DataFrame, not lazy); empty text counts as missing.
+    others: frames of other datasets by name, for the rules that compare; a rule whose frame is not given is listed in
+    `not_evaluated`, never passed silently.
+    key_columns: what names a row in the failures; the dataset's own keys when not given.
+    Raises UnknownDatasetError for a dataset without a contract, ContractCheckError for a key column that is not there or
+    an expectation that raised.
+    """
+    agreed = contract(dataset)
+    keys = _present_keys(agreed, frame, key_columns)
+    prepared = Frames(
+        agreed.prepare(dataset, frame),
+        {name: agreed.prepare(name, other) for name, other in (others or {}).items()},
+    )
+    not_evaluated = {rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared))}
+    rules = [rule for rule in agreed.rules if rule.rule_id not in not_evaluated]
+    about_columns = [rule for rule in rules if rule.kind in ("present", "order")]
+    about_rows = [rule for rule in rules if rule.kind not in ("present", "order")]
+    failures = [
+        *_column_failures(dataset, about_columns, frame),
+        *_row_failures(dataset, about_rows, _with_masks(prepared, about_rows), keys),
+    ]
+    order = {rule.rule_id: position for position, rule in enumerate(agreed.rules)}
+    failures.sort(key=lambda failure: order[failure.rule])
+    return ContractResult(
+        dataset, frame.height, tuple(rule.rule_id for rule in rules), tuple(failures), not_evaluated
+    )
+
+
+def _present_keys(agreed: Contract, frame: pl.DataFrame, asked: Sequence[str] | None) -> list[str]:
+    if asked is not None and (missing := [name for name in asked if name not in frame.columns]):
+        raise ContractCheckError(
+            f"key column {missing[0]!r} is not in the frame of {agreed.dataset}: it has {', '.join(frame.columns)}"
+        )
+    return [name for name in (asked or agreed.keys) if name in frame.columns]
+
+
+def _obstacle(rule: Rule, prepared: Frames) -> str | None:
+    """Why the rule cannot be judged on these frames; None where it can."""
+    if rule.kind in ("present", "order"):
+        return None
+    for column in rule.columns:
+        if column not in prepared.own.columns:
+            return f"no column {column}"
+    for name, columns in rule.needs:
+        if name not in prepared.others:
+            return f"needs the frame of {name}"
+        for column in columns:
+            if column not in prepared.others[name].columns:
+                return f"needs the column {column} of {name}"
+    return None
+
+
+def _with_masks(prepared: Frames, rules: Iterable[Rule]) -> pl.DataFrame:
+    masks = {}
+    for rule in rules:
+        if rule.mask is None:
+            continue
+        made = rule.mask(prepared)
+        try:
+            truth = prepared.own.select(made).to_series() if isinstance(made, pl.Expr) else made
+        except pl.exceptions.PolarsError as error:
+            raise ContractCheckError(f"rule {rule.rule_id} could not be computed: {error}") from error
+        masks[rule.derived_column] = truth.fill_null(True)
+    return prepared.own.with_columns(**masks)
+
+
+def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[Failure]:
+    standard_order = [rule for rule in rules if rule.kind == "order"]
+    adjusted = []
+    for rule in rules:
+        if rule in standard_order:
+            wanted = [name for name in rule.arguments["column_list"] if name in frame.columns]
+            rule = Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted})
+        adjusted.append(rule)
+    failed = _validate(dataset, adjusted, frame.head(0), [])
+    failures = []
+    for rule, result in failed:
+        if rule.kind == "present":
+            columns = list(rule.columns)
+        else:
+            wanted = rule.arguments["column_list"]
+            unknown = [name for name in frame.columns if name not in wanted]
+            columns = unknown or [
+                have for have, want in zip(frame.columns, wanted, strict=False) if have != want
+            ]
+        failures.append(_failure(rule, result, len(columns), [{"column": name} for name in columns]))
+    return failures
+
+
+def _row_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]) -> list[Failure]:
+    read = {column for rule in rules for column in rule.columns if rule.mask is None}
+    read |= set(keys) | {rule.derived_column for rule in rules if rule.mask is not None}
+    failures = []
+    for rule, result in _validate(dataset, rules, frame.select(n for n in frame.columns if n in read), keys):
+        found = result.result.get("partial_unexpected_index_list") or []
+        named = []
+        for row in found:
+            key = {name: _plain(row[name]) for name in keys}
+            if key and key not in named:  # rows that share a key are one key
+                named.append(key)
+        count = result.result.get("unexpected_count")
+        failures.append(_failure(rule, result, 1 if count is None else int(count), named))
+    return failures
+
+
+def _failure(rule: Rule, result: Any, count: int, keys: list[dict[str, Any]]) -> Failure:
+    return Failure(
+        rule.rule_id,
+        rule.text,
+        result.expectation_config.type,
+        rule.columns[0] if rule.columns else None,
+        rule.severity,
+        count,
+        tuple(keys[:KEYS_SHOWN]),
+    )
+
+
+def _validate(
+    dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]
+) -> list[tuple[Rule, Any]]:
+    """Return the failed rules with Great Expectations' result of each; the frame becomes a pandas one here and only here."""
+    if not rules:
+        return []
+    by_id = {rule.rule_id: rule for rule in rules}
+    suite = suite_of(dataset, rules)
+    shown = {"result_format": "SUMMARY", "partial_unexpected_count": KEYS_SHOWN}
+    if keys:
+        shown["unexpected_index_column_names"] = keys
+    with _one_at_a_time:
+        batch = _frame_asset().get_batch({"dataframe": frame.to_pandas()})
+        outcome = batch.validate(suite, result_format=shown)
+    failed = []
+    for result in outcome.results:
+        rule = by_id[result.expectation_config.meta["rule"]]
+        if raised := _raised(result.exception_info):
+            raise ContractCheckError(f"rule {rule.rule_id} could not be checked: {raised}")
+        if not result.success:
+            failed.append((rule, result))
+    return failed
+
+
+@cache
+def _frame_asset() -> Any:
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False, "profilers": False}
+    asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+def _raised(exception_info: Mapping[str, Any]) -> str | None:
+    if "raised_exception" in exception_info:
+        infos: Iterable[Any] = [exception_info]
+    else:
+        infos = exception_info.values()
+    for info in infos:
+        if info["raised_exception"]:
+            return str(info["exception_message"])
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """The value of a key as Python has it: whole floats as integers, missing as None."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return None if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
