@@ -1,0 +1,127 @@
+"""Verify an exported ledger without the database and without this project: standard library only, one file.
+
+    python offline_verifier.py EXPORT.jsonl
+
+Line 1 is a header: {"format": "openrtsm-ledger/1", "study_id": ..., "entries": n, "chain_head": ...}. Each further line is an entry:
+its columns, its position (1, 2, 3, ...), content_hash and chain_hash. The check recomputes
+
+    content_hash = SHA-256 of the JSON list of the hashed fields (sorted keys, no white space, ASCII)
+    chain_hash   = SHA-256 of "<previous chain_hash>:<position>:<content_hash>", the first previous being 64 zeros
+
+and that every kit is in one place: it appears once, and each later movement finds it where the one before left it. Exit 0 when all
+hold, 1 with the first line that differs, 2 when the file cannot be read.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+
+HASHED_FIELDS = (
+    "study_id", "recorded_at", "actor", "role", "command", "subject_id", "site_id", "kit_numbers", "before_json", "after_json",
+    "reason", "signature_json", "config_version", "idempotency_key", "request_sha256", "answer_json",
+)  # fmt: skip
+
+
+class Broken(Exception):
+    """The export does not hold what its hashes say, or moves a kit from where it is not."""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _follow_kits(entry: dict, places: dict[str, str], shipments: dict[str, list[str]]) -> None:
+    """Move the kits of one entry; raise Broken when one is not where the entry takes it from."""
+    after = json.loads(entry["after_json"])
+
+    def move(kits: Iterable[str], source: str | None, target: str) -> None:
+        for kit in kits:
+            if places.get(kit) != source:
+                raise Broken(
+                    f"kit {kit} is taken from {source or 'nowhere'} but was at {places.get(kit) or 'nowhere'}"
+                )
+            places[kit] = target
+
+    command, site = entry["command"], f"site {entry['site_id']}"
+    if command == "load_kits":
+        move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
+    elif command == "order_shipment":
+        move(after["kits"], f"depot {after['depot_id']}", f"depot {after['depot_id']}")
+        shipments[after["shipment_id"]] = [f"depot {after['depot_id']}", *sorted(after["kits"])]
+    elif command == "dispatch_shipment":
+        source, *ordered = shipments[after["shipment_id"]]
+        if not set(after["kits"]) <= set(ordered):
+            raise Broken(f"shipment {after['shipment_id']} left with kits that were not ordered")
+        move(after["kits"], source, f"shipment {after['shipment_id']}")
+    elif command == "receive_shipment":
+        source = f"shipment {after['shipment_id']}"
+        move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
+        move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
+    elif command == "dispense":
+        move([row["kit_number"] for row in after["kits"]], site, f"subject {entry['subject_id']}")
+
+
+def verify(lines: Iterable[str]) -> tuple[int, str]:
+    """Check an export; gives (number of entries, chain head). Raises Broken naming the first line that differs."""
+    iterator = iter(lines)
+    header = json.loads(next(iterator, "{}"))
+    if header.get("format") != "openrtsm-ledger/1":
+        raise Broken("line 1 is not the header of an openrtsm-ledger/1 export")
+    previous, position = "0" * 64, 0
+    places: dict[str, str] = {}
+    shipments: dict[str, list[str]] = {}
+    for number, line in enumerate(iterator, start=2):
+        position += 1
+        try:
+            entry = json.loads(line)
+            content = _sha256(_canonical([entry[name] for name in HASHED_FIELDS]))
+            if entry["position"] != position:
+                raise Broken(
+                    f"position {entry['position']} where {position} is due: an entry is missing or doubled"
+                )
+            if entry["study_id"] != header["study_id"]:
+                raise Broken(f"an entry of study {entry['study_id']} in the ledger of {header['study_id']}")
+            if content != entry["content_hash"]:
+                raise Broken("the content does not give its content_hash: the entry was changed")
+            previous = _sha256(f"{previous}:{position}:{content}")
+            if previous != entry["chain_hash"]:
+                raise Broken(
+                    "the chain does not give this chain_hash: an earlier entry was changed or exchanged"
+                )
+            _follow_kits(entry, places, shipments)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Broken(f"line {number}: not a whole entry ({error!r})") from error
+        except Broken as error:
+            raise Broken(f"line {number} (position {position}): {error}") from None
+    if position != header["entries"] or previous != header["chain_head"]:
+        raise Broken(
+            f"the file ends after {position} entries; its header says {header['entries']} and another chain head"
+        )
+    return position, previous
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line; prints one line."""
+    if len(arguments) != 1:
+        print("usage: offline_verifier.py EXPORT.jsonl", file=sys.stderr)
+        return 2
+    try:
+        with open(arguments[0], encoding="utf-8") as file:
+            entries, head = verify(file)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"cannot read {arguments[0]}: {error}", file=sys.stderr)
+        return 2
+    except (Broken, json.JSONDecodeError) as error:
+        print(f"BROKEN {arguments[0]}: {error}", file=sys.stderr)
+        return 1
+    print(f"intact: {entries} entries, chain head {head}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""Folds of entries that set a study up: versions, sites, lots, kits, randomization lists."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from allocation.ledger.canonical import canonical_json
+from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.schema import (
+    depot,
+    kit,
+    list_entry,
+    lot,
+    randomization_list,
+    site,
+    study,
+    study_version,
+)
+
+
+def load_study_version(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Store the version; the study and new depots appear with it, known depots get their new name."""
+    identity = after["protocol"]["study"]
+    values = {"title": identity["title"], "mode": identity["mode"], "latest_version": after["version"]}
+    if after["version"] == 1:
+        connection.execute(insert(study), {"study_id": study_id, **values})
+    else:
+        expect_rows(
+            connection.execute(update(study).where(study.c.study_id == study_id).values(**values)), 1, "study"
+        )
+    connection.execute(
+        insert(study_version),
+        {
+            "study_id": study_id,
+            "version": after["version"],
+            "effective_at": datetime.fromisoformat(after["effective_at"]),
+            "sha256": after["sha256"],
+            "protocol_json": canonical_json(after["protocol"]),
+        },
+    )
+    known = set(connection.execute(select(depot.c.depot_id).where(depot.c.study_id == study_id)).scalars())
+    for row in after["depots"]:
+        if row["depot_id"] in known:
+            where = (depot.c.study_id == study_id) & (depot.c.depot_id == row["depot_id"])
+            connection.execute(update(depot).where(where).values(**row))
+        else:
+            connection.execute(insert(depot), {"study_id": study_id, **row})
+
+
+def open_site(
+    connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """A site opens."""
+    row = {
+        **after,
+        "study_id": study_id,
+        "site_id": site_id,
+        "status": "open",
+        "opened_on": day(after["opened_on"]),
+    }
+    connection.execute(insert(site), row)
+
+
+def load_lots(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Lots become known."""
+    connection.execute(
+        insert(lot),
+        [
+            {
+                "study_id": study_id,
+                "lot_id": row["lot_id"],
+                "kit_type": row["kit_type"],
+                "expiry_date": day(row["expiry_date"]),
+                "status": row["status"],
+                "released_for": canonical_json(row["released_for"]),
+            }
+            for row in after["lots"]
+        ],
+    )
+
+
+def load_kits(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Kits appear at a depot."""
+    connection.execute(
+        insert(kit),
+        [
+            {
+                "study_id": study_id,
+                "kit_number": number,
+                "kit_type": kit_type,
+                "lot_id": lot_id,
+                "pick_sequence": pick_sequence,
+                "last_ship_date": day(last_ship),
+                "last_count_date": day(last_count),
+                "last_dispense_date": day(last_dispense),
+                "expiry_date": day(expiry),
+                "status": KitStatus.DEPOT_AVAILABLE.value,
+                "place_kind": Place.DEPOT.value,
+                "place": after["depot_id"],
+            }
+            for number, kit_type, lot_id, pick_sequence, last_ship, last_count, last_dispense, expiry in after[
+                "kits"
+            ]
+        ],
+    )
+
+
+def store_list(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A randomization list is stored, not yet active."""
+    connection.execute(
+        insert(randomization_list),
+        {
+            "study_id": study_id,
+            "list_id": after["list_id"],
+            "event": after["event"],
+            "state": "validated",
+            "method": after["method"],
+            "sha256": after["sha256"],
+            "entries": len(after["entries"]),
+        },
+    )
+    connection.execute(
+        insert(list_entry),
+        [
+            {
+                "study_id": study_id,
+                "list_id": after["list_id"],
+                "holder": holder,
+                "stratum": stratum,
+                "sequence": sequence,
+                "block": block,
+                "randomization_number": number,
+                "arm": arm,
+            }
+            for holder, stratum, sequence, block, number, arm in after["entries"]
+        ],
+    )
+
+
+def activate_list(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A list becomes the one in use for its event; the one before it is retired, its used entries stay."""
+    lists = randomization_list.c
+    same_event = (lists.study_id == study_id) & (lists.event == after["event"])
+    connection.execute(
+        update(randomization_list).where(same_event, lists.state == "active").values(state="retired")
+    )
+    result = connection.execute(
+        update(randomization_list)
+        .where(same_event, lists.list_id == after["list_id"], lists.state == "validated")
+        .values(state="active", activated_on=day(after["activated_on"]))
+    )
+    expect_rows(result, 1, "randomization list")
+
+
+FOLDS: dict[str, Fold] = {
+    "load_study_version": load_study_version,
+    "open_site": open_site,
+    "load_lots": load_lots,
+    "load_kits": load_kits,
+    "upload_list": store_list,
+    "generate_list": store_list,
+    "activate_list": activate_list,
+}

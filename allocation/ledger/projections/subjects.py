@@ -1,0 +1,211 @@
+"""Folds of entries about one subject: screening, eligibility, randomization, visits, dispensing, the end of participation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, update
+
+from allocation.ledger.canonical import canonical_json
+from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.kit_moves import transition
+from allocation.ledger.schema import kit, list_entry, subject, subject_visit
+from allocation.rules.kit_status import Act, Place
+
+_INSERT_VISIT = insert(subject_visit)
+_UPDATE_SUBJECT = subject.c.study_id == bindparam("study"), subject.c.subject_id == bindparam("who")
+_DISPENSED = (
+    update(subject)
+    .where(*_UPDATE_SUBJECT, subject.c.status == "randomized")
+    .values(
+        dose_level=bindparam("level"),
+        last_dispensed_on=bindparam("dispensed"),
+        first_dose_on=func.coalesce(subject.c.first_dose_on, bindparam("dispensed")),
+    )
+)
+_HANDED = transition(Act.DISPENSE, Place.SITE)
+_HAND_OUT = (
+    update(kit)
+    .where(
+        kit.c.study_id == bindparam("study"),
+        kit.c.kit_number == bindparam("number"),
+        kit.c.status == _HANDED.from_status.value,
+        kit.c.place_kind == _HANDED.from_place.value,
+        kit.c.place == bindparam("at_site"),
+    )
+    .values(
+        status=_HANDED.to_status.value,
+        place_kind=_HANDED.to_place.value,
+        place=bindparam("who"),
+        subject_id=bindparam("who"),
+        visit_number=bindparam("visit"),
+        dispensed_on=bindparam("dispensed"),
+    )
+)
+
+
+def _store_visit(
+    connection: Connection, study_id: str, subject_id: str, visit: dict[str, Any], *, dispensed: bool = False
+) -> None:
+    connection.execute(
+        _INSERT_VISIT,
+        {
+            "study_id": study_id,
+            "subject_id": subject_id,
+            "visit_number": visit["visit_number"],
+            "occurrence": visit["occurrence"],
+            "visit_code": visit["visit_code"],
+            "name": visit["name"],
+            "status": visit["status"],
+            "visit_date": day(visit["visit_date"]),
+            "end_date": day(visit["end_date"]),
+            "override_reason": visit["override_reason"],
+            "dispensed": dispensed,
+        },
+    )
+
+
+def screen(
+    connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """A subject appears, with the screening visit."""
+    connection.execute(
+        insert(subject),
+        {
+            "study_id": study_id,
+            "subject_id": subject_id,
+            "site_id": site_id,
+            "country": after["country"],
+            "status": "screening",
+            "screened_on": day(after["screened_on"]),
+            "consented_on": day(after["consented_on"]),
+            "sex": after["sex"],
+            "age": after["age"],
+            "race": after["race"],
+            "ethnic": after["ethnic"],
+            "factors_json": canonical_json(after["factors"]),
+            "cohort": after["cohort"],
+        },
+    )
+    _store_visit(connection, study_id, subject_id, after["visit"])
+
+
+def record_eligibility(
+    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The subject is found eligible, or fails screening for good."""
+    values: dict[str, Any] = {"eligible": after["eligible"], "status": "eligible"}
+    if not after["eligible"]:
+        values |= {
+            "status": "screen_failed",
+            "ended_on": day(after["ended_on"]),
+            "end_reason": after["end_reason"],
+            "last_contact_on": day(after["last_contact_on"]),
+        }
+    statement = (
+        update(subject)
+        .where(*_UPDATE_SUBJECT, subject.c.status.in_(("screening", "eligible")))
+        .values(**values)
+    )
+    expect_rows(
+        connection.execute(statement, {"study": study_id, "who": subject_id}), 1, "subject in screening"
+    )
+
+
+def randomize(
+    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The list entry is used up and the subject has an arm."""
+    entries = list_entry.c
+    used = connection.execute(
+        update(list_entry)
+        .where(
+            entries.study_id == study_id,
+            entries.list_id == after["list_id"],
+            entries.holder == after["holder"],
+            entries.stratum == after["stratum"],
+            entries.sequence == after["sequence"],
+            entries.subject_id.is_(None),
+        )
+        .values(subject_id=subject_id, used_on=day(after["randomized_on"]))
+    )
+    expect_rows(used, 1, "list entry")
+    changed = connection.execute(
+        update(subject)
+        .where(
+            *_UPDATE_SUBJECT,
+            subject.c.status.in_(("screening", "eligible")),
+            subject.c.randomized_on.is_(None),
+        )
+        .values(
+            status="randomized",
+            stratum=after["stratum"],
+            factors_json=canonical_json(after["factors"]),
+            randomized_on=day(after["randomized_on"]),
+            randomization_number=after["randomization_number"],
+            arm=after["arm"],
+            dose_level=after["dose_level"],
+        ),
+        {"study": study_id, "who": subject_id},
+    )
+    expect_rows(changed, 1, "subject to randomize")
+
+
+def dispense(
+    connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """The visit is done and its kits are with the subject."""
+    dispensed = day(after["dispensed_on"])
+    _store_visit(connection, study_id, subject_id, after["visit"], dispensed=True)
+    for handed in after["kits"]:
+        given = {
+            "study": study_id,
+            "number": handed["kit_number"],
+            "at_site": site_id,
+            "who": subject_id,
+            "visit": after["visit"]["visit_number"],
+            "dispensed": dispensed,
+        }
+        expect_rows(connection.execute(_HAND_OUT, given), 1, f"kit {handed['kit_number']}")
+    changed = connection.execute(
+        _DISPENSED,
+        {"study": study_id, "who": subject_id, "level": after["dose_level"], "dispensed": dispensed},
+    )
+    expect_rows(changed, 1, "subject on treatment")
+
+
+def record_visit(
+    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A visit is done or missed, without kits."""
+    _store_visit(connection, study_id, subject_id, after["visit"])
+
+
+def end_participation(
+    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The subject has completed, or left early."""
+    statement = (
+        update(subject)
+        .where(*_UPDATE_SUBJECT, subject.c.status == "randomized")
+        .values(
+            status=after["status"],
+            ended_on=day(after["ended_on"]),
+            end_reason=after["end_reason"],
+            last_dose_on=day(after["last_dose_on"]),
+            last_contact_on=day(after["last_contact_on"]),
+        )
+    )
+    expect_rows(connection.execute(statement, {"study": study_id, "who": subject_id}), 1, "subject on study")
+
+
+FOLDS: dict[str, Fold] = {
+    "screen": screen,
+    "record_eligibility": record_eligibility,
+    "randomize": randomize,
+    "dispense": dispense,
+    "record_visit": record_visit,
+    "miss_visit": record_visit,
+    "discontinue": end_participation,
+    "complete": end_participation,
+}

@@ -1,0 +1,141 @@
+"""Folds of entries that move kits: orders, shipments, receipts, expiry, and the end of a resupply run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.kit_moves import move_kits, transition
+from allocation.ledger.schema import resupply_run, shipment, shipment_kit
+from allocation.rules.kit_status import Act, KitStatus, Place, check_transition
+
+RECEIPT: dict[str, Act] = {
+    "available": Act.RECEIVE,
+    "damaged": Act.RECEIVE_DAMAGED,
+    "quarantined": Act.RECEIVE_QUARANTINED,
+    "lost": Act.REPORT_LOST,
+}
+"""The disposition that a receipt gives a kit -> the act in the table of kit states."""
+
+
+def _advance(
+    connection: Connection, study_id: str, after: dict[str, Any], found: str, values: dict[str, Any]
+) -> None:
+    statement = update(shipment).where(
+        shipment.c.study_id == study_id,
+        shipment.c.shipment_id == after["shipment_id"],
+        shipment.c.status == found,
+    )
+    expect_rows(connection.execute(statement.values(**values)), 1, f"shipment {after['shipment_id']}")
+
+
+def order_shipment(
+    connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """Kits at the depot are set aside for a shipment."""
+    shipment_id, depot_id = after["shipment_id"], after["depot_id"]
+    connection.execute(
+        insert(shipment),
+        {
+            "study_id": study_id,
+            "shipment_id": shipment_id,
+            "depot_id": depot_id,
+            "site_id": site_id,
+            "status": "requested",
+            "kit_count": len(after["kits"]),
+            "requested_on": day(after["requested_on"]),
+            "run_id": after["run_id"],
+        },
+    )
+    connection.execute(
+        insert(shipment_kit),
+        [
+            {"study_id": study_id, "shipment_id": shipment_id, "kit_number": number}
+            for number in after["kits"]
+        ],
+    )
+    row = transition(Act.REQUEST, Place.DEPOT)
+    move_kits(connection, study_id, after["kits"], row, depot_id, depot_id, shipment_id=shipment_id)
+
+
+def dispatch_shipment(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The shipment leaves the depot with its kits."""
+    values = {
+        "status": "in_transit",
+        "kit_count": len(after["kits"]),
+        "dispatched_on": day(after["dispatched_on"]),
+        "expected_on": day(after["expected_on"]),
+        "carrier": after["carrier"],
+        "tracking_number": after["tracking_number"],
+    }
+    _advance(connection, study_id, after, "requested", values)
+    row = transition(Act.DISPATCH, Place.DEPOT)
+    move_kits(connection, study_id, after["kits"], row, after["depot_id"], after["shipment_id"])
+
+
+def receive_shipment(
+    connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """The shipment arrives; every kit gets its disposition."""
+    received = {"status": "received", "received_on": day(after["received_on"])}
+    _advance(connection, study_id, after, "in_transit", received)
+    by_disposition: dict[str, list[str]] = defaultdict(list)
+    for number, disposition in after["kits"]:
+        by_disposition[disposition].append(number)
+    for disposition, numbers in sorted(by_disposition.items()):
+        row = transition(RECEIPT[disposition], Place.TRANSIT)
+        target = site_id if row.to_place == Place.SITE else ""
+        move_kits(connection, study_id, numbers, row, after["shipment_id"], target)
+    keys = shipment_kit.c
+    connection.execute(
+        update(shipment_kit)
+        .where(
+            keys.study_id == study_id,
+            keys.shipment_id == after["shipment_id"],
+            keys.kit_number == bindparam("number"),
+        )
+        .values(disposition=bindparam("found")),
+        [{"number": number, "found": disposition} for number, disposition in after["kits"]],
+    )
+
+
+def expire_kits(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Kits past their last dispensing date are turned over to expired where they are."""
+    by_state: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for number, status, place_kind, place, *_ in after["kits"]:
+        by_state[status, place_kind, place].append(number)
+    for (status, place_kind, place), numbers in sorted(by_state.items()):
+        row = check_transition(numbers[0], KitStatus(status), Place(place_kind), Act.EXPIRE)
+        move_kits(connection, study_id, numbers, row, place, place)
+
+
+def run_resupply(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A resupply run has ended; its orders are entries of their own."""
+    connection.execute(
+        insert(resupply_run),
+        {
+            "study_id": study_id,
+            "run_id": after["run_id"],
+            "run_date": day(after["run_date"]),
+            "orders": after["orders"],
+            "kits": after["kits_ordered"],
+        },
+    )
+
+
+FOLDS: dict[str, Fold] = {
+    "order_shipment": order_shipment,
+    "dispatch_shipment": dispatch_shipment,
+    "receive_shipment": receive_shipment,
+    "expire_kits": expire_kits,
+    "run_resupply": run_resupply,
+}

@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the revisions on the connection that `migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+import allocation.access.schema  # noqa: F401  (its tables belong to the same metadata)
+from allocation.ledger.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=False)
+with context.begin_transaction():
+    context.run_migrations()
