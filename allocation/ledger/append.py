@@ -15,15 +15,13 @@ _INSERT = insert(ledger_entry)
 def append_entry(connection: Connection, draft: EntryDraft) -> int:
     """Append `draft`, fold it into the projections, and give its entry number; all in the caller's transaction.
 
-    On SQLite, whose writers are serial anyway, the entry is sealed at once. On PostgreSQL a trigger queues it for the sealer, because
-    holding the head of the chain until commit would make every writer wait for every other.
+    On SQLite, whose writers are serial anyway, the entry is sealed at once. On PostgreSQL a trigger queues it for the
+    sealer, because holding the head of the chain until commit would make every writer wait for every other.
     Raises IntegrityError when the actor has used the idempotency key in this study before.
     """
     row = draft.row()
     result = connection.execute(_INSERT, row)
-    key = result.inserted_primary_key
-    assert key is not None
-    entry_id = int(key[0])
+    entry_id = int(result.inserted_primary_key[0])  # type: ignore[index]  # one row with a generated key
     project(connection, draft.study_id, draft.command, draft.subject_id, draft.site_id, draft.after)
     if connection.dialect.name == "sqlite":
         seal_in_transaction(connection, draft.study_id, [(entry_id, str(row["content_hash"]))])

@@ -19,7 +19,10 @@ FORMAT = "openrtsm-ledger/1"
 
 
 def export_ledger(database: Database, study_id: str, path: Path) -> int:
-    """Write the sealed entries of `study_id` to `path`, whole or not at all; gives their number. Raises NotFound when it has none."""
+    """Write the sealed entries of `study_id` to `path`, whole or not at all; gives their number.
+
+    Raises NotFound when there are none.
+    """
     seal_pending(database)
     rows = list(iter_rows(database, study_id))
     if not rows:

@@ -2,8 +2,8 @@
 
     python offline_verifier.py EXPORT.jsonl
 
-Line 1 is a header: {"format": "openrtsm-ledger/1", "study_id": ..., "entries": n, "chain_head": ...}. Each further line is an entry:
-its columns, its position (1, 2, 3, ...), content_hash and chain_hash. The check recomputes
+Line 1 is a header: {"format": "openrtsm-ledger/1", "study_id": ..., "entries": n, "chain_head": ...}. Each further line is an
+entry: its columns, its position (1, 2, 3, ...), content_hash and chain_hash. The check recomputes
 
     content_hash = SHA-256 of the JSON list of the hashed fields (sorted keys, no white space, ASCII)
     chain_hash   = SHA-256 of "<previous chain_hash>:<position>:<content_hash>", the first previous being 64 zeros
@@ -16,6 +16,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 HASHED_FIELDS = (
     "study_id", "recorded_at", "actor", "role", "command", "subject_id", "site_id", "kit_numbers", "before_json", "after_json",
@@ -35,7 +36,7 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _follow_kits(entry: dict, places: dict[str, str], shipments: dict[str, list[str]]) -> None:
+def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[str, list[str]]) -> None:
     """Move the kits of one entry; raise Broken when one is not where the entry takes it from."""
     after = json.loads(entry["after_json"])
 

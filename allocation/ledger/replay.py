@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 def no_progress(_done: int, _total: int) -> None:
-    return
+    """Tell nobody."""
 
 
 def _total(database: Database, study_id: str) -> int:

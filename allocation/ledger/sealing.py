@@ -1,8 +1,8 @@
 """Sealing: committed entries get a gapless position per study and a hash that chains them, in commit order.
 
-An entry is appended without touching the chain's head. The sealer later takes committed entries from the queue that a trigger fills,
-in batches. A transaction that commits late is sealed late, never skipped; and an entry that was decided on another one's committed
-effect has a higher number and is seen no earlier, so cause always precedes effect in the chain.
+An entry is appended without touching the chain's head. The sealer later takes committed entries from the queue that a
+trigger fills, in batches. A transaction that commits late is sealed late, never skipped; and an entry that was decided on
+another one's committed effect has a higher number and is seen no earlier, so cause always precedes effect in the chain.
 """
 
 from __future__ import annotations

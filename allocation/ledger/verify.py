@@ -56,7 +56,7 @@ def verify_ledger(database: Database, study_id: str, progress: Progress = no_pro
     if difference is None:
         try:
             fresh = replayed(database, study_id, progress=progress)
-        except Exception as error:  # whatever a fold meets in a broken ledger is the finding itself, so it is reported, not lost
+        except Exception as error:  # noqa: BLE001  (whatever a fold meets in a broken ledger is itself the finding)
             return Verification(
                 study_id,
                 entries,
@@ -115,7 +115,7 @@ def _check_chain(database: Database, study_id: str) -> tuple[int, str, Differenc
 
 
 def _check_conservation(database: Database, live: Connection, study_id: str) -> tuple[int, Difference | None]:
-    """Kits that came in = kits that are somewhere; a dispensed kit is with a subject that exists; none past its last dispense date."""
+    """Kits that came in are somewhere; a dispensed kit is with a known subject; none went past its last dispense date."""
     came_in = sum(
         len(json.loads(row["after_json"])["kits"])
         for row in iter_rows(database, study_id)

@@ -19,6 +19,7 @@ from allocation.ledger.schema import (
     study,
     study_version,
 )
+from allocation.rules.kit_status import KitStatus, Place
 
 
 def load_study_version(

@@ -29,8 +29,8 @@ _HAND_OUT = (
     .where(
         kit.c.study_id == bindparam("study"),
         kit.c.kit_number == bindparam("number"),
-        kit.c.status == _HANDED.from_status.value,
-        kit.c.place_kind == _HANDED.from_place.value,
+        kit.c.status == _HANDED.from_status,
+        kit.c.place_kind == _HANDED.from_place,
         kit.c.place == bindparam("at_site"),
     )
     .values(
