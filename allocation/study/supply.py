@@ -16,7 +16,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not an IANA time zone; write it like Europe/Berlin") from None
+        raise ValueError("is not an IANA time zone; write it like Europe/Berlin") from None
     return name
 
 
@@ -39,8 +39,8 @@ class ExpiryWindows(ProtocolPart):
     def _ordered(self) -> ExpiryWindows:
         if not self.dns_days >= self.dnc_days >= self.dnd_days:
             raise ValueError(
-                f"dns_days {self.dns_days}, dnc_days {self.dnc_days}, dnd_days {self.dnd_days}: must be DNS >= DNC >= DND, "
-                "or a kit could be shipped that may not be dispensed"
+                f"has dns_days {self.dns_days}, dnc_days {self.dnc_days}, dnd_days {self.dnd_days}, so that a kit "
+                "could be shipped that may not be dispensed; make DNS >= DNC >= DND"
             )
         return self
 
