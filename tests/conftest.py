@@ -4,6 +4,7 @@
 * `database_url`: an empty database, the test runs once on SQLite and once on PostgreSQL.
 * `sqlite_url`, `fresh_postgres_url()`: an empty database of one kind.
 * `postgres_server`: the server itself, for fixtures of a wider scope.
+* `page`: an empty page of a real browser (mark the test `browser`).
 """
 
 import os
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.chromium import running_chromium
 from tests.postgres_server import PostgresServer, running_postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,3 +69,21 @@ def database_url(request: pytest.FixtureRequest) -> str:
     else:
         url = request.getfixturevalue("fresh_postgres_url")()
     return url
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless browser; without one the test fails in CI and is skipped elsewhere.
+
+    Not for the whole session: while Playwright runs, nothing else in this thread can run an event loop.
+    """
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """An empty page with its own cookies and storage."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()

@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.." || exit 1
 for name in chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null 2>&1 && exit 0
 done
-install_debian_package chromium && exit 0
+install_debian_packages chromium fonts-liberation && exit 0
 echo "No Chromium here, and it cannot be installed without asking: for the browser tests, install the Debian package chromium." >&2

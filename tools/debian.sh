@@ -1,7 +1,7 @@
 # Sourced by the other scripts: install a Debian package where that is possible without asking anybody.
 
-# install_debian_package NAME: true when it is installed; false, and no word said, when this machine does not allow it.
-install_debian_package() {
+# install_debian_packages NAME...: true when they are installed; false, and no word said, when this machine does not allow it.
+install_debian_packages() {
     command -v apt-get >/dev/null 2>&1 || return 1
     if [ "$(id -u)" -eq 0 ]; then
         as_root=""
@@ -10,11 +10,8 @@ install_debian_package() {
     else
         return 1
     fi
-    echo "Installing the Debian package $1 ..."
-    # A machine's package index may be older than the archive: refresh it once, and let apt-get install say what is wrong.
-    if [ -z "${RTSM_APT_UPDATED:-}" ]; then
-        $as_root apt-get update -qq >/dev/null 2>&1 || true
-        RTSM_APT_UPDATED=1
-    fi
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$1" >/dev/null
+    echo "Installing the Debian packages: $* ..."
+    # The machine's list of packages may be older than the archive. Where that fails, apt-get install says what is wrong.
+    $as_root apt-get update -qq >/dev/null 2>&1 || true
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }

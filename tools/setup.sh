@@ -25,7 +25,7 @@ if ! "$venv/bin/python" -c "$new_enough" 2>/dev/null; then
     python=$(find_python)
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        if ! install_debian_package "python$version-venv"; then
+        if ! install_debian_packages "python$version-venv"; then
             echo "setup: $python cannot make virtual environments: install the Debian package python$version-venv" >&2
             exit 1
         fi
