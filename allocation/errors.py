@@ -8,7 +8,13 @@ The tree (add a class here when a caller must tell it from its siblings; else us
     │   ├── NoUsableKit          a kit that is needed is not usable at this place
     │   ├── KitTransitionRefused the kit's state does not allow this act
     │   ├── TitrationRefused     the dose move is not allowed
-    │   └── VisitOutsideWindow   a hard window was missed and no override reason was given
+    │   ├── VisitOutsideWindow   a hard window was missed and no override reason was given
+    │   ├── LoginRefused         who asks could not be identified (API 401)
+    │   ├── NotPermitted         no role of the actor allows this here (API 403)
+    │   ├── NotFound             what is named does not exist (API 404)
+    │   ├── IdempotencyConflict  the key was used for another request (API 409)
+    │   └── SignatureRefused     a signature is missing, wrong, or for other content
+    ├── DatabaseUnavailable      the database cannot be opened, or is not one of ours
     └── RuleError                a rule was given values that it cannot be applied to
         └── InvalidParameter     a parameter or configured value is out of its range: names the field
 
@@ -94,3 +100,39 @@ class InvalidParameter(RuleError):
     """A parameter is out of its range; `field` is always set."""
 
     default_code = "invalid-parameter"
+
+
+class DatabaseUnavailable(RTSMError):
+    """The database cannot be opened or is not one of ours."""
+
+    default_code = "database-unavailable"
+
+
+class LoginRefused(DomainRefusal):
+    """Username and password, or the token, do not identify an active account."""
+
+    default_code = "login-refused"
+
+
+class NotPermitted(DomainRefusal):
+    """No role that the actor holds allows this act in this study, country, site or depot."""
+
+    default_code = "not-permitted"
+
+
+class NotFound(DomainRefusal):
+    """What the request names does not exist in this study, or not for this actor."""
+
+    default_code = "not-found"
+
+
+class IdempotencyConflict(DomainRefusal):
+    """The idempotency key was used before, for a request with other content."""
+
+    default_code = "idempotency-conflict"
+
+
+class SignatureRefused(DomainRefusal):
+    """An electronic signature is missing, its password is wrong, or it was given for other content."""
+
+    default_code = "signature-refused"

@@ -1,0 +1,1 @@
+"""Who may do what: identities, grants, the one permission table, tokens and electronic signatures."""

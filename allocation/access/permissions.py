@@ -1,0 +1,209 @@
+"""The one permission table: which role may do what. Every command, view, page and export is checked against it.
+
+To change who may do something, change `PERMISSIONS` and nothing else. A new command or view gets a row here;
+tests/access checks that each has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from allocation.access.actors import ALL, Actor, Grant
+from allocation.errors import NotPermitted
+
+BLINDED_ROLES: Final = frozenset(
+    {
+        "site_coordinator",
+        "investigator",
+        "site_pharmacist_blinded",
+        "monitor",
+        "project_manager",
+        "supply_manager_blinded",
+        "depot_operator",
+        "sponsor_blinded",
+        "medical_monitor",
+        "data_manager",
+        "administrator",
+    }
+)
+"""Roles that must never learn an arm. A depot picks by kit number; an administrator gives access and needs no arm for it."""
+
+UNBLINDED_ROLES: Final = frozenset(
+    {"site_pharmacist_unblinded", "supply_manager_unblinded", "unblinded_statistician", "auditor"}
+)
+"""Roles that may learn arms. An auditor reads the whole ledger, and so is one of them."""
+
+ROLES: Final = BLINDED_ROLES | UNBLINDED_ROLES
+"""Every role that an account can be granted. `system` is not among them: no login ever acts as the system."""
+
+SITE_ROLES: Final = frozenset(
+    {"site_coordinator", "investigator", "site_pharmacist_blinded", "site_pharmacist_unblinded"}
+)
+SUPPLY_ROLES: Final = frozenset({"supply_manager_blinded", "supply_manager_unblinded"})
+SYSTEM: Final = frozenset({"system"})
+
+_SITE_DESK = frozenset({"site_coordinator", "investigator"}) | SYSTEM
+_DISPENSERS = SITE_ROLES | SYSTEM
+_STUDY_TEAM = frozenset({"monitor", "project_manager", "medical_monitor", "data_manager"})
+
+PERMISSIONS: Final[dict[str, frozenset[str]]] = {
+    # what changes a study
+    "study.load": frozenset({"project_manager"}) | SYSTEM,
+    "site.open": frozenset({"project_manager"}) | SYSTEM,
+    "lots.load": SUPPLY_ROLES | SYSTEM,
+    "kits.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    "kits.expire": SUPPLY_ROLES | SYSTEM,
+    "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,
+    "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    # what happens to a subject
+    "subject.screen": _SITE_DESK,
+    "subject.eligibility": _SITE_DESK,
+    "subject.randomize": _SITE_DESK,
+    "subject.dispense": _DISPENSERS,
+    "subject.visit": _SITE_DESK,
+    "subject.miss_visit": _SITE_DESK,
+    "subject.discontinue": _SITE_DESK,
+    "subject.complete": _SITE_DESK,
+    # what happens to supplies
+    "resupply.run": SUPPLY_ROLES | SYSTEM,
+    "shipment.order": SUPPLY_ROLES | SYSTEM,
+    "shipment.dispatch": frozenset({"depot_operator"}) | SUPPLY_ROLES | SYSTEM,
+    "shipment.receive": SITE_ROLES | SYSTEM,
+    # what may be read
+    "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
+    "view.subjects.blinded": (
+        SITE_ROLES | _STUDY_TEAM | frozenset({"sponsor_blinded"}) | UNBLINDED_ROLES | SYSTEM
+    ),
+    "view.subjects.unblinded": frozenset({"site_pharmacist_unblinded", "unblinded_statistician", "auditor"})
+    | SYSTEM,
+    "view.stock.blinded": (
+        SITE_ROLES
+        | SUPPLY_ROLES
+        | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded"})
+        | UNBLINDED_ROLES
+        | SYSTEM
+    ),
+    "view.stock.unblinded": (
+        frozenset(
+            {"site_pharmacist_unblinded", "supply_manager_unblinded", "unblinded_statistician", "auditor"}
+        )
+        | SYSTEM
+    ),
+    "view.shipments": (
+        SITE_ROLES
+        | SUPPLY_ROLES
+        | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded"})
+        | UNBLINDED_ROLES
+        | SYSTEM
+    ),
+    "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
+    "view.protocol": frozenset({"unblinded_statistician", "supply_manager_unblinded", "auditor"}) | SYSTEM,
+    "ledger.read": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
+    "ledger.verify": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
+    "ledger.rebuild": SYSTEM,
+    "export.blinded": frozenset({"data_manager", "sponsor_blinded"}) | UNBLINDED_ROLES | SYSTEM,
+    "export.unblinded": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
+    "access.administer": frozenset({"administrator"}) | SYSTEM,
+}
+"""permission -> the roles that have it."""
+
+COMMAND_PERMISSIONS: Final[dict[str, str]] = {
+    "load_study_version": "study.load",
+    "open_site": "site.open",
+    "load_lots": "lots.load",
+    "load_kits": "kits.load",
+    "upload_list": "list.upload",
+    "generate_list": "list.generate",
+    "activate_list": "list.activate",
+    "screen": "subject.screen",
+    "record_eligibility": "subject.eligibility",
+    "randomize": "subject.randomize",
+    "dispense": "subject.dispense",
+    "record_visit": "subject.visit",
+    "miss_visit": "subject.miss_visit",
+    "discontinue": "subject.discontinue",
+    "complete": "subject.complete",
+    "run_resupply": "resupply.run",
+    "order_shipment": "shipment.order",
+    "dispatch_shipment": "shipment.dispatch",
+    "receive_shipment": "shipment.receive",
+    "expire_kits": "kits.expire",
+}
+"""The ledger's name of a command -> the permission that it needs."""
+
+
+def authorize(
+    actor: Actor,
+    permission: str,
+    study_id: str,
+    *,
+    site_id: str | None = None,
+    country: str | None = None,
+    depot_id: str | None = None,
+) -> str:
+    """The role under which `actor` does this in the study at these places.
+
+    Raises NotPermitted when no grant allows it there, KeyError when there is no such permission (a defect of the caller).
+    """
+    role = actor.role_for(
+        PERMISSIONS[permission], study_id, site_id=site_id, country=country, depot_id=depot_id
+    )
+    if role is not None:
+        return role
+    place = f" at site {site_id}" if site_id else f" at depot {depot_id}" if depot_id else ""
+    held = ", ".join(actor.roles_in(study_id)) or "none"
+    raise NotPermitted(
+        f"{actor.username} may not do {permission} in study {study_id}{place} (roles held there: {held})",
+        field="actor",
+        fix="ask an administrator for a role that allows it",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The part of a study that an actor may read under one permission: the whole of it, or what lies at these places."""
+
+    role: str
+    whole_study: bool
+    sites: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+    depots: frozenset[str] = frozenset()
+
+
+def reach(actor: Actor, permission: str, study_id: str) -> Reach:
+    """How far in the study the permission reaches for the actor, over all grants; `role` is that of the widest grant.
+
+    Raises NotPermitted when the actor holds it nowhere in the study.
+    """
+    allowed = PERMISSIONS[permission]
+    grants = [grant for grant in actor.grants if grant.role in allowed and grant.holds_in(study_id)]
+    if not grants:
+        authorize(actor, permission, study_id)
+    widest = min(grants, key=lambda grant: grant.scope_kind != "study")
+
+    def keys(kind: str) -> frozenset[str]:
+        return frozenset(grant.scope_key for grant in grants if grant.scope_kind == kind)
+
+    return Reach(
+        role=widest.role,
+        whole_study=widest.scope_kind == "study",
+        sites=keys("site"),
+        countries=keys("country"),
+        depots=keys("depot"),
+    )
+
+
+def conflicting_role(role: str, study_id: str, held: tuple[Grant, ...]) -> str | None:
+    """The role among `held` that may not be held beside `role` in a study: a blinded beside an unblinded one. None if none."""
+    if role in BLINDED_ROLES:
+        opposite = UNBLINDED_ROLES
+    elif role in UNBLINDED_ROLES:
+        opposite = BLINDED_ROLES
+    else:
+        return None
+    for grant in held:
+        if grant.role in opposite and (study_id == ALL or grant.holds_in(study_id)):
+            return grant.role
+    return None
