@@ -143,3 +143,6 @@ class TrialParameter(ProtocolPart):
     name: Text
     values: tuple[str, ...] = Field(min_length=1)
     null_flavor: str = ""
+    codes: tuple[str, ...] = Field(default=(), description="SDTM TSVALCD: one for each value, or none at all")
+    code_reference: str = Field(default="", description="SDTM TSVCDREF: the dictionary of `codes`")
+    code_version: str = Field(default="", description="SDTM TSVCDVER")

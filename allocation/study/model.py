@@ -12,6 +12,9 @@ Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 """A non-empty text for people."""
 
+PLACEHOLDER = "TO FILL IN"
+"""Stands in a drafted study file at every place that a person must still decide; a file that holds it is not valid yet."""
+
 
 class ProtocolPart(BaseModel):
     """A frozen piece of a protocol; an unknown key is an error, so that a typing slip never goes unnoticed."""
