@@ -9,6 +9,7 @@ The tree (add a class here when a caller must tell it from its siblings; else us
     │   ├── KitTransitionRefused the kit's state does not allow this act
     │   ├── TitrationRefused     the dose move is not allowed
     │   ├── VisitOutsideWindow   a hard window was missed and no override reason was given
+    │   ├── FileRefused          a file has lines that cannot be loaded, so that none of it was
     │   ├── LoginRefused         who asks could not be identified (API 401)
     │   ├── NotPermitted         no role of the actor allows this here (API 403)
     │   ├── NotFound             what is named does not exist (API 404)
@@ -24,6 +25,8 @@ goes into the decision record.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class RTSMError(Exception):
@@ -136,3 +139,18 @@ class SignatureRefused(DomainRefusal):
     """An electronic signature is missing, its password is wrong, or it was given for other content."""
 
     default_code = "signature-refused"
+
+
+class FileRefused(DomainRefusal):
+    """A file cannot be loaded as a whole, so nothing of it was; `problems` has one text for each, with its line."""
+
+    default_code = "file-refused"
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        """`what` names the file to people; `problems` are texts such as `line 3: ...`, in the file's order."""
+        self.problems = tuple(problems)
+        shown = "; ".join(self.problems[:10])
+        more = f"; and {len(self.problems) - 10} more" if len(self.problems) > 10 else ""
+        super().__init__(
+            f"{what} was not loaded: {shown}{more}", field="file", fix="mend the file and load it again"
+        )

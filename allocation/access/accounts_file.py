@@ -1,0 +1,116 @@
+"""Accounts and their roles from a CSV file: all or nothing, every problem named by its line.
+
+Columns: username, display_name, password, role, study_id, scope_kind, scope_key. One row a role; a user with several roles has
+several rows with the same name. An empty password makes a random one, which is returned once. Empty scope columns mean the whole
+study. A file can be loaded again: accounts and roles that exist already are left as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from allocation.access.accounts import Clock, insert_account
+from allocation.access.actors import ALL, Actor, Grant, ScopeKind
+from allocation.access.grants import insert_grant
+from allocation.access.permissions import authorize
+from allocation.access.schema import account
+from allocation.errors import DomainRefusal, FileRefused
+from allocation.ledger.database import Database
+
+COLUMNS: Final = ("username", "display_name", "password", "role", "study_id", "scope_kind", "scope_key")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedUsers:
+    """What a file did: accounts created, roles granted, and the passwords that were made up, by username."""
+
+    created: tuple[str, ...]
+    granted: int
+    generated_passwords: dict[str, str]
+
+
+def load_users(database: Database, by: Actor, content: bytes, clock: Clock) -> LoadedUsers:
+    """Create the accounts and give the roles that the CSV file `content` (UTF-8) lists.
+
+    Raises FileRefused with every problem by line, and changes nothing then; NotPermitted when `by` may not administer access.
+    """
+    authorize(by, "access.administer", ALL)
+    rows = _rows(content)
+    created: list[str] = []
+    generated: dict[str, str] = {}
+    granted = 0
+    problems: list[str] = []
+    with database.write() as connection:
+        for line, row in rows:
+            try:
+                password = row["password"] or generated.get(row["username"]) or secrets.token_urlsafe(15)
+                if _ensure_account(connection, by, row, password, clock):
+                    created.append(row["username"])
+                    if not row["password"]:
+                        generated[row["username"]] = password
+                if row["role"]:
+                    granted += insert_grant(connection, by, row["username"], _grant(row), clock)
+            except DomainRefusal as refusal:
+                problems.append(f"line {line}: {refusal}")
+        if problems:
+            raise FileRefused("the file of users", problems)  # leaving the transaction by an error undoes it
+    return LoadedUsers(tuple(created), granted, generated)
+
+
+def _rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileRefused(
+            "the file of users", [f"byte {error.start}: not UTF-8; save the file as UTF-8"]
+        ) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        if sorted(header) != sorted(COLUMNS):
+            raise FileRefused(
+                "the file of users",
+                [f"line 1: the columns are {', '.join(header) or 'missing'}; use {', '.join(COLUMNS)}"],
+            )
+        reader.fieldnames = header
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise FileRefused("the file of users", [f"line {reader.line_num}: {error}"]) from error
+    ragged = [
+        f"line {line}: has {'more' if None in row else 'fewer'} than {len(COLUMNS)} columns"
+        for line, row in rows
+        if None in row or None in row.values()
+    ]
+    if ragged or not rows:
+        raise FileRefused("the file of users", ragged or ["line 2: there is no user in it"])
+    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
+
+
+def _ensure_account(
+    connection: Connection, by: Actor, row: dict[str, str], password: str, clock: Clock
+) -> bool:
+    found = connection.execute(
+        select(account.c.display_name).where(account.c.username == row["username"])
+    ).first()
+    if found is None:
+        insert_account(connection, by, row["username"], row["display_name"], password, clock)
+        return True
+    if found.display_name != row["display_name"]:
+        raise DomainRefusal(
+            f"{row['username']} is {found.display_name}, not {row['display_name']}",
+            code="username-taken",
+            field="display_name",
+            fix="a username belongs to one person for good; choose another one",
+        )
+    return False
+
+
+def _grant(row: dict[str, str]) -> Grant:
+    kind: ScopeKind = row["scope_kind"] or "study"  # type: ignore[assignment]  # insert_grant checks it
+    return Grant(row["role"], row["study_id"], kind, row["scope_key"] or ALL)
