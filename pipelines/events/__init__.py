@@ -1,0 +1,1 @@
+"""Sealed ledger entries as typed event frames: the input of every derived dataset."""
