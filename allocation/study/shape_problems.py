@@ -72,6 +72,8 @@ def _explain(
     kind, context = error["type"], error.get("ctx", {})
     shown = document.shown(path)
     if kind == "extra_forbidden":
+        if " " in str(path[-1]) and document.raw.get(path) == "":
+            return str(path[-1]), "is not a key here", "put a text with a comma or colon into quotes"
         known = list(_part_at(model, path[:-1]).model_fields)
         return str(path[-1]), "is not a key here", choice_text(str(path[-1]), known, "remove it")
     if kind == "missing":
