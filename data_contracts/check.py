@@ -233,7 +233,9 @@ def _frame_asset() -> Any:
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False, "profilers": False}
+    # Its type is a dictionary that the library does not export.
+    quiet: Any = {"globally": False, "metric_calculations": False, "profilers": False}
+    context.variables.progress_bars = quiet
     asset = context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
     return asset.add_batch_definition_whole_dataframe("whole")
 

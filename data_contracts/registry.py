@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from data_contracts import standard
+from data_contracts import standard, supply
 from data_contracts.errors import UnknownDatasetError
 from data_contracts.rule import Rule
 from data_contracts.sdtm import demographics, design, disposition, exposure
@@ -28,6 +28,13 @@ _SDTM: Mapping[str, Callable[[], list[Rule]]] = {
     "SUPPDM": disposition.supplemental_qualifiers,
 }
 
+_SUPPLY: Mapping[str, Callable[[], list[Rule]]] = {
+    "sites": supply.sites,
+    "kits": supply.kits,
+    "kit_movements": supply.kit_movements,
+    "shipments": supply.shipments,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -46,12 +53,14 @@ class Contract:
 
 def datasets() -> tuple[str, ...]:
     """The names of all datasets that have a contract."""
-    return tuple(_SDTM)
+    return (*_SDTM, *_SUPPLY)
 
 
 @cache
 def contract(dataset: str) -> Contract:
     """Return the contract of a dataset; raises UnknownDatasetError where there is none."""
+    if dataset in _SUPPLY:
+        return Contract(dataset, supply.KEYS[dataset], tuple(_SUPPLY[dataset]()), prepared)
     if dataset not in _SDTM:
         raise UnknownDatasetError(f"no contract for {dataset!r}: there is one for {', '.join(datasets())}")
     return Contract(dataset, standard.dataset(dataset).keys, tuple(_SDTM[dataset]()), prepared)

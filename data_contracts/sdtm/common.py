@@ -36,11 +36,13 @@ NULL_FLAVORS = (
 
 
 def prepared(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame as rules may rely on it: missing text is null, absent permissible variables are there and empty."""
+    """The frame as rules may rely on it: text that is empty is null, decimals are floats, absent Perm variables are null."""
     text = [column for column, kind in frame.schema.items() if kind == pl.String]
     frame = frame.with_columns(
         pl.when(pl.col(column).str.strip_chars() != "").then(pl.col(column)).alias(column) for column in text
     )
+    # Decimals become objects in pandas, which compare slowly and not with floats.
+    frame = frame.with_columns(pl.selectors.decimal().cast(pl.Float64))
     if name not in standard.dataset_names():
         return frame
     return frame.with_columns(

@@ -1,0 +1,337 @@
+"""The contracts of the supply ledger's tables: sites, kits, kit movements and shipments, as the pipelines write them.
+
+SDTM has no home for supply, so the columns are our own; `COLUMNS` is their definition. Dates are calendar dates at the place
+concerned, moments are UTC. `position` is the ledger position that a row comes from.
+
+The states below are stated again, not imported: a contract that asked the service for its own rules could not catch it
+breaking them. A test compares the two.
+"""
+
+from collections.abc import Mapping
+from zoneinfo import available_timezones
+
+import polars as pl
+
+from data_contracts.joins import found_in, looked_up
+from data_contracts.rule import (
+    Frames,
+    Rule,
+    between,
+    filled,
+    holds,
+    matches,
+    member,
+    ordered_columns,
+    present,
+    unique,
+)
+
+# Column -> (type, required): text, date, moment or integer.
+COLUMNS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
+    "sites": {
+        "study_id": ("text", True),
+        "site_id": ("text", True),
+        "name": ("text", True),
+        "country": ("text", True),
+        "depot_id": ("text", True),
+        "timezone": ("text", True),
+        "status": ("text", True),
+        "opened_on": ("date", True),
+    },
+    "kits": {
+        "study_id": ("text", True),
+        "kit_number": ("text", True),
+        "kit_type": ("text", True),
+        "lot_id": ("text", True),
+        "expiry_date": ("date", True),
+        "last_ship_date": ("date", True),
+        "last_count_date": ("date", True),
+        "last_dispense_date": ("date", True),
+        "status": ("text", True),
+        "place_kind": ("text", True),
+        "place": ("text", False),
+        "shipment_id": ("text", False),
+        "subject_id": ("text", False),
+        "visit_number": ("text", False),
+        "dispensed_on": ("date", False),
+    },
+    "kit_movements": {
+        "study_id": ("text", True),
+        "position": ("integer", True),
+        "kit_number": ("text", True),
+        "act": ("text", True),
+        "moved_at": ("moment", True),
+        "moved_on": ("date", True),
+        "from_status": ("text", False),
+        "from_place_kind": ("text", False),
+        "from_place": ("text", False),
+        "to_status": ("text", True),
+        "to_place_kind": ("text", True),
+        "to_place": ("text", False),
+        "shipment_id": ("text", False),
+        "subject_id": ("text", False),
+        "visit_number": ("text", False),
+    },
+    "shipments": {
+        "study_id": ("text", True),
+        "shipment_id": ("text", True),
+        "depot_id": ("text", True),
+        "site_id": ("text", True),
+        "status": ("text", True),
+        "kit_count": ("integer", True),
+        "requested_on": ("date", True),
+        "dispatched_on": ("date", False),
+        "expected_on": ("date", False),
+        "received_on": ("date", False),
+        "carrier": ("text", False),
+        "tracking_number": ("text", False),
+        "run_id": ("text", False),
+    },
+}
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "sites": ("study_id", "site_id"),
+    "kits": ("study_id", "kit_number"),
+    "kit_movements": ("study_id", "position", "kit_number"),
+    "shipments": ("study_id", "shipment_id"),
+}
+POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
+    "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
+    "transit": ("in_transit",),
+    "site": ("site_available", "quarantined", "expired", "damaged"),
+    "subject": ("dispensed",),
+    "returned": ("returned",),
+    "destroyed": ("destroyed",),
+    "lost": ("lost",),
+}
+PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject")
+SHIPMENT_STATES = ("requested", "in_transit", "received", "cancelled", "lost")
+
+
+def sites() -> list[Rule]:
+    """Sites: one row each, in a time zone that exists."""
+    return [
+        *_column_rules("sites"),
+        member("sites", "timezone", sorted(available_timezones()), "the IANA time zones"),
+        matches("sites", "country", r"^[A-Z]{2,3}$", "country is an ISO 3166-1 code"),
+    ]
+
+
+def kits() -> list[Rule]:
+    """Kits: each in one place and in a state that is possible there, where its last movement left it, never dispensed late."""
+
+    def as_last_moved(frames: Frames) -> pl.Series:
+        moves = frames.others["kit_movements"].sort("position", descending=True)
+        at = [
+            frames.own[own].eq_missing(looked_up(frames.own, ["study_id", "kit_number"], moves, moved))
+            for own, moved in (
+                ("status", "to_status"),
+                ("place_kind", "to_place_kind"),
+                ("place", "to_place"),
+            )
+        ]
+        return at[0] & at[1] & at[2]
+
+    dispensed = pl.col("dispensed_on")
+    return [
+        *_column_rules("kits"),
+        _possible_state("kits", "status", "place_kind"),
+        _holder("kits", "place_kind", "place"),
+        holds(
+            "kits",
+            "windows-ordered",
+            ["last_dispense_date", "last_ship_date", "last_count_date", "expiry_date"],
+            "last ship, count and dispense dates follow each other, before expiry",
+            (pl.col("last_ship_date") <= pl.col("last_count_date"))
+            & (pl.col("last_count_date") <= pl.col("last_dispense_date"))
+            & (pl.col("last_dispense_date") < pl.col("expiry_date")),
+        ),
+        holds(
+            "kits",
+            "dispensed-in-time",
+            ["dispensed_on", "last_dispense_date"],
+            "no kit is dispensed after its last dispense date",
+            dispensed <= pl.col("last_dispense_date"),
+        ),
+        holds(
+            "kits",
+            "dispensed-to-subject",
+            ["subject_id", "status", "dispensed_on"],
+            "a dispensed kit names its subject and the date",
+            (pl.col("status") != "dispensed")
+            | (pl.col("subject_id").is_not_null() & dispensed.is_not_null()),
+        ),
+        holds(
+            "kits",
+            "site-known",
+            ["place", "place_kind", "study_id"],
+            "a kit at a site is at one of the sites",
+            lambda frames: (
+                found_in(frames.own, ["study_id", "place"], frames.others["sites"], ["study_id", "site_id"])
+                | (frames.own["place_kind"] != "site")
+            ),
+            needs={"sites": ["study_id", "site_id"]},
+        ),
+        holds(
+            "kits",
+            "conserved",
+            ["place", "status", "place_kind", "kit_number", "study_id"],
+            "a kit is where its last movement left it",
+            as_last_moved,
+            needs={
+                "kit_movements": [
+                    "study_id",
+                    "kit_number",
+                    "position",
+                    "to_status",
+                    "to_place_kind",
+                    "to_place",
+                ]
+            },
+        ),
+    ]
+
+
+def kit_movements() -> list[Rule]:
+    """Kit movements: each starts where the one before ended, and none dispenses past the kit's last dispense date."""
+    kit = ["study_id", "kit_number"]
+
+    def continuous(frames: Frames) -> pl.Series:
+        rows = frames.own.with_row_index("row").sort(*kit, "position")
+        before = [pl.col(f"to_{name}").shift(1).over(kit) for name in ("status", "place_kind", "place")]
+        from_ = [pl.col(f"from_{name}") for name in ("status", "place_kind", "place")]
+        fits = pl.all_horizontal(start.eq_missing(end) for start, end in zip(from_, before, strict=True))
+        return rows.with_columns(fits=fits).sort("row")["fits"]
+
+    def in_time(frames: Frames) -> pl.Series:
+        limit = looked_up(frames.own, kit, frames.others["kits"], "last_dispense_date")
+        return (frames.own["moved_on"] <= limit) | (frames.own["act"] != "dispense")
+
+    return [
+        *_column_rules("kit_movements"),
+        between("kit_movements", "position", 1, None),
+        _possible_state("kit_movements", "to_status", "to_place_kind"),
+        _holder("kit_movements", "to_place_kind", "to_place"),
+        holds(
+            "kit_movements",
+            "continuous",
+            [
+                "from_place",
+                "from_status",
+                "from_place_kind",
+                "to_status",
+                "to_place_kind",
+                "to_place",
+                "position",
+                *kit,
+            ],
+            "a movement starts in the state and place where the kit's movement before it ended; the first starts nowhere",
+            continuous,
+        ),
+        holds(
+            "kit_movements",
+            "known-kit",
+            ["kit_number", "study_id"],
+            "a moved kit is in the kits table",
+            lambda frames: found_in(frames.own, kit, frames.others["kits"]),
+            needs={"kits": kit},
+        ),
+        holds(
+            "kit_movements",
+            "dispensed-in-time",
+            ["moved_on", "act", "kit_number", "study_id"],
+            "no kit is dispensed after its last dispense date",
+            in_time,
+            needs={"kits": [*kit, "last_dispense_date"]},
+        ),
+    ]
+
+
+def shipments() -> list[Rule]:
+    """Shipments: dates that fit the status and follow each other, to a known site."""
+    dispatched, received = pl.col("dispatched_on"), pl.col("received_on")
+    status = pl.col("status")
+    return [
+        *_column_rules("shipments"),
+        member("shipments", "status", SHIPMENT_STATES, "the states of a shipment"),
+        between("shipments", "kit_count", 0, None),
+        holds(
+            "shipments",
+            "dispatched_on.of-status",
+            ["dispatched_on", "status"],
+            "a shipment that left has a dispatch date, one that waits or was cancelled has none",
+            pl.when(status.is_in(["in_transit", "received", "lost"]))
+            .then(dispatched.is_not_null())
+            .when(status.is_in(["requested", "cancelled"]))
+            .then(dispatched.is_null()),
+        ),
+        holds(
+            "shipments",
+            "received_on.of-status",
+            ["received_on", "status"],
+            "a shipment has a receipt date exactly when it is received",
+            received.is_not_null() == (status == "received"),
+        ),
+        holds(
+            "shipments",
+            "dates-ordered",
+            ["dispatched_on", "requested_on", "received_on"],
+            "a shipment is requested, dispatched and received in this order",
+            (dispatched >= pl.col("requested_on")).fill_null(True) & (received >= dispatched).fill_null(True),
+        ),
+        holds(
+            "shipments",
+            "site-known",
+            ["site_id", "study_id"],
+            "a shipment goes to one of the sites",
+            lambda frames: found_in(frames.own, ["study_id", "site_id"], frames.others["sites"]),
+            needs={"sites": ["study_id", "site_id"]},
+        ),
+    ]
+
+
+def _column_rules(name: str) -> list[Rule]:
+    rules = [ordered_columns(name, COLUMNS[name])]
+    for column, (kind, required) in COLUMNS[name].items():
+        rules.append(present(name, column))
+        if required:
+            rules.append(filled(name, column))
+        rules.append(_typed(name, column, kind))
+    return [*rules, unique(name, KEYS[name])]
+
+
+def _typed(name: str, column: str, kind: str) -> Rule:
+    def mask(frames: Frames) -> pl.Series:
+        have = frames.own.schema[column]
+        right = (
+            have == pl.Null
+            or {
+                "text": have == pl.String,
+                "date": have == pl.Date,
+                "moment": isinstance(have, pl.Datetime) and have.time_zone == "UTC",
+                "integer": have.is_integer(),
+            }[kind]
+        )
+        return pl.repeat(right, frames.own.height, dtype=pl.Boolean, eager=True)
+
+    return holds(name, f"{column}.type", [column], f"{column} is of type {kind}", mask)
+
+
+def _possible_state(name: str, status: str, place_kind: str) -> Rule:
+    pairs = [f"{place} {state}" for place, states in POSSIBLE_STATES.items() for state in states]
+    return holds(
+        name,
+        "possible-state",
+        [status, place_kind],
+        "a kit is in a state that is possible in its place",
+        pl.concat_str(place_kind, pl.lit(" "), status).is_in(pairs),
+    )
+
+
+def _holder(name: str, place_kind: str, place: str) -> Rule:
+    return holds(
+        name,
+        "holder-named",
+        [place, place_kind],
+        "a kit in a depot, in transit, at a site or with a subject names which",
+        ~pl.col(place_kind).is_in(PLACES_WITH_HOLDER) | pl.col(place).is_not_null(),
+    )
