@@ -81,7 +81,7 @@ def _rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
         reader.fieldnames = header
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise FileRefused("the file of users", [f"line {reader.line_num}: {error}"]) from error
+        raise FileRefused("the file of users", [f"line {reader.reader.line_num}: {error}"]) from error
     ragged = [
         f"line {line}: has {'more' if None in row else 'fewer'} than {len(COLUMNS)} columns"
         for line, row in rows
