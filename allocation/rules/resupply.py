@@ -69,10 +69,8 @@ def resupply_quantity(
     is ignored. The quantity is 0 when not triggered, and never negative.
     """
     trigger_level = min_buffer + d_short
-    if long_window_from == FROM_END_OF_SHORT_WINDOW:
-        up_to_level = max_buffer + d_short + d_after_short
-    else:
-        up_to_level = max_buffer + d_long
+    to_the_end = d_short + d_after_short if long_window_from == FROM_END_OF_SHORT_WINDOW else d_long
+    up_to_level = max_buffer + to_the_end
     triggered = sai < trigger_level or (trigger == TRIGGER_AT and sai == trigger_level)
     quantity = max(up_to_level - sai, 0) if triggered else 0
     return triggered, trigger_level, up_to_level, quantity

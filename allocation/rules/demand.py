@@ -1,0 +1,127 @@
+"""Which subjects and visits count as coming demand of a site: the input of resupply.py.
+
+Who is eligible differs between sponsors, so each choice is a parameter (field note resupply.md). Whatever the parameters,
+discontinued subjects and screen failures never count, and a subject on dose hold is ignored. Visits are projected at the
+earliest permissible date (visits.py), with the kits of the subject's latest dose: titration is what the buffer is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from allocation.errors import InvalidParameter
+from allocation.rules.resupply import DueVisit
+
+
+class EligibleSubjects(StrEnum):
+    """From which moment on a subject counts: screened subjects need kits soon, but some of them will fail."""
+
+    SCREENED = "screened"
+    RANDOMIZED = "randomized"
+
+
+class SubjectState(StrEnum):
+    """Where a subject stands, as far as demand is concerned."""
+
+    SCREENED = "screened"
+    SCREEN_FAILED = "screen_failed"
+    RANDOMIZED = "randomized"
+    DISCONTINUED = "discontinued"
+    COMPLETED = "completed"
+
+
+class Counted(StrEnum):
+    """Why a subject counts or does not."""
+
+    COUNTED = "counted"
+    NOT_IN_TRIAL = "not_in_trial"
+    NOT_RANDOMIZED = "not_randomized"
+    ON_DOSE_HOLD = "on_dose_hold"
+    SKIPPED_LAST_DISPENSING = "skipped_last_dispensing"
+    OVERDUE_TOO_LONG = "overdue_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class DemandPolicy:
+    """The study's parameters on who counts. `ignore_if_overdue_days` N ignores those more than N days past their window."""
+
+    eligible_subjects: EligibleSubjects = EligibleSubjects.RANDOMIZED
+    ignore_if_last_dispensing_skipped: bool = False
+    ignore_if_overdue_days: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the range; raises InvalidParameter."""
+        if self.ignore_if_overdue_days is not None and self.ignore_if_overdue_days < 0:
+            raise InvalidParameter(
+                f"must be 0 days or more, not {self.ignore_if_overdue_days}", field="ignore_if_overdue_days"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDemandFacts:
+    """What is known of a subject on the run date.
+
+    `oldest_open_window_closes` is the last day of the window of the subject's first planned visit that is neither done nor
+    missed, None when there is none (or it has no window).
+    """
+
+    subject: str
+    state: SubjectState
+    on_dose_hold: bool = False
+    skipped_last_dispensing: bool = False
+    oldest_open_window_closes: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDispensing:
+    """One kit type at one planned visit that is neither done nor missed; `projected` is the earliest permissible date."""
+
+    subject: str
+    visit: str
+    projected: date
+    kit_type: str
+    quantity: int
+
+
+def demand_status(facts: SubjectDemandFacts, today: date, policy: DemandPolicy) -> Counted:
+    """Return whether the subject counts as demand on `today` (the site's date), with the reason if not."""
+    if facts.state == SubjectState.SCREENED and policy.eligible_subjects == EligibleSubjects.RANDOMIZED:
+        return Counted.NOT_RANDOMIZED
+    if facts.state not in (SubjectState.SCREENED, SubjectState.RANDOMIZED):
+        return Counted.NOT_IN_TRIAL
+    if facts.on_dose_hold:
+        return Counted.ON_DOSE_HOLD
+    if policy.ignore_if_last_dispensing_skipped and facts.skipped_last_dispensing:
+        return Counted.SKIPPED_LAST_DISPENSING
+    closes = facts.oldest_open_window_closes
+    if (
+        policy.ignore_if_overdue_days is not None
+        and closes is not None
+        and (today - closes).days > policy.ignore_if_overdue_days
+    ):
+        return Counted.OVERDUE_TOO_LONG
+    return Counted.COUNTED
+
+
+def due_visits(
+    planned: Iterable[PlannedDispensing],
+    subjects: Iterable[SubjectDemandFacts],
+    kit_type: str,
+    today: date,
+    policy: DemandPolicy,
+) -> tuple[DueVisit, ...]:
+    """Return the due visits of one kit type by the subjects that count, as offsets in days from `today`.
+
+    Sorted by offset, subject and visit, so that the decision record does not depend on the order of loading. A planned
+    dispensing of a subject that is not among `subjects` does not count.
+    """
+    counted = {facts.subject for facts in subjects if demand_status(facts, today, policy) == Counted.COUNTED}
+    due = [
+        DueVisit(plan.subject, plan.visit, (plan.projected - today).days, plan.quantity)
+        for plan in planned
+        if plan.kit_type == kit_type and plan.subject in counted
+    ]
+    return tuple(sorted(due, key=lambda visit: (visit.due_offset, visit.subject, visit.visit)))

@@ -1,0 +1,175 @@
+"""What a subject receives at a visit, and how the dose level moves.
+
+What is dispensed follows from plain rows of the protocol: for the arm, the visit and the dose level, the first row that matches
+wins. Dose levels are ordered integers here (the protocol's `order`); blinded people read the level's label, never a strength.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from allocation.errors import InvalidParameter, TitrationRefused
+from allocation.rules.compilable import compilable
+
+RULE_VERSION: Final = "dosing/1"
+
+MOVE_ALLOWED: Final = 0
+TOO_MANY_STEPS: Final = 1
+ABOVE_HIGHEST: Final = 2
+BELOW_LOWEST: Final = 3
+OTHER_STEP_FORCED: Final = 4
+NO_FORCED_STEP: Final = -1_000_000
+"""No step is forced: outside any range of dose levels."""
+
+
+@compilable
+def titration_step(
+    level: int, steps: int, lowest: int, highest: int, max_steps: int, forced_steps: int
+) -> tuple[int, int]:
+    """Return (new level, outcome) of a dose move by `steps` levels: positive up, negative down, 0 maintain.
+
+    `max_steps` is the largest move at one visit; `forced_steps` is the only move allowed at this visit (a forced first
+    step), or NO_FORCED_STEP. A refused move leaves the level as it is; the outcome says why. A level that is outside the
+    limits (they may have been narrowed by an amendment) may be maintained or moved towards them.
+    """
+    if forced_steps != NO_FORCED_STEP and steps != forced_steps:
+        return level, OTHER_STEP_FORCED
+    if abs(steps) > max_steps:
+        return level, TOO_MANY_STEPS
+    if steps > 0 and level + steps > highest:
+        return level, ABOVE_HIGHEST
+    if steps < 0 and level + steps < lowest:
+        return level, BELOW_LOWEST
+    return level + steps, MOVE_ALLOWED
+
+
+class DoseMove(StrEnum):
+    """What the site asks for, in blinded words."""
+
+    UP = "up"
+    DOWN = "down"
+    MAINTAIN = "maintain"
+
+
+@dataclass(frozen=True, slots=True)
+class TitrationLimits:
+    """The limits of investigator titration: levels (ordered integers), the largest move, and a forced first move.
+
+    Raises InvalidParameter naming the field.
+    """
+
+    lowest: int
+    highest: int
+    max_steps: int = 1
+    forced_first: DoseMove | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.lowest > self.highest:
+            raise InvalidParameter(f"{self.lowest} is above highest {self.highest}", field="lowest")
+        if self.max_steps < 1:
+            raise InvalidParameter(f"must be 1 or more, not {self.max_steps}", field="max_steps")
+
+
+@dataclass(frozen=True, slots=True)
+class TitrationDecision:
+    """The record of a dose move: level before and after, and what was asked for."""
+
+    rule_version: str
+    level_before: int
+    level_after: int
+    move: DoseMove
+    steps: int
+    limits: TitrationLimits
+
+
+_REFUSALS: Final[dict[int, str]] = {
+    TOO_MANY_STEPS: "the dose cannot move by so many steps at one visit",
+    ABOVE_HIGHEST: "the dose cannot be moved up any further",
+    BELOW_LOWEST: "the dose cannot be moved down any further",
+    OTHER_STEP_FORCED: "the protocol prescribes another dose move at this visit",
+}
+
+
+def titrate(
+    level: int, move: DoseMove, limits: TitrationLimits, *, steps: int = 1, first_move: bool = False
+) -> TitrationDecision:
+    """Decide a dose move that the site asked for; `first_move` says that the subject has never had one.
+
+    Raises TitrationRefused (with no level or strength in the message), and InvalidParameter for fewer than 1 step.
+    """
+    if steps < 1:
+        raise InvalidParameter(f"must be 1 or more, not {steps}", field="steps")
+    signed = _signed_steps(move, steps)
+    forced = NO_FORCED_STEP
+    if first_move and limits.forced_first is not None:
+        forced = _signed_steps(limits.forced_first, 1)
+    after, outcome = titration_step(level, signed, limits.lowest, limits.highest, limits.max_steps, forced)
+    if outcome != MOVE_ALLOWED:
+        raise TitrationRefused(_REFUSALS[outcome], field="move", fix="choose another move")
+    return TitrationDecision(RULE_VERSION, level, after, move, signed, limits)
+
+
+def _signed_steps(move: DoseMove, steps: int) -> int:
+    if move == DoseMove.MAINTAIN:
+        return 0
+    return steps if move == DoseMove.UP else -steps
+
+
+@dataclass(frozen=True, slots=True)
+class DispensingRow:
+    """A row of the protocol's dispensing table: at these visits, for this arm and dose level (None: any), these kits.
+
+    `kits` is (kit type, quantity) with quantities of 1 or more.
+    """
+
+    visits: tuple[str, ...]
+    arm: str | None
+    dose_level: str | None
+    kits: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DispensingDecision:
+    """The record of what is due at a visit: `row` is the index of the row that matched, None when nothing is dispensed."""
+
+    rule_version: str
+    visit: str
+    arm: str
+    dose_level: str | None
+    row: int | None
+    kits: tuple[tuple[str, int], ...]
+
+
+def kits_due(
+    rows: Sequence[DispensingRow], visit: str, arm: str, dose_level: str | None
+) -> DispensingDecision:
+    """Return the kit types and quantities for a subject of `arm` at `visit` on `dose_level` (None: has no dose level).
+
+    The first matching row wins; a kit type named twice in it is summed. No row for this visit and arm: nothing is dispensed.
+    Raises InvalidParameter where rows exist for this visit and arm, but none for the dose level: the protocol has a hole, and
+    dispensing nothing in silence would be a missed dose.
+    """
+    at_visit = [
+        (index, row) for index, row in enumerate(rows) if visit in row.visits and row.arm in (None, arm)
+    ]
+    for index, row in at_visit:
+        if row.dose_level is None or row.dose_level == dose_level:
+            totals: dict[str, int] = {}
+            for kit_type, quantity in row.kits:
+                if quantity < 1:
+                    raise InvalidParameter(
+                        f"kit type {kit_type} has quantity {quantity}", field=f"dispensing[{index}].kits"
+                    )
+                totals[kit_type] = totals.get(kit_type, 0) + quantity
+            return DispensingDecision(RULE_VERSION, visit, arm, dose_level, index, tuple(totals.items()))
+    if at_visit:
+        raise InvalidParameter(
+            f"visit {visit} dispenses to arm {arm}, but no row matches dose level {dose_level}",
+            field="dispensing",
+            fix="add a row for this dose level, or one for any level",
+        )
+    return DispensingDecision(RULE_VERSION, visit, arm, dose_level, None, ())

@@ -1,0 +1,188 @@
+"""The one table of kit states: which act moves a kit from which state and place to which.
+
+A kit has one status and is in one place: depot, transit, site, subject, returned, destroyed or lost (DESIGN.md rule 4). Every
+command that touches a kit asks `check_transition` and applies the row that it gets; the verifier asks `conservation_errors`. Later
+issues add rows and columns (role, reason, signature) here and nowhere else. The simulator counts kits by the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from allocation.errors import KitTransitionRefused
+
+
+class KitStatus(StrEnum):
+    """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order."""
+
+    DEPOT_AVAILABLE = "depot_available"
+    REQUESTED = "requested"
+    IN_TRANSIT = "in_transit"
+    SITE_AVAILABLE = "site_available"
+    DISPENSED = "dispensed"
+    RETURNED = "returned"
+    QUARANTINED = "quarantined"
+    EXPIRED = "expired"
+    DAMAGED = "damaged"
+    LOST = "lost"
+    DESTROYED = "destroyed"
+
+
+class Place(StrEnum):
+    """Where a kit is; `lost` is the place of kits whose whereabouts are unknown, so that they still add up."""
+
+    DEPOT = "depot"
+    TRANSIT = "transit"
+    SITE = "site"
+    SUBJECT = "subject"
+    RETURNED = "returned"
+    DESTROYED = "destroyed"
+    LOST = "lost"
+
+
+class Act(StrEnum):
+    """What is done to a kit."""
+
+    LOAD = "load"
+    REQUEST = "request"
+    CANCEL_REQUEST = "cancel_request"
+    DISPATCH = "dispatch"
+    RECEIVE = "receive"
+    RECEIVE_AT_DEPOT = "receive_at_depot"
+    RECEIVE_QUARANTINED = "receive_quarantined"
+    RECEIVE_DAMAGED = "receive_damaged"
+    DISPENSE = "dispense"
+    RETURN_FROM_SUBJECT = "return_from_subject"
+    RETURN_UNUSED = "return_unused"
+    QUARANTINE = "quarantine"
+    RELEASE = "release"
+    REJECT = "reject"
+    EXPIRE = "expire"
+    REPORT_DAMAGED = "report_damaged"
+    REPORT_LOST = "report_lost"
+    DESTROY = "destroy"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A row of the table. `from_status` and `from_place` are None for a kit that does not exist yet (load)."""
+
+    from_status: KitStatus | None
+    from_place: Place | None
+    act: Act
+    to_status: KitStatus
+    to_place: Place
+
+
+_S, _P, _A = KitStatus, Place, Act
+
+TRANSITIONS: Final[tuple[Transition, ...]] = (
+    Transition(None, None, _A.LOAD, _S.DEPOT_AVAILABLE, _P.DEPOT),
+    # From a depot to a site or to another depot.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REQUEST, _S.REQUESTED, _P.DEPOT),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.CANCEL_REQUEST, _S.DEPOT_AVAILABLE, _P.DEPOT),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE, _S.SITE_AVAILABLE, _P.SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_AT_DEPOT, _S.DEPOT_AVAILABLE, _P.DEPOT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    # To the subject and back. What comes back is never available again.
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.RETURNED),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
+    Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
+    Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
+    # Quarantine. A kit of an open order that is quarantined leaves the order.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.RELEASE, _S.DEPOT_AVAILABLE, _P.DEPOT),
+    Transition(_S.QUARANTINED, _P.SITE, _A.RELEASE, _S.SITE_AVAILABLE, _P.SITE),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.REJECT, _S.DAMAGED, _P.DEPOT),
+    Transition(_S.QUARANTINED, _P.SITE, _A.REJECT, _S.DAMAGED, _P.SITE),
+    # Expiry: the kit stays where it is. One that expires in transit is received first.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
+    Transition(_S.QUARANTINED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE),
+    # Damage and loss.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE),
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    # The end.
+    Transition(_S.RETURNED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+    Transition(_S.EXPIRED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+    Transition(_S.EXPIRED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+    Transition(_S.DAMAGED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+    Transition(_S.DAMAGED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+)
+
+_BY_START: Final = {(row.from_status, row.from_place, row.act): row for row in TRANSITIONS}
+
+POSSIBLE: Final[frozenset[tuple[KitStatus, Place]]] = frozenset(
+    (row.to_status, row.to_place) for row in TRANSITIONS
+)
+"""Every pair of status and place that a kit can be in."""
+
+PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT})
+"""Places of which there are several, so that a kit there names which depot, shipment, site or subject holds it."""
+
+
+def check_transition(kit: str, status: KitStatus | None, place: Place | None, act: Act) -> Transition:
+    """Return the row for this act on a kit in this state, which says the new status and place.
+
+    `kit` only labels the message. Raises KitTransitionRefused, with the acts that are possible, where there is no row.
+    """
+    row = _BY_START.get((status, place, act))
+    if row is not None:
+        return row
+    if status is None:
+        raise KitTransitionRefused(f"kit {kit} is not known, so it cannot take '{act}'", field="kit")
+    possible = ", ".join(
+        one.act for one in TRANSITIONS if (one.from_status, one.from_place) == (status, place)
+    )
+    raise KitTransitionRefused(
+        f"kit {kit} is {status} (place: {place}), which does not allow '{act}'",
+        field="kit",
+        fix=f"possible: {possible or 'nothing, this state is final'}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KitPosition:
+    """Where the records say that a kit is. `place_key` is the depot, shipment, site or subject that holds it, else None."""
+
+    kit: str
+    status: KitStatus
+    place: Place
+    place_key: str | None
+
+
+def conservation_errors(loaded: Iterable[str], positions: Iterable[KitPosition]) -> tuple[str, ...]:
+    """Return what is wrong with the whereabouts of kits, one sentence each, sorted; empty when all are conserved.
+
+    Every loaded kit has exactly one position, no position is of a kit that was never loaded, status and place go together
+    by the table, and a kit in a depot, shipment, site or subject names which one.
+    """
+    errors: list[str] = []
+    known = set(loaded)
+    seen: set[str] = set()
+    for position in positions:
+        if position.kit in seen:
+            errors.append(f"kit {position.kit} is in two places")
+        seen.add(position.kit)
+        if position.kit not in known:
+            errors.append(f"kit {position.kit} was never loaded")
+        if (position.status, position.place) not in POSSIBLE:
+            errors.append(f"kit {position.kit} cannot be {position.status} in place {position.place}")
+        if position.place in PLACES_WITH_KEY and not position.place_key:
+            errors.append(f"kit {position.kit} is in place {position.place} without a holder")
+    errors += [f"kit {kit} is nowhere" for kit in known - seen]
+    return tuple(sorted(errors))

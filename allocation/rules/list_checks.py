@@ -1,0 +1,168 @@
+"""Checks of an uploaded master randomization list before it can be activated: every error, by line.
+
+A list is a table of number, stratum, sequence, block and arm. Nothing is repaired: the statistician corrects the file. The list of
+errors is unblinded data (it names arms and blocks).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from allocation.rules.blocks import ListEntry
+
+WHOLE_FILE = 0
+"""The line number of an error that belongs to no single line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """A row of the uploaded file: `line` counts from 1 as an editor shows it; `block` None in a list without blocks."""
+
+    line: int
+    number: str
+    stratum: str
+    sequence: int
+    block: int | None
+    arm: str
+
+    def entry(self) -> ListEntry:
+        """Return the row as an entry of a list, once the whole list has passed its checks."""
+        return ListEntry(self.number, self.stratum, self.sequence, self.block, self.arm)
+
+
+@dataclass(frozen=True, slots=True)
+class ListError:
+    """What is wrong: the line (WHOLE_FILE for the file), the column, a stable code, and a message with the value."""
+
+    line: int
+    column: str
+    code: str
+    message: str
+
+
+def check_list(
+    rows: Sequence[ListRow],
+    ratio: Mapping[str, int],
+    strata: Iterable[str],
+    *,
+    allow_truncated_last_block: bool = False,
+) -> tuple[ListError, ...]:
+    """Return all errors of an uploaded list, sorted by line; an empty tuple means that it may be activated.
+
+    `ratio` gives each arm's share, `strata` the keys that the protocol knows; each must have rows. In every stratum the
+    sequence runs 1, 2, 3, ... in the order of the file, numbers are unique in the whole list, and each block holds
+    consecutive rows whose arms are an exact multiple of the ratio. `allow_truncated_last_block` accepts a last block of a
+    stratum that holds no more of an arm than a complete block would.
+    """
+    if not rows:
+        return (ListError(WHOLE_FILE, "", "empty-list", "the list has no rows"),)
+    known_strata = list(dict.fromkeys(strata))
+    errors: list[ListError] = []
+    errors += _row_errors(rows, ratio, set(known_strata))
+    by_stratum: dict[str, list[ListRow]] = {}
+    for row in rows:
+        by_stratum.setdefault(row.stratum, []).append(row)
+    for stratum in known_strata:
+        if stratum not in by_stratum:
+            message = f"stratum {stratum!r} has no rows"
+            errors.append(ListError(WHOLE_FILE, "stratum", "stratum-without-rows", message))
+    for stratum_rows in by_stratum.values():
+        errors += _sequence_errors(stratum_rows)
+        errors += _block_errors(stratum_rows, ratio, allow_truncated_last_block)
+    return tuple(sorted(errors, key=lambda error: (error.line, error.column, error.code)))
+
+
+def _row_errors(rows: Sequence[ListRow], ratio: Mapping[str, int], strata: set[str]) -> list[ListError]:
+    errors: list[ListError] = []
+    first_line: dict[str, int] = {}
+    for row in rows:
+        if not row.number.strip():
+            errors.append(ListError(row.line, "number", "missing-number", "the number is empty"))
+        elif row.number in first_line:
+            message = f"number {row.number} is already on line {first_line[row.number]}"
+            errors.append(ListError(row.line, "number", "duplicate-number", message))
+        else:
+            first_line[row.number] = row.line
+        if row.arm not in ratio:
+            message = f"unknown arm {row.arm!r}; the protocol has {', '.join(ratio)}"
+            errors.append(ListError(row.line, "arm", "unknown-arm", message))
+        if row.stratum not in strata:
+            message = f"unknown stratum {row.stratum!r}"
+            errors.append(ListError(row.line, "stratum", "unknown-stratum", message))
+    return errors
+
+
+def _sequence_errors(rows: Sequence[ListRow]) -> list[ListError]:
+    errors: list[ListError] = []
+    line_of: dict[int, int] = {}
+    expected = 1
+    for row in rows:
+        if row.sequence in line_of:
+            message = f"sequence {row.sequence} of stratum {row.stratum!r} is already on line {line_of[row.sequence]}"
+            errors.append(ListError(row.line, "sequence", "duplicate-sequence", message))
+            continue
+        line_of[row.sequence] = row.line
+        if row.sequence < expected:
+            message = f"sequence {row.sequence} of stratum {row.stratum!r} comes after {expected - 1}"
+            errors.append(ListError(row.line, "sequence", "sequence-out-of-order", message))
+            continue
+        if row.sequence > expected:
+            message = f"sequence {row.sequence} of stratum {row.stratum!r} where {expected} is due"
+            errors.append(ListError(row.line, "sequence", "sequence-gap", message))
+        expected = row.sequence + 1
+    return errors
+
+
+def _block_errors(
+    rows: Sequence[ListRow], ratio: Mapping[str, int], allow_truncated_last_block: bool
+) -> list[ListError]:
+    with_block = [row for row in rows if row.block is not None]
+    if not with_block:
+        return []
+    errors = [
+        ListError(
+            row.line, "block", "missing-block", f"stratum {row.stratum!r} has blocks, this row has none"
+        )
+        for row in rows
+        if row.block is None
+    ]
+    runs: list[list[ListRow]] = []
+    for row in with_block:
+        if runs and runs[-1][0].block == row.block:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    seen: set[int | None] = set()
+    for position, run in enumerate(runs):
+        first = run[0]
+        if first.block in seen:
+            message = f"block {first.block} of stratum {first.stratum!r} goes on after another block"
+            errors.append(ListError(first.line, "block", "block-not-together", message))
+        seen.add(first.block)
+        truncated_allowed = allow_truncated_last_block and position == len(runs) - 1
+        errors += _ratio_error(run, ratio, truncated_allowed)
+    return errors
+
+
+def _ratio_error(
+    run: Sequence[ListRow], ratio: Mapping[str, int], truncated_allowed: bool
+) -> list[ListError]:
+    """Return the error of one block against the ratio; a row of an unknown arm has its own error already."""
+    if any(row.arm not in ratio for row in run):
+        return []
+    counts = Counter(row.arm for row in run)
+    total = sum(ratio.values())
+    # Only whole multiples of the ratio make a block; a truncated one is measured by the complete block it began.
+    multiple = -(-len(run) // total)
+    if truncated_allowed:
+        fits = all(counts[arm] <= multiple * share for arm, share in ratio.items())
+    else:
+        fits = all(counts[arm] == multiple * share for arm, share in ratio.items())
+    if fits:
+        return []
+    found = ", ".join(f"{arm} {counts[arm]}" for arm in ratio)
+    wanted = ":".join(str(share) for share in ratio.values())
+    message = f"block {run[0].block} of stratum {run[0].stratum!r} has {found}, not the ratio {wanted}"
+    return [ListError(run[-1].line, "arm", "block-off-ratio", message)]

@@ -1,0 +1,246 @@
+"""From quantities to an order: consolidation, rounding, blinding protection, and the kits that leave the depot.
+
+    resupply decisions of one site --plan_order--> lines --(fair share between sites, later)--> fill_order --> proposal
+
+`plan_order` says how many kits of each type the site should get, `fill_order` takes kits from the depot's stock. The fair share of
+a scarce depot between sites will be a step between the two that lowers `ordered`. Until then a shortage is met in the order in
+which sites are filled: the depot ships what there is, each line reports its `shortfall`, and the site's inventory stays low, so the
+next run asks again.
+
+Blinding (field note resupply.md): within a blinding group of several kit types, a shipment of one kit or of one kit type would tie
+the site's next dispensings to one arm, so such an order is raised. A group of one type has nothing to hide. Where a shortage
+at the depot undoes the protection, the proposal names the group in `exposed_groups`; by `withhold_exposed` its kits stay at the
+depot, otherwise they ship (a missed dose is a harm to the subject) and an unblinded supply manager can stop the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from allocation.errors import InvalidParameter, RuleError
+from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.picking import KitCandidate, PickDecision, choose_kits_for_shipping
+from allocation.rules.resupply import ResupplyDecision
+
+RULE_VERSION: Final = "order-assembly/1"
+
+FEWEST_KITS_OF_A_GROUP: Final = 2
+SMALLEST_BLINDING_GAP: Final = 2
+
+
+class Consolidation(StrEnum):
+    """Whether one trigger tops up every kit type of the site, or only those that triggered."""
+
+    TRIGGERED_TYPES_ONLY = "triggered_types_only"
+    ALL_TYPES = "all_types"
+
+
+class LotChoice(StrEnum):
+    """The oldest stock that may ship, or newer stock from one long window before the do-not-ship date."""
+
+    MIN_WASTAGE = "min_wastage"
+    MIN_SHIPMENTS = "min_shipments"
+
+
+class Raised(StrEnum):
+    """Why a line orders more than the thresholds ask for."""
+
+    BLOCK_SIZE = "block_size"
+    SINGLE_TYPE = "single_type"
+    SINGLE_KIT = "single_kit"
+
+
+@dataclass(frozen=True, slots=True)
+class KitTypeSupply:
+    """What ordering must know of a kit type: quantities are rounded up to a multiple of `block_size`."""
+
+    kit_type: str
+    blinding_group: str
+    windows: ExpiryWindows
+    block_size: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the block size; raises InvalidParameter."""
+        if self.block_size < 1:
+            raise InvalidParameter(f"must be 1 or more, not {self.block_size}", field="block_size")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPolicy:
+    """How orders of the study are put together."""
+
+    consolidation: Consolidation = Consolidation.ALL_TYPES
+    lot_choice: LotChoice = LotChoice.MIN_WASTAGE
+    single_kit_protection: bool = True
+    single_type_protection: bool = True
+    withhold_exposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """What the site should get of one kit type: `needed` by the thresholds, `ordered` after rounding and protection."""
+
+    kit_type: str
+    blinding_group: str
+    needed: int
+    ordered: int
+    raised: tuple[Raised, ...]
+    long_window: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilledLine:
+    """A line with the depot's answer. `shipped` are indexes into the depot's kits; `shortfall` is what the depot lacks.
+
+    `withheld` counts kits that were found but stay at the depot, since shipping them would expose the blinding group.
+    """
+
+    line: OrderLine
+    pick: PickDecision
+    shipped: tuple[int, ...]
+    withheld: int
+
+    @property
+    def shortfall(self) -> int:
+        """Kits that were ordered and are not in the depot's usable stock."""
+        return self.pick.shortfall
+
+
+@dataclass(frozen=True, slots=True)
+class OrderProposal:
+    """The record of one order for one site. No order is made when `shipped` is empty."""
+
+    rule_version: str
+    policy: OrderPolicy
+    lines: tuple[FilledLine, ...]
+    exposed_groups: tuple[str, ...]
+
+    @property
+    def shipped(self) -> tuple[int, ...]:
+        """Indexes into the depot's kits of all that ships, line by line."""
+        return tuple(index for line in self.lines for index in line.shipped)
+
+    @property
+    def shortfall(self) -> int:
+        """Kits that were ordered and that the depot does not have, over all lines."""
+        return sum(line.shortfall for line in self.lines)
+
+
+def check_blinding_gap(min_buffer: int, max_buffer: int) -> None:
+    """Refuse buffers whose difference is below 2: each order would follow one dispensing and repeat its kit type.
+
+    Raises InvalidParameter; for a blinded study's configuration.
+    """
+    if max_buffer - min_buffer < SMALLEST_BLINDING_GAP:
+        raise InvalidParameter(
+            f"{max_buffer} - min_buffer {min_buffer} is less than {SMALLEST_BLINDING_GAP}: orders of one kit would show the arm",
+            field="max_buffer",
+            fix=f"make it at least {min_buffer + SMALLEST_BLINDING_GAP}",
+        )
+
+
+def plan_order(
+    decisions: Sequence[ResupplyDecision], kit_types: Mapping[str, KitTypeSupply], policy: OrderPolicy
+) -> tuple[OrderLine, ...]:
+    """Return the lines of one site's order (quantities of 1 or more), in the order of the decisions; empty for no order.
+
+    `decisions` hold one per kit type that may be ordered for the site; a paused type has none and is never raised.
+    Raises RuleError for a kit type that is decided twice or is not in `kit_types`.
+    """
+    lines: dict[str, OrderLine] = {}
+    any_triggered = any(decision.triggered for decision in decisions)
+    top_up_all = any_triggered and policy.consolidation == Consolidation.ALL_TYPES
+    for decision in decisions:
+        kit_type = decision.kit_type
+        if kit_type in lines or kit_type not in kit_types:
+            raise RuleError(f"kit type {kit_type} is decided twice or not known", field="kit_type")
+        supply = kit_types[kit_type]
+        needed = decision.top_up if top_up_all else decision.quantity
+        line = OrderLine(kit_type, supply.blinding_group, needed, needed, (), decision.parameters.long_window)
+        lines[kit_type] = _raise_to(line, needed, supply.block_size, None)
+    for group in dict.fromkeys(line.blinding_group for line in lines.values()):
+        if sum(supply.blinding_group == group for supply in kit_types.values()) > 1:
+            _protect(lines, group, kit_types, policy)
+    return tuple(line for line in lines.values() if line.ordered > 0)
+
+
+def _raise_to(line: OrderLine, quantity: int, block_size: int, why: Raised | None) -> OrderLine:
+    """Return the line with at least `quantity` kits, rounded up to the block size, and the reasons for it."""
+    raised = list(line.raised)
+    if why is not None and quantity > line.ordered:
+        raised.append(why)
+    rounded = -(-max(quantity, line.ordered) // block_size) * block_size
+    if rounded > max(quantity, line.ordered):
+        raised.append(Raised.BLOCK_SIZE)
+    return replace(line, ordered=rounded, raised=tuple(dict.fromkeys(raised)))
+
+
+def _protect(
+    lines: dict[str, OrderLine], group: str, kit_types: Mapping[str, KitTypeSupply], policy: OrderPolicy
+) -> None:
+    """Raise the lines of one blinding group so that it ships neither a single kit nor a single kit type."""
+    of_group = [kit_type for kit_type, line in lines.items() if line.blinding_group == group]
+    shipping = [kit_type for kit_type in of_group if lines[kit_type].ordered > 0]
+    if policy.single_type_protection and len(shipping) == 1:
+        for kit_type in of_group:
+            if lines[kit_type].ordered == 0:
+                block = kit_types[kit_type].block_size
+                lines[kit_type] = _raise_to(lines[kit_type], 1, block, Raised.SINGLE_TYPE)
+    total = sum(lines[kit_type].ordered for kit_type in of_group)
+    if policy.single_kit_protection and 0 < total < FEWEST_KITS_OF_A_GROUP:
+        only = shipping[0]
+        block = kit_types[only].block_size
+        lines[only] = _raise_to(lines[only], FEWEST_KITS_OF_A_GROUP, block, Raised.SINGLE_KIT)
+
+
+def fill_order(
+    lines: Sequence[OrderLine],
+    depot_kits: Sequence[KitCandidate],
+    kit_types: Mapping[str, KitTypeSupply],
+    today: date,
+    policy: OrderPolicy,
+) -> OrderProposal:
+    """Choose the kits of an order from the depot's stock on `today` (the depot's date); ships what there is.
+
+    `depot_kits` may hold several kit types; `released` and `expiry` are for the site's country. Only kits within their
+    do-not-ship window are taken, by expiry and pick sequence (picking.py). A kit is in one line only.
+    """
+    picks: list[tuple[OrderLine, PickDecision]] = []
+    for line in lines:
+        window = line.long_window if policy.lot_choice == LotChoice.MIN_SHIPMENTS else None
+        windows = kit_types[line.kit_type].windows
+        picks.append(
+            (
+                line,
+                choose_kits_for_shipping(depot_kits, line.kit_type, line.ordered, today, windows, window),
+            )
+        )
+    exposed = _exposed_groups(picks, kit_types, policy)
+    filled: list[FilledLine] = []
+    for line, pick in picks:
+        if policy.withhold_exposed and line.blinding_group in exposed:
+            filled.append(FilledLine(line, pick, (), len(pick.chosen)))
+        else:
+            filled.append(FilledLine(line, pick, pick.chosen, 0))
+    return OrderProposal(RULE_VERSION, policy, tuple(filled), exposed)
+
+
+def _exposed_groups(
+    picks: Sequence[tuple[OrderLine, PickDecision]],
+    kit_types: Mapping[str, KitTypeSupply],
+    policy: OrderPolicy,
+) -> tuple[str, ...]:
+    """Return the groups of several kit types of which a single kit or a single kit type would ship."""
+    exposed: list[str] = []
+    for group in dict.fromkeys(line.blinding_group for line, _ in picks):
+        counts = [len(pick.chosen) for line, pick in picks if line.blinding_group == group and pick.chosen]
+        several = sum(supply.blinding_group == group for supply in kit_types.values()) > 1
+        single_kit = policy.single_kit_protection and sum(counts) == 1
+        single_type = policy.single_type_protection and len(counts) == 1
+        if several and (single_kit or single_type):
+            exposed.append(group)
+    return tuple(exposed)
