@@ -10,7 +10,13 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from allocation.study.errors import Problem
-from allocation.study.inconsistency import InconsistentProtocolError, Path, choice_text, path_text
+from allocation.study.inconsistency import (
+    Inconsistency,
+    InconsistentProtocolError,
+    Path,
+    choice_text,
+    path_text,
+)
 from allocation.study.yaml_positions import PositionedDocument
 
 _WRONG_TYPE = {
@@ -53,16 +59,21 @@ def shape_problems(
         path: Path = tuple(error["loc"])
         cause = error.get("ctx", {}).get("error")
         if isinstance(cause, InconsistentProtocolError):
-            problems.extend(
-                Problem(path_text(one.path), *document.position(one.path), one.value, one.message, one.fix)
-                for one in cause.found
-            )
+            problems.extend(inconsistency_problems(cause.found, document))
             continue
         value, message, fix = _explain(model, path, error, document)
         at_key = error["type"] == "extra_forbidden" and path in document.keys
         position = document.keys[path] if at_key else document.position(path)
         problems.append(Problem(path_text(path), *position, value, message, fix))
     return problems
+
+
+def inconsistency_problems(found: Iterable[Inconsistency], document: PositionedDocument) -> list[Problem]:
+    """The same findings, with the places in `document` where they are to be mended."""
+    return [
+        Problem(path_text(one.path), *document.position(one.path), one.value, one.message, one.fix)
+        for one in found
+    ]
 
 
 def _explain(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,13 +23,15 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from allocation.study.canonical import decimal_text
 from allocation.study.errors import DocumentError, Problem, ProtocolError
 from allocation.study.inconsistency import Path as DocumentPath
-from allocation.study.inconsistency import path_text
+from allocation.study.inconsistency import Inconsistency, path_text
 from allocation.study.model import PLACEHOLDER
 from allocation.study.protocol import Protocol
-from allocation.study.shape_problems import shape_problems
+from allocation.study.shape_problems import inconsistency_problems, shape_problems
 from allocation.study.yaml_positions import PositionedDocument, read_positions
 
 Document = TypeVar("Document", bound=BaseModel)
+Check = Callable[[Document], Iterable[Inconsistency]]
+"""What is wrong with a document beside its shape."""
 
 _LINE_WIDTH = 100
 
@@ -44,27 +47,37 @@ def parse_protocol(text: str, source: str = "(text)") -> Protocol:
 
 
 def load_document(
-    model: type[Document], path: Path | str, error: type[DocumentError] = DocumentError
+    model: type[Document],
+    path: Path | str,
+    error: type[DocumentError] = DocumentError,
+    check: Check[Document] | None = None,
 ) -> Document:
-    """Read the YAML file `path` as a `model`. Raises `error` with every problem, also when it cannot be read at all."""
+    """Read the YAML file `path` as a `model`, as `parse_document` does. Raises `error`, also for an unreadable file."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as unreadable:
         reason = unreadable.strerror or str(unreadable)
-        problem = Problem("", 0, 0, " the file", f"cannot be read ({reason})", "check its name and rights")
+        problem = Problem("", 0, 0, "the file", f"cannot be read ({reason})", "check its name and rights")
         raise error(str(path), [problem]) from unreadable
     except UnicodeDecodeError as undecodable:
         problem = Problem(
-            "", 0, 0, " the file", f"is not UTF-8 text ({undecodable.reason})", "save it as UTF-8"
+            "", 0, 0, "the file", f"is not UTF-8 text ({undecodable.reason})", "save it as UTF-8"
         )
         raise error(str(path), [problem]) from undecodable
-    return parse_document(model, text, str(path), error)
+    return parse_document(model, text, str(path), error, check)
 
 
 def parse_document(
-    model: type[Document], text: str, source: str = "(text)", error: type[DocumentError] = DocumentError
+    model: type[Document],
+    text: str,
+    source: str = "(text)",
+    error: type[DocumentError] = DocumentError,
+    check: Check[Document] | None = None,
 ) -> Document:
-    """Read YAML `text` as a `model`; `source` names it in messages. Raises `error` with every problem."""
+    """Read YAML `text` as a `model`; `source` names it in messages. Raises `error` with every problem.
+
+    `check` gets the document once its shape is right, and says what else is wrong (names in another document, say).
+    """
     document = read_positions(text)
     problems = list(document.problems)
     if document.data is None and problems:
@@ -78,6 +91,7 @@ def parse_document(
         problems += [problem for problem in found if problem.path not in unfilled]
         problems += _behind_unknown_keys(model, document, invalid)
     else:
+        problems += inconsistency_problems(check(read) if check is not None else (), document)
         if not problems:
             return read
     raise error(source, sorted(problems, key=lambda problem: (problem.line, problem.column)))

@@ -1,0 +1,294 @@
+"""The assumptions that a trial is played under: recruitment, activation, screening, visits, drop-out, lanes, lots, costs.
+
+A scenario is a YAML document beside a protocol. Days are whole calendar days; a month is 365.25 / 12 days; probabilities are
+per event; shares of one group sum to 1. What the protocol decides (windows, kits, lead times, caps) is not repeated here.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from math import isclose
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from allocation.study.errors import DocumentError
+from allocation.study.inconsistency import Inconsistency
+from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.protocol import Protocol
+from allocation.study.supply import CountryCode
+from allocation.study.yaml_files import load_document, load_protocol
+from simulation.scenario_checks import scenario_inconsistencies
+
+DAYS_PER_MONTH: Final = 365.25 / 12
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0, le=100)]
+"""A multiplier of a rate; 1 leaves it as it is."""
+
+
+class ScenarioError(DocumentError):
+    """A scenario cannot be played; `problems` has every reason."""
+
+    default_code = "scenario-invalid"
+
+
+def _sums_to_one(shares: dict[str, float]) -> dict[str, float]:
+    if not isclose(sum(shares.values()), 1, abs_tol=1e-6):
+        raise ValueError(f"sums to {sum(shares.values()):g}, not to 1; correct a share")
+    return shares
+
+
+Shares = Annotated[dict[Text, Probability], Field(min_length=1), AfterValidator(_sums_to_one)]
+"""Name -> probability, summing to 1."""
+
+
+class DayLaw(ProtocolPart):
+    """A law of whole days.
+
+    `fixed`: always `min_days`. `uniform`: each whole day from `min_days` to `max_days` equally likely. `gamma`: mean `mean_days`,
+    shape `shape` (standard deviation mean / sqrt(shape)), rounded to the nearest day and held between `min_days` and `max_days`.
+    """
+
+    law: Literal["fixed", "uniform", "gamma"] = "fixed"
+    min_days: int = Field(default=0, ge=-30, le=730)
+    max_days: int | None = Field(default=None, ge=0, le=730, description="uniform: needed; gamma: a limit")
+    mean_days: float | None = Field(default=None, gt=0, le=730)
+    shape: float | None = Field(default=None, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _complete(self) -> DayLaw:
+        needed = {"fixed": (), "uniform": ("max_days",), "gamma": ("mean_days", "shape")}[self.law]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                f"is a {self.law} law without {' and '.join(missing)}; give {' and '.join(missing)}"
+            )
+        if self.max_days is not None and self.max_days < self.min_days:
+            raise ValueError(
+                f"has max_days {self.max_days} below min_days {self.min_days}; swap or correct them"
+            )
+        return self
+
+
+class Pause(ProtocolPart):
+    """No screening from `first_day` to `last_day`, both included, at one country or site, or everywhere (neither given)."""
+
+    country: CountryCode | None = None
+    site: Code | None = None
+    first_day: date
+    last_day: date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Pause:
+        if self.last_day < self.first_day:
+            raise ValueError(f"ends {self.last_day}, before it begins {self.first_day}; swap the two days")
+        return self
+
+
+class Recruitment(ProtocolPart):
+    """Screenings at each open site: a Poisson process whose rate is drawn once for the site (Anisimov & Fedorov 2007).
+
+    rate = Gamma(mean `screened_per_site_month`, shape `gamma_shape`) x country x profile x calendar month x (1 - `monthly_decay`)
+    to the power of the months since activation. `gamma_shape` None: no spread beyond Poisson.
+    """
+
+    screened_per_site_month: float = Field(gt=0, le=1000)
+    gamma_shape: float | None = Field(default=None, gt=0, le=1e6)
+    country_factors: dict[CountryCode, Factor] = Field(default_factory=dict, description="others: 1")
+    profile_factors: dict[Code, Factor] = Field(default_factory=dict, description="others: 1")
+    month_factors: tuple[Factor, ...] = Field(default=(), description="January to December; empty: all 1")
+    monthly_decay: float = Field(default=0.0, ge=0, lt=1)
+    weekdays_only: bool = Field(
+        default=True, description="what falls on a weekend is screened on the Monday after it"
+    )
+    pauses: tuple[Pause, ...] = ()
+
+    @model_validator(mode="after")
+    def _twelve_months(self) -> Recruitment:
+        if len(self.month_factors) not in (0, 12):
+            raise ValueError(
+                f"has {len(self.month_factors)} month_factors; give 12, January to December, or none"
+            )
+        return self
+
+
+class Activation(ProtocolPart):
+    """When a site opens: `delay_days` after its planned activation (the start of the scenario where none is planned)."""
+
+    delay_days: DayLaw = DayLaw()
+    never_probability: Probability = 0.0
+
+
+class Screening(ProtocolPart):
+    """From screening to randomization, or to screening failure; `failed_criteria`: which criterion was not met."""
+
+    duration_days: DayLaw
+    failure_probability: Probability
+    failed_criteria: Shares
+
+
+class Population(ProtocolPart):
+    """Who is screened. Age is normal, cut at the limits of the protocol; race by country where given there."""
+
+    age_mean_years: float = Field(gt=0, le=120)
+    age_sd_years: float = Field(ge=0, le=50)
+    sex: Shares
+    race: Shares
+    race_by_country: dict[CountryCode, Shares] = Field(default_factory=dict)
+    ethnicity: Shares
+    strata: dict[Code, Shares] = Field(default_factory=dict, description="factor -> level -> share")
+
+
+class VisitBehaviour(ProtocolPart):
+    """How subjects keep to the schedule. Inside its window a visit falls on each day with a probability that peaks at the target.
+
+    `late_probability`: after the window instead, by `late_days` (with a reason for the override). Randomization is never missed.
+    """
+
+    missed_probability: Probability
+    late_probability: Probability
+    late_days: DayLaw
+    weekdays_only: bool = Field(default=True, description="moved to the nearest weekday inside the window")
+
+
+class DropOutPeriod(ProtocolPart):
+    """Up to `until_day` (study day) the drop-out probability is multiplied by `factor`."""
+
+    until_day: int = Field(ge=1)
+    factor: Factor
+
+
+class DropOut(ProtocolPart):
+    """Leaving early: a constant monthly probability by arm, changed in the given periods; `reasons` are SDTM DSDECOD terms."""
+
+    monthly_probability: dict[Code, Probability] = Field(min_length=1, description="arm -> probability")
+    periods: tuple[DropOutPeriod, ...] = ()
+    reasons: Shares
+    visit: Code | None = Field(default=None, description="the early termination visit that is recorded")
+    visit_probability: Probability = 1.0
+
+
+class DoseMoves(ProtocolPart):
+    """What the site asks for at a titration visit; the first entry that matches dose level and arm wins.
+
+    A move that the limits forbid becomes maintain.
+    """
+
+    dose_level: Code | None = None
+    arm: Code | None = None
+    up: Probability
+    maintain: Probability
+    down: Probability
+
+    @model_validator(mode="after")
+    def _whole(self) -> DoseMoves:
+        _sums_to_one({"up": self.up, "maintain": self.maintain, "down": self.down})
+        return self
+
+
+class LaneDelay(ProtocolPart):
+    """Days that a shipment to a country takes beyond the protocol's lead time (below 0: earlier)."""
+
+    country: CountryCode | None = Field(default=None, description="None: every country that has no own entry")
+    days: DayLaw
+    customs_hold_probability: Probability = 0.0
+    customs_hold_days: DayLaw = DayLaw()
+
+
+class Shipping(ProtocolPart):
+    """From an order to stock on the shelf. Lost and damaged kits are found at receipt."""
+
+    dispatch_days: DayLaw = Field(description="order to dispatch; part of the protocol's lead time")
+    lane_delays: tuple[LaneDelay, ...] = Field(min_length=1)
+    weekday_receipt: bool = Field(
+        default=True, description="what arrives on a weekend is received on the Monday"
+    )
+    lost_probability: Probability = Field(default=0.0, description="per shipment")
+    damaged_probability: Probability = Field(default=0.0, description="per kit")
+    co2_kg_per_shipment: dict[Code, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="by depot that ships"
+    )
+
+
+class LotArrival(ProtocolPart):
+    """Kits of a lot that arrive at a depot; on or before the start of the scenario they are its first stock."""
+
+    depot: Code
+    on: date
+    kits: int = Field(ge=1, le=1_000_000)
+
+
+class LotPlan(ProtocolPart):
+    """A lot of a kit type: when it is made, when it expires, where it may be used, and when which depot gets how many kits."""
+
+    code: Code
+    kit_type: Code
+    manufactured_on: date
+    expires_on: date
+    released_for: tuple[str, ...] = Field(
+        default=("*",), min_length=1, description="countries; * is every one"
+    )
+    arrivals: tuple[LotArrival, ...] = Field(min_length=1)
+
+
+class RandomizationList(ProtocolPart):
+    """The list that is generated for each randomization event: its seed, and how many entries a stratum has at least."""
+
+    seed: int = Field(ge=0)
+    entries_per_stratum: int = Field(ge=1, le=100_000)
+
+
+class Costs(ProtocolPart):
+    """Costs that the protocol does not state, in the study's currency. Kits and shipments have theirs in the protocol."""
+
+    storage_per_kit_month: float = Field(default=0.0, ge=0)
+    destruction_per_kit: float = Field(default=0.0, ge=0)
+    lost_subject: float = Field(default=0.0, ge=0, description="for a subject lost to a missed dispensing")
+
+
+class Scenario(ProtocolPart):
+    """All the assumptions. `protocol` is the protocol's file, relative to the scenario's; `seed` starts every random stream."""
+
+    schema_version: Literal[1] = 1
+    name: Text
+    description: str = ""
+    protocol: Text
+    seed: int = Field(ge=0)
+    starts_on: date
+    duration_days: int = Field(ge=1, le=7305)
+    recruitment: Recruitment
+    activation: Activation = Activation()
+    screening: Screening
+    population: Population
+    visits: VisitBehaviour
+    drop_out: DropOut
+    titration: tuple[DoseMoves, ...] = ()
+    shipping: Shipping
+    randomization_list: RandomizationList
+    lots: tuple[LotPlan, ...] = Field(min_length=1)
+    costs: Costs = Costs()
+
+
+def load_scenario(path: Path | str, protocol: Protocol | None = None) -> Scenario:
+    """Read the scenario in the YAML file `path` and check it against `protocol` (None: the protocol file that it names).
+
+    Raises ScenarioError with every problem of the scenario, and ProtocolError where its protocol cannot be used.
+    """
+    return load_scenario_and_protocol(path, protocol)[0]
+
+
+def load_scenario_and_protocol(
+    path: Path | str, protocol: Protocol | None = None
+) -> tuple[Scenario, Protocol]:
+    """As `load_scenario`, and the protocol that the scenario was checked against with it."""
+    against: list[Protocol] = [] if protocol is None else [protocol]
+
+    def check(scenario: Scenario) -> list[Inconsistency]:
+        if not against:
+            against.append(load_protocol(Path(path).parent / scenario.protocol))
+        return scenario_inconsistencies(scenario, against[0])
+
+    scenario = load_document(Scenario, path, ScenarioError, check)
+    return scenario, against[0]
