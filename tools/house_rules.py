@@ -3,15 +3,17 @@
 * No file of the repository names a package-registry host or a path of one machine: both break on every other machine.
 * No Python file is longer than 400 lines: such a file has more than one subject.
 * No module is named for what it is not (utils, helpers, ...): a name says the subject.
+* Every folder of a package has its `__init__.py`: the import contracts do not see a folder without one.
 """
 
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 LONGEST_FILE = 400
+PACKAGES = ("allocation", "simulation", "forecasting", "pipelines", "data_contracts", "dashboards")
 EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "base", "misc"})
 
 # Put together from parts, so that this file does not break its own rule.
@@ -55,8 +57,17 @@ def breaches_of_module(path: str, text: str) -> Iterator[str]:
         yield f"{path}: the name {Path(path).stem!r} does not say what it is about"
 
 
-def breaches(root: Path, paths: Iterable[str]) -> Iterator[str]:
+def breaches_of_packages(paths: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each folder of a package that holds Python files and no `__init__.py`."""
+    modules = {Path(path) for path in paths if path.endswith(".py") and path.split("/")[0] in PACKAGES}
+    for folder in sorted({module.parent for module in modules}):
+        if folder / "__init__.py" not in modules:
+            yield f"{folder}: has no __init__.py, so the import contracts do not see it"
+
+
+def breaches(root: Path, paths: Sequence[str]) -> Iterator[str]:
     """Yield a line for each breach in the files at `paths` below `root`; binary files are passed over."""
+    yield from breaches_of_packages(paths)
     for path in paths:
         content = (root / path).read_bytes()
         if b"\0" in content[:8192]:

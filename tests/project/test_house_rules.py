@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.house_rules import LONGEST_FILE, breaches, breaches_of_module, breaches_of_text, repository_files
+from tools.house_rules import (
+    LONGEST_FILE,
+    breaches,
+    breaches_of_module,
+    breaches_of_packages,
+    breaches_of_text,
+    repository_files,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,15 @@ def test_new_files_are_checked_before_they_are_committed_and_ignored_ones_never(
 def test_a_binary_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "x.xpt").write_bytes(b"\0/" + b"tmp/x")
     assert list(breaches(tmp_path, ["x.xpt"])) == []
+
+
+def test_a_package_folder_that_the_import_contracts_cannot_see_is_a_breach() -> None:
+    seen = [
+        "allocation/__init__.py",
+        "allocation/rules/__init__.py",
+        "allocation/rules/expiry.py",
+        "tests/x.py",
+    ]
+    assert list(breaches_of_packages(seen)) == []
+    unseen = [*seen, "allocation/study/model.py", "docs/picture.py"]
+    assert [line.split(":")[0] for line in breaches_of_packages(unseen)] == ["allocation/study"]

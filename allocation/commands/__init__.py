@@ -1,0 +1,1 @@
+"""The use cases: one command, one transaction, one ledger entry."""
