@@ -154,3 +154,15 @@ class FileRefused(DomainRefusal):
         super().__init__(
             f"{what} was not loaded: {shown}{more}", field="file", fix="mend the file and load it again"
         )
+
+
+class StateChanged(DomainRefusal):
+    """Somebody else's act came first: the state no longer allows this one. Nothing was done."""
+
+    default_code = "state-changed"
+
+
+class Unsupported(DomainRefusal):
+    """The protocol asks for something that this version of the service cannot run, so it is refused before it starts."""
+
+    default_code = "unsupported"

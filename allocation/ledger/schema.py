@@ -266,7 +266,7 @@ list_entry = Table(
     Column("holder", Text, primary_key=True),
     Column("stratum", Text, primary_key=True),
     Column("sequence", Integer, primary_key=True, autoincrement=False),
-    Column("block", Integer, nullable=False),
+    Column("block", Integer),
     Column("randomization_number", Text, nullable=False),
     Column("arm", Text, nullable=False),
     Column("subject_id", Text),

@@ -162,10 +162,7 @@ def plan_order(
         needed = decision.top_up if top_up_all else decision.quantity
         line = OrderLine(kit_type, supply.blinding_group, needed, needed, (), decision.parameters.long_window)
         lines[kit_type] = _raise_to(line, needed, supply.block_size, None)
-    for group in dict.fromkeys(line.blinding_group for line in lines.values()):
-        if sum(supply.blinding_group == group for supply in kit_types.values()) > 1:
-            _protect(lines, group, kit_types, policy)
-    return tuple(line for line in lines.values() if line.ordered > 0)
+    return _protected(lines, kit_types, policy)
 
 
 def _raise_to(line: OrderLine, quantity: int, block_size: int, why: Raised | None) -> OrderLine:
@@ -244,3 +241,33 @@ def _exposed_groups(
         if several and (single_kit or single_type):
             exposed.append(group)
     return tuple(exposed)
+
+
+def plan_seeding(
+    quantities: Mapping[str, int],
+    long_windows: Mapping[str, int],
+    kit_types: Mapping[str, KitTypeSupply],
+    policy: OrderPolicy,
+) -> tuple[OrderLine, ...]:
+    """Return the lines of a site's first shipment: `quantities` in kits by kit type, with the same rounding and protection.
+
+    `long_windows` in days by kit type, for `min_shipments`. Raises RuleError for a kit type that is not in `kit_types`.
+    """
+    lines: dict[str, OrderLine] = {}
+    for kit_type, quantity in quantities.items():
+        if kit_type not in kit_types:
+            raise RuleError(f"kit type {kit_type} is not known", field="kit_type")
+        supply = kit_types[kit_type]
+        line = OrderLine(kit_type, supply.blinding_group, quantity, quantity, (), long_windows[kit_type])
+        lines[kit_type] = _raise_to(line, quantity, supply.block_size, None)
+    return _protected(lines, kit_types, policy)
+
+
+def _protected(
+    lines: dict[str, OrderLine], kit_types: Mapping[str, KitTypeSupply], policy: OrderPolicy
+) -> tuple[OrderLine, ...]:
+    """Protect every blinding group of several kit types, and leave out the lines that order nothing."""
+    for group in dict.fromkeys(line.blinding_group for line in lines.values()):
+        if sum(supply.blinding_group == group for supply in kit_types.values()) > 1:
+            _protect(lines, group, kit_types, policy)
+    return tuple(line for line in lines.values() if line.ordered > 0)

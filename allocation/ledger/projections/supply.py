@@ -76,6 +76,9 @@ def dispatch_shipment(
     _advance(connection, study_id, after, "requested", values)
     row = transition(Act.DISPATCH, Place.DEPOT)
     move_kits(connection, study_id, after["kits"], row, after["depot_id"], after["shipment_id"])
+    back = transition(Act.CANCEL_REQUEST, Place.DEPOT)
+    depot_id = after["depot_id"]
+    move_kits(connection, study_id, after["left_behind"], back, depot_id, depot_id, shipment_id=None)
 
 
 def receive_shipment(

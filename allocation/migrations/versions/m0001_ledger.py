@@ -105,7 +105,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("stratum", sa.Text(), nullable=False),
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("block", sa.Integer(), nullable=False),
+        sa.Column("block", sa.Integer(), nullable=True),
         sa.Column("randomization_number", sa.Text(), nullable=False),
         sa.Column("arm", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Text(), nullable=True),

@@ -1,0 +1,81 @@
+"""Counting subjects against the protocol's caps, under a lock, so that two desks cannot pass a cap together."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import func, select
+
+from allocation.commands.transaction import Transaction
+from allocation.errors import DomainRefusal
+from allocation.ledger.schema import study, subject
+from allocation.rules.caps import cap_reached
+from allocation.study.design import Cap
+
+
+def check_caps(
+    transaction: Transaction,
+    kind: Literal["screening", "randomization"],
+    site_id: str,
+    country: str,
+    cohort: str | None,
+    stratum: str | None,
+) -> None:
+    """Refuse the act when a cap that it counts toward is reached.
+
+    A randomization cap with `finish_screening` still takes in those who are in screening already, but no new screening. Raises
+    DomainRefusal (`cap-reached`).
+    """
+    protocol = transaction.protocol
+    region = next((one.region for one in protocol.countries if one.code == country), None)
+    keys = {
+        "study": "",
+        "country": country,
+        "site": site_id,
+        "cohort": cohort,
+        "stratum": stratum,
+        "region": region,
+    }
+    watched = [
+        cap
+        for cap in protocol.caps
+        if keys[cap.scope] is not None
+        and (cap.scope == "study" or cap.key == keys[cap.scope])
+        and (
+            cap.kind == kind
+            or (kind == "screening" and cap.kind == "randomization" and cap.scope != "stratum")
+        )
+        and not (kind == "randomization" and cap.at_cap == "finish_screening")
+    ]
+    if not watched:
+        return
+    transaction.connection.execute(
+        select(study.c.study_id).where(study.c.study_id == transaction.study_id).with_for_update()
+    )
+    for cap in watched:
+        if cap_reached(_count(transaction, cap), cap.limit):
+            where = f"{cap.scope} {cap.key}".strip()
+            raise DomainRefusal(
+                f"the {cap.kind} cap of the {where} ({cap.limit}) is reached",
+                code="cap-reached",
+                field=cap.scope,
+                fix="the cap can be raised by a new protocol version",
+            )
+
+
+def _count(transaction: Transaction, cap: Cap) -> int:
+    query = select(func.count()).select_from(subject).where(subject.c.study_id == transaction.study_id)
+    if cap.kind == "randomization":
+        query = query.where(subject.c.randomized_on.is_not(None))
+    if cap.scope == "region":
+        inside = [country.code for country in transaction.protocol.countries if country.region == cap.key]
+        query = query.where(subject.c.country.in_(inside))
+    elif cap.scope != "study":
+        column = {
+            "country": subject.c.country,
+            "site": subject.c.site_id,
+            "cohort": subject.c.cohort,
+            "stratum": subject.c.stratum,
+        }
+        query = query.where(column[cap.scope] == cap.key)
+    return int(transaction.connection.execute(query).scalar_one())

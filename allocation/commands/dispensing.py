@@ -1,0 +1,223 @@
+"""Dispensing at a visit: the visit is judged, the dose moves, the rule chooses the kits, and they go to the subject."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.subject_paths import path_of, visits_of
+from allocation.commands.transaction import Transaction, execute
+from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
+from allocation.errors import DomainRefusal
+from allocation.ledger.schema import kit, lot
+from allocation.rules.dosing import DoseMove, TitrationLimits, kits_due, titrate
+from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.picking import RULE_VERSION, KitCandidate, choose_kits_at_site
+from allocation.study.canonical import decimal_text
+from allocation.study.dose_paths import dispensing_rows
+from allocation.study.model import Code
+from allocation.study.protocol import Protocol
+from allocation.study.subject_schedule import SubjectPath, scheduled_dose_level
+
+CANDIDATES = 32
+"""Kits of a type that are read first. They come in the rule's own order, so more are needed only when these are not usable."""
+
+_STOCK = (
+    select(
+        kit.c.kit_number,
+        kit.c.lot_id,
+        kit.c.expiry_date,
+        kit.c.pick_sequence,
+        kit.c.last_dispense_date,
+        lot.c.status,
+        lot.c.released_for,
+    )
+    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+    .where(
+        kit.c.study_id == bindparam("study"),
+        kit.c.place_kind == Place.SITE.value,
+        kit.c.place == bindparam("at_site"),
+        kit.c.kit_type == bindparam("type"),
+        kit.c.status == KitStatus.SITE_AVAILABLE.value,
+    )
+    .order_by(kit.c.expiry_date, kit.c.pick_sequence)
+)
+_FIRST = _STOCK.where(kit.c.last_dispense_date >= bindparam("today")).limit(CANDIDATES)
+
+
+class DispenseRequest(CommandRequest):
+    """A dispensing visit. `titration`: the dose move that the investigator asks for, where the protocol has one at this visit."""
+
+    subject_id: Code
+    visit_code: Code
+    visit_date: date | None = None
+    end_date: date | None = None
+    titration: DoseMove | None = None
+    override_reason: str = ""
+
+
+def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest) -> dict[str, Any]:
+    """Record a dispensing visit and hand out its kits; answers the kit numbers (and nothing that tells the arm).
+
+    Kits are chosen at the site's stock by allocation/rules/picking.py and must be usable on the date of the act at the site.
+    Raises NoUsableKit, VisitOutsideWindow, TitrationRefused, DomainRefusal for a subject who is not on treatment.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        protocol = transaction.protocol
+        if row.status != "randomized":
+            raise DomainRefusal(
+                f"subject {row.subject_id} is {row.status}, not on treatment",
+                code="not-on-treatment",
+                field="subject_id",
+                fix="nothing was dispensed",
+            )
+        visits = visits_of(transaction.connection, study_id, row.subject_id)
+        path = path_of(row, visits)
+        visit = planned_visit(protocol, request.visit_code, path)
+        if not visit.dispensing:
+            raise DomainRefusal(
+                f"nothing is dispensed at visit {visit.code}",
+                code="no-dispensing-visit",
+                field="visit_code",
+                fix="record it as a visit",
+            )
+        refuse_repeat(visit, visits, row.subject_id)
+        visit_date = request.visit_date or transaction.today
+        refuse_future(visit_date, transaction.today)
+        facts = planned_visit_facts(
+            protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
+        )
+        level, move = dose_level_at(protocol, path, visit.code, request.titration)
+        due = kits_due(dispensing_rows(protocol), visit.code, row.arm, level)
+        handed, counts = _choose(transaction, row, due.kits)
+        after = {
+            "visit": facts,
+            "dose_level": level,
+            "dispensed_on": transaction.today.isoformat(),
+            "kits": handed,
+            "titration": None if move is None else move.value,
+            "record": {
+                "picking": RULE_VERSION,
+                "dosing": due.rule_version,
+                "dispensing_row": due.row,
+                "not_chosen": counts,
+            },
+        }
+        numbers = tuple(one["kit_number"] for one in handed)
+        answer = {
+            "subject_id": row.subject_id,
+            "visit_code": visit.code,
+            "visit_date": facts["visit_date"],
+            "window": facts["window"],
+            "kit_numbers": sorted(numbers),
+        }
+        before = {"dose_level": row.dose_level}
+        return transaction.append(
+            after,
+            before=before,
+            answer=answer,
+            subject_id=row.subject_id,
+            site_id=row.site_id,
+            kit_numbers=numbers,
+        )
+
+    return execute(service, act, study_id, "dispense", request, body)
+
+
+def dose_level_at(
+    protocol: Protocol, path: SubjectPath, visit_code: str, asked: DoseMove | None
+) -> tuple[str | None, DoseMove | None]:
+    """The dose level that counts from this visit's dispensing on, and the investigator's move (None where there is none to make).
+
+    Every arm's level moves alike, so that blinded people see the same; the dispensing table says in which arms kits change.
+    Raises TitrationRefused, DomainRefusal when a move is asked for where the protocol has none.
+    """
+    level = scheduled_dose_level(protocol, path.arm or "", path.dose_level, visit_code)
+    titration = next(
+        (one for one in protocol.titration if one.kind == "investigator" and visit_code in one.visits), None
+    )
+    if titration is None:
+        if asked is not None:
+            raise DomainRefusal(
+                f"the dose is not titrated at visit {visit_code}",
+                code="no-titration-here",
+                field="titration",
+                fix="leave it out",
+            )
+        return level, None
+    move = asked or DoseMove.MAINTAIN
+    order = [one.code for one in sorted(protocol.dose_levels, key=lambda one: one.order)]
+    if level is None or titration.min_level is None or titration.max_level is None:
+        return level, move
+    limits = TitrationLimits(
+        order.index(titration.min_level), order.index(titration.max_level), titration.max_steps
+    )
+    return order[titrate(order.index(level), move, limits).level_after], move
+
+
+def _choose(
+    transaction: Transaction, row: Row[Any], due: tuple[tuple[str, int], ...]
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The kits to hand out, and how many other candidates were passed over for which reason. Raises NoUsableKit."""
+    handed: list[dict[str, Any]] = []
+    passed: dict[str, int] = {}
+    for kit_type, quantity in due:
+        defined = transaction.protocol.kit_type(kit_type)
+        if defined is None:
+            raise DomainRefusal(
+                "the protocol lacks a kit that is due", code="unknown-kit-type", fix="call the supply manager"
+            )
+        keys = {"study": transaction.study_id, "at_site": row.site_id, "type": kit_type}
+        windows = ExpiryWindows(**defined.expiry.model_dump())
+        rows = transaction.connection.execute(_FIRST, {**keys, "today": transaction.today}).all()
+        candidates = candidates_from(rows, kit_type, row.site_country)
+        decision = choose_kits_at_site(candidates, kit_type, quantity, transaction.today, windows)
+        if decision.shortfall:
+            rows = transaction.connection.execute(_STOCK, keys).all()
+            candidates = candidates_from(rows, kit_type, row.site_country)
+            decision = choose_kits_at_site(candidates, kit_type, quantity, transaction.today, windows)
+        decision.require_complete()
+        for _, reason in decision.not_chosen:
+            passed[reason.value] = passed.get(reason.value, 0) + 1
+        for index in decision.chosen:
+            chosen = rows[index]
+            handed.append(
+                {
+                    "kit_number": chosen.kit_number,
+                    "kit_type": kit_type,
+                    "lot_id": chosen.lot_id,
+                    "expiry_date": chosen.expiry_date.isoformat(),
+                    "last_dispense_date": chosen.last_dispense_date.isoformat(),
+                    "quantity_units": decimal_text(defined.units_per_kit),
+                    "unit": defined.unit,
+                }
+            )
+    return handed, passed
+
+
+def candidates_from(rows: Any, kit_type: str, country: str) -> list[KitCandidate]:
+    """Rows of stock (kit_number, expiry_date, pick_sequence, lot status and release) as the picking rule takes them."""
+    return [
+        KitCandidate(
+            key=row.kit_number,
+            kit_type=kit_type,
+            available=True,
+            released=row.status == "released" and released_for(row.released_for, country),
+            expiry=row.expiry_date,
+            pick_sequence=row.pick_sequence,
+        )
+        for row in rows
+    ]
+
+
+def released_for(released: str, country: str) -> bool:
+    """Whether a lot's release (JSON list of country codes, or ["*"]) covers `country`."""
+    countries = json.loads(released)
+    return country in countries or "*" in countries

@@ -1,0 +1,73 @@
+"""Turning expired kits over: stock whose expiry date has come is no longer stock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.ledger.schema import depot, kit, site
+from allocation.rules.expiry import is_expired
+from allocation.rules.kit_status import TRANSITIONS
+from allocation.rules.kit_status import Act as KitAct
+
+EXPIRING = sorted({str(row.from_status) for row in TRANSITIONS if row.act == KitAct.EXPIRE})
+"""The states from which the table of kit states lets a kit expire."""
+
+
+class ExpireKitsRequest(CommandRequest):
+    """Turn over all kits that are expired now, each by the date at its place."""
+
+
+def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRequest) -> dict[str, Any]:
+    """Turn over expired kits at depots and sites; answers their number. With none, nothing is written."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study()
+        connection = transaction.connection
+        places = {
+            ("depot", row.depot_id): row.timezone
+            for row in connection.execute(select(depot).where(depot.c.study_id == study_id))
+        }
+        places |= {
+            ("site", row.site_id): row.timezone
+            for row in connection.execute(select(site).where(site.c.study_id == study_id))
+        }
+        today = {place: transaction.at_zone(timezone) for place, timezone in places.items()}
+        latest = max(today.values(), default=transaction.today)
+        rows = connection.execute(
+            select(kit)
+            .where(
+                kit.c.study_id == study_id,
+                kit.c.expiry_date <= latest,
+                kit.c.status.in_(EXPIRING),
+                kit.c.place_kind.in_(("depot", "site")),
+            )
+            .order_by(kit.c.kit_number)
+            .with_for_update()
+        )
+        expired = [row for row in rows if is_expired(today[row.place_kind, row.place], row.expiry_date)]
+        if not expired:
+            return {"kits": 0}
+        after = {
+            "as_of": transaction.today.isoformat(),
+            "kits": [
+                [
+                    row.kit_number,
+                    row.status,
+                    row.place_kind,
+                    row.place,
+                    row.kit_type,
+                    row.lot_id,
+                    row.expiry_date.isoformat(),
+                ]
+                for row in expired
+            ],
+        }
+        return transaction.append(
+            after, answer={"kits": len(expired)}, kit_numbers=tuple(row.kit_number for row in expired)
+        )
+
+    return execute(service, act, study_id, "expire_kits", request, body)

@@ -1,0 +1,202 @@
+"""Loading lots and kits: thousands at once, all or nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import func, select
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import FileRefused, NotFound
+from allocation.ledger.schema import kit, lot
+from allocation.rules import expiry
+from allocation.rules.seeded_stream import SeededStream
+from allocation.study.model import Code
+from allocation.study.protocol import Protocol
+
+ALL_COUNTRIES = "*"
+
+
+class LotRow(CommandRequest):
+    """A lot: `released_for` are ISO 3166-1 alpha-3 country codes, or ("*",) for all. `line` is where it stood in a file."""
+
+    lot_id: Code
+    kit_type: Code
+    expiry_date: date
+    manufactured_on: date | None = None
+    released_for: tuple[str, ...] = (ALL_COUNTRIES,)
+    status: Literal["released", "quarantined"] = "released"
+    line: int | None = None
+
+
+class LoadLotsRequest(CommandRequest):
+    """Lots to load, all or none."""
+
+    lots: tuple[LotRow, ...] = Field(min_length=1)
+
+
+class KitRow(CommandRequest):
+    """A kit. Without `pick_sequence` the service draws one that says nothing about type, lot or number."""
+
+    kit_number: Code
+    kit_type: Code
+    lot_id: Code
+    pick_sequence: int | None = Field(default=None, ge=1)
+    line: int | None = None
+
+
+class LoadKitsRequest(CommandRequest):
+    """Kits that arrived at a depot, all or none."""
+
+    depot_id: Code
+    kits: tuple[KitRow, ...] = Field(min_length=1, max_length=200_000)
+
+
+def _at(row: LotRow | KitRow, index: int) -> str:
+    return f"line {row.line}" if row.line is not None else f"row {index}"
+
+
+def load_lots(service: Service, act: Act, study_id: str, request: LoadLotsRequest) -> dict[str, Any]:
+    """Load lots; answers their number. Raises FileRefused naming every row at fault."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study()
+        protocol = transaction.protocol
+        known = set(
+            transaction.connection.execute(select(lot.c.lot_id).where(lot.c.study_id == study_id)).scalars()
+        )
+        seen: Counter[str] = Counter()
+        problems = []
+        countries = {country.code for country in protocol.countries} | {ALL_COUNTRIES}
+        for index, row in enumerate(request.lots, start=1):
+            at = _at(row, index)
+            seen[row.lot_id] += 1
+            if seen[row.lot_id] > 1:
+                problems.append(f"{at}: lot_id {row.lot_id} stands in the file twice")
+            if row.lot_id in known:
+                problems.append(f"{at}: lot_id {row.lot_id} is loaded already")
+            if protocol.kit_type(row.kit_type) is None:
+                problems.append(f"{at}: kit_type {row.kit_type!r} is not in the protocol")
+            problems += [
+                f"{at}: country {code!r} is not in the protocol"
+                for code in row.released_for
+                if code not in countries
+            ]
+            if row.manufactured_on is not None and row.manufactured_on >= row.expiry_date:
+                problems.append(
+                    f"{at}: expiry_date {row.expiry_date} is not after manufactured_on {row.manufactured_on}"
+                )
+        if problems:
+            raise FileRefused("lots", problems)
+        after = {"lots": [row.model_dump(mode="json", exclude={"line"}) for row in request.lots]}
+        return transaction.append(after, answer={"lots": len(request.lots)})
+
+    return execute(service, act, study_id, "load_lots", request, body)
+
+
+def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsRequest) -> dict[str, Any]:
+    """Load kits into a depot's stock on the date of the act; answers their number by depot.
+
+    Raises NotFound for an unknown depot, FileRefused naming every row at fault; then no kit is loaded.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study(depot_id=request.depot_id)
+        protocol = transaction.protocol
+        depot = next((one for one in protocol.depots if one.code == request.depot_id), None)
+        if depot is None:
+            raise NotFound(
+                f"depot {request.depot_id!r} is not in the protocol",
+                field="depot_id",
+                fix="name a depot of the protocol",
+            )
+        sequences = _pick_sequences(transaction, request)
+        lots = {
+            row.lot_id: row
+            for row in transaction.connection.execute(
+                select(lot.c.lot_id, lot.c.kit_type, lot.c.expiry_date).where(lot.c.study_id == study_id)
+            )
+        }
+        problems = _kit_problems(transaction, request, protocol, lots, sequences)
+        if problems:
+            raise FileRefused("kits", problems)
+        rows = []
+        for row, sequence in zip(request.kits, sequences, strict=True):
+            kit_type = protocol.kit_type(row.kit_type)
+            assert kit_type is not None  # noqa: S101  (_kit_problems has refused it)
+            windows = expiry.ExpiryWindows(**kit_type.expiry.model_dump())
+            expires = lots[row.lot_id].expiry_date
+            dates = (
+                expiry.last_ship_date(expires, windows),
+                expiry.last_count_date(expires, windows),
+                expiry.last_dispense_date(expires, windows),
+            )
+            rows.append(
+                [
+                    row.kit_number,
+                    row.kit_type,
+                    row.lot_id,
+                    sequence,
+                    *(day.isoformat() for day in (*dates, expires)),
+                ]
+            )
+        after = {
+            "depot_id": request.depot_id,
+            "received_on": transaction.at_zone(depot.timezone).isoformat(),
+            "kits": rows,
+        }
+        return transaction.append(after, answer={"depot_id": request.depot_id, "kits": len(rows)})
+
+    return execute(service, act, study_id, "load_kits", request, body)
+
+
+def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[int]:
+    """The rows' own pick sequences, or random ones behind all that are in use (drawn once, then kept in the ledger)."""
+    query = select(func.max(kit.c.pick_sequence)).where(kit.c.study_id == transaction.study_id)
+    start = (transaction.connection.execute(query).scalar() or 0) + 1
+    given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
+    start = max([start, *(number + 1 for number in given)])
+    drawn = list(range(start, start + len(request.kits) - len(given)))
+    SeededStream("pick-sequence", secrets.randbits(63)).shuffle(drawn)
+    ahead = iter(drawn)
+    return [row.pick_sequence if row.pick_sequence is not None else next(ahead) for row in request.kits]
+
+
+def _kit_problems(
+    transaction: Transaction,
+    request: LoadKitsRequest,
+    protocol: Protocol,
+    lots: dict[str, Any],
+    sequences: list[int],
+) -> list[str]:
+    ours = kit.c.study_id == transaction.study_id
+    known_numbers = set(transaction.connection.execute(select(kit.c.kit_number).where(ours)).scalars())
+    known_sequences = set(transaction.connection.execute(select(kit.c.pick_sequence).where(ours)).scalars())
+    kit_types = {kit_type.code for kit_type in protocol.kit_types}
+    numbers: set[str] = set()
+    used: set[int] = set()
+    problems = []
+    for index, (row, sequence) in enumerate(zip(request.kits, sequences, strict=True), start=1):
+        at = _at(row, index)
+        if row.kit_number in numbers:
+            problems.append(f"{at}: kit_number {row.kit_number} stands in the file twice")
+        if row.kit_number in known_numbers:
+            problems.append(f"{at}: kit_number {row.kit_number} is loaded already")
+        if sequence in used or sequence in known_sequences:
+            problems.append(f"{at}: pick_sequence {sequence} is in use")
+        if row.kit_type not in kit_types:
+            problems.append(f"{at}: kit_type {row.kit_type!r} is not in the protocol")
+        if row.lot_id not in lots:
+            problems.append(f"{at}: lot_id {row.lot_id!r} is not loaded; load lots first")
+        elif lots[row.lot_id].kit_type != row.kit_type:
+            problems.append(
+                f"{at}: lot {row.lot_id} is of kit type {lots[row.lot_id].kit_type}, not {row.kit_type}"
+            )
+        numbers.add(row.kit_number)
+        used.add(sequence)
+    return problems

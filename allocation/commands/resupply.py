@@ -1,0 +1,258 @@
+"""The resupply run: expired kits are turned over, then each open site is decided, and those in need get an order each.
+
+Each order is a transaction of its own, with its whole decision record, so that a run that is cut off leaves whole orders only;
+running it again orders nothing twice, because what was ordered is in the pipeline. The run's own entry says why the other sites
+got nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, func, select
+
+from allocation.access.permissions import authorize
+from allocation.commands.dispensing import released_for
+from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy, site_need
+from allocation.commands.transaction import Transaction, execute, unknown_study
+from allocation.ledger.reader import protocol_in_force
+from allocation.ledger.schema import depot, kit, lot, shipment, site
+from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.orders import OrderProposal, fill_order
+from allocation.rules.picking import KitCandidate
+from allocation.study.model import Code
+from allocation.study.protocol import Protocol
+
+
+class RunResupplyRequest(CommandRequest):
+    """A run over all open sites, or over `sites` only."""
+
+    sites: tuple[Code, ...] = ()
+
+
+class OrderRequest(CommandRequest):
+    """The part of a run that concerns one site."""
+
+    run_id: str
+    site_id: Code
+
+
+def run_resupply(service: Service, act: Act, study_id: str, request: RunResupplyRequest) -> dict[str, Any]:
+    """Run resupply now; answers the run's id, its orders and the kits in them.
+
+    Raises NotFound for an unknown study, NotPermitted. With an idempotency key a repeated run gives the first answer.
+    """
+    now = service.clock()
+    authorize(act.actor, "resupply.run", study_id)
+    run_id = f"RUN-{now:%Y%m%d-%H%M%S}"
+    base_key = act.idempotency_key or run_id
+    expire_kits(
+        service,
+        replace(act, idempotency_key=f"{base_key}:expire", signature=None),
+        study_id,
+        ExpireKitsRequest(),
+    )
+    with service.database.read() as connection:
+        protocol = protocol_in_force(connection, study_id, now, service.protocols)
+        if protocol is None:
+            raise unknown_study(study_id)
+        sites = _open_sites(connection, study_id, request.sites)
+        needs = [(row, site_need(connection, study_id, protocol, _site_at(row, now))) for row in sites]
+    results = []
+    for row, need in needs:
+        if not need.lines:
+            results.append(_result(row.site_id, need, None))
+            continue
+        order = OrderRequest(run_id=run_id, site_id=row.site_id)
+        order_act = replace(act, idempotency_key=f"{base_key}:{row.site_id}", signature=None)
+        results.append(_order_for_site(service, order_act, study_id, order))
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study()
+        orders = [one for one in results if one["shipment_id"]]
+        kits = sum(one["shipped"] for one in orders)
+        after = {
+            "run_id": run_id,
+            "run_date": now.date().isoformat(),
+            "sites": results,
+            "orders": len(orders),
+            "kits_ordered": kits,
+        }
+        answer = {
+            "run_id": run_id,
+            "sites": len(results),
+            "orders": [
+                {"site_id": one["site_id"], "shipment_id": one["shipment_id"], "kits": one["shipped"]}
+                for one in orders
+            ],
+            "kits": kits,
+        }
+        return transaction.append(after, answer=answer)
+
+    return execute(service, act, study_id, "run_resupply", request, body)
+
+
+def _open_sites(connection: Connection, study_id: str, wanted: tuple[str, ...]) -> list[Row[Any]]:
+    query = select(site).where(site.c.study_id == study_id, site.c.status == "open").order_by(site.c.site_id)
+    if wanted:
+        query = query.where(site.c.site_id.in_(wanted))
+    return list(connection.execute(query))
+
+
+def _site_at(row: Any, now: Any) -> SiteAt:
+    return SiteAt(
+        row.site_id, row.country, row.depot_id, row.profile, now.astimezone(ZoneInfo(row.timezone)).date()
+    )
+
+
+def _order_for_site(service: Service, act: Act, study_id: str, request: OrderRequest) -> dict[str, Any]:
+    """Decide the site again under the locks of its stock and its depot's, and order what the depot has."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_site(request.site_id)
+        at = SiteAt(request.site_id, row.site_country, row.depot_id, row.profile, transaction.today)
+        need = site_need(transaction.connection, study_id, transaction.protocol, at)
+        if not need.lines:
+            return _result(request.site_id, need, None)
+        locked = (
+            select(depot)
+            .where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
+            .with_for_update()
+        )
+        from_depot = transaction.connection.execute(locked).one()
+        numbers, proposal = _fill(transaction, need, at, transaction.at_zone(from_depot.timezone))
+        result = _result(request.site_id, need, proposal)
+        if not numbers:
+            return result
+        sent = (
+            select(func.count())
+            .select_from(shipment)
+            .where(shipment.c.study_id == study_id, shipment.c.site_id == request.site_id)
+        )
+        shipment_id = f"{request.site_id}-S{int(transaction.connection.execute(sent).scalar_one()) + 1:03d}"
+        result = {**result, "shipment_id": shipment_id}
+        after = {
+            "shipment_id": shipment_id,
+            "run_id": request.run_id,
+            "depot_id": row.depot_id,
+            "site_id": request.site_id,
+            "requested_on": transaction.today.isoformat(),
+            "kits": numbers,
+            "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
+            "record": decision_record(need, proposal),
+        }
+        return transaction.append(after, answer=result, site_id=request.site_id)
+
+    return execute(service, act, study_id, "order_shipment", request, body)
+
+
+def _fill(
+    transaction: Transaction, need: SiteNeed, at: SiteAt, depot_today: date
+) -> tuple[list[str], OrderProposal]:
+    rows = transaction.connection.execute(
+        select(
+            kit.c.kit_number,
+            kit.c.kit_type,
+            kit.c.expiry_date,
+            kit.c.pick_sequence,
+            lot.c.status,
+            lot.c.released_for,
+        )
+        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+        .where(
+            kit.c.study_id == transaction.study_id,
+            kit.c.place_kind == Place.DEPOT.value,
+            kit.c.place == at.depot_id,
+            kit.c.kit_type.in_([line.kit_type for line in need.lines]),
+            kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
+            kit.c.last_ship_date >= depot_today,
+        )
+        .order_by(kit.c.kit_type, kit.c.expiry_date, kit.c.pick_sequence)
+    ).all()
+    candidates = [
+        KitCandidate(
+            one.kit_number,
+            one.kit_type,
+            True,
+            one.status == "released" and released_for(one.released_for, at.country),
+            one.expiry_date,
+            one.pick_sequence,
+        )
+        for one in rows
+    ]
+    protocol: Protocol = transaction.protocol
+    proposal = fill_order(
+        need.lines, candidates, kit_type_supplies(protocol), depot_today, order_policy(protocol)
+    )
+    return [rows[index].kit_number for index in proposal.shipped], proposal
+
+
+def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:
+    """The facts behind an order: what was counted, each subject visit, the levels, and what the depot could give."""
+    return {
+        "why": need.why,
+        "decisions": [
+            {
+                **{
+                    name: value
+                    for name, value in asdict(one).items()
+                    if name not in ("parameters", "counted")
+                },
+                "parameters": {
+                    name: getattr(value, "value", value) for name, value in asdict(one.parameters).items()
+                },
+                "parameter_sources": {
+                    name: str(source) for name, source in need.parameters[one.kit_type].sources.items()
+                },
+                "counted": [[due.subject, due.visit, due.due_offset, due.quantity] for due in one.counted],
+            }
+            for one in need.decisions
+        ],
+        "ignored_subjects": [list(one) for one in need.ignored_subjects],
+        "lines": [
+            {
+                "kit_type": line.line.kit_type,
+                "needed": line.line.needed,
+                "ordered": line.line.ordered,
+                "raised": [why.value for why in line.line.raised],
+                "shipped": len(line.shipped),
+                "shortfall": line.shortfall,
+            }
+            for line in proposal.lines
+        ],
+        "rule_version": proposal.rule_version,
+        "exposed_groups": list(proposal.exposed_groups),
+    }
+
+
+def _result(site_id: str, need: SiteNeed, proposal: OrderProposal | None) -> dict[str, Any]:
+    """One site's line in the run's entry."""
+    shipped = {} if proposal is None else {line.line.kit_type: len(line.shipped) for line in proposal.lines}
+    why = need.why
+    if proposal is not None and not proposal.shipped:
+        why = "the depot has nothing to ship"
+    return {
+        "site_id": site_id,
+        "shipment_id": None,
+        "shipped": sum(shipped.values()),
+        "shortfall": 0 if proposal is None else proposal.shortfall,
+        "why": why,
+        "kit_types": [
+            [
+                one.kit_type,
+                one.on_hand,
+                one.pipeline,
+                one.d_short,
+                one.d_long,
+                one.trigger_level,
+                one.up_to_level,
+                one.quantity,
+            ]
+            for one in need.decisions
+        ],
+    }

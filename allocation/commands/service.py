@@ -1,0 +1,50 @@
+"""What every command is given: the service it runs in, who acts, and how the act is to be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from allocation.access.actors import Actor
+from allocation.access.signing import Signature
+from allocation.ledger.database import Database
+from allocation.study.protocol import Protocol
+
+Clock = Callable[[], datetime]
+"""Gives the moment of the act, aware, in UTC. UAT, training and simulation pass one that they move."""
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Service:
+    """The database and the clock that commands run with. Protocol versions never change, so they are kept once read."""
+
+    database: Database
+    clock: Clock = utc_now
+    protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts and how it is recorded.
+
+    `idempotency_key`: a retry with the same key gets the first answer and changes nothing. `signature`: see access/signing.py.
+    """
+
+    actor: Actor
+    idempotency_key: str | None = None
+    reason: str = ""
+    signature: Signature | None = None
+
+
+class CommandRequest(BaseModel):
+    """What a command is asked to do; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)

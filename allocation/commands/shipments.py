@@ -1,0 +1,163 @@
+"""Shipments on their way: dispatched by the depot, received by the site with a disposition for every kit."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Row, select
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.schema import depot, kit, shipment
+from allocation.rules.kit_status import KitStatus
+from allocation.study.parameters import lead_time_days
+
+Disposition = Literal["available", "damaged", "quarantined", "lost"]
+
+
+class DispatchRequest(CommandRequest):
+    """A shipment that leaves its depot. `expected_on`: left out, the lane's lead time from the depot's date."""
+
+    shipment_id: str = Field(min_length=1, max_length=60)
+    carrier: str = Field(default="", max_length=100)
+    tracking_number: str = Field(default="", max_length=100)
+    expected_on: date | None = None
+
+
+class ReceiveRequest(CommandRequest):
+    """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order."""
+
+    shipment_id: str = Field(min_length=1, max_length=60)
+    dispositions: dict[str, Disposition] = Field(default_factory=dict)
+
+
+def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[Any]:
+    query = select(shipment).where(
+        shipment.c.study_id == transaction.study_id, shipment.c.shipment_id == shipment_id
+    )
+    found = transaction.connection.execute(query).first()
+    if found is None:
+        raise NotFound(
+            f"shipment {shipment_id!r} is not known", field="shipment_id", fix="give a shipment of this study"
+        )
+    transaction.at_site(found.site_id, depot_id=found.depot_id)
+    locked = transaction.connection.execute(query.with_for_update()).one()
+    if locked.status != status:
+        raise DomainRefusal(
+            f"shipment {shipment_id} is {locked.status}, not {status}",
+            code="shipment-state",
+            field="shipment_id",
+            fix="nothing was changed",
+        )
+    return locked
+
+
+def _kits(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
+    query = select(kit.c.kit_number, kit.c.last_ship_date).where(
+        kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id, kit.c.status == status.value
+    )
+    return list(transaction.connection.execute(query.order_by(kit.c.kit_number)))
+
+
+def dispatch_shipment(service: Service, act: Act, study_id: str, request: DispatchRequest) -> dict[str, Any]:
+    """Send a requested shipment off on the depot's date; answers its kits and the expected arrival.
+
+    Kits that are past their last ship date by now stay behind, available at the depot. Raises NotFound, DomainRefusal when the
+    shipment is not requested, none of its kits may ship, or it would arrive before it left.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        found = _shipment(transaction, request.shipment_id, "requested")
+        country = transaction.site_country
+        at_depot = transaction.connection.execute(
+            select(depot)
+            .where(depot.c.study_id == study_id, depot.c.depot_id == found.depot_id)
+            .with_for_update()
+        ).one()
+        today = transaction.at_zone(at_depot.timezone)
+        rows = _kits(transaction, request.shipment_id, KitStatus.REQUESTED)
+        leaving = [row.kit_number for row in rows if row.last_ship_date >= today]
+        left_behind = [row.kit_number for row in rows if row.last_ship_date < today]
+        if not leaving:
+            raise DomainRefusal(
+                f"no kit of shipment {request.shipment_id} may still be shipped",
+                code="nothing-to-ship",
+                field="shipment_id",
+                fix="cancel it",
+            )
+        lead_time = lead_time_days(transaction.protocol, found.depot_id, country, found.site_id)
+        expected = request.expected_on or today + timedelta(days=lead_time)
+        if expected < today:
+            raise DomainRefusal(
+                f"{expected} is before dispatch on {today}",
+                code="arrival-before-dispatch",
+                field="expected_on",
+                fix="correct it",
+            )
+        after = {
+            "shipment_id": request.shipment_id,
+            "depot_id": found.depot_id,
+            "site_id": found.site_id,
+            "dispatched_on": today.isoformat(),
+            "expected_on": expected.isoformat(),
+            "carrier": request.carrier,
+            "tracking_number": request.tracking_number,
+            "kits": leaving,
+            "left_behind": left_behind,
+        }
+        answer = {
+            "shipment_id": request.shipment_id,
+            "status": "in_transit",
+            "kits": leaving,
+            "expected_on": expected.isoformat(),
+        }
+        return transaction.append(
+            after,
+            before={"status": "requested"},
+            answer=answer,
+            site_id=found.site_id,
+            kit_numbers=tuple(leaving),
+        )
+
+    return execute(service, act, study_id, "dispatch_shipment", request, body)
+
+
+def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
+    """Receive a shipment at its site on the site's date; answers how many kits got which disposition.
+
+    Raises NotFound, DomainRefusal when it is not in transit or a kit is named that is not in it.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        found = _shipment(transaction, request.shipment_id, "in_transit")
+        numbers = [row.kit_number for row in _kits(transaction, request.shipment_id, KitStatus.IN_TRANSIT)]
+        if strangers := sorted(set(request.dispositions) - set(numbers)):
+            raise DomainRefusal(
+                f"kits {', '.join(strangers)} are not in shipment {request.shipment_id}",
+                code="kit-not-in-shipment",
+                field="dispositions",
+                fix="name the shipment's own kits; report the others to the depot",
+            )
+        kits = [[number, request.dispositions.get(number, "available")] for number in numbers]
+        after = {
+            "shipment_id": request.shipment_id,
+            "depot_id": found.depot_id,
+            "received_on": transaction.today.isoformat(),
+            "kits": kits,
+        }
+        counts: dict[str, int] = {}
+        for _, disposition in kits:
+            counts[disposition] = counts.get(disposition, 0) + 1
+        answer = {"shipment_id": request.shipment_id, "status": "received", "kits": counts}
+        return transaction.append(
+            after,
+            before={"status": "in_transit"},
+            answer=answer,
+            site_id=found.site_id,
+            kit_numbers=tuple(numbers),
+        )
+
+    return execute(service, act, study_id, "receive_shipment", request, body)

@@ -1,0 +1,80 @@
+"""Opening a site."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.schema import site
+from allocation.study.model import Code
+from allocation.study.supply import CountryCode, TimeZone
+
+
+class OpenSiteRequest(CommandRequest):
+    """A site to open. What is left out comes from the protocol's site of that code, then from its country."""
+
+    site_id: Code
+    name: str | None = None
+    country: CountryCode | None = None
+    depot_id: Code | None = None
+    timezone: TimeZone | None = None
+    profile: Code | None = None
+
+
+def open_site(service: Service, act: Act, study_id: str, request: OpenSiteRequest) -> dict[str, Any]:
+    """Open a site on the date of the act (the site's date); answers its country, depot and opening date.
+
+    Raises DomainRefusal when it is open already, NotFound for a country or depot that the protocol does not have.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study()
+        protocol = transaction.protocol
+        known = next((one for one in protocol.sites if one.code == request.site_id), None)
+        is_open = select(site.c.site_id).where(site.c.study_id == study_id, site.c.site_id == request.site_id)
+        if transaction.connection.execute(is_open).first() is not None:
+            raise DomainRefusal(
+                f"site {request.site_id} is open already",
+                code="site-open",
+                field="site_id",
+                fix="nothing is to be done",
+            )
+        country_code = request.country or (known.country if known else None)
+        country = protocol.country(country_code) if country_code else None
+        if country is None:
+            raise NotFound(
+                f"country {country_code!r} of site {request.site_id} is not in the protocol",
+                field="country",
+                fix=f"one of {', '.join(one.code for one in protocol.countries)}",
+            )
+        depot_id = request.depot_id or (known.depot if known else None) or country.depot
+        if depot_id not in {depot.code for depot in protocol.depots}:
+            raise NotFound(
+                f"depot {depot_id!r} is not in the protocol",
+                field="depot_id",
+                fix="name a depot of the protocol",
+            )
+        timezone = request.timezone or (known.timezone if known else None) or country.timezone
+        opened_on = transaction.at_zone(timezone).isoformat()
+        after = {
+            "site_id": request.site_id,
+            "name": request.name or (known.name if known else request.site_id),
+            "country": country.code,
+            "depot_id": depot_id,
+            "timezone": timezone,
+            "profile": request.profile or (known.profile if known else None),
+            "opened_on": opened_on,
+        }
+        answer = {
+            "site_id": request.site_id,
+            "country": country.code,
+            "depot_id": depot_id,
+            "opened_on": opened_on,
+        }
+        return transaction.append(after, answer=answer, site_id=request.site_id)
+
+    return execute(service, act, study_id, "open_site", request, body)

@@ -1,0 +1,140 @@
+"""Loading a protocol version: a study begins with version 1, and each later version is a signed change with an effective moment."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from pydantic import AwareDatetime
+from sqlalchemy import select
+
+from allocation.access.signing import require_signature
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal, Unsupported
+from allocation.ledger.entry import moment_text
+from allocation.ledger.schema import study as study_table
+from allocation.ledger.schema import study_version
+from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.protocol import Protocol
+
+GO_LIVE = "protocol version approved"
+"""The meaning of the signature on a protocol version."""
+
+
+class LoadStudyVersionRequest(CommandRequest):
+    """A protocol version and the moment (UTC) from which acts are decided under it; None: from now."""
+
+    protocol: Protocol
+    effective_at: AwareDatetime | None = None
+
+
+def version_content(protocol: Protocol) -> dict[str, Any]:
+    """What the signature of a protocol version covers."""
+    return {
+        "study_id": protocol.study.id,
+        "version": protocol.study.version,
+        "sha256": protocol_sha256(protocol),
+    }
+
+
+def unsupported_features(protocol: Protocol) -> list[str]:
+    """What the protocol asks for that this version of the service would not carry out; empty when all can be run."""
+    found = []
+    for index, event in enumerate(protocol.randomization):
+        at = f"randomization[{index}]"
+        if event.method not in ("list", "permuted_block"):
+            found.append(f"{at}.method {event.method}: only list and permuted_block can be run yet")
+        if event.forced != "none":
+            found.append(f"{at}.forced {event.forced}: forced randomization cannot be run yet")
+        if event.supply_gate != "none":
+            found.append(f"{at}.supply_gate {event.supply_gate}: supply gates cannot be run yet")
+        if event.held_by == "region":
+            found.append(f"{at}.held_by region: blocks can be held by stratum, site or country")
+    if len(protocol.randomization) > 1:
+        found.append("randomization: only one randomization event can be run yet")
+    if protocol.supply.eligible_subjects != "randomized":
+        found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
+    if protocol.supply.on_event:
+        found.append("supply.on_event: resupply runs on schedule only")
+    if protocol.edc.mode != "standalone":
+        found.append("edc.mode unified: eligibility is entered at the site desk only")
+    found += [
+        f"caps[{index}].kind: forced randomization cannot be run yet"
+        for index, cap in enumerate(protocol.caps)
+        if cap.kind == "forced_randomization"
+    ]
+    return found
+
+
+def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
+    """Load a protocol version; answers study, version, hash and effective moment.
+
+    In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
+    version does not follow the latest one, Unsupported for what cannot be run.
+    """
+    protocol = request.protocol
+    study_id, version = protocol.study.id, protocol.study.version
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study(new=True)
+        query = (
+            select(study_table.c.latest_version).where(study_table.c.study_id == study_id).with_for_update()
+        )
+        latest = transaction.connection.execute(query).scalar() or 0
+        if version != latest + 1:
+            raise DomainRefusal(
+                f"version {version} does not follow the latest loaded version, {latest}",
+                code="version-out-of-order",
+                field="study.version",
+                fix=f"load version {latest + 1}",
+            )
+        if unsupported := unsupported_features(protocol):
+            raise Unsupported(
+                "; ".join(unsupported),
+                field="protocol",
+                fix="take these out, or wait for the version that runs them",
+            )
+        if protocol.study.mode == "production" or version > 1:
+            require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
+        effective = request.effective_at or transaction.now
+        if version > 1:
+            before_query = select(study_version.c.sha256, study_version.c.effective_at).where(
+                study_version.c.study_id == study_id, study_version.c.version == latest
+            )
+            previous = transaction.connection.execute(before_query).one()
+            if effective < max(previous.effective_at, transaction.now):
+                raise DomainRefusal(
+                    f"version {version} would take effect at {moment_text(effective)}, in the past",
+                    code="effective-in-the-past",
+                    field="effective_at",
+                    fix="leave it out for now, or give a later moment",
+                )
+            before = {"version": latest, "sha256": previous.sha256}
+        else:
+            before = {}
+        sha256 = protocol_sha256(protocol)
+        after = {
+            "version": version,
+            "effective_at": moment_text(effective),
+            "sha256": sha256,
+            "protocol": plain_document(protocol),
+            "depots": [
+                {
+                    "depot_id": depot.code,
+                    "name": depot.name,
+                    "country": depot.country,
+                    "timezone": depot.timezone,
+                }
+                for depot in protocol.depots
+            ],
+        }
+        answer = {
+            "study_id": study_id,
+            "version": version,
+            "sha256": sha256,
+            "effective_at": moment_text(effective.astimezone(UTC)),
+        }
+        return transaction.append(after, before=before, answer=answer)
+
+    return execute(service, act, study_id, "load_study_version", request, body)

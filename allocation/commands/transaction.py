@@ -1,0 +1,270 @@
+"""One command, one transaction: load under a lock, decide by a rule, append one entry, fold it, commit; all or nothing.
+
+A command's body receives a `Transaction`. It must first state where it acts (`at_subject`, `at_site` or `in_study`), which locks
+what the decision depends on and checks the permission table; `append` refuses an act that was not authorized.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, RTSMError, StateChanged
+from allocation.ledger.append import append_entry
+from allocation.ledger.canonical import sha256_hex
+from allocation.ledger.entry import EntryDraft
+from allocation.ledger.projections import ProjectionConflict
+from allocation.ledger.schema import ledger_entry, site, study_version, subject
+from allocation.study.protocol import Protocol
+
+TRIES = 5
+"""How often a transaction that lost a deadlock or a serialization conflict is begun again."""
+
+RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
+
+_VERSION = (
+    select(func.max(study_version.c.version))
+    .where(study_version.c.study_id == bindparam("study"), study_version.c.effective_at <= bindparam("now"))
+    .scalar_subquery()
+    .label("version")
+)
+_IN_STUDY = select(_VERSION)
+_SITE_COLUMNS = (
+    site.c.country.label("site_country"),
+    site.c.depot_id,
+    site.c.timezone,
+    site.c.status.label("site_status"),
+    site.c.profile,
+)
+_AT_SITE: Select[Any] = (
+    select(_VERSION, site.c.site_id, *_SITE_COLUMNS)
+    .where(site.c.study_id == bindparam("study"), site.c.site_id == bindparam("site"))
+    .with_for_update(of=site)
+)
+_AT_SUBJECT: Select[Any] = (
+    select(_VERSION, *_SITE_COLUMNS, subject)
+    .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
+    .where(subject.c.study_id == bindparam("study"), subject.c.subject_id == bindparam("who"))
+    .with_for_update(of=(site, subject))
+)
+_EARLIER = select(ledger_entry.c.answer_json, ledger_entry.c.request_sha256).where(
+    ledger_entry.c.study_id == bindparam("study"),
+    ledger_entry.c.actor == bindparam("actor"),
+    ledger_entry.c.idempotency_key == bindparam("key"),
+)
+
+
+@dataclass
+class Transaction:
+    """The running command: its connection, moment and place, and the protocol version that it is decided under."""
+
+    connection: Connection
+    service: Service
+    act: Act
+    study_id: str
+    command: str
+    request_sha256: str
+    now: datetime
+    role: str | None = None
+    version: int = 0
+    site_country: str = ""
+    today: date = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Until a place is known, a date is the date in UTC."""
+        self.today = self.now.date()
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol in force at the moment of the act."""
+        key = (self.study_id, self.version)
+        if key not in self.service.protocols:
+            query = select(study_version.c.protocol_json).where(
+                study_version.c.study_id == self.study_id, study_version.c.version == self.version
+            )
+            text = self.connection.execute(query).scalar_one()
+            self.service.protocols[key] = Protocol.model_validate_json(text)
+        return self.service.protocols[key]
+
+    def in_study(self, *, new: bool = False, depot_id: str | None = None) -> None:
+        """Act on the study as a whole, or at a depot. Raises NotFound for an unknown study unless it is `new`, NotPermitted."""
+        self.role = authorize(
+            self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id, depot_id=depot_id
+        )
+        version = self.connection.execute(_IN_STUDY, {"study": self.study_id, "now": self.now}).scalar()
+        if version is None and not new:
+            raise unknown_study(self.study_id)
+        self.version = version or 0
+
+    def at_site(self, site_id: str, *, depot_id: str | None = None) -> Row[Any]:
+        """Act at a site, whose row (and so its stock) stays locked. Raises NotFound, NotPermitted."""
+        row = self.connection.execute(
+            _AT_SITE, {"study": self.study_id, "now": self.now, "site": site_id}
+        ).first()
+        if row is None:
+            self._refuse_blindly()
+            raise NotFound(
+                f"site {site_id!r} is not open in study {self.study_id}", field="site_id", fix="open it first"
+            )
+        self._enter(row, site_id, depot_id)
+        return row
+
+    def at_subject(self, subject_id: str) -> Row[Any]:
+        """Act on a subject at its site; both rows stay locked. Raises NotFound, NotPermitted."""
+        row = self.connection.execute(
+            _AT_SUBJECT, {"study": self.study_id, "now": self.now, "who": subject_id}
+        ).first()
+        if row is None:
+            self._refuse_blindly()
+            raise NotFound(
+                f"subject {subject_id!r} is not known in study {self.study_id}",
+                field="subject_id",
+                fix="screen the subject first",
+            )
+        self._enter(row, row.site_id, None)
+        return row
+
+    def _refuse_blindly(self) -> None:
+        """Before saying that something is not there, check that the actor may act anywhere in the study at all."""
+        if not self.act.actor.roles_in(self.study_id):
+            authorize(self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id)
+
+    def _enter(self, row: Row[Any], site_id: str, depot_id: str | None) -> None:
+        self.role = authorize(
+            self.act.actor,
+            COMMAND_PERMISSIONS[self.command],
+            self.study_id,
+            site_id=site_id,
+            country=row.site_country,
+            depot_id=depot_id,
+        )
+        self.version = row.version
+        self.site_country = row.site_country
+        self.today = self.at_zone(row.timezone)
+
+    def at_zone(self, timezone: str) -> date:
+        """The date of the act in an IANA time zone."""
+        return self.now.astimezone(ZoneInfo(timezone)).date()
+
+    def append(
+        self,
+        after: dict[str, Any],
+        *,
+        answer: dict[str, Any],
+        before: dict[str, Any] | None = None,
+        subject_id: str | None = None,
+        site_id: str | None = None,
+        kit_numbers: tuple[str, ...] = (),
+    ) -> dict[str, Any]:
+        """Append the act's entry and fold it; gives the answer, which a retry will be given again."""
+        if self.role is None:
+            raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
+        signature = self.act.signature
+        append_entry(
+            self.connection,
+            EntryDraft(
+                study_id=self.study_id,
+                recorded_at=self.now,
+                actor=self.act.actor.username,
+                role=self.role,
+                command=self.command,
+                after=after,
+                before=before or {},
+                subject_id=subject_id,
+                site_id=site_id,
+                kit_numbers=kit_numbers,
+                reason=self.act.reason,
+                signature=None if signature is None else signature.manifest(),
+                config_version=self.version,
+                idempotency_key=self.act.idempotency_key,
+                request_sha256=self.request_sha256,
+                answer=answer,
+            ),
+        )
+        return answer
+
+
+def unknown_study(study_id: str) -> NotFound:
+    """The error for a study that is not loaded or not in force yet."""
+    return NotFound(
+        f"study {study_id!r} is not loaded, or not in force yet",
+        field="study_id",
+        fix="load it with `rtsm study load`",
+    )
+
+
+def execute(
+    service: Service,
+    act: Act,
+    study_id: str,
+    command: str,
+    request: CommandRequest,
+    body: Callable[[Transaction], dict[str, Any]],
+) -> dict[str, Any]:
+    """Run `body` in one transaction and give its answer.
+
+    A retry (same study, actor and idempotency key) gives the first answer; the same key with another request raises
+    IdempotencyConflict. Any refusal leaves ledger and projections as they were. A lost race raises StateChanged when the state no
+    longer allows the act; deadlocks are tried again.
+    """
+    request_sha256 = sha256_hex(f"{command}:{request.model_dump_json()}")
+    for attempt in range(1, TRIES + 1):
+        try:
+            with service.database.write() as connection:
+                return body(
+                    Transaction(connection, service, act, study_id, command, request_sha256, service.clock())
+                )
+        except (DomainRefusal, ProjectionConflict, IntegrityError) as error:
+            # A retry of an act that was done meets its own effect first (or its own key): look whether that is why.
+            answer = _first_answer(service, act, study_id, request_sha256)
+            if answer is not None:
+                return answer
+            if isinstance(error, DomainRefusal):
+                raise
+            if isinstance(error, IntegrityError) and "never_dispensed_past_dnd" in str(error.orig):
+                raise DomainRefusal(
+                    "a kit is past its last dispense date",
+                    code="kit-past-last-dispense-date",
+                    fix="nothing was dispensed",
+                ) from error
+            raise StateChanged(
+                "somebody else changed this meanwhile, or it exists already; nothing was done",
+                fix="read the present state and try again",
+            ) from error
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in RETRYABLE or attempt == TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str) -> dict[str, Any] | None:
+    if act.idempotency_key is None:
+        return None
+    with service.database.read() as connection:
+        found = connection.execute(
+            _EARLIER, {"study": study_id, "actor": act.actor.username, "key": act.idempotency_key}
+        ).first()
+    if found is None:
+        return None
+    if found.request_sha256 != request_sha256:
+        raise IdempotencyConflict(
+            f"the key {act.idempotency_key!r} was used before with another request",
+            field="Idempotency-Key",
+            fix="use a new key",
+        )
+    answer: dict[str, Any] = json.loads(found.answer_json)
+    return answer
+
+
+def iso(day: date | None) -> str | None:
+    """A date as ISO text, for a payload."""
+    return None if day is None else day.isoformat()

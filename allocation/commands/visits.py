@@ -1,0 +1,160 @@
+"""Visits without kits: recording one, planned or unscheduled, and marking a planned one missed."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.subject_paths import path_of, visits_of
+from allocation.commands.transaction import Transaction, execute
+from allocation.commands.visit_facts import (
+    planned_visit,
+    planned_visit_facts,
+    refuse_future,
+    refuse_repeat,
+    unscheduled_visit_facts,
+)
+from allocation.errors import DomainRefusal, NotFound
+from allocation.study.canonical import decimal_text
+from allocation.study.model import Code
+
+
+class VisitRequest(CommandRequest):
+    """A visit that took place. Planned: its `visit_code`. Unscheduled: `visit_number`, `name` and `epoch` instead.
+
+    `override_reason`: needed outside a hard window, and for an unscheduled visit dated before screening.
+    """
+
+    subject_id: Code
+    visit_code: Code | None = None
+    visit_number: Decimal | None = Field(default=None, ge=0, max_digits=6, decimal_places=2)
+    name: str | None = Field(default=None, max_length=40)
+    epoch: Code | None = None
+    contact: Literal["clinic", "phone", "home"] = "clinic"
+    visit_date: date | None = None
+    end_date: date | None = None
+    override_reason: str = ""
+
+    @model_validator(mode="after")
+    def _planned_or_not(self) -> VisitRequest:
+        if (self.visit_code is None) == (self.visit_number is None):
+            raise ValueError("give visit_code for a planned visit, or visit_number for an unscheduled one")
+        return self
+
+
+class MissVisitRequest(CommandRequest):
+    """A planned visit that did not take place."""
+
+    subject_id: Code
+    visit_code: Code
+
+
+def record_visit(service: Service, act: Act, study_id: str, request: VisitRequest) -> dict[str, Any]:
+    """Record a visit without dispensing; answers its number, date and how it lies to its window.
+
+    Raises NotFound, VisitOutsideWindow (hard window, no reason), DomainRefusal for a repeated visit, a future date, or a
+    planned visit before screening.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        visit_date = request.visit_date or transaction.today
+        refuse_future(visit_date, transaction.today)
+        protocol = transaction.protocol
+        visits = visits_of(transaction.connection, study_id, row.subject_id)
+        if visit_date < row.screened_on and not (
+            request.visit_number is not None and request.override_reason
+        ):
+            raise DomainRefusal(
+                f"{visit_date} is before screening on {row.screened_on}",
+                code="before-screening",
+                field="visit_date",
+                fix="correct the date; an unscheduled visit needs a reason",
+            )
+        if request.visit_code is not None:
+            path = path_of(row, visits)
+            visit = planned_visit(protocol, request.visit_code, path)
+            refuse_repeat(visit, visits, row.subject_id)
+            facts = planned_visit_facts(
+                protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
+            )
+        else:
+            number = request.visit_number or Decimal(0)
+            epochs = [epoch.code for epoch in protocol.epochs]
+            epoch = request.epoch or epochs[0]
+            if epoch not in epochs:
+                raise NotFound(
+                    f"epoch {epoch!r} is not in the protocol",
+                    field="epoch",
+                    fix=f"one of {', '.join(epochs)}",
+                )
+            if any(visit.number == number for visit in protocol.visits):
+                raise DomainRefusal(
+                    f"{number} is the number of a planned visit",
+                    code="planned-number",
+                    field="visit_number",
+                    fix="give its visit_code instead",
+                )
+            name = request.name or f"UNSCHEDULED {decimal_text(number)}"
+            facts = unscheduled_visit_facts(
+                visits,
+                number,
+                name,
+                epoch,
+                request.contact,
+                visit_date,
+                request.end_date,
+                request.override_reason,
+            )
+        answer = {
+            "subject_id": row.subject_id,
+            "visit_code": facts["visit_code"],
+            "visit_number": facts["visit_number"],
+            "visit_date": facts["visit_date"],
+            "window": facts["window"],
+        }
+        return transaction.append(
+            {"visit": facts}, answer=answer, subject_id=row.subject_id, site_id=row.site_id
+        )
+
+    return execute(service, act, study_id, "record_visit", request, body)
+
+
+def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequest) -> dict[str, Any]:
+    """Mark a planned visit missed: its kits are not planned any more. Raises NotFound, DomainRefusal when it is on record."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        visits = visits_of(transaction.connection, study_id, row.subject_id)
+        visit = planned_visit(transaction.protocol, request.visit_code, path_of(row, visits))
+        refuse_repeat(visit, visits, row.subject_id)
+        number = decimal_text(visit.number)
+        facts = {
+            "status": "missed",
+            "visit_code": visit.code,
+            "visit_number": number,
+            "occurrence": 1,
+            "name": visit.name,
+            "epoch": visit.epoch,
+            "planned": True,
+            "contact": visit.contact,
+            "visit_date": None,
+            "end_date": None,
+            "recorded_on": transaction.today.isoformat(),
+            "override_reason": "",
+        }
+        answer = {
+            "subject_id": row.subject_id,
+            "visit_code": visit.code,
+            "visit_number": number,
+            "status": "missed",
+        }
+        return transaction.append(
+            {"visit": facts}, answer=answer, subject_id=row.subject_id, site_id=row.site_id
+        )
+
+    return execute(service, act, study_id, "miss_visit", request, body)

@@ -1,0 +1,128 @@
+"""One subject's schedule: the window of each planned visit, which visits are still to come, and what they will dispense.
+
+The service judges visit dates with it, resupply and forecasting project demand with it. Dates are calendar dates at the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from allocation.rules.demand import PlannedDispensing
+from allocation.rules.dosing import DispensingRow, kits_due
+from allocation.rules.visits import VisitWindow, window_from_anchor, window_from_previous_visit
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
+    from allocation.study.schedule import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectPath:
+    """How far a subject has come. `done` holds the date of each planned visit that took place, `missed` those marked missed."""
+
+    subject_id: str
+    screened_on: date
+    randomized_on: date | None = None
+    first_dose_on: date | None = None
+    arm: str | None = None
+    dose_level: str | None = None
+    cohort: str | None = None
+    stratum: str | None = None
+    done: Mapping[str, date] = field(default_factory=dict)
+    missed: frozenset[str] = frozenset()
+
+
+def applies_to(visit: Visit, path: SubjectPath) -> bool:
+    """Whether the visit is part of the schedule of the subject's cohort and stratum."""
+    return (not visit.cohorts or path.cohort in visit.cohorts) and (
+        not visit.strata or path.stratum in visit.strata
+    )
+
+
+def window_of(protocol: Protocol, visit: Visit, path: SubjectPath) -> VisitWindow | None:
+    """The subject's window of a planned visit; None while its anchor is unknown, or when it has no target.
+
+    A visit that is anchored to the previous one takes that visit's actual date, or its own target while it has not taken place.
+    """
+    if visit.target_day is None or visit.anchor == "none":
+        return None
+    if visit.anchor == "previous_visit":
+        earlier = [
+            other
+            for other in protocol.visits
+            if other.number < visit.number and not other.optional and applies_to(other, path)
+        ]
+        if not earlier:
+            return None
+        previous = max(earlier, key=lambda other: other.number)
+        on = path.done.get(previous.code)
+        if on is None:
+            window = window_of(protocol, previous, path)
+            if window is None:
+                return None
+            on = window.target
+        return window_from_previous_visit(on, visit.target_day, visit.window_before, visit.window_after)
+    anchors = {
+        "screening": path.screened_on,
+        "randomization": path.randomized_on,
+        "first_dose": path.first_dose_on,
+    }
+    anchor = anchors[visit.anchor]
+    if anchor is None:
+        return None
+    return window_from_anchor(anchor, visit.target_day, visit.window_before, visit.window_after)
+
+
+def visits_ahead(protocol: Protocol, path: SubjectPath) -> list[tuple[Visit, VisitWindow]]:
+    """The planned visits that are still expected, in order, each with its window.
+
+    Not those done or marked missed, nor optional ones, nor those before a later planned visit that has taken place: whoever came to
+    week 8 will not be given week 4's kits any more.
+    """
+    scheduled = [visit for visit in protocol.visits if not visit.optional and applies_to(visit, path)]
+    latest = max((visit.number for visit in scheduled if visit.code in path.done), default=None)
+    ahead = []
+    for visit in sorted(scheduled, key=lambda visit: visit.number):
+        if (
+            visit.code in path.done
+            or visit.code in path.missed
+            or (latest is not None and visit.number < latest)
+        ):
+            continue
+        window = window_of(protocol, visit, path)
+        if window is not None:
+            ahead.append((visit, window))
+    return ahead
+
+
+def scheduled_dose_level(protocol: Protocol, arm: str, level: str | None, visit_code: str) -> str | None:
+    """The dose level from `visit_code` on, after the protocol's scheduled titrations of that visit (not the investigator's)."""
+    for titration in protocol.titration:
+        if titration.kind == "scheduled" and visit_code in titration.visits and arm in titration.arms:
+            level = titration.to_level
+    return level
+
+
+def planned_dispensings(
+    protocol: Protocol, rows: tuple[DispensingRow, ...], path: SubjectPath
+) -> tuple[PlannedDispensing, ...]:
+    """What a randomized subject is scheduled to receive, one item a visit and kit type, at the earliest permissible date.
+
+    Investigator titration is projected at the latest dose. `rows` is the dispensing table (dose_paths.dispensing_rows). Empty for a
+    subject without an arm.
+    """
+    if path.arm is None:
+        return ()
+    level = path.dose_level
+    planned = []
+    for visit, window in visits_ahead(protocol, path):
+        level = scheduled_dose_level(protocol, path.arm, level, visit.code)
+        if visit.dispensing:
+            for kit_type, quantity in kits_due(rows, visit.code, path.arm, level).kits:
+                planned.append(
+                    PlannedDispensing(path.subject_id, visit.code, window.projected, kit_type, quantity)
+                )
+    return tuple(planned)
