@@ -35,9 +35,7 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         profile=pl.String(),
         opened_on=pl.Date(),
     ),
-    "lots": _frame(
-        lot_id=pl.String(), kit_type=pl.String(), expiry_date=pl.Date(), status=pl.String()
-    ),
+    "lots": _frame(lot_id=pl.String(), kit_type=pl.String(), expiry_date=pl.Date(), status=pl.String()),
     "kits": _frame(
         kit_number=pl.String(),
         kit_type=pl.String(),
@@ -121,6 +119,7 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         last_dose_on=pl.Date(),
         last_contact_on=pl.Date(),
         died_on=pl.Date(),
+        visit_code=pl.String(),
         recorded_at=MOMENT,
     ),
     "shipments": _frame(
@@ -140,9 +139,9 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         kit_number=pl.String(),
         act=pl.String(),
         stated_from=pl.String(),
-        to_kind=pl.String(),
-        to_place=pl.String(),
         to_status=pl.String(),
+        to_place_kind=pl.String(),
+        to_place=pl.String(),
         moved_on=pl.Date(),
         shipment_id=pl.String(),
         recorded_at=MOMENT,
@@ -159,7 +158,7 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         chain_hash=pl.String(),
     ),
 }
-"""Name of the frame to its columns. `entries` has one row for every sealed entry: where reading goes on, and what lineage leads to."""
+"""Name of the frame to its columns. `entries` has a row for every sealed entry: where reading goes on, what lineage leads to."""
 
 EventFrames = dict[str, pl.DataFrame]
 """Every frame of EVENT_SCHEMAS by name."""

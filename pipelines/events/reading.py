@@ -82,5 +82,6 @@ def _continues(database: Database, study_id: str, position: int, chain_hash: str
     if last_position(database, study_id) < position:
         return False
     return any(
-        entry.chain_hash == chain_hash for entry in iter_sealed(database, study_id, position - 1, up_to=position)
+        entry.chain_hash == chain_hash
+        for entry in iter_sealed(database, study_id, position - 1, up_to=position)
     )

@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from allocation.ledger.reader import SealedEntry
+from allocation.rules.kit_status import Act, KitStatus, Place
 from pipelines.events.rows import Row, Translation, day
+from pipelines.events.supply_entries import kit_movement
 
 
 def screen(entry: SealedEntry) -> list[Row]:
@@ -83,18 +85,17 @@ def dispense(entry: SealedEntry) -> list[Row]:
             kit["unit"],
             entry.recorded_at,
         )
-        moved = (
+        moved = kit_movement(
+            entry,
             kit["kit_number"],
-            "dispense",
+            Act.DISPENSE,
             f"site:{entry.site_id}",
-            "subject",
+            KitStatus.DISPENSED,
+            Place.SUBJECT,
             entry.subject_id,
-            "dispensed",
             dispensed_on,
-            None,
-            entry.recorded_at,
         )
-        rows += [("dispensings", given), ("kit_movements", moved)]
+        rows += [("dispensings", given), moved]
     return rows
 
 
@@ -141,6 +142,7 @@ def _disposition(entry: SealedEntry, status: str) -> Row:
         day(after.get("last_dose_on")),
         day(after.get("last_contact_on")),
         _death(after),
+        after.get("visit_code"),
         entry.recorded_at,
     )
     return ("dispositions", row)

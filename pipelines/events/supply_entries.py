@@ -1,15 +1,24 @@
 """Translation of entries about the study's set-up and its kits: versions, sites, lots, kits, shipments, expiry.
 
-A kit movement states where a kit is from then on. Where it was before follows from its own earlier movements; `stated_from` repeats
-what the entry itself says about that ("depot:D1"), so that the two can be compared (pipelines/supply/conservation.py).
+A kit movement states where a kit is from then on, in the words of `allocation.rules.kit_status`. Where it was before follows
+from its own earlier movements; `stated_from` repeats what the entry itself says about that ("depot:D1"), so that the two can
+be compared (pipelines/supply/conservation.py).
 """
 
 import json
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
 from allocation.ledger.reader import SealedEntry
+from allocation.rules.kit_status import Act, KitStatus, Place
 from pipelines.events.rows import Row, Translation, day
+
+RECEIPTS = {
+    "available": (Act.RECEIVE, KitStatus.SITE_AVAILABLE, Place.SITE),
+    "quarantined": (Act.RECEIVE_QUARANTINED, KitStatus.QUARANTINED, Place.SITE),
+    "damaged": (Act.RECEIVE_DAMAGED, KitStatus.DAMAGED, Place.SITE),
+    "missing": (Act.REPORT_LOST, KitStatus.LOST, Place.LOST),
+}
+"""Disposition of a kit at receipt to the act, and the state and place that it leads to."""
 
 
 def load_study_version(entry: SealedEntry) -> list[Row]:
@@ -50,7 +59,16 @@ def load_kits(entry: SealedEntry) -> list[Row]:
     for number, kit_type, lot_id, _, *dates in entry.after["kits"]:
         rows.append(("kits", (number, kit_type, lot_id, *(day(text) for text in dates))))
         rows.append(
-            _movement(entry, number, "load", None, ("depot", entry.after["depot_id"], "available"), received)
+            kit_movement(
+                entry,
+                number,
+                Act.LOAD,
+                None,
+                KitStatus.DEPOT_AVAILABLE,
+                Place.DEPOT,
+                entry.after["depot_id"],
+                received,
+            )
         )
     return rows
 
@@ -62,7 +80,9 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
     rows = [_shipment(entry, "requested", requested, kits=len(after["kits"]))]
     place = after["depot_id"]
     rows += [
-        _movement(entry, number, "order", f"depot:{place}", ("depot", place, "reserved"), requested)
+        kit_movement(
+            entry, number, Act.REQUEST, f"depot:{place}", KitStatus.REQUESTED, Place.DEPOT, place, requested
+        )
         for number in after["kits"]
     ]
     return rows
@@ -73,9 +93,12 @@ def dispatch_shipment(entry: SealedEntry) -> list[Row]:
     after = entry.after
     left = day(after["dispatched_on"])
     rows = [_shipment(entry, "dispatched", left, kits=len(after["kits"]))]
-    to = ("shipment", after["shipment_id"], "in_transit")
     stated = f"depot:{after['depot_id']}" if after.get("depot_id") else None
-    rows += [_movement(entry, number, "dispatch", stated, to, left) for number in after["kits"]]
+    shipment = after["shipment_id"]
+    rows += [
+        kit_movement(entry, number, Act.DISPATCH, stated, KitStatus.IN_TRANSIT, Place.TRANSIT, shipment, left)
+        for number in after["kits"]
+    ]
     return rows
 
 
@@ -84,11 +107,11 @@ def receive_shipment(entry: SealedEntry) -> list[Row]:
     after = entry.after
     arrived = day(after["received_on"])
     rows = [_shipment(entry, "received", arrived, kits=len(after["kits"]))]
-    stated = f"shipment:{after['shipment_id']}"
-    rows += [
-        _movement(entry, number, "receive", stated, ("site", entry.site_id or "", disposition), arrived)
-        for number, disposition in after["kits"]
-    ]
+    stated = f"transit:{after['shipment_id']}"
+    for number, disposition in after["kits"]:
+        act, status, place = RECEIPTS[disposition]
+        holder = entry.site_id if place == Place.SITE else None
+        rows.append(kit_movement(entry, number, act, stated, status, place, holder, arrived))
     return rows
 
 
@@ -96,29 +119,47 @@ def expire_kits(entry: SealedEntry) -> list[Row]:
     """Kits past their last dispensing date are expired where they are."""
     expired = day(entry.after["as_of"])
     return [
-        _movement(entry, number, "expire", f"{place_kind}:{place}", (place_kind, place, "expired"), expired)
-        for number, place_kind, place, *_ in entry.after["kits"]
+        kit_movement(
+            entry, number, Act.EXPIRE, f"{kind}:{place}", KitStatus.EXPIRED, Place(kind), place, expired
+        )
+        for number, kind, place, *_ in entry.after["kits"]
     ]
 
 
-def nothing(entry: SealedEntry) -> list[Row]:
+def nothing(_entry: SealedEntry) -> list[Row]:
     """The entry changes nothing that a dataset shows; it is still counted in `entries`."""
     return []
 
 
-def _movement(
+def kit_movement(
     entry: SealedEntry,
     number: str,
-    act: str,
+    act: Act,
     stated_from: str | None,
-    to: tuple[str, str, str],
-    moved_on: Any,
+    status: KitStatus,
+    place: Place,
+    holder: str | None,
+    moved_on: date | None,
 ) -> Row:
+    """A movement of one kit; `holder` is the depot, shipment, site or subject that has it from then on."""
     shipment = entry.after.get("shipment_id")
-    return ("kit_movements", (number, act, stated_from, *to, moved_on, shipment, entry.recorded_at))
+    return (
+        "kit_movements",
+        (
+            number,
+            act.value,
+            stated_from,
+            status.value,
+            place.value,
+            holder,
+            moved_on,
+            shipment,
+            entry.recorded_at,
+        ),
+    )
 
 
-def _shipment(entry: SealedEntry, step: str, on_date: Any, *, kits: int) -> Row:
+def _shipment(entry: SealedEntry, step: str, on_date: date | None, *, kits: int) -> Row:
     after = entry.after
     row = (
         after["shipment_id"],

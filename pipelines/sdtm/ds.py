@@ -1,0 +1,161 @@
+"""DS, disposition: protocol milestones and how each subject's participation ended (SDTMIG 3.4 section 6.2.4)."""
+
+import polars as pl
+
+from pipelines.sdtm.study_day import iso, study_day
+from pipelines.sdtm.trial_design import TrialDesign
+
+MILESTONE, DISPOSITION = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
+PARTICIPATION, TREATMENT = "STUDY PARTICIPATION", "STUDY TREATMENT"
+CONSENT, RANDOMIZED, RERANDOMIZED, DEATH = (
+    "INFORMED CONSENT OBTAINED",
+    "RANDOMIZED",
+    "RE-RANDOMIZED",
+    "DEATH",
+)
+_ROW = ("USUBJID", "DSREFID", "DSTERM", "DSDECOD", "DSCAT", "DSSCAT", "EPOCH", "on", "position")
+
+
+def ds(
+    design: TrialDesign,
+    *,
+    progress: pl.DataFrame,
+    randomizations: pl.DataFrame,
+    dispositions: pl.DataFrame,
+    se: pl.DataFrame,
+    dm: pl.DataFrame,
+) -> pl.DataFrame:
+    """Disposition records:
+
+    1. INFORMED CONSENT OBTAINED, on the date of consent, in the screening epoch;
+    2. RANDOMIZED, with the randomization number in DSREFID, in the epoch that starts with it; a second time RE-RANDOMIZED;
+    3. the end of participation as reported (DSTERM) and standardized (DSDECOD), a screen failure included, in the epoch of the
+       subject's latest element that started by then, follow-up aside where it starts on that very day. It is of DSSCAT STUDY
+       PARTICIPATION, unless the subject left for another reason and died: then it is of STUDY TREATMENT and DEATH follows;
+    4. DEATH, where 3 is another reason and a date of death is known. A disposition DEATH has the date of death (CORE-000034).
+
+    Numbered by date. What was recorded when is the ledger's matter: DSDTC is left out.
+    """
+    subjects = progress.select("subject_id", "USUBJID")
+    rows = pl.concat(
+        [
+            _consents(design, progress),
+            _randomizations(design, subjects, randomizations, se),
+            _dispositions(subjects, dispositions, se),
+            _deaths(subjects, dispositions, se),
+        ]
+    )
+    reference = dm.select("USUBJID", pl.col("RFSTDTC").str.to_date().alias("reference"))
+    return (
+        rows.filter(pl.col("on").is_not_null())
+        .sort("USUBJID", "on", "position", "DSCAT", descending=[False, False, False, True])
+        .with_columns(pl.int_range(1, pl.len() + 1).over("USUBJID").alias("DSSEQ"))
+        .join(reference, on="USUBJID", how="left")
+        .select(
+            pl.lit(design.study_id).alias("STUDYID"),
+            pl.lit("DS").alias("DOMAIN"),
+            "USUBJID",
+            "DSSEQ",
+            "DSREFID",
+            "DSTERM",
+            "DSDECOD",
+            "DSCAT",
+            "DSSCAT",
+            "EPOCH",
+            iso(pl.col("on")).alias("DSSTDTC"),
+            study_day(pl.col("on"), pl.col("reference")).alias("DSSTDY"),
+        )
+        .sort("USUBJID", "DSSEQ")
+    )
+
+
+def _consents(design: TrialDesign, progress: pl.DataFrame) -> pl.DataFrame:
+    return progress.with_columns(
+        _text(None).alias("DSREFID"),
+        _text(CONSENT).alias("DSTERM"),
+        _text(CONSENT).alias("DSDECOD"),
+        _text(MILESTONE).alias("DSCAT"),
+        _text(None).alias("DSSCAT"),
+        _text(design.screening_epoch).alias("EPOCH"),
+        pl.col("consented_on").alias("on"),
+        pl.lit(0, dtype=pl.Int64).alias("position"),
+    ).select(_ROW)
+
+
+def _randomizations(
+    design: TrialDesign, subjects: pl.DataFrame, randomizations: pl.DataFrame, se: pl.DataFrame
+) -> pl.DataFrame:
+    again = pl.int_range(pl.len()).over("subject_id", order_by="position") > 0
+    decoded = pl.when(again).then(pl.lit(RERANDOMIZED)).otherwise(pl.lit(RANDOMIZED))
+    rows = randomizations.join(subjects, on="subject_id", how="inner").with_columns(
+        pl.col("randomization_number").alias("DSREFID"),
+        decoded.alias("DSTERM"),
+        decoded.alias("DSDECOD"),
+        _text(MILESTONE).alias("DSCAT"),
+        _text(None).alias("DSSCAT"),
+        pl.col("randomized_on").alias("on"),
+    )
+    return _in_epoch(rows, se, fallback=design.screening_epoch).select(_ROW)
+
+
+def _dispositions(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame) -> pl.DataFrame:
+    died_of_it = pl.col("end_reason") == DEATH
+    category = (
+        pl.when(pl.col("died_on").is_null() | died_of_it)
+        .then(_text(PARTICIPATION))
+        .otherwise(_text(TREATMENT))
+    )
+    rows = dispositions.join(subjects, on="subject_id", how="inner").with_columns(
+        _text(None).alias("DSREFID"),
+        pl.coalesce("end_term", "end_reason").alias("DSTERM"),
+        pl.col("end_reason").alias("DSDECOD"),
+        _text(DISPOSITION).alias("DSCAT"),
+        category.alias("DSSCAT"),
+        pl.when(died_of_it).then(pl.coalesce("died_on", "ended_on")).otherwise("ended_on").alias("on"),
+    )
+    return _in_epoch(rows, se, before_follow_up=True).select(_ROW)
+
+
+def _deaths(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame) -> pl.DataFrame:
+    after = dispositions.filter(pl.col("died_on").is_not_null(), pl.col("end_reason") != DEATH)
+    rows = after.join(subjects, on="subject_id", how="inner").with_columns(
+        _text(None).alias("DSREFID"),
+        _text(DEATH).alias("DSTERM"),
+        _text(DEATH).alias("DSDECOD"),
+        _text(DISPOSITION).alias("DSCAT"),
+        _text(PARTICIPATION).alias("DSSCAT"),
+        pl.col("died_on").alias("on"),
+    )
+    return _in_epoch(rows, se).select(_ROW)
+
+
+def _in_epoch(
+    rows: pl.DataFrame, se: pl.DataFrame, *, before_follow_up: bool = False, fallback: str | None = None
+) -> pl.DataFrame:
+    """Add EPOCH: that of the subject's latest element that started by the day `on`, else the first element's.
+
+    before_follow_up: an element that starts and the one before it that ends on the day count as the one before it, since what ends
+    the participation belongs to what it ended.
+    """
+    started = pl.col("start") < pl.col("on") if before_follow_up else pl.col("start") <= pl.col("on")
+    elements = se.select("USUBJID", "SESEQ", "EPOCH", pl.col("SESTDTC").str.to_date().alias("start"))
+    first = elements.filter(pl.col("SESEQ") == 1).select("USUBJID", pl.col("EPOCH").alias("first_epoch"))
+    numbered = rows.with_row_index("row")
+    latest = (
+        numbered.select("row", "USUBJID", "on")
+        .join(elements, on="USUBJID", how="inner")
+        .filter(started)
+        .sort("row", "SESEQ")
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("EPOCH").last())
+    )
+    return (
+        numbered.join(latest, on="row", how="left")
+        .join(first, on="USUBJID", how="left")
+        .with_columns(pl.coalesce("EPOCH", "first_epoch", _text(fallback)).alias("EPOCH"))
+        .sort("row")
+    )
+
+
+def _text(value: str | None) -> pl.Expr:
+    return pl.lit(value, dtype=pl.String)
