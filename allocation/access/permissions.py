@@ -49,7 +49,8 @@ _STUDY_TEAM = frozenset({"monitor", "project_manager", "medical_monitor", "data_
 
 PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     # what changes a study
-    "study.load": frozenset({"project_manager"}) | SYSTEM,
+    # A protocol document holds block sizes, which only the unblinded statistician may read.
+    "study.load": frozenset({"unblinded_statistician"}) | SYSTEM,
     "site.open": frozenset({"project_manager"}) | SYSTEM,
     "lots.load": SUPPLY_ROLES | SYSTEM,
     "kits.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,
@@ -99,7 +100,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | SYSTEM
     ),
     "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
-    "view.protocol": frozenset({"unblinded_statistician", "supply_manager_unblinded", "auditor"}) | SYSTEM,
+    "view.protocol": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "ledger.read": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "ledger.verify": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "ledger.rebuild": SYSTEM,

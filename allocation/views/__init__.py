@@ -1,0 +1,1 @@
+"""What may be read. `blinded` and `unblinded` are separate models with separate queries, not a filter at the end."""

@@ -1,0 +1,73 @@
+"""What happened last, in words that everyone may read.
+
+The query takes the command, who and where, and how many kits: never the payload, which holds arms and kit types.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, case, func, or_, select, true
+
+from allocation.ledger.schema import ledger_entry
+from allocation.views.blinded.overview_models import Event
+from allocation.views.visible import Visible
+
+WORDS: Final[dict[str, str]] = {
+    "load_study_version": "A protocol version was loaded",
+    "open_site": "Site {site} was opened",
+    "load_lots": "Lots were loaded",
+    "load_kits": "Kits arrived at a depot",
+    "upload_list": "A randomization list was stored",
+    "generate_list": "A randomization list was stored",
+    "activate_list": "A randomization list was activated",
+    "screen": "Subject {subject} was screened at site {site}",
+    "record_eligibility": "Eligibility of subject {subject} was recorded",
+    "randomize": "Subject {subject} was randomized at site {site}",
+    "dispense": "{kits} dispensed to subject {subject} at site {site}",
+    "record_visit": "A visit of subject {subject} was recorded",
+    "miss_visit": "A visit of subject {subject} was recorded as missed",
+    "discontinue": "Subject {subject} discontinued",
+    "complete": "Subject {subject} completed the study",
+    "run_resupply": "The resupply run looked at every site's stock",
+    "order_shipment": "A shipment of {kits} to site {site} was requested",
+    "dispatch_shipment": "A shipment of {kits} to site {site} left the depot",
+    "receive_shipment": "A shipment of {kits} arrived at site {site}",
+    "expire_kits": "{kits} expired",
+    "grant_role": "Access to the study was given",
+    "revoke_grant": "Access to the study was taken back",
+}
+"""Ledger command -> its event in blinded words. Nothing but the subject, the site and a count of kits is filled in."""
+
+
+def last_events(connection: Connection, study_id: str, seen: Visible, limit: int) -> tuple[Event, ...]:
+    """The latest `limit` events of the visible sites and of the study as a whole, the latest first."""
+    entries = ledger_entry.c
+    # The list of kit numbers may be long: the database counts it.
+    kits = case(
+        (entries.kit_numbers == "[]", 0),
+        else_=func.length(entries.kit_numbers) - func.length(func.replace(entries.kit_numbers, ",", "")) + 1,
+    ).label("kits")
+    rows = connection.execute(
+        select(entries.recorded_at, entries.command, entries.subject_id, entries.site_id, kits)
+        .where(
+            entries.study_id == study_id,
+            entries.command.in_(tuple(WORDS)),
+            true() if seen.whole_study else or_(entries.site_id.is_(None), seen.at_site(entries.site_id)),
+        )
+        .order_by(entries.entry_id.desc())
+        .limit(limit)
+    )
+    return tuple(
+        Event(
+            recorded_at=row.recorded_at,
+            text=WORDS[row.command].format(subject=row.subject_id, site=row.site_id, kits=_kits(row.kits)),
+            site_id=row.site_id,
+            subject_id=row.subject_id,
+        )
+        for row in rows
+    )
+
+
+def _kits(count: int) -> str:
+    return "1 kit" if count == 1 else f"{count} kits"

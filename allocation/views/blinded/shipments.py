@@ -1,0 +1,125 @@
+"""Shipments in blinded words: how many kits go where and when, and their numbers, never their types."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Select, select
+
+from allocation.access.actors import Actor
+from allocation.errors import NotFound
+from allocation.ledger.database import Database
+from allocation.ledger.schema import kit, shipment, shipment_kit, site
+from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.overview_models import ShipmentSummary
+from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
+from allocation.views.study_at import study_at
+from allocation.views.visible import Visible, visible
+
+UNDER_WAY = ("requested", "in_transit")
+ShipmentStatus = Literal["requested", "in_transit", "received", "cancelled", "lost"]
+
+
+def shipments_under_way(
+    connection: Connection, study_id: str, seen: Visible, today: date
+) -> tuple[ShipmentSummary, ...]:
+    """Shipments that are requested or in transit, the soonest expected first."""
+    query = (
+        _summaries(study_id, seen)
+        .where(shipment.c.status.in_(UNDER_WAY))
+        .order_by(shipment.c.expected_on, shipment.c.shipment_id)
+    )
+    found = [_summary(row, today) for row in connection.execute(query).mappings()]
+    # Databases differ in where they sort rows without a date.
+    return tuple(sorted(found, key=lambda one: (one.expected_on or date.max, one.shipment_id)))
+
+
+def list_shipments(
+    database: Database,
+    actor: Actor,
+    study_id: str,
+    *,
+    site_id: str | None = None,
+    status: ShipmentStatus | None = None,
+    today: date | None = None,
+) -> ShipmentList:
+    """The shipments that the actor may see, of one site and status if so asked, newest request first.
+
+    Raises NotPermitted, NotFound.
+    """
+    with database.read() as connection:
+        seen = visible(connection, actor, "view.shipments", study_id)
+        at = study_at(connection, study_id)
+        query = _summaries(study_id, seen)
+        if site_id is not None:
+            query = query.where(shipment.c.site_id == site_id)
+        if status is not None:
+            query = query.where(shipment.c.status == status)
+        rows = connection.execute(
+            query.order_by(shipment.c.requested_on.desc(), shipment.c.shipment_id.desc())
+        ).mappings()
+        return ShipmentList(
+            study_id=study_id, shipments=tuple(_summary(row, today or at.today) for row in rows)
+        )
+
+
+def shipment_detail(
+    database: Database, actor: Actor, study_id: str, shipment_id: str, *, today: date | None = None
+) -> ShipmentDetail:
+    """A shipment with its kits by number. Raises NotPermitted, and NotFound also for one that the actor may not see."""
+    with database.read() as connection:
+        seen = visible(connection, actor, "view.shipments", study_id)
+        at = study_at(connection, study_id)
+        row = (
+            connection.execute(_summaries(study_id, seen).where(shipment.c.shipment_id == shipment_id))
+            .mappings()
+            .first()
+        )
+        if row is None:
+            raise NotFound(
+                f"shipment {shipment_id!r} is not known", field="shipment_id", fix="list the shipments first"
+            )
+        contents = connection.execute(
+            select(shipment_kit.c.kit_number, kit_group(at.protocol), shipment_kit.c.disposition)
+            .join_from(
+                shipment_kit,
+                kit,
+                (kit.c.study_id == shipment_kit.c.study_id) & (kit.c.kit_number == shipment_kit.c.kit_number),
+            )
+            .where(shipment_kit.c.study_id == study_id, shipment_kit.c.shipment_id == shipment_id)
+            .order_by(shipment_kit.c.kit_number)
+        ).mappings()
+        return ShipmentDetail(
+            study_id=study_id,
+            shipment=_summary(row, today or at.today),
+            contents=tuple(ShippedKit.model_validate(dict(one)) for one in contents),
+        )
+
+
+def _summaries(study_id: str, seen: Visible) -> Select[Any]:
+    return (
+        select(
+            shipment.c.shipment_id,
+            shipment.c.depot_id,
+            shipment.c.site_id,
+            site.c.country,
+            shipment.c.status,
+            shipment.c.kit_count.label("kits"),
+            shipment.c.requested_on,
+            shipment.c.dispatched_on,
+            shipment.c.expected_on,
+            shipment.c.received_on,
+            shipment.c.carrier,
+            shipment.c.tracking_number,
+        )
+        .join_from(
+            shipment, site, (site.c.study_id == shipment.c.study_id) & (site.c.site_id == shipment.c.site_id)
+        )
+        .where(shipment.c.study_id == study_id, seen.of_shipment())
+    )
+
+
+def _summary(row: Any, today: date) -> ShipmentSummary:
+    late = row["status"] == "in_transit" and row["expected_on"] is not None and row["expected_on"] < today
+    return ShipmentSummary(**row, late=late)

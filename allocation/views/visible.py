@@ -1,0 +1,54 @@
+"""Which sites and depots an actor may see in a study, from the reach of a permission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select, true
+
+from allocation.access.actors import Actor
+from allocation.access.permissions import reach
+from allocation.errors import NotPermitted
+from allocation.ledger.schema import shipment, site
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """The sites and depots that may be seen. With `whole_study` everything may, and the sets are not consulted."""
+
+    whole_study: bool
+    sites: frozenset[str] = frozenset()
+    depots: frozenset[str] = frozenset()
+
+    def at_site(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition that a column with a site id names a visible site."""
+        return true() if self.whole_study else column.in_(sorted(self.sites))
+
+    def at_depot(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition that a column with a depot id names a visible depot."""
+        return true() if self.whole_study else column.in_(sorted(self.depots))
+
+    def of_shipment(self) -> ColumnElement[bool]:
+        """The condition that a shipment leaves a visible depot or goes to a visible site."""
+        return or_(self.at_site(shipment.c.site_id), self.at_depot(shipment.c.depot_id))
+
+    def require_site(self, actor: Actor, site_id: str) -> None:
+        """Raise NotPermitted unless the site may be seen."""
+        if not self.whole_study and site_id not in self.sites:
+            raise NotPermitted(
+                f"{actor.username} may not see site {site_id}",
+                field="site_id",
+                fix="ask for one of your own sites",
+            )
+
+
+def visible(connection: Connection, actor: Actor, permission: str, study_id: str) -> Visible:
+    """What of the study the actor may see under `permission`. Raises NotPermitted when that is nothing at all."""
+    found = reach(actor, permission, study_id)
+    if found.whole_study:
+        return Visible(whole_study=True)
+    in_countries = connection.execute(
+        select(site.c.site_id).where(site.c.study_id == study_id, site.c.country.in_(sorted(found.countries)))
+    ).scalars()
+    return Visible(whole_study=False, sites=found.sites | frozenset(in_countries), depots=found.depots)
