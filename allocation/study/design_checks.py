@@ -6,7 +6,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Final
 
 from allocation.study.inconsistency import Findings, Path
-from allocation.study.strata import parse_stratum
+from allocation.study.strata import strata_of, stratum_key
 
 if TYPE_CHECKING:
     from allocation.study.design import RandomizationEvent, StratificationFactor
@@ -33,23 +33,29 @@ def check_design(protocol: Protocol, findings: Findings) -> None:
     _check_cells(protocol, findings)
     _check_caps(protocol, findings)
     findings.unique(("criteria",), [criterion.code for criterion in protocol.criteria], "code", "code")
+    for index, parameter in enumerate(protocol.trial_parameters):
+        if parameter.codes and len(parameter.codes) != len(parameter.values):
+            findings.add(
+                ("trial_parameters", index, "codes"),
+                len(parameter.codes),
+                f"codes do not fit {len(parameter.values)} values",
+                "give one code for each value, or none at all",
+            )
     findings.unique(
         ("trial_parameters",), [parameter.code for parameter in protocol.trial_parameters], "code", "code"
     )
 
 
 def check_stratum(protocol: Protocol, path: Path, key: str, findings: Findings) -> None:
-    """Check that a stratum key (which may name some of the factors only) names factors and levels of the protocol."""
-    try:
-        levels = parse_stratum(key)
-    except ValueError:
-        findings.add(path, key, "is not a stratum", "write FACTOR=LEVEL, several joined by |")
-        return
-    factors = {factor.code: factor for factor in protocol.stratification}
-    for factor, level in levels.items():
-        if findings.name(path, factor, list(factors), "stratification factor"):
-            known = [one.code for one in factors[factor].levels]
-            findings.name(path, level, known, f"level of factor {factor}, hence no stratum,")
+    """Check that `key` is that of a stratum of a randomization event, spelt as `strata.stratum_key` does."""
+    factors = {factor.code for factor in protocol.stratification}
+    known = {
+        stratum_key(levels, event.factors): None
+        for event in protocol.randomization
+        if factors.issuperset(event.factors)
+        for levels in strata_of(protocol, event)
+    }
+    findings.name(path, key, list(known), "stratum (FACTOR=LEVEL, joined by |)")
 
 
 def _check_identity(protocol: Protocol, findings: Findings) -> None:

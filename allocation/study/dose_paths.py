@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.rules.dosing import NO_FORCED_STEP, DispensingRow, titration_step
+from allocation.study.subject_schedule import scheduled_dose_level
 
 if TYPE_CHECKING:
     from allocation.study.design import Arm
@@ -30,16 +31,16 @@ def reachable_dose_levels(protocol: Protocol, arm: Arm) -> dict[str, frozenset[s
     levels: set[str | None] = {arm.start_dose_level}
     reachable: dict[str, frozenset[str | None]] = {}
     for visit in visits_in_order(protocol):
+        levels = {scheduled_dose_level(protocol, arm.code, level, visit) for level in levels}
         for titration in protocol.titration:
             if visit in titration.visits and arm.start_dose_level is not None:
-                levels = _after(titration, arm.code, levels, order)
+                levels = _after(titration, levels, order)
         reachable[visit] = frozenset(levels)
     return reachable
 
 
-def _after(titration: Titration, arm_code: str, levels: set[str | None], order: list[str]) -> set[str | None]:
-    if titration.kind == "scheduled":
-        return {titration.to_level} if arm_code in titration.arms else levels
+def _after(titration: Titration, levels: set[str | None], order: list[str]) -> set[str | None]:
+    """The levels that an investigator may have moved `levels` to; those themselves, for a scheduled titration."""
     if titration.min_level not in order or titration.max_level not in order:
         return levels
     lowest, highest = order.index(titration.min_level), order.index(titration.max_level)

@@ -22,8 +22,8 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from allocation.study.canonical import decimal_text
 from allocation.study.errors import DocumentError, Problem, ProtocolError
-from allocation.study.inconsistency import Path as DocumentPath
 from allocation.study.inconsistency import Inconsistency, path_text
+from allocation.study.inconsistency import Path as DocumentPath
 from allocation.study.model import PLACEHOLDER
 from allocation.study.protocol import Protocol
 from allocation.study.shape_problems import inconsistency_problems, shape_problems

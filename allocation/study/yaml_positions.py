@@ -131,9 +131,9 @@ class _Walk:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        assert isinstance(node, ScalarNode)
-        self.document.raw[path] = node.value
-        return _scalar(tag, node.value)
+        raw: str = node.value
+        self.document.raw[path] = raw
+        return _scalar(tag, raw)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
