@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from allocation.ledger.reader import SealedEntry
-from allocation.rules.kit_status import Act, KitStatus, Place
+from allocation.rules.kit_status import Act, Place
+from pipelines.events.kit_entries import kit_movement
 from pipelines.events.rows import Row, Translation, day
-from pipelines.events.supply_entries import kit_movement
 
 
 def screen(entry: SealedEntry) -> list[Row]:
@@ -85,16 +85,8 @@ def dispense(entry: SealedEntry) -> list[Row]:
             kit["unit"],
             entry.recorded_at,
         )
-        moved = kit_movement(
-            entry,
-            kit["kit_number"],
-            Act.DISPENSE,
-            f"site:{entry.site_id}",
-            KitStatus.DISPENSED,
-            Place.SUBJECT,
-            entry.subject_id,
-            dispensed_on,
-        )
+        site = (Place.SITE, entry.site_id or "")
+        moved = kit_movement(entry, kit["kit_number"], Act.DISPENSE, site, entry.subject_id, dispensed_on)
         rows += [("dispensings", given), moved]
     return rows
 

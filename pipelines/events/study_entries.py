@@ -1,0 +1,55 @@
+"""Translation of entries that set the study up: protocol versions, sites, lots; and of those that no dataset shows."""
+
+import json
+from datetime import datetime
+
+from allocation.ledger.reader import SealedEntry
+from pipelines.events.rows import Row, Translation, day
+
+
+def load_study_version(entry: SealedEntry) -> list[Row]:
+    """A version of the protocol, whole, as JSON text with sorted keys."""
+    after = entry.after
+    document = json.dumps(after["protocol"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    moment = datetime.fromisoformat(after["effective_at"])
+    return [("protocol_versions", (after["version"], moment, after["sha256"], document))]
+
+
+def open_site(entry: SealedEntry) -> list[Row]:
+    """A site opens."""
+    after = entry.after
+    row = (
+        entry.site_id,
+        after["name"],
+        after["country"],
+        after["depot_id"],
+        after["timezone"],
+        after["profile"],
+        day(after["opened_on"]),
+    )
+    return [("sites", row)]
+
+
+def load_lots(entry: SealedEntry) -> list[Row]:
+    """Lots become known."""
+    return [
+        ("lots", (lot["lot_id"], lot["kit_type"], day(lot["expiry_date"]), lot["status"]))
+        for lot in entry.after["lots"]
+    ]
+
+
+def nothing(_entry: SealedEntry) -> list[Row]:
+    """The entry changes nothing that a dataset shows; it is still counted in `entries`."""
+    return []
+
+
+TRANSLATIONS: dict[str, Translation] = {
+    "load_study_version": load_study_version,
+    "open_site": open_site,
+    "load_lots": load_lots,
+    # Lists hold future allocations, which no dataset may show; a run's orders are entries of their own.
+    "upload_list": nothing,
+    "generate_list": nothing,
+    "activate_list": nothing,
+    "run_resupply": nothing,
+}
