@@ -1,0 +1,157 @@
+"""The kit state table: what moves where, what is refused, and that kits add up."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocation.errors import KitTransitionRefused
+from allocation.rules.kit_status import (
+    PLACES_WITH_KEY,
+    POSSIBLE,
+    TRANSITIONS,
+    Act,
+    KitPosition,
+    KitStatus,
+    Place,
+    check_transition,
+    conservation_errors,
+)
+
+
+def follow(*acts: Act) -> tuple[KitStatus | None, Place | None]:
+    status: KitStatus | None = None
+    place: Place | None = None
+    for act in acts:
+        row = check_transition("123456", status, place, act)
+        status, place = row.to_status, row.to_place
+    return status, place
+
+
+TO_SITE = (Act.LOAD, Act.REQUEST, Act.DISPATCH, Act.RECEIVE)
+
+
+def test_a_kit_travels_from_the_depot_to_the_subject_and_back_to_destruction() -> None:
+    assert follow(*TO_SITE) == (KitStatus.SITE_AVAILABLE, Place.SITE)
+    assert follow(*TO_SITE, Act.DISPENSE) == (KitStatus.DISPENSED, Place.SUBJECT)
+    assert follow(*TO_SITE, Act.DISPENSE, Act.RETURN_FROM_SUBJECT, Act.DESTROY) == (
+        KitStatus.DESTROYED,
+        Place.DESTROYED,
+    )
+
+
+@pytest.mark.parametrize(
+    ("acts", "refused"),
+    [
+        ((Act.LOAD,), Act.DISPATCH),  # nothing leaves the depot without an order
+        ((Act.LOAD,), Act.DISPENSE),
+        ((Act.LOAD, Act.REQUEST), Act.REQUEST),  # one kit, one order
+        ((Act.LOAD, Act.REQUEST, Act.DISPATCH), Act.DISPENSE),
+        ((*TO_SITE, Act.DISPENSE), Act.DISPENSE),  # one kit, one subject
+        ((*TO_SITE, Act.EXPIRE), Act.DISPENSE),
+        ((*TO_SITE, Act.QUARANTINE), Act.DISPENSE),
+        (
+            (*TO_SITE, Act.DISPENSE, Act.RETURN_FROM_SUBJECT),
+            Act.RELEASE,
+        ),  # what came back is never given again
+        ((), Act.RECEIVE),
+        ((Act.LOAD,), Act.LOAD),
+    ],
+)
+def test_an_act_without_a_row_is_refused(acts, refused) -> None:
+    status, place = follow(*acts)
+    with pytest.raises(KitTransitionRefused, match="123456") as error:
+        check_transition("123456", status, place, refused)
+    assert error.value.code == "kit-transition-refused"
+
+
+def test_a_refusal_names_what_is_possible_instead() -> None:
+    with pytest.raises(KitTransitionRefused) as error:
+        check_transition("1", KitStatus.DISPENSED, Place.SUBJECT, Act.DISPENSE)
+    assert error.value.fix == "possible: return_from_subject, report_lost"
+    with pytest.raises(KitTransitionRefused) as error:
+        check_transition("1", KitStatus.DESTROYED, Place.DESTROYED, Act.DISPENSE)
+    assert "final" in (error.value.fix or "")
+
+
+def test_each_state_and_act_has_at_most_one_row() -> None:
+    starts = [(row.from_status, row.from_place, row.act) for row in TRANSITIONS]
+    assert len(set(starts)) == len(starts)
+
+
+def test_every_status_place_and_act_is_used_and_every_start_can_be_reached() -> None:
+    assert {status for status, _ in POSSIBLE} == set(KitStatus)
+    assert {place for _, place in POSSIBLE} == set(Place)
+    assert {row.act for row in TRANSITIONS} == set(Act)
+    reached: set[tuple[KitStatus | None, Place | None]] = {(None, None)}
+    while True:
+        further = {(r.to_status, r.to_place) for r in TRANSITIONS if (r.from_status, r.from_place) in reached}
+        if further <= reached:
+            break
+        reached |= further
+    assert reached == {(None, None), *POSSIBLE}
+
+
+def test_only_a_usable_kit_at_a_site_can_be_dispensed() -> None:
+    starts = [(row.from_status, row.from_place) for row in TRANSITIONS if row.act == Act.DISPENSE]
+    assert starts == [(KitStatus.SITE_AVAILABLE, Place.SITE)]
+
+
+def test_nothing_that_was_with_a_subject_comes_back_into_stock() -> None:
+    reached = {(KitStatus.DISPENSED, Place.SUBJECT)}
+    for _ in TRANSITIONS:
+        reached |= {
+            (r.to_status, r.to_place) for r in TRANSITIONS if (r.from_status, r.from_place) in reached
+        }
+    assert not reached & {(KitStatus.SITE_AVAILABLE, Place.SITE), (KitStatus.DEPOT_AVAILABLE, Place.DEPOT)}
+
+
+def test_every_pair_outside_the_table_is_refused() -> None:
+    for status, place, act in product(KitStatus, Place, Act):
+        has_row = any((r.from_status, r.from_place, r.act) == (status, place, act) for r in TRANSITIONS)
+        if not has_row:
+            with pytest.raises(KitTransitionRefused):
+                check_transition("1", status, place, act)
+
+
+AT_SITE = KitPosition("1", KitStatus.SITE_AVAILABLE, Place.SITE, "S01")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "positions", "sentence"),
+    [
+        (["1"], [], "kit 1 is nowhere"),
+        (["1"], [AT_SITE, AT_SITE], "kit 1 is in two places"),
+        ([], [AT_SITE], "kit 1 was never loaded"),
+        (
+            ["1"],
+            [KitPosition("1", KitStatus.DISPENSED, Place.SITE, "S01")],
+            "cannot be dispensed in place site",
+        ),
+        (["1"], [KitPosition("1", KitStatus.DISPENSED, Place.SUBJECT, None)], "without a holder"),
+    ],
+)
+def test_a_kit_that_does_not_add_up_is_named(loaded, positions, sentence) -> None:
+    errors = conservation_errors(loaded, positions)
+    assert len(errors) == 1
+    assert sentence in errors[0]
+
+
+@given(st.lists(st.lists(st.integers(0, 100), max_size=12), max_size=10))
+def test_whatever_acts_are_allowed_kits_are_conserved(journeys) -> None:
+    positions = []
+    for number, choices in enumerate(journeys):
+        row = check_transition(str(number), None, None, Act.LOAD)
+        for choice in choices:
+            onward = [
+                r for r in TRANSITIONS if (r.from_status, r.from_place) == (row.to_status, row.to_place)
+            ]
+            if not onward:
+                break
+            row = onward[choice % len(onward)]
+        key = "X" if row.to_place in PLACES_WITH_KEY else None
+        positions.append(KitPosition(str(number), row.to_status, row.to_place, key))
+    assert conservation_errors([str(number) for number in range(len(journeys))], positions) == ()

@@ -1,0 +1,138 @@
+"""Checks of an uploaded list: each error is found, on its line, and a sound list passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocation.rules.blocks import BlockDesign, StratumPlan, generate_list
+from allocation.rules.list_checks import WHOLE_FILE, ListRow, check_list
+
+RATIO = {"A": 2, "P": 1}
+STRATA = ("M", "F")
+DESIGN = BlockDesign(tuple(RATIO.items()), (3, 6), (StratumPlan("M", 9), StratumPlan("F", 9)))
+
+
+def sound(seed: int = 1) -> list[ListRow]:
+    return [
+        ListRow(line, entry.number, entry.stratum, entry.sequence, entry.block, entry.arm)
+        for line, entry in enumerate(generate_list(DESIGN, seed), start=2)
+    ]
+
+
+def found(rows: list[ListRow], **options: bool) -> list[tuple[int, str]]:
+    return [(error.line, error.code) for error in check_list(rows, RATIO, STRATA, **options)]
+
+
+@given(st.integers(0, 2**32))
+def test_every_generated_list_passes_and_comes_back_as_it_was(seed) -> None:
+    rows = sound(seed)
+    assert found(rows) == []
+    assert tuple(row.entry() for row in rows) == generate_list(DESIGN, seed)
+
+
+def test_an_empty_list_is_an_error_of_the_file() -> None:
+    assert found([]) == [(WHOLE_FILE, "empty-list")]
+
+
+def test_a_number_given_twice_is_named_on_its_second_line() -> None:
+    rows = sound()
+    rows[5] = replace(rows[5], number=rows[0].number)
+    assert found(rows) == [(rows[5].line, "duplicate-number")]
+    assert "line 2" in check_list(rows, RATIO, STRATA)[0].message
+
+
+def test_an_empty_number_is_an_error() -> None:
+    rows = sound()
+    rows[1] = replace(rows[1], number=" ")
+    assert found(rows) == [(rows[1].line, "missing-number")]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "codes"),
+    [
+        ((1, 2, 4), [(4, "sequence-gap")]),
+        ((2, 3, 4), [(2, "sequence-gap")]),
+        ((1, 2, 2), [(4, "duplicate-sequence")]),
+        ((1, 3, 2), [(3, "sequence-gap"), (4, "sequence-out-of-order")]),
+    ],
+)
+def test_the_sequence_of_a_stratum_runs_without_gap_repeat_or_swap(sequences, codes) -> None:
+    rows = [
+        ListRow(line, str(line), "M", sequence, None, "A") for line, sequence in enumerate(sequences, start=2)
+    ]
+    assert [(e.line, e.code) for e in check_list(rows, RATIO, ["M"])] == codes
+
+
+def test_an_unknown_arm_or_stratum_is_an_error_of_its_line() -> None:
+    rows = sound()
+    rows[0] = replace(rows[0], arm="B")
+    assert found(rows) == [(2, "unknown-arm")]
+    rows = [*sound(), ListRow(99, "77", "X", 1, None, "A")]
+    assert found(rows) == [(99, "unknown-stratum")]
+
+
+def test_a_stratum_of_the_protocol_without_rows_is_an_error_of_the_file() -> None:
+    rows = [row for row in sound() if row.stratum == "M"]
+    assert found(rows) == [(WHOLE_FILE, "stratum-without-rows")]
+
+
+def test_one_swapped_arm_is_found_in_its_block() -> None:
+    rows = sound()
+    index = next(i for i, row in enumerate(rows) if row.arm == "A")
+    rows[index] = replace(rows[index], arm="P")
+    last_of_block = max(
+        r.line for r in rows if (r.stratum, r.block) == (rows[index].stratum, rows[index].block)
+    )
+    assert found(rows) == [(last_of_block, "block-off-ratio")]
+
+
+def test_a_last_block_cut_short_passes_only_when_allowed() -> None:
+    rows = sound()
+    assert found(rows[:-1]) == [(rows[-2].line, "block-off-ratio")]
+    assert found(rows[:-1], allow_truncated_last_block=True) == []
+
+
+def test_a_block_cut_short_in_the_middle_never_passes() -> None:
+    rows = [
+        ListRow(line, str(line), "M", line, block, arm)
+        for line, (block, arm) in enumerate([(1, "A"), (1, "P"), (2, "A"), (2, "A"), (2, "P")], start=1)
+    ]
+    errors = check_list(rows, RATIO, ["M"], allow_truncated_last_block=True)
+    assert [(error.line, error.code) for error in errors] == [(2, "block-off-ratio")]
+
+
+def test_too_many_of_an_arm_in_a_truncated_block_is_still_an_error() -> None:
+    rows = [ListRow(line, str(line), "M", line, 1, "P") for line in (1, 2)]
+    errors = check_list(rows, RATIO, ["M"], allow_truncated_last_block=True)
+    assert [error.code for error in errors] == ["block-off-ratio"]
+
+
+def test_a_block_that_comes_back_or_is_left_out_is_an_error() -> None:
+    arms = ["A", "A", "P"] * 3
+    blocks = [1, 1, 1, 2, 2, 2, 1, 1, 1]
+    rows = [
+        ListRow(line, str(line), "M", line, block, arm)
+        for line, (block, arm) in enumerate(zip(blocks, arms, strict=True), start=1)
+    ]
+    assert [(e.line, e.code) for e in check_list(rows, RATIO, ["M"])] == [(7, "block-not-together")]
+    rows = sound()
+    rows[0] = replace(rows[0], block=None)
+    assert (2, "missing-block") in found(rows)
+
+
+def test_a_simple_list_without_blocks_is_not_measured_by_the_ratio() -> None:
+    rows = [ListRow(line, str(line), "M", line, None, "A") for line in range(1, 8)]
+    assert check_list(rows, RATIO, ["M"]) == ()
+
+
+def test_errors_come_in_the_order_of_the_lines() -> None:
+    rows = sound()
+    rows[9] = replace(rows[9], arm="B")
+    rows[3] = replace(rows[3], number=rows[0].number)
+    lines = [line for line, _ in found(rows)]
+    assert lines == sorted(lines)
+    assert len(lines) == 2
