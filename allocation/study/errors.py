@@ -22,11 +22,14 @@ class Problem:
     message: str
     fix: str
 
+    @property
+    def text(self) -> str:
+        """Without the place: `visits[3].window_before: three is not a whole number; write it like 3, without quotes`."""
+        return f"{self.path}: {self.value} {self.message}; {self.fix}".removeprefix(": ")
+
     def __str__(self) -> str:
-        """Such as `12:20: visits[3].window_before: three is not a whole number; write it like 3`."""
-        place = f"{self.line}:{self.column}: " if self.line else ""
-        where = f"{self.path}: " if self.path else ""
-        return f"{place}{where}{self.value} {self.message}; {self.fix}"
+        """The same after line and column, where they are known."""
+        return f"{self.line}:{self.column}: {self.text}" if self.line else self.text
 
 
 class DocumentError(RTSMError):
@@ -42,7 +45,8 @@ class DocumentError(RTSMError):
 
     def __str__(self) -> str:
         """The count, then a line for each problem that begins with file, line and column."""
-        return "\n".join([self.message, *(f"{self.source}:{problem}" for problem in self.problems)])
+        places = [f"{self.source}:{one}" if one.line else f"{self.source}: {one}" for one in self.problems]
+        return "\n".join([self.message, *places])
 
     def as_json(self) -> dict[str, object]:
         """The same for `--json` and for problem+json answers."""

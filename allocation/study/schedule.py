@@ -15,8 +15,8 @@ class Visit(ProtocolPart):
 
     `target_day` is a study day in the CDISC sense: the anchor's date is day 1 and there is no day 0; day -7 is a week before.
     For `anchor: previous_visit` it counts days after that visit. Windows are days allowed before and after the target. A hard
-    window refuses a date outside it; a soft one records the deviation. `anchor: none` has no target (a visit "when needed", such as early
-    termination) and is never projected.
+    window refuses a date outside it; a soft one asks for a reason. `anchor: none` has no target (a visit "when needed", such as
+    early termination) and is never projected.
     """
 
     code: Code

@@ -61,6 +61,8 @@ def shape_problems(
         if isinstance(cause, InconsistentProtocolError):
             problems.extend(inconsistency_problems(cause.found, document))
             continue
+        if error["type"] == "too_short" and document.length(path) >= error["ctx"]["min_length"]:
+            continue  # pydantic does not count the items that are wrong themselves
         value, message, fix = _explain(model, path, error, document)
         at_key = error["type"] == "extra_forbidden" and path in document.keys
         position = document.keys[path] if at_key else document.position(path)

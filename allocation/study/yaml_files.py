@@ -21,6 +21,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from allocation.study.canonical import decimal_text
+from allocation.study.doubts import warnings
 from allocation.study.errors import DocumentError, Problem, ProtocolError
 from allocation.study.inconsistency import Inconsistency, path_text
 from allocation.study.inconsistency import Path as DocumentPath
@@ -41,6 +42,13 @@ def load_protocol(path: Path | str) -> Protocol:
     return load_document(Protocol, path, ProtocolError)
 
 
+def load_protocol_with_warnings(path: Path | str) -> tuple[Protocol, list[Problem]]:
+    """The protocol in the YAML file `path`, and what is doubtful in it, each with its line. Raises ProtocolError."""
+    protocol = load_protocol(path)
+    document = read_positions(_read(path, ProtocolError))
+    return protocol, inconsistency_problems(warnings(protocol), document)
+
+
 def parse_protocol(text: str, source: str = "(text)") -> Protocol:
     """Read a study protocol from YAML text; `source` names it in messages. Raises ProtocolError."""
     return parse_document(Protocol, text, source, ProtocolError)
@@ -53,8 +61,12 @@ def load_document(
     check: Check[Document] | None = None,
 ) -> Document:
     """Read the YAML file `path` as a `model`, as `parse_document` does. Raises `error`, also for an unreadable file."""
+    return parse_document(model, _read(path, error), str(path), error, check)
+
+
+def _read(path: Path | str, error: type[DocumentError]) -> str:
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as unreadable:
         reason = unreadable.strerror or str(unreadable)
         problem = Problem("", 0, 0, "the file", f"cannot be read ({reason})", "check its name and rights")
@@ -64,7 +76,6 @@ def load_document(
             "", 0, 0, "the file", f"is not UTF-8 text ({undecodable.reason})", "save it as UTF-8"
         )
         raise error(str(path), [problem]) from undecodable
-    return parse_document(model, text, str(path), error, check)
 
 
 def parse_document(

@@ -30,13 +30,15 @@ _SHOWN_CHARACTERS = 60
 class PositionedDocument:
     """`data` is made of dict, list, str, int, float, bool and None. Positions are (line, column), counted from 1.
 
-    `values` has the position of each value, `keys` that of each mapping key, `raw` each scalar as it was written.
+    `values` has the position of each value, `keys` that of each mapping key, `raw` each scalar as it was written, and `quoted` where
+    quotes were around it.
     """
 
     data: Any = None
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     raw: dict[Path, str] = field(default_factory=dict)
+    quoted: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def position(self, path: Path) -> tuple[int, int]:
@@ -51,14 +53,25 @@ class PositionedDocument:
         if path in self.raw:
             text = self.raw[path]
             short = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-            return short or "(empty)"
+            return f'"{short}"' if path in self.quoted else short or "(empty)"
+        value = self._at(path)
+        if value is None:
+            return "(nothing)"
+        return f"(a list of {len(value)})" if isinstance(value, list) else "(a mapping)"
+
+    def length(self, path: Path) -> int:
+        """How many items the list at `path` has; 0 where there is none."""
+        value = self._at(path)
+        return len(value) if isinstance(value, list) else 0
+
+    def _at(self, path: Path) -> Any:
         value = self.data
         for step in path:
             try:
                 value = value[step]
             except (KeyError, IndexError, TypeError):
-                return "(nothing)"
-        return f"(a list of {len(value)})" if isinstance(value, list) else "(a mapping)"
+                return None
+        return value
 
 
 def read_positions(text: str) -> PositionedDocument:
@@ -133,6 +146,8 @@ class _Walk:
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         raw: str = node.value
         self.document.raw[path] = raw
+        if node.style in ("'", '"'):
+            self.document.quoted.add(path)
         return _scalar(tag, raw)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:

@@ -1,0 +1,169 @@
+"""`rtsm study`: validate, show, compare and load study protocols, or draft one from a USDM document.
+
+It stands beside the package `study`, since it also uses commands and ledger, which that package must not know.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from allocation.access.actors import SYSTEM_ACTOR
+from allocation.access.grants import actor_named
+from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.access.signing import sign
+from allocation.commands.service import Act, Service
+from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
+from allocation.ledger.database import open_database
+from allocation.ledger.reader import protocol_at
+from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.diff import diff_protocols
+from allocation.study.errors import Problem, ProtocolError
+from allocation.study.protocol import Protocol
+from allocation.study.show import show_protocol
+from allocation.study.usdm_cli import import_usdm_command
+from allocation.study.yaml_files import load_protocol, load_protocol_with_warnings
+
+app = typer.Typer(
+    help="Validate, load, show and compare study protocols, or import one from USDM.", no_args_is_help=True
+)
+app.command("import-usdm")(import_usdm_command)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="A study file, or a loaded study: ID or ID@VERSION (default: its latest version)."),
+]
+
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Study files in YAML.", show_default=False)],
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check study files: every problem with line, path, value and fix. Exit code 1 where one is not valid."""
+    results = [_validated(file) for file in files]
+    if as_json:
+        typer.echo(json.dumps({"files": [result for result, _ in results]}, indent=2, ensure_ascii=False))
+    else:
+        for _, lines in results:
+            typer.echo("\n".join(lines))
+    if any(not result["valid"] or (strict and result["warnings"]) for result, _ in results):
+        raise typer.Exit(1)
+
+
+def _validated(file: Path) -> tuple[dict[str, object], list[str]]:
+    """The outcome for one file as JSON values and as lines."""
+    result: dict[str, object] = {"file": str(file), "valid": False, "problems": [], "warnings": []}
+    try:
+        protocol, doubts = load_protocol_with_warnings(file)
+    except ProtocolError as invalid:
+        return {**result, "problems": invalid.as_json()["problems"]}, str(invalid).splitlines()
+    sha256 = protocol_sha256(protocol)
+    result |= {
+        "valid": True,
+        "study": protocol.study.id,
+        "version": protocol.study.version,
+        "sha256": sha256,
+        "warnings": [_problem_values(doubt) for doubt in doubts],
+    }
+    count = f", {len(doubts)} warning{'s' if len(doubts) != 1 else ''}" if doubts else ""
+    lines = [f"{file}: valid, {protocol.study.id} version {protocol.study.version}, sha256 {sha256}{count}"]
+    return result, lines + [f"{file}:{doubt.line}:{doubt.column}: warning: {doubt.text}" for doubt in doubts]
+
+
+def _problem_values(problem: Problem) -> dict[str, object]:
+    return {name: getattr(problem, name) for name in ("path", "line", "column", "value", "message", "fix")}
+
+
+@app.command()
+def show(source: Source, as_json: Json = False) -> None:
+    """Show a protocol as tables: arms, strata, schedule with dispensing, kit types, places, supply parameters. Unblinded."""
+    protocol = _protocol(source)
+    if as_json:
+        typer.echo(json.dumps(plain_document(protocol), indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    show_protocol(protocol, console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL))
+
+
+@app.command()
+def diff(old: Source, new: Source, as_json: Json = False) -> None:
+    """Compare two protocols or versions by the names of things: what was added, removed, changed or reordered. Unblinded."""
+    changes = diff_protocols(_protocol(old), _protocol(new))
+    if as_json:
+        typer.echo(json.dumps([change.as_json() for change in changes], indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(str(change) for change in changes) or "no difference")
+
+
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="A study file in YAML.", show_default=False)],
+    effective_at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
+            help="Moment from which it counts, such as 2026-03-01T00:00Z (default: now).",
+            show_default=False,
+        ),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(help="Load and sign as this user; the password is asked for.", show_default=False),
+    ] = None,
+    password: Annotated[str | None, typer.Option(envvar="RTSM_PASSWORD", hidden=True)] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
+    idempotency_key: Annotated[str | None, typer.Option(hidden=True)] = None,
+    as_json: Json = False,
+) -> None:
+    """Load a study file into the database: version 1 of a study, or the version after its latest one.
+
+    A version after the first, and any in production, must be signed: give --user.
+    """
+    protocol = load_protocol(file)
+    database = open_database()
+    service = Service(database)
+    actor, signature = SYSTEM_ACTOR, None
+    if user is not None:
+        actor = actor_named(database, user)
+        role = authorize(actor, COMMAND_PERMISSIONS["load_study_version"], protocol.study.id)
+        secret = password if password is not None else typer.prompt(f"Password of {user}", hide_input=True)
+        signature = sign(
+            database, actor, secret, GO_LIVE, version_content(protocol), service.clock, role=role
+        )
+    answer = load_study_version(
+        service,
+        Act(actor, idempotency_key=idempotency_key, reason=reason, signature=signature),
+        LoadStudyVersionRequest(protocol=protocol, effective_at=effective_at),
+    )
+    database.dispose()
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(
+            f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, "
+            f"sha256 {answer['sha256']}"
+        )
+
+
+def _protocol(source: str) -> Protocol:
+    """The protocol of a file, or of a loaded study (ID or ID@VERSION). Raises ProtocolError, NotFound."""
+    if Path(source).is_file() or source.endswith((".yaml", ".yml")):
+        return load_protocol(source)
+    study_id, at, version = source.partition("@")
+    if at and not version.isdecimal():
+        raise typer.BadParameter(f"{source!r}: write the version as a number, such as {study_id}@2")
+    database = open_database(create=False)
+    try:
+        return protocol_at(database, study_id, int(version) if version else None)
+    finally:
+        database.dispose()
