@@ -1,0 +1,160 @@
+"""The marker of compilable rules: plain Python without numba, and, where numba is installed, the same answers compiled."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allocation.rules import (
+    caps,
+    compilable,
+    dosing,
+    expiry,
+    picking,
+    randomization,
+    resupply,
+    visits,
+)
+
+MODULES = (caps, dosing, expiry, picking, randomization, resupply, visits)
+RULES = Path(compilable.__file__).parent
+
+FLAGS = np.array([True, True, False, True])
+DAYS = np.array([40, 30, 20, 30], dtype=np.int64)
+TURNS = np.array([1, 9, 2, 3], dtype=np.int64)
+
+CALLS: dict[str, list[tuple[object, ...]]] = {
+    "cap_reached": [(3, 4), (4, 4)],
+    "last_allowed_day": [(100, 10)],
+    "allowed_on_day": [(89, 100, 10), (90, 100, 10)],
+    "valid_through_day": [(100, 0), (100, 99), (100, 100)],
+    "valid_until_day": [(100, 0, 0), (100, 120, 110), (100, 120, 0)],
+    "demand_in_window": [(DAYS, TURNS, 0, 30), (DAYS - 40, TURNS, 0, 14)],
+    "resupply_quantity": [(1, 2, 5, 6, 1, 2, 0, 0), (3, 2, 5, 6, 1, 2, 1, 1), (9, 2, 5, 6, 1, 2, 0, 0)],
+    "countable_on_hand": [(FLAGS, DAYS, 5, 24), (FLAGS, DAYS, 5, 25)],
+    "kit_usability": [
+        (True, True, True, 100, 10, day, until) for day in (80, 89, 90, 100) for until in (0, 99, 100)
+    ],
+    "_taken_before": [(0, 1, DAYS, TURNS, 0), (1, 3, DAYS, TURNS, 0), (2, 0, DAYS, TURNS, 25)],
+    "pick_kits": [
+        (2, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 0),
+        (9, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 35),
+        (0, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 0),
+    ],
+    "first_unused": [(FLAGS, 0), (FLAGS, 3)],
+    "offset_of_study_day": [(1,), (-1,)],
+    "study_day_of_offset": [(0,), (-1,)],
+    "visit_window": [(100, 3, 4)],
+    "projected_day": [(100, 3)],
+    "classify_day": [(9, 10, 12), (12, 10, 12), (13, 10, 12)],
+    "is_overdue_day": [(9, 10, False, False), (10, 10, False, False), (9, 10, True, False)],
+    "titration_step": [
+        (1, 1, 0, 2, 1, dosing.NO_FORCED_STEP),
+        (1, 2, 0, 2, 1, dosing.NO_FORCED_STEP),
+        (1, 0, 0, 2, 1, 1),
+    ],
+}
+"""Arguments for every compilable rule; a rule without an entry fails the test below."""
+
+
+def rules() -> dict[str, object]:
+    return {
+        function.__name__: function
+        for function in compilable.marked_functions()
+        if function.__module__.startswith("allocation.rules.")
+    }
+
+
+def test_a_marked_rule_stays_a_plain_function_for_the_service() -> None:
+    for function in rules().values():
+        assert inspect.isfunction(function)
+
+
+def test_every_marked_rule_has_arguments_to_be_compared_with() -> None:
+    assert {module.__name__ for module in MODULES} == {function.__module__ for function in rules().values()}
+    assert set(CALLS) == set(rules())
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
+    """No text, exceptions, comprehensions, keyword arguments or objects; other calls only to marked rules and builtins."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(rules()[name])))  # type: ignore[arg-type]
+    body = tree.body[0].body[1:] if ast.get_docstring(tree.body[0]) else tree.body[0].body  # type: ignore[attr-defined,arg-type]
+    allowed = {*rules(), "max", "min", "abs", "len", "range", "bool", "int", "np.empty"}
+    for node in (inner for statement in body for inner in ast.walk(statement)):
+        assert not isinstance(
+            node, (ast.Raise, ast.Try, ast.With, ast.JoinedStr, ast.Dict, ast.Set, ast.ListComp, ast.Lambda)
+        ), ast.dump(node)
+        if isinstance(node, ast.Constant):
+            assert isinstance(node.value, (int, bool)), node.value
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) in allowed, ast.unparse(node.func)
+            assert all(keyword.arg == "dtype" for keyword in node.keywords)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_compiled_rule_answers_as_the_plain_one(name) -> None:
+    numba = pytest.importorskip(
+        "numba", reason="numba is not in the locked set yet: nothing compiles the rules"
+    )
+    rule = rules()[name]
+    for arguments in CALLS[name]:
+        names = ", ".join(f"a{index}" for index in range(len(arguments)))
+        scope = {"rule": rule}
+        exec(f"def call({names}):\n    return rule({names})", scope)  # noqa: S102
+        compiled = numba.njit(scope["call"])
+        np.testing.assert_array_equal(compiled(*arguments), rule(*arguments))
+
+
+def fake_numba(folder: Path, extending: str) -> str:
+    (folder / "numba").mkdir()
+    (folder / "numba" / "__init__.py").write_text("")
+    (folder / "numba" / "extending.py").write_text(extending)
+    return str(folder)
+
+
+def run(program: str, path: str) -> subprocess.CompletedProcess[str]:
+    root = str(RULES.parent.parent)
+    code = f"import sys; sys.path[:0] = [{path!r}, {root!r}]\n{program}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_each_rule_is_registered_where_numba_is_found(tmp_path) -> None:
+    path = fake_numba(
+        tmp_path, "seen = []\ndef register_jitable(f):\n    seen.append(f.__name__)\n    return f\n"
+    )
+    program = "import allocation.rules.expiry, numba.extending\nprint(*numba.extending.seen)"
+    done = run(program, path)
+    assert done.returncode == 0, done.stderr
+    assert "last_allowed_day" in done.stdout.split()
+    assert "allowed_on_day" in done.stdout.split()
+
+
+def test_a_broken_numba_is_an_error_and_not_a_silent_slow_path(tmp_path) -> None:
+    path = fake_numba(tmp_path, "import a_library_that_is_not_there\n")
+    done = run("import allocation.rules.expiry", path)
+    assert done.returncode != 0
+    assert "a_library_that_is_not_there" in done.stderr
+
+
+def test_the_rules_import_nothing_but_numpy_errors_and_the_standard_library() -> None:
+    allowed = {"numpy", "allocation", *sys.stdlib_module_names}
+    for source in sorted(RULES.glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert name.split(".")[0] in allowed, f"{source.name} imports {name}"
+                if name.startswith("allocation"):
+                    assert name == "allocation.errors" or name.startswith("allocation.rules"), (
+                        f"{source.name}: {name}"
+                    )
+                importlib.import_module(name)
