@@ -52,7 +52,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     # A protocol document holds block sizes, which only the unblinded statistician may read.
     "study.load": frozenset({"unblinded_statistician"}) | SYSTEM,
     "site.open": frozenset({"project_manager"}) | SYSTEM,
-    "lots.load": SUPPLY_ROLES | SYSTEM,
+    "lots.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,  # lots and kits are loaded by kit type
     "kits.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "kits.expire": SUPPLY_ROLES | SYSTEM,
     "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,

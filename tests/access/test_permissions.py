@@ -47,6 +47,7 @@ def test_every_role_is_blinded_or_unblinded_and_never_both():
         "list.upload",
         "list.generate",
         "list.activate",
+        "lots.load",
         "kits.load",
     ],
 )

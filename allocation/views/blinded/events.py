@@ -30,7 +30,7 @@ WORDS: Final[dict[str, str]] = {
     "discontinue": "Subject {subject} discontinued",
     "complete": "Subject {subject} completed the study",
     "run_resupply": "The resupply run looked at every site's stock",
-    "order_shipment": "A shipment of {kits} to site {site} was requested",
+    "order_shipment": "A shipment to site {site} was requested",
     "dispatch_shipment": "A shipment of {kits} to site {site} left the depot",
     "receive_shipment": "A shipment of {kits} arrived at site {site}",
     "expire_kits": "{kits} expired",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, select
@@ -42,7 +42,7 @@ def list_shipments(
     *,
     site_id: str | None = None,
     status: ShipmentStatus | None = None,
-    today: date | None = None,
+    now: datetime | None = None,
 ) -> ShipmentList:
     """The shipments that the actor may see, of one site and status if so asked, newest request first.
 
@@ -50,7 +50,7 @@ def list_shipments(
     """
     with database.read() as connection:
         seen = visible(connection, actor, "view.shipments", study_id)
-        at = study_at(connection, study_id)
+        at = study_at(connection, study_id, now)
         query = _summaries(study_id, seen)
         if site_id is not None:
             query = query.where(shipment.c.site_id == site_id)
@@ -59,18 +59,16 @@ def list_shipments(
         rows = connection.execute(
             query.order_by(shipment.c.requested_on.desc(), shipment.c.shipment_id.desc())
         ).mappings()
-        return ShipmentList(
-            study_id=study_id, shipments=tuple(_summary(row, today or at.today) for row in rows)
-        )
+        return ShipmentList(study_id=study_id, shipments=tuple(_summary(row, at.today) for row in rows))
 
 
 def shipment_detail(
-    database: Database, actor: Actor, study_id: str, shipment_id: str, *, today: date | None = None
+    database: Database, actor: Actor, study_id: str, shipment_id: str, *, now: datetime | None = None
 ) -> ShipmentDetail:
     """A shipment with its kits by number. Raises NotPermitted, and NotFound also for one that the actor may not see."""
     with database.read() as connection:
         seen = visible(connection, actor, "view.shipments", study_id)
-        at = study_at(connection, study_id)
+        at = study_at(connection, study_id, now)
         row = (
             connection.execute(_summaries(study_id, seen).where(shipment.c.shipment_id == shipment_id))
             .mappings()
@@ -92,7 +90,7 @@ def shipment_detail(
         ).mappings()
         return ShipmentDetail(
             study_id=study_id,
-            shipment=_summary(row, today or at.today),
+            shipment=_summary(row, at.today),
             contents=tuple(ShippedKit.model_validate(dict(one)) for one in contents),
         )
 

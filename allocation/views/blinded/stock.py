@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, or_, select, true
 
@@ -57,16 +57,15 @@ def expiries_ahead(connection: Connection, at: StudyAt, seen: Visible, days: int
 
 
 def site_stock(
-    database: Database, actor: Actor, study_id: str, site_id: str, *, today: date | None = None
+    database: Database, actor: Actor, study_id: str, site_id: str, *, now: datetime | None = None
 ) -> SiteStock:
-    """Every kit that is at a site, by kit number, with what may be dispensed on `today` (None: the date of the last entry).
+    """Every kit that is at a site, by kit number, with what may be dispensed at `now` (None: when the last entry was made).
 
     Raises NotPermitted, NotFound.
     """
     with database.read() as connection:
         visible(connection, actor, "view.stock.blinded", study_id).require_site(actor, site_id)
-        at = study_at(connection, study_id)
-        on = today or at.today
+        at = study_at(connection, study_id, now)
         rows = connection.execute(
             select(
                 kit.c.kit_number,
@@ -81,11 +80,12 @@ def site_stock(
         kits = tuple(
             StockedKit(
                 **row,
-                usable=row["status"] == KitStatus.SITE_AVAILABLE.value and row["last_dispense_date"] >= on,
+                usable=row["status"] == KitStatus.SITE_AVAILABLE.value
+                and row["last_dispense_date"] >= at.today,
             )
             for row in rows
         )
-        return SiteStock(study_id=study_id, site_id=site_id, as_of=on, kits=kits)
+        return SiteStock(study_id=study_id, site_id=site_id, as_of=at.today, kits=kits)
 
 
 def _seen_kits(at: StudyAt, seen: Visible) -> ColumnElement[bool]:

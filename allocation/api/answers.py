@@ -1,0 +1,161 @@
+"""What commands answer over HTTP. Blinded by construction: no model here has a place for an arm, a kit type or a dose."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """A command's answer; whatever the model does not name does not leave the service."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ScreenAnswer(Answer):
+    """The subject's screening number."""
+
+    subject_id: str
+    status: str
+    screened_on: date
+
+
+class StatusAnswer(Answer):
+    """A subject's new status."""
+
+    subject_id: str
+    status: str
+
+
+class RandomizeAnswer(Answer):
+    """The randomization number, which says nothing of the arm."""
+
+    subject_id: str
+    randomization_number: str
+    randomized_on: date
+    status: str
+
+
+class DispenseAnswer(Answer):
+    """The kits to hand out, by number."""
+
+    subject_id: str
+    visit_code: str
+    visit_date: date
+    window: str
+    kit_numbers: tuple[str, ...]
+
+
+class VisitAnswer(Answer):
+    """A recorded visit and how its date lies to its window."""
+
+    subject_id: str
+    visit_code: str | None
+    visit_number: str
+    visit_date: date
+    window: str
+
+
+class MissVisitAnswer(Answer):
+    """A visit that is now on record as missed."""
+
+    subject_id: str
+    visit_code: str
+    visit_number: str
+    status: str
+
+
+class EndAnswer(Answer):
+    """The end of a subject's participation."""
+
+    subject_id: str
+    status: str
+    ended_on: date
+
+
+class OpenSiteAnswer(Answer):
+    """An open site; `opened_on` is the site's date."""
+
+    site_id: str
+    country: str
+    depot_id: str
+    opened_on: date
+
+
+class LoadLotsAnswer(Answer):
+    """How many lots were loaded."""
+
+    lots: int
+
+
+class LoadKitsAnswer(Answer):
+    """How many kits were loaded at which depot."""
+
+    depot_id: str
+    kits: int
+
+
+class ExpireKitsAnswer(Answer):
+    """How many kits were turned over to expired."""
+
+    kits: int
+
+
+class OrderAnswer(Answer):
+    """A shipment that a resupply run ordered."""
+
+    site_id: str
+    shipment_id: str
+    kits: int
+
+
+class RunResupplyAnswer(Answer):
+    """What a resupply run ordered."""
+
+    run_id: str
+    sites: int
+    orders: tuple[OrderAnswer, ...]
+    kits: int
+
+
+class DispatchAnswer(Answer):
+    """A shipment under way, with its kits by number."""
+
+    shipment_id: str
+    status: str
+    kits: tuple[str, ...]
+    expected_on: date
+
+
+class ReceiveAnswer(Answer):
+    """A received shipment: how many kits got which disposition."""
+
+    shipment_id: str
+    status: str
+    kits: dict[str, int]
+
+
+class ListAnswer(Answer):
+    """A stored randomization list: its length and the hash of its entries."""
+
+    list_id: str
+    state: str
+    entries: int
+    sha256: str
+
+
+class ActivateListAnswer(Answer):
+    """A list that is in use now."""
+
+    list_id: str
+    state: str
+
+
+class LoadStudyVersionAnswer(Answer):
+    """A loaded protocol version and when it takes effect (UTC)."""
+
+    study_id: str
+    version: int
+    sha256: str
+    effective_at: datetime

@@ -1,0 +1,116 @@
+"""The FastAPI app: routes over commands and views, one identity check, one shape of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from allocation.api import access_routes, signed_routes, unblinded_routes, view_routes
+from allocation.api.bodies import EXAMPLES
+from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
+from allocation.api.identity import RunningService
+from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
+from allocation.commands.service import Service, utc_now
+from allocation.errors import DatabaseUnavailable
+from allocation.ledger.database import Database
+from allocation.ledger.sealing import Sealer
+
+DESCRIPTION: Final = """
+Randomization and trial supply management. Every act needs a token (`POST /login`) and a role that allows it. Every act that changes
+a study needs an `Idempotency-Key`; a retry with the same key gets the first answer. Refusals are `application/problem+json`.
+"""
+
+TAGS: Final = [
+    {"name": SITE_DESK, "description": "Screen, randomize, dispense, receive."},
+    {"name": SUPPLY, "description": "Lots, kits, resupply, shipments."},
+    {"name": view_routes.SPONSOR, "description": "The study at a glance."},
+    {"name": STATISTICIAN, "description": "Randomization lists; unblinded."},
+    {
+        "name": unblinded_routes.UNBLINDED,
+        "description": "Arms, kit types, lists: for those who may learn them.",
+    },
+    {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
+    {"name": STUDY, "description": "Protocol versions and sites."},
+    {"name": access_routes.ACCESS, "description": "Identity, tokens, accounts, roles."},
+]
+
+
+class Health(BaseModel):
+    """That the service answers, and what it runs on."""
+
+    status: str
+    database: str
+    version: str
+
+
+def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The app over `database`. `clock` gives the moment of every act (aware, UTC). On PostgreSQL it seals while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        sealer = Sealer(database)
+        sealer.start()
+        yield
+        sealer.stop()
+
+    app = FastAPI(
+        title="OpenRTSM",
+        version=version("openrtsm"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.service = Service(database, clock)
+    install_problem_handlers(app)
+    app.include_router(access_routes.router)
+    app.include_router(view_routes.router)
+    app.include_router(command_router())
+    app.include_router(signed_routes.router)
+    app.include_router(unblinded_routes.router)
+    app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
+    _complete_description(app)
+    return app
+
+
+def health(service: RunningService) -> Health:
+    """Asks the database something. Raises DatabaseUnavailable (503) when it does not answer."""
+    try:
+        with service.database.read() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise DatabaseUnavailable("the database does not answer", fix="see the service's log") from error
+    kind = "postgresql" if service.database.is_postgresql else "sqlite"
+    return Health(status="ok", database=kind, version=version("openrtsm"))
+
+
+def _complete_description(app: FastAPI) -> None:
+    """Put `EXAMPLES` into the OpenAPI description (the bodies are the commands' own models, which know no examples), and
+    name the media type of refusals, for which FastAPI has no place.
+    """
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        schema = describe()
+        for body, example in EXAMPLES.items():
+            described = schema["components"]["schemas"].get(body.__name__)
+            if described is not None:
+                described["examples"] = [example]
+        for operation in (one for path in schema["paths"].values() for one in path.values()):
+            for answer in operation["responses"].values():
+                content = answer.get("content", {})
+                if MEDIA_TYPE in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

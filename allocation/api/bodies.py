@@ -1,0 +1,217 @@
+"""Bodies of the routes that run a command: the command's own request, plus the reason that the ledger keeps."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel, Field, SecretStr
+
+from allocation.commands.dispensing import DispenseRequest
+from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
+from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
+from allocation.commands.participation import CompleteRequest, EndRequest
+from allocation.commands.randomizing import RandomizeRequest
+from allocation.commands.resupply import RunResupplyRequest
+from allocation.commands.screening import EligibilityRequest, ScreenRequest
+from allocation.commands.service import CommandRequest
+from allocation.commands.shipments import DispatchRequest, ReceiveRequest
+from allocation.commands.sites import OpenSiteRequest
+from allocation.commands.studies import LoadStudyVersionRequest
+from allocation.commands.visits import MissVisitRequest, VisitRequest
+
+RequestT = TypeVar("RequestT", bound=CommandRequest)
+
+REASON = Field(default="", max_length=1000, description="why, for the ledger")
+
+
+class SignatureBody(BaseModel):
+    """An electronic signature: the password again, and what signing means (21 CFR 11.50, 11.200)."""
+
+    password: SecretStr = Field(examples=["correct horse battery"])
+    meaning: str = Field(min_length=1, max_length=200, examples=["randomization list activated"])
+
+
+class ScreenBody(ScreenRequest):
+    """A subject who comes to screening."""
+
+    reason: str = REASON
+
+
+class EligibilityBody(EligibilityRequest):
+    """Whether a subject meets the criteria."""
+
+    reason: str = REASON
+
+
+class RandomizeBody(RandomizeRequest):
+    """A subject to randomize."""
+
+    reason: str = REASON
+
+
+class DispenseBody(DispenseRequest):
+    """A dispensing visit."""
+
+    reason: str = REASON
+
+
+class VisitBody(VisitRequest):
+    """A visit without dispensing."""
+
+    reason: str = REASON
+
+
+class MissVisitBody(MissVisitRequest):
+    """A planned visit that did not take place."""
+
+    reason: str = REASON
+
+
+class DiscontinueBody(EndRequest):
+    """How a subject left the study early."""
+
+    reason: str = REASON
+
+
+class CompleteBody(CompleteRequest):
+    """A subject who went through the whole study."""
+
+    reason: str = REASON
+
+
+class OpenSiteBody(OpenSiteRequest):
+    """A site to open."""
+
+    reason: str = REASON
+
+
+class LoadLotsBody(LoadLotsRequest):
+    """Lots to load, all or none."""
+
+    reason: str = REASON
+
+
+class LoadKitsBody(LoadKitsRequest):
+    """Kits that arrived at a depot, all or none."""
+
+    reason: str = REASON
+
+
+class ExpireKitsBody(ExpireKitsRequest):
+    """Turn over all kits that are expired now."""
+
+    reason: str = REASON
+
+
+class RunResupplyBody(RunResupplyRequest):
+    """A resupply run."""
+
+    reason: str = REASON
+
+
+class DispatchBody(DispatchRequest):
+    """A shipment that leaves its depot."""
+
+    reason: str = REASON
+
+
+class ReceiveBody(ReceiveRequest):
+    """A shipment that arrives."""
+
+    reason: str = REASON
+
+
+class UploadListBody(UploadListRequest):
+    """A statistician's randomization list."""
+
+    reason: str = REASON
+
+
+class GenerateListBody(GenerateListRequest):
+    """A randomization list to generate."""
+
+    reason: str = REASON
+
+
+class ActivateListBody(ActivateListRequest):
+    """A list to put into use, signed."""
+
+    reason: str = REASON
+    signature: SignatureBody
+
+
+class LoadStudyVersionBody(LoadStudyVersionRequest):
+    """A protocol version; signed in production and for every version after the first."""
+
+    reason: str = REASON
+    signature: SignatureBody | None = None
+
+
+def request_of(body: CommandRequest, kind: type[RequestT]) -> RequestT:
+    """The command's request within a body, which has been validated as such already."""
+    return cast(RequestT, kind.model_construct(**{name: getattr(body, name) for name in kind.model_fields}))
+
+
+EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
+    ScreenBody: {
+        "site_id": "DE01",
+        "screened_on": "2026-03-02",
+        "sex": "F",
+        "age": 47,
+        "factors": {"SEVERITY": "SEVERE", "PRIOR": "NO"},
+    },
+    EligibilityBody: {"subject_id": "DE01-0001", "eligible": True, "assessed_on": "2026-03-09"},
+    RandomizeBody: {"subject_id": "DE01-0001", "randomized_on": "2026-03-09"},
+    DispenseBody: {"subject_id": "DE01-0001", "visit_code": "V4", "titration": "up"},
+    VisitBody: {"subject_id": "DE01-0001", "visit_code": "V3", "visit_date": "2026-03-23"},
+    MissVisitBody: {"subject_id": "DE01-0001", "visit_code": "V3"},
+    DiscontinueBody: {
+        "subject_id": "DE01-0001",
+        "ended_on": "2026-05-04",
+        "end_reason": "ADVERSE EVENT",
+        "end_term": "Headache",
+        "last_dose_on": "2026-05-03",
+    },
+    CompleteBody: {"subject_id": "DE01-0001", "ended_on": "2027-03-08", "visit_code": "V11"},
+    OpenSiteBody: {"site_id": "DE01"},
+    LoadLotsBody: {
+        "lots": [
+            {
+                "lot_id": "L2601",
+                "kit_type": "K20",
+                "expiry_date": "2028-06-30",
+                "manufactured_on": "2026-01-15",
+                "released_for": ["DEU", "FRA"],
+            }
+        ]
+    },
+    LoadKitsBody: {
+        "depot_id": "EUD",
+        "kits": [{"kit_number": "483920", "kit_type": "K20", "lot_id": "L2601"}],
+    },
+    ExpireKitsBody: {},
+    RunResupplyBody: {"sites": ["DE01", "DE02"]},
+    DispatchBody: {"shipment_id": "DE01-S001", "carrier": "Cold Chain Express", "tracking_number": "CC123"},
+    ReceiveBody: {"shipment_id": "DE01-S001", "dispositions": {"483920": "damaged"}},
+    UploadListBody: {
+        "list_id": "MRL1",
+        "event": "RAND",
+        "entries": [
+            {
+                "line": 2,
+                "stratum": "SEVERITY=MODERATE|PRIOR=NO",
+                "sequence": 1,
+                "block": 1,
+                "randomization_number": "R10482",
+                "arm": "ORT20",
+            }
+        ],
+    },
+    GenerateListBody: {"list_id": "MRL1", "event": "RAND", "entries_per_stratum": 300},
+    ActivateListBody: {
+        "list_id": "MRL1",
+        "signature": {"password": "correct horse battery", "meaning": "randomization list activated"},
+    },
+}
+"""One example for each body, for the OpenAPI description."""

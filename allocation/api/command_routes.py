@@ -1,0 +1,255 @@
+"""The routes that change a study: a table of commands, and the one function that turns a row of it into a route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter
+
+from allocation.api import answers, bodies
+from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
+from allocation.api.problems import responses
+from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
+from allocation.commands.lists import (
+    GenerateListRequest,
+    UploadListRequest,
+    generate_randomization_list,
+    upload_list,
+)
+from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
+from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
+from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
+from allocation.commands.service import Act, CommandRequest
+from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
+from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
+
+SITE_DESK: Final = "Site desk"
+SUPPLY: Final = "Supply"
+STATISTICIAN: Final = "Statistician"
+STUDY: Final = "Study set-up"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRoute:
+    """A POST route under /studies/{study_id}. `command` is the ledger's name; the function's docstring is the description."""
+
+    command: str
+    path: str
+    tag: str
+    summary: str
+    run: Callable[..., dict[str, Any]]
+    request: type[CommandRequest]
+    body: type[CommandRequest]
+    answer: type[answers.Answer]
+
+
+COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
+        "screen",
+        "subjects",
+        SITE_DESK,
+        "Screen a subject",
+        screen,
+        ScreenRequest,
+        bodies.ScreenBody,
+        answers.ScreenAnswer,
+    ),
+    CommandRoute(
+        "record_eligibility",
+        "eligibility",
+        SITE_DESK,
+        "Record whether a subject is eligible",
+        record_eligibility,
+        EligibilityRequest,
+        bodies.EligibilityBody,
+        answers.StatusAnswer,
+    ),
+    CommandRoute(
+        "randomize",
+        "randomizations",
+        SITE_DESK,
+        "Randomize a subject",
+        randomize,
+        RandomizeRequest,
+        bodies.RandomizeBody,
+        answers.RandomizeAnswer,
+    ),
+    CommandRoute(
+        "dispense",
+        "dispensings",
+        SITE_DESK,
+        "Dispense kits at a visit",
+        dispense,
+        DispenseRequest,
+        bodies.DispenseBody,
+        answers.DispenseAnswer,
+    ),
+    CommandRoute(
+        "record_visit",
+        "visits",
+        SITE_DESK,
+        "Record a visit without dispensing",
+        record_visit,
+        VisitRequest,
+        bodies.VisitBody,
+        answers.VisitAnswer,
+    ),
+    CommandRoute(
+        "miss_visit",
+        "missed-visits",
+        SITE_DESK,
+        "Mark a planned visit missed",
+        miss_visit,
+        MissVisitRequest,
+        bodies.MissVisitBody,
+        answers.MissVisitAnswer,
+    ),
+    CommandRoute(
+        "discontinue",
+        "discontinuations",
+        SITE_DESK,
+        "Record that a subject left early",
+        discontinue,
+        EndRequest,
+        bodies.DiscontinueBody,
+        answers.EndAnswer,
+    ),
+    CommandRoute(
+        "complete",
+        "completions",
+        SITE_DESK,
+        "Record that a subject completed the study",
+        complete,
+        CompleteRequest,
+        bodies.CompleteBody,
+        answers.EndAnswer,
+    ),
+    CommandRoute(
+        "receive_shipment",
+        "receipts",
+        SITE_DESK,
+        "Receive a shipment",
+        receive_shipment,
+        ReceiveRequest,
+        bodies.ReceiveBody,
+        answers.ReceiveAnswer,
+    ),
+    CommandRoute(
+        "dispatch_shipment",
+        "dispatches",
+        SUPPLY,
+        "Send a shipment off",
+        dispatch_shipment,
+        DispatchRequest,
+        bodies.DispatchBody,
+        answers.DispatchAnswer,
+    ),
+    CommandRoute(
+        "run_resupply",
+        "resupply-runs",
+        SUPPLY,
+        "Run resupply",
+        run_resupply,
+        RunResupplyRequest,
+        bodies.RunResupplyBody,
+        answers.RunResupplyAnswer,
+    ),
+    CommandRoute(
+        "expire_kits",
+        "expiries",
+        SUPPLY,
+        "Turn expired kits over",
+        expire_kits,
+        ExpireKitsRequest,
+        bodies.ExpireKitsBody,
+        answers.ExpireKitsAnswer,
+    ),
+    CommandRoute(
+        "load_lots",
+        "lots",
+        SUPPLY,
+        "Load lots",
+        load_lots,
+        LoadLotsRequest,
+        bodies.LoadLotsBody,
+        answers.LoadLotsAnswer,
+    ),
+    CommandRoute(
+        "load_kits",
+        "kits",
+        SUPPLY,
+        "Load kits into a depot",
+        load_kits,
+        LoadKitsRequest,
+        bodies.LoadKitsBody,
+        answers.LoadKitsAnswer,
+    ),
+    CommandRoute(
+        "open_site",
+        "sites",
+        STUDY,
+        "Open a site",
+        open_site,
+        OpenSiteRequest,
+        bodies.OpenSiteBody,
+        answers.OpenSiteAnswer,
+    ),
+    CommandRoute(
+        "upload_list",
+        "lists",
+        STATISTICIAN,
+        "Store a randomization list",
+        upload_list,
+        UploadListRequest,
+        bodies.UploadListBody,
+        answers.ListAnswer,
+    ),
+    CommandRoute(
+        "generate_list",
+        "generated-lists",
+        STATISTICIAN,
+        "Generate a randomization list",
+        generate_randomization_list,
+        GenerateListRequest,
+        bodies.GenerateListBody,
+        answers.ListAnswer,
+    ),
+)
+"""Every command but the signed ones, which are in signed_routes.py."""
+
+
+def command_router() -> APIRouter:
+    """The routes of `COMMAND_ROUTES`."""
+    router = APIRouter(prefix="/studies/{study_id}")
+    for row in COMMAND_ROUTES:
+        router.add_api_route(
+            f"/{row.path}",
+            _endpoint(row),
+            methods=["POST"],
+            status_code=200,
+            response_model=row.answer,
+            tags=[row.tag],
+            summary=row.summary,
+            description=row.run.__doc__,
+            operation_id=row.command,
+            responses=responses(400, 401, 403, 404, 409, 422),
+        )
+    return router
+
+
+def _endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:
+    def endpoint(
+        study_id: str, body: Any, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
+    ) -> dict[str, Any]:
+        act = Act(actor, idempotency_key, body.reason)
+        return row.run(service, act, study_id, bodies.request_of(body, row.request))
+
+    endpoint.__annotations__["body"] = row.body  # FastAPI reads the body's type from here
+    endpoint.__name__ = row.command
+    return endpoint

@@ -1,0 +1,135 @@
+"""The routes that read a study in blinded words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.problems import responses
+from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
+from allocation.views.blinded.overview_models import StudyOverview
+from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
+from allocation.views.blinded.stock import site_stock
+from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, SiteStock
+from allocation.views.blinded.studies import StudyListing, list_studies
+from allocation.views.blinded.subject_models import SubjectDetail, SubjectList
+from allocation.views.blinded.subjects import LONGEST_PAGE, PAGE, SubjectStatus, list_subjects, subject_detail
+
+SPONSOR = "Sponsor and study team"
+SITE_VIEWS = "Site desk"
+SUPPLY_VIEWS = "Supply"
+
+router = APIRouter(prefix="/studies")
+_REFUSALS = responses(401, 403, 404, 422)
+
+
+@router.get(
+    "",
+    response_model=StudyListing,
+    tags=[SPONSOR],
+    summary="The studies in which you hold a role",
+    responses=responses(401),
+)
+def studies(service: RunningService, actor: WhoAsks) -> StudyListing:
+    """Every loaded study in which the caller holds a role, with the roles."""
+    return list_studies(service.database, actor)
+
+
+@router.get(
+    "/{study_id}/overview",
+    response_model=StudyOverview,
+    tags=[SPONSOR],
+    summary="A study at a glance",
+    responses=_REFUSALS,
+)
+def overview(
+    study_id: str,
+    service: RunningService,
+    actor: WhoAsks,
+    days_ahead: Annotated[int, Query(ge=0, le=730, description="for the expiries")] = DAYS_AHEAD,
+    events: Annotated[int, Query(ge=0, le=200)] = EVENTS,
+) -> StudyOverview:
+    """Enrolment against plan, stock by place and status, shipments under way, expiries ahead, and the last events."""
+    return study_overview(
+        service.database, actor, study_id, now=service.clock(), days_ahead=days_ahead, events=events
+    )
+
+
+@router.get(
+    "/{study_id}/subjects",
+    response_model=SubjectList,
+    tags=[SITE_VIEWS],
+    summary="Subjects",
+    responses=_REFUSALS,
+)
+def subjects(
+    study_id: str,
+    service: RunningService,
+    actor: WhoAsks,
+    site_id: str | None = None,
+    status: SubjectStatus | None = None,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
+) -> SubjectList:
+    """The subjects that the caller may see, by subject id."""
+    return list_subjects(
+        service.database, actor, study_id, site_id=site_id, status=status, offset=offset, limit=limit
+    )
+
+
+@router.get(
+    "/{study_id}/subjects/{subject_id}",
+    response_model=SubjectDetail,
+    tags=[SITE_VIEWS],
+    summary="A subject with visits and kits",
+    responses=_REFUSALS,
+)
+def subject(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> SubjectDetail:
+    """Where a subject stands: visits on record, visits to come with their windows, kits by number."""
+    return subject_detail(service.database, actor, study_id, subject_id)
+
+
+@router.get(
+    "/{study_id}/sites/{site_id}/stock",
+    response_model=SiteStock,
+    tags=[SITE_VIEWS],
+    summary="The kits at a site",
+    responses=_REFUSALS,
+)
+def stock_of_site(study_id: str, site_id: str, service: RunningService, actor: WhoAsks) -> SiteStock:
+    """Every kit at the site by number, named by what it looks like."""
+    return site_stock(service.database, actor, study_id, site_id, now=service.clock())
+
+
+@router.get(
+    "/{study_id}/shipments",
+    response_model=ShipmentList,
+    tags=[SUPPLY_VIEWS],
+    summary="Shipments",
+    responses=_REFUSALS,
+)
+def shipments(
+    study_id: str,
+    service: RunningService,
+    actor: WhoAsks,
+    site_id: str | None = None,
+    status: ShipmentStatus | None = None,
+) -> ShipmentList:
+    """The shipments that the caller may see, newest request first."""
+    return list_shipments(
+        service.database, actor, study_id, site_id=site_id, status=status, now=service.clock()
+    )
+
+
+@router.get(
+    "/{study_id}/shipments/{shipment_id}",
+    response_model=ShipmentDetail,
+    tags=[SUPPLY_VIEWS],
+    summary="A shipment with its kits",
+    responses=_REFUSALS,
+)
+def shipment(study_id: str, shipment_id: str, service: RunningService, actor: WhoAsks) -> ShipmentDetail:
+    """A shipment and its kits by number."""
+    return shipment_detail(service.database, actor, study_id, shipment_id, now=service.clock())
