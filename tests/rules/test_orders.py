@@ -145,6 +145,13 @@ def test_a_shortage_that_undoes_the_blinding_is_named_and_can_be_withheld(stock)
     assert withheld.shortfall == shipped.shortfall
 
 
+def test_a_last_kit_of_a_group_of_one_type_exposes_nothing_and_ships() -> None:
+    policy = OrderPolicy(withhold_exposed=True)
+    lines = plan_order(decisions(RESCUE=2), TYPES, policy)
+    proposal = fill_order(lines, depot(RESCUE=1), TYPES, TODAY, policy)
+    assert (proposal.shipped, proposal.shortfall, proposal.exposed_groups) == ((0,), 3, ())
+
+
 def test_few_shipments_send_newer_stock_within_the_long_window() -> None:
     old = KitCandidate("old", "A", True, True, TODAY + timedelta(days=61), 1)
     new = KitCandidate("new", "A", True, True, TODAY + timedelta(days=300), 2)

@@ -208,6 +208,19 @@ def test_the_record_alone_gives_the_same_decision_again() -> None:
         assert DueVisit("S9", "V1", -4, 2) in decision.counted
 
 
+@given(counts, due_lists, st.integers(0, 60), st.integers(0, 60), buffers, st.sampled_from(LongWindowFrom))
+def test_the_record_holds_exactly_the_visits_that_bear_on_the_result(
+    sai, visits, short, more, buffer, basis
+) -> None:
+    parameters = ResupplyParameters(short, short + more, *buffer, Trigger.BELOW, basis)
+    decision = decide_resupply("K", sai, 0, visits, parameters)
+    counted = sum(visit.quantity for visit in decision.counted)
+    reach = short + short + more if basis == LongWindowFrom.END_OF_SHORT_WINDOW else short + more
+    assert counted == (decision.up_to_level - buffer[1] if reach else 0)
+    again = decide_resupply("K", sai, 0, decision.counted, parameters)
+    assert (again.quantity, again.up_to_level) == (decision.quantity, decision.up_to_level)
+
+
 def test_a_kit_stops_counting_after_its_last_count_date() -> None:
     expiry = np.array([date(2026, 7, 12).toordinal()] * 2, dtype=np.int64)
     available = np.array([True, False])

@@ -42,6 +42,14 @@ def test_bounded_numbers_follow_the_written_definition(seed, bounds) -> None:
         assert drawn == below(reference, bound)
 
 
+def test_words_of_the_incomplete_last_multiple_are_thrown_away() -> None:
+    """With this bound nearly half of the words are rejected, so a stream that kept them would differ at once."""
+    stream, reference = SeededStream("test/1", 5), words("test/1", 5)
+    drawn = [stream.below(2**63 + 1) for _ in range(50)]
+    assert drawn == [word for word in islice(reference, 200) if word <= 2**63][:50]
+    assert drawn != list(islice(words("test/1", 5), 50))
+
+
 def test_parts_that_only_join_to_the_same_text_address_different_streams() -> None:
     addresses = {
         stream_key("p", 1, "a", "b"),
