@@ -14,15 +14,14 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import kit, lot
-from allocation.rules.dosing import DoseMove, TitrationLimits, kits_due, titrate
+from allocation.rules.dosing import DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.picking import RULE_VERSION, KitCandidate, choose_kits_at_site
 from allocation.study.canonical import decimal_text
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.model import Code
-from allocation.study.protocol import Protocol
-from allocation.study.subject_schedule import SubjectPath, scheduled_dose_level
+from allocation.study.subject_schedule import dose_level_at
 
 CANDIDATES = 32
 """Kits of a type that are read first. They come in the rule's own order, so more are needed only when these are not usable."""
@@ -94,7 +93,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         facts = planned_visit_facts(
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
         )
-        level, move = dose_level_at(protocol, path, visit.code, request.titration)
+        level, move = dose_level_at(protocol, row.arm, row.dose_level, visit.code, request.titration)
         due = kits_due(dispensing_rows(protocol), visit.code, row.arm, level)
         handed, counts = _choose(transaction, row, due.kits)
         after = {
@@ -129,37 +128,6 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         )
 
     return execute(service, act, study_id, "dispense", request, body)
-
-
-def dose_level_at(
-    protocol: Protocol, path: SubjectPath, visit_code: str, asked: DoseMove | None
-) -> tuple[str | None, DoseMove | None]:
-    """The dose level that counts from this visit's dispensing on, and the investigator's move (None where there is none to make).
-
-    Every arm's level moves alike, so that blinded people see the same; the dispensing table says in which arms kits change.
-    Raises TitrationRefused, DomainRefusal when a move is asked for where the protocol has none.
-    """
-    level = scheduled_dose_level(protocol, path.arm or "", path.dose_level, visit_code)
-    titration = next(
-        (one for one in protocol.titration if one.kind == "investigator" and visit_code in one.visits), None
-    )
-    if titration is None:
-        if asked is not None:
-            raise DomainRefusal(
-                f"the dose is not titrated at visit {visit_code}",
-                code="no-titration-here",
-                field="titration",
-                fix="leave it out",
-            )
-        return level, None
-    move = asked or DoseMove.MAINTAIN
-    order = [one.code for one in sorted(protocol.dose_levels, key=lambda one: one.order)]
-    if level is None or titration.min_level is None or titration.max_level is None:
-        return level, move
-    limits = TitrationLimits(
-        order.index(titration.min_level), order.index(titration.max_level), titration.max_steps
-    )
-    return order[titrate(order.index(level), move, limits).level_after], move
 
 
 def _choose(

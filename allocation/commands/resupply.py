@@ -12,21 +12,49 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from allocation.access.permissions import authorize
 from allocation.commands.dispensing import released_for
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy, site_need
+from allocation.commands.site_supply import (
+    SiteAt,
+    SiteNeed,
+    kit_type_supplies,
+    order_policy,
+    site_need,
+    site_situations,
+)
 from allocation.commands.transaction import Transaction, execute, unknown_study
 from allocation.ledger.reader import protocol_in_force
 from allocation.ledger.schema import depot, kit, lot, shipment, site
 from allocation.rules.kit_status import KitStatus, Place
-from allocation.rules.orders import OrderProposal, fill_order
+from allocation.rules.orders import LotChoice, OrderProposal, fill_order
 from allocation.rules.picking import KitCandidate
 from allocation.study.model import Code
-from allocation.study.protocol import Protocol
+
+MARGIN = 32
+_DEPOT_STOCK: Select[Any] = (
+    select(
+        kit.c.kit_number,
+        kit.c.kit_type,
+        kit.c.expiry_date,
+        kit.c.pick_sequence,
+        lot.c.status,
+        lot.c.released_for,
+    )
+    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+    .where(
+        kit.c.study_id == bindparam("study"),
+        kit.c.place_kind == Place.DEPOT.value,
+        kit.c.place == bindparam("depot"),
+        kit.c.kit_type == bindparam("type"),
+        kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
+        kit.c.last_ship_date >= bindparam("today"),
+    )
+    .order_by(kit.c.expiry_date, kit.c.pick_sequence)
+)
 
 
 class RunResupplyRequest(CommandRequest):
@@ -62,7 +90,8 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         if protocol is None:
             raise unknown_study(study_id)
         sites = _open_sites(connection, study_id, request.sites)
-        needs = [(row, site_need(connection, study_id, protocol, _site_at(row, now))) for row in sites]
+        situations = site_situations(connection, study_id, protocol, [_site_at(row, now) for row in sites])
+    needs = [(row, site_need(protocol, found)) for row, found in zip(sites, situations, strict=True)]
     results = []
     for row, need in needs:
         if not need.lines:
@@ -116,7 +145,8 @@ def _order_for_site(service: Service, act: Act, study_id: str, request: OrderReq
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_site(request.site_id)
         at = SiteAt(request.site_id, row.site_country, row.depot_id, row.profile, transaction.today)
-        need = site_need(transaction.connection, study_id, transaction.protocol, at)
+        (situation,) = site_situations(transaction.connection, study_id, transaction.protocol, [at])
+        need = site_need(transaction.protocol, situation)
         if not need.lines:
             return _result(request.site_id, need, None)
         locked = (
@@ -154,42 +184,42 @@ def _order_for_site(service: Service, act: Act, study_id: str, request: OrderReq
 def _fill(
     transaction: Transaction, need: SiteNeed, at: SiteAt, depot_today: date
 ) -> tuple[list[str], OrderProposal]:
-    rows = transaction.connection.execute(
-        select(
-            kit.c.kit_number,
-            kit.c.kit_type,
-            kit.c.expiry_date,
-            kit.c.pick_sequence,
-            lot.c.status,
-            lot.c.released_for,
+    """The kits to ship, from the depot's stock, which is locked."""
+    policy = order_policy(transaction.protocol)
+    supplies = kit_type_supplies(transaction.protocol)
+    rows: list[Row[Any]] = []
+    for line in need.lines:
+        keys = {
+            "study": transaction.study_id,
+            "depot": at.depot_id,
+            "type": line.kit_type,
+            "today": depot_today,
+        }
+        # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
+        query = (
+            _DEPOT_STOCK
+            if policy.lot_choice == LotChoice.MIN_SHIPMENTS
+            else _DEPOT_STOCK.limit(2 * line.ordered + MARGIN)
         )
-        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-        .where(
-            kit.c.study_id == transaction.study_id,
-            kit.c.place_kind == Place.DEPOT.value,
-            kit.c.place == at.depot_id,
-            kit.c.kit_type.in_([line.kit_type for line in need.lines]),
-            kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
-            kit.c.last_ship_date >= depot_today,
-        )
-        .order_by(kit.c.kit_type, kit.c.expiry_date, kit.c.pick_sequence)
-    ).all()
+        found = transaction.connection.execute(query, keys).all()
+        if (
+            len(found) == 2 * line.ordered + MARGIN
+            and sum(_released(one, at) for one in found) < line.ordered
+        ):
+            found = transaction.connection.execute(_DEPOT_STOCK, keys).all()
+        rows += found
     candidates = [
         KitCandidate(
-            one.kit_number,
-            one.kit_type,
-            True,
-            one.status == "released" and released_for(one.released_for, at.country),
-            one.expiry_date,
-            one.pick_sequence,
+            one.kit_number, one.kit_type, True, _released(one, at), one.expiry_date, one.pick_sequence
         )
         for one in rows
     ]
-    protocol: Protocol = transaction.protocol
-    proposal = fill_order(
-        need.lines, candidates, kit_type_supplies(protocol), depot_today, order_policy(protocol)
-    )
+    proposal = fill_order(need.lines, candidates, supplies, depot_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
+
+
+def _released(row: Row[Any], at: SiteAt) -> bool:
+    return bool(row.status == "released" and released_for(row.released_for, at.country))
 
 
 def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:

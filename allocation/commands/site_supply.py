@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from allocation.commands.dispensing import released_for
-from allocation.commands.subject_paths import paths_at_site
+from allocation.commands.subject_paths import paths_at_sites
 from allocation.ledger.schema import kit, lot, shipment, subject
 from allocation.rules.demand import (
     Counted,
@@ -42,6 +42,54 @@ from allocation.study.subject_schedule import SubjectPath, planned_dispensings, 
 
 OPEN_STATUSES = ("requested", "in_transit")
 
+_STOCK = (
+    select(
+        kit.c.place,
+        kit.c.kit_type,
+        kit.c.expiry_date,
+        lot.c.status,
+        lot.c.released_for,
+        func.count().label("kits"),
+    )
+    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+    .where(
+        kit.c.study_id == bindparam("study"),
+        kit.c.place_kind == Place.SITE.value,
+        kit.c.place.in_(bindparam("sites", expanding=True)),
+        kit.c.status == KitStatus.SITE_AVAILABLE.value,
+    )
+    .group_by(kit.c.place, kit.c.kit_type, kit.c.expiry_date, lot.c.status, lot.c.released_for)
+)
+_PIPELINE = (
+    select(shipment.c.site_id, kit.c.kit_type, func.count().label("kits"))
+    .join_from(
+        shipment, kit, (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id)
+    )
+    .where(
+        shipment.c.study_id == bindparam("study"),
+        shipment.c.site_id.in_(bindparam("sites", expanding=True)),
+        shipment.c.status.in_(bindparam("statuses", expanding=True)),
+        kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
+    )
+    .group_by(shipment.c.site_id, kit.c.kit_type)
+)
+_SUPPLIED = (
+    select(shipment.c.site_id)
+    .where(
+        shipment.c.study_id == bindparam("study"),
+        shipment.c.site_id.in_(bindparam("sites", expanding=True)),
+        shipment.c.status.not_in(("cancelled", "lost")),
+    )
+    .distinct()
+)
+_SCREENED = (
+    select(subject.c.site_id)
+    .where(
+        subject.c.study_id == bindparam("study"), subject.c.site_id.in_(bindparam("sites", expanding=True))
+    )
+    .distinct()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SiteAt:
@@ -52,6 +100,18 @@ class SiteAt:
     depot_id: str
     profile: str | None
     today: date
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSituation:
+    """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects."""
+
+    at: SiteAt
+    stock: tuple[tuple[str, date, bool, int], ...]
+    pipeline: Mapping[str, int]
+    paths: tuple[SubjectPath, ...]
+    supplied: bool
+    screened: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +145,39 @@ def order_policy(protocol: Protocol) -> OrderPolicy:
     )
 
 
-def site_need(connection: Connection, study_id: str, protocol: Protocol, at: SiteAt) -> SiteNeed:
-    """Decide what the site needs on its date; reads only. Every decision is a rule's (allocation/rules)."""
+def site_situations(
+    connection: Connection, study_id: str, protocol: Protocol, sites: Sequence[SiteAt]
+) -> list[SiteSituation]:
+    """Read the situation of several sites at once, in their order."""
+    keys = {"study": study_id, "sites": [at.site_id for at in sites]}
+    country = {at.site_id: at.country for at in sites}
+    stock: dict[str, list[tuple[str, date, bool, int]]] = defaultdict(list)
+    for row in connection.execute(_STOCK, keys):
+        released = row.status == "released" and released_for(row.released_for, country[row.place])
+        stock[row.place].append((row.kit_type, row.expiry_date, released, row.kits))
+    pipeline: dict[str, dict[str, int]] = defaultdict(dict)
+    statuses = [status for status in OPEN_STATUSES if status in protocol.supply.pipeline_statuses]
+    for row in connection.execute(_PIPELINE, {**keys, "statuses": statuses}):
+        pipeline[row.site_id][row.kit_type] = row.kits
+    supplied = set(connection.execute(_SUPPLIED, keys).scalars())
+    screened = set(connection.execute(_SCREENED, keys).scalars())
+    paths = paths_at_sites(connection, study_id, keys["sites"], "randomized")
+    return [
+        SiteSituation(
+            at,
+            tuple(stock[at.site_id]),
+            pipeline[at.site_id],
+            tuple(paths[at.site_id]),
+            at.site_id in supplied,
+            at.site_id in screened,
+        )
+        for at in sites
+    ]
+
+
+def site_need(protocol: Protocol, situation: SiteSituation) -> SiteNeed:
+    """Decide what the site needs on its date. Every decision is a rule's (allocation/rules)."""
+    at = situation.at
     parameters = {
         one.code: effective_parameters(
             protocol, one.code, at.today, country=at.country, site=at.site_id, profile=at.profile
@@ -96,22 +187,21 @@ def site_need(connection: Connection, study_id: str, protocol: Protocol, at: Sit
     active = {code: found for code, found in parameters.items() if not found.paused}
     if not active:
         return SiteNeed((), (), "paused", parameters)
-    seeding = _seeding(connection, study_id, protocol, at, active)
-    if seeding is not None:
-        return SiteNeed((), seeding[0], seeding[1], parameters)
-    on_hand = _countable(connection, study_id, protocol, at)
-    pipeline = _pipeline(connection, study_id, protocol, at)
-    facts, planned = _demand(connection, study_id, protocol, at)
+    if protocol.supply.seeding != "none" and not situation.supplied:
+        lines, why = _seeding(protocol, situation, active)
+        return SiteNeed((), lines, why, parameters)
+    facts, planned = _demand(protocol, situation)
     policy = DemandPolicy(
         EligibleSubjects(protocol.supply.eligible_subjects),
         protocol.supply.ignore_if_last_dispensing_skipped,
         protocol.supply.ignore_if_overdue_days,
     )
+    on_hand = _countable(protocol, situation)
     decisions = tuple(
         decide_resupply(
             code,
             on_hand[code],
-            pipeline[code],
+            situation.pipeline.get(code, 0),
             due_visits(planned, facts, code, at.today, policy),
             found.for_rule(),
         )
@@ -128,82 +218,32 @@ def site_need(connection: Connection, study_id: str, protocol: Protocol, at: Sit
 
 
 def _seeding(
-    connection: Connection,
-    study_id: str,
-    protocol: Protocol,
-    at: SiteAt,
-    active: dict[str, EffectiveParameters],
-) -> tuple[tuple[OrderLine, ...], str] | None:
-    """The lines of the site's first shipment and why; None once it had one, or when the study does not seed."""
-    if protocol.supply.seeding == "none":
-        return None
-    here = (shipment.c.study_id == study_id, shipment.c.site_id == at.site_id)
-    sent = (
-        select(shipment.c.shipment_id).where(*here, shipment.c.status.not_in(("cancelled", "lost"))).limit(1)
-    )
-    if connection.execute(sent).first() is not None:
-        return None
-    if protocol.supply.seeding == "on_first_screening":
-        screened = (
-            select(subject.c.subject_id)
-            .where(subject.c.study_id == study_id, subject.c.site_id == at.site_id)
-            .limit(1)
-        )
-        if connection.execute(screened).first() is None:
-            return (), "not seeded yet: nobody has been screened"
+    protocol: Protocol, situation: SiteSituation, active: dict[str, EffectiveParameters]
+) -> tuple[tuple[OrderLine, ...], str]:
+    """The lines of the site's first shipment, and why there are none; before it there is no resupply."""
+    if protocol.supply.seeding == "on_first_screening" and not situation.screened:
+        return (), "not seeded yet: nobody has been screened"
     quantities = {code: found.seed_quantity for code, found in active.items()}
     windows = {code: found.long_window for code, found in active.items()}
     lines = plan_seeding(quantities, windows, kit_type_supplies(protocol), order_policy(protocol))
-    return (lines, "seeding") if lines else None
+    return lines, "seeding" if lines else "not seeded: every seed_quantity is 0"
 
 
-def _countable(connection: Connection, study_id: str, protocol: Protocol, at: SiteAt) -> Counter[str]:
-    rows = connection.execute(
-        select(kit.c.kit_type, kit.c.expiry_date, lot.c.status, lot.c.released_for)
-        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-        .where(
-            kit.c.study_id == study_id,
-            kit.c.place_kind == Place.SITE.value,
-            kit.c.place == at.site_id,
-            kit.c.status == KitStatus.SITE_AVAILABLE.value,
-        )
-    )
-    by_type: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        by_type[row.kit_type].append(row)
-    counted: Counter[str] = Counter()
+def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
+    counted = {}
     for one in protocol.kit_types:
-        here = by_type[one.code]
-        released = [row.status == "released" and released_for(row.released_for, at.country) for row in here]
-        days = np.array([row.expiry_date.toordinal() for row in here], dtype=np.int64)
-        available = np.array(released, dtype=np.bool_)
-        counted[one.code] = int(countable_on_hand(available, days, one.expiry.dnc_days, at.today.toordinal()))
+        here = [row for row in situation.stock if row[0] == one.code]
+        days = np.repeat(
+            np.array([row[1].toordinal() for row in here], dtype=np.int64), [row[3] for row in here]
+        )
+        released = np.repeat(np.array([row[2] for row in here], dtype=np.bool_), [row[3] for row in here])
+        today = situation.at.today.toordinal()
+        counted[one.code] = int(countable_on_hand(released, days, one.expiry.dnc_days, today))
     return counted
 
 
-def _pipeline(connection: Connection, study_id: str, protocol: Protocol, at: SiteAt) -> Counter[str]:
-    counted = [status for status in OPEN_STATUSES if status in protocol.supply.pipeline_statuses]
-    moving = (KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)
-    rows = connection.execute(
-        select(kit.c.kit_type, func.count())
-        .join_from(
-            shipment,
-            kit,
-            (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id),
-        )
-        .where(
-            shipment.c.study_id == study_id,
-            shipment.c.site_id == at.site_id,
-            shipment.c.status.in_(counted),
-            kit.c.status.in_(moving),
-        )
-        .group_by(kit.c.kit_type)
-    )
-    return Counter({kit_type: int(count) for kit_type, count in rows})
-
-
 def _demand(
-    connection: Connection, study_id: str, protocol: Protocol, at: SiteAt
+    protocol: Protocol, situation: SiteSituation
 ) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
     rows = dispensing_rows(protocol)
     dispensing = [
@@ -211,7 +251,7 @@ def _demand(
     ]
     facts: list[SubjectDemandFacts] = []
     planned: list[PlannedDispensing] = []
-    for path in paths_at_site(connection, study_id, at.site_id, "randomized"):
+    for path in situation.paths:
         ahead = visits_ahead(protocol, path)
         facts.append(
             SubjectDemandFacts(
@@ -221,7 +261,7 @@ def _demand(
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )
         )
-        planned += planned_dispensings(protocol, rows, path)
+        planned += planned_dispensings(protocol, rows, path, ahead)
     return facts, planned
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,6 +16,28 @@ _VISITS = (
     select(subject_visit)
     .where(subject_visit.c.study_id == bindparam("study"), subject_visit.c.subject_id == bindparam("who"))
     .order_by(subject_visit.c.visit_date)
+)
+
+_HERE = (
+    subject.c.study_id == bindparam("study"),
+    subject.c.site_id.in_(bindparam("sites", expanding=True)),
+    subject.c.status == bindparam("status"),
+)
+_SUBJECTS_AT_SITES = select(subject).where(*_HERE).order_by(subject.c.site_id, subject.c.subject_id)
+_VISITS_AT_SITES = (
+    select(
+        subject_visit.c.subject_id,
+        subject_visit.c.visit_code,
+        subject_visit.c.status,
+        subject_visit.c.visit_date,
+    )
+    .join_from(
+        subject,
+        subject_visit,
+        (subject.c.study_id == subject_visit.c.study_id)
+        & (subject.c.subject_id == subject_visit.c.subject_id),
+    )
+    .where(*_HERE)
 )
 
 
@@ -49,21 +71,15 @@ def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
     )
 
 
-def paths_at_site(connection: Connection, study_id: str, site_id: str, status: str) -> list[SubjectPath]:
-    """The paths of the subjects of a site that are in `status`, in order of their ids."""
-    here = (subject.c.study_id == study_id, subject.c.site_id == site_id, subject.c.status == status)
-    subjects = connection.execute(select(subject).where(*here).order_by(subject.c.subject_id)).all()
-    rows = connection.execute(
-        select(subject_visit)
-        .join_from(
-            subject_visit,
-            subject,
-            (subject.c.study_id == subject_visit.c.study_id)
-            & (subject.c.subject_id == subject_visit.c.subject_id),
-        )
-        .where(*here)
-    )
+def paths_at_sites(
+    connection: Connection, study_id: str, sites: Sequence[str], status: str
+) -> dict[str, list[SubjectPath]]:
+    """Site -> the paths of its subjects in `status`, in order of their ids; a site without any has an empty list."""
+    keys = {"study": study_id, "sites": list(sites), "status": status}
     visits: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
+    for row in connection.execute(_VISITS_AT_SITES, keys):
         visits[row.subject_id].append(row)
-    return [path_of(row, visits[row.subject_id]) for row in subjects]
+    paths: dict[str, list[SubjectPath]] = {site_id: [] for site_id in sites}
+    for row in connection.execute(_SUBJECTS_AT_SITES, keys):
+        paths[row.site_id].append(path_of(row, visits[row.subject_id]))
+    return paths

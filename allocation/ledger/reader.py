@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import ledger_entry, ledger_seal, study_version
+from allocation.ledger.schema import ledger_entry, ledger_seal, study_version, subject
 from allocation.ledger.schema import study as study_table
 from allocation.study.protocol import Protocol
 
@@ -158,3 +158,18 @@ def protocol_at(database: Database, study_id: str, version: int | None = None) -
         what = f"study {study_id!r}" + ("" if version is None else f" version {version}")
         raise NotFound(f"{what} is not loaded", field="study_id", fix="load it with `rtsm study load FILE`")
     return Protocol.model_validate_json(found)
+
+
+def subject_arm(database: Database, study_id: str, subject_id: str) -> str:
+    """The arm of a randomized subject: UNBLINDING. For simulation and exports, never for a page or an answer to a site.
+
+    Raises NotFound when the subject is not known or has none.
+    """
+    query = select(subject.c.arm).where(subject.c.study_id == study_id, subject.c.subject_id == subject_id)
+    with database.read() as connection:
+        arm = connection.execute(query).scalar()
+    if arm is None:
+        raise NotFound(
+            f"subject {subject_id!r} has no arm", field="subject_id", fix="randomize the subject first"
+        )
+    return str(arm)

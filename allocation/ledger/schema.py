@@ -233,6 +233,7 @@ kit = Table(
         "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost')",
         name="known_place",
     ),
+    Index("ix_kit_shipment", "study_id", "shipment_id"),
     Index(
         "ix_kit_stock",
         "study_id",

@@ -5,13 +5,14 @@ The service judges visit dates with it, resupply and forecasting project demand 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from allocation.errors import TitrationRefused
 from allocation.rules.demand import PlannedDispensing
-from allocation.rules.dosing import DispensingRow, kits_due
+from allocation.rules.dosing import DispensingRow, DoseMove, TitrationLimits, kits_due, titrate
 from allocation.rules.visits import VisitWindow, window_from_anchor, window_from_previous_visit
 
 if TYPE_CHECKING:
@@ -106,19 +107,53 @@ def scheduled_dose_level(protocol: Protocol, arm: str, level: str | None, visit_
     return level
 
 
+def dose_level_at(
+    protocol: Protocol, arm: str, level: str | None, visit_code: str, asked: DoseMove | None
+) -> tuple[str | None, DoseMove | None]:
+    """The dose level that counts from this visit's dispensing on, and the investigator's move (None where there is none).
+
+    Every arm's level moves alike, so that blinded people see the same; the dispensing table says in which arms kits change.
+    Raises TitrationRefused, also for a move that is asked for where the protocol has none.
+    """
+    level = scheduled_dose_level(protocol, arm, level, visit_code)
+    titration = next(
+        (one for one in protocol.titration if one.kind == "investigator" and visit_code in one.visits), None
+    )
+    if titration is None:
+        if asked is not None:
+            raise TitrationRefused(
+                f"the dose is not titrated at visit {visit_code}",
+                code="no-titration-here",
+                field="titration",
+                fix="leave it out",
+            )
+        return level, None
+    move = asked or DoseMove.MAINTAIN
+    order = [one.code for one in sorted(protocol.dose_levels, key=lambda one: one.order)]
+    if level is None or titration.min_level is None or titration.max_level is None:
+        return level, move
+    limits = TitrationLimits(
+        order.index(titration.min_level), order.index(titration.max_level), titration.max_steps
+    )
+    return order[titrate(order.index(level), move, limits).level_after], move
+
+
 def planned_dispensings(
-    protocol: Protocol, rows: tuple[DispensingRow, ...], path: SubjectPath
+    protocol: Protocol,
+    rows: tuple[DispensingRow, ...],
+    path: SubjectPath,
+    ahead: Sequence[tuple[Visit, VisitWindow]] | None = None,
 ) -> tuple[PlannedDispensing, ...]:
     """What a randomized subject is scheduled to receive, one item a visit and kit type, at the earliest permissible date.
 
     Investigator titration is projected at the latest dose. `rows` is the dispensing table (dose_paths.dispensing_rows). Empty for a
-    subject without an arm.
+    subject without an arm. `ahead`: the subject's `visits_ahead`, where the caller has them.
     """
     if path.arm is None:
         return ()
     level = path.dose_level
     planned = []
-    for visit, window in visits_ahead(protocol, path):
+    for visit, window in visits_ahead(protocol, path) if ahead is None else ahead:
         level = scheduled_dose_level(protocol, path.arm, level, visit.code)
         if visit.dispensing:
             for kit_type, quantity in kits_due(rows, visit.code, path.arm, level).kits:

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study_id", "kit_number", name=op.f("pk_kit")),
         sa.UniqueConstraint("study_id", "pick_sequence", name=op.f("uq_kit_study_id_pick_sequence")),
     )
+    op.create_index("ix_kit_shipment", "kit", ["study_id", "shipment_id"], unique=False)
     op.create_index(
         "ix_kit_stock",
         "kit",

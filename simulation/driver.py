@@ -1,0 +1,228 @@
+"""Playing a trial through the real service: each act of the twin is a command, by the person whose act it is.
+
+Every row that the demo shows was made this way. The service's clock is the twin's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from allocation.access.actors import Actor
+from allocation.access.signing import Signature
+from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow, load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    GenerateListRequest,
+    activate_list,
+    activation_content,
+    generate_randomization_list,
+)
+from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
+from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
+from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
+from allocation.commands.service import Act, Service
+from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
+from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
+from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
+from allocation.errors import DomainRefusal, NoUsableKit
+from allocation.ledger.database import Database
+from allocation.ledger.reader import subject_arm
+from allocation.rules.dosing import DoseMove
+from allocation.rules.kit_numbers import number_kits
+from allocation.study.protocol import Protocol
+from simulation.scenario import LotPlan, Scenario
+from simulation.trial import CapReached, NoKit, Order, Person
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The people of the demo: who acts where. `sign` asks a person to sign (meaning, content) with their password."""
+
+    project_manager: Actor
+    statistician: Actor
+    supply_manager: Actor
+    depots: Mapping[str, Actor]
+    sites: Mapping[str, Actor]
+    sign: Callable[[Actor, str, dict[str, object]], Signature]
+
+
+@dataclass
+class ServiceTrial:
+    """The trial that a twin acts on, carried out by the commands of the real service."""
+
+    database: Database
+    protocol: Protocol
+    scenario: Scenario
+    clock: Clock
+    cast: Cast
+    kits_made: int = 0
+    service: Service = field(init=False)
+    study_id: str = field(init=False)
+    site_of: dict[str, str] = field(default_factory=dict)
+    depot_of: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Bind the service to the twin's clock."""
+        self.service = Service(self.database, self.clock)
+        self.study_id = self.protocol.study.id
+
+    def set_up(self) -> None:
+        """Load the protocol and put a randomization list into use."""
+        load_study_version(
+            self.service, Act(self.cast.project_manager), LoadStudyVersionRequest(protocol=self.protocol)
+        )
+        plan = self.scenario.randomization_list
+        for position, event in enumerate(self.protocol.randomization):
+            request = GenerateListRequest(
+                list_id=f"MRL-{event.code}",
+                event=event.code,
+                entries_per_stratum=plan.entries_per_stratum,
+                seed=plan.seed + position,
+            )
+            made = generate_randomization_list(
+                self.service, Act(self.cast.statistician), self.study_id, request
+            )
+            content = activation_content(made["list_id"], made["sha256"])
+            signature = self.cast.sign(self.cast.statistician, ACTIVATION, content)
+            act = Act(self.cast.statistician, signature=signature)
+            activate_list(self.service, act, self.study_id, ActivateListRequest(list_id=made["list_id"]))
+
+    def open_site(self, site_id: str) -> None:
+        """See `simulation.trial.Trial`."""
+        open_site(
+            self.service, Act(self.cast.project_manager), self.study_id, OpenSiteRequest(site_id=site_id)
+        )
+
+    def load_lot(self, lot: LotPlan, depot_id: str, kits: int, first: bool) -> None:
+        """See `simulation.trial.Trial`; kit numbers and pick sequences come from the scenario's seed."""
+        act = Act(self.cast.supply_manager)
+        if first:
+            row = LotRow(
+                lot_id=lot.code,
+                kit_type=lot.kit_type,
+                expiry_date=lot.expires_on,
+                manufactured_on=lot.manufactured_on,
+                released_for=lot.released_for,
+            )
+            load_lots(self.service, act, self.study_id, LoadLotsRequest(lots=(row,)))
+        numbered = number_kits(self.scenario.seed, kits, self.kits_made)
+        self.kits_made += kits
+        rows = tuple(
+            KitRow(
+                kit_number=one.number, kit_type=lot.kit_type, lot_id=lot.code, pick_sequence=one.pick_sequence
+            )
+            for one in numbered
+        )
+        load_kits(self.service, act, self.study_id, LoadKitsRequest(depot_id=depot_id, kits=rows))
+
+    def screen(self, site_id: str, person: Person) -> str:
+        """See `simulation.trial.Trial`."""
+        request = ScreenRequest(
+            site_id=site_id,
+            sex=person.sex,  # type: ignore[arg-type]  # pydantic checks that it is one of the terms
+            age=person.age,
+            race=person.race,
+            ethnic=person.ethnic,
+            factors=dict(person.factors),
+        )
+        try:
+            answer = screen(self.service, Act(self.cast.sites[site_id]), self.study_id, request)
+        except DomainRefusal as refusal:
+            raise _cap(refusal) from refusal
+        subject_id: str = answer["subject_id"]
+        self.site_of[subject_id] = site_id
+        return subject_id
+
+    def _desk(self, subject_id: str, reason: str = "") -> Act:
+        return Act(self.cast.sites[self.site_of[subject_id]], reason=reason)
+
+    def eligibility(self, subject_id: str, failed: str | None) -> None:
+        """See `simulation.trial.Trial`."""
+        request = EligibilityRequest(
+            subject_id=subject_id,
+            eligible=failed is None,
+            failed_criteria=() if failed is None else (failed,),
+        )
+        record_eligibility(self.service, self._desk(subject_id), self.study_id, request)
+
+    def randomize(self, subject_id: str) -> str:
+        """See `simulation.trial.Trial`; the arm is read from the ledger's projections, as no answer to a site holds it."""
+        try:
+            randomize(
+                self.service, self._desk(subject_id), self.study_id, RandomizeRequest(subject_id=subject_id)
+            )
+        except DomainRefusal as refusal:
+            raise _cap(refusal) from refusal
+        return subject_arm(self.database, self.study_id, subject_id)
+
+    def dispense(self, subject_id: str, visit: str, move: DoseMove | None, reason: str) -> None:
+        """See `simulation.trial.Trial`."""
+        request = DispenseRequest(
+            subject_id=subject_id, visit_code=visit, titration=move, override_reason=reason
+        )
+        try:
+            dispense(self.service, self._desk(subject_id), self.study_id, request)
+        except NoUsableKit as refusal:
+            raise NoKit from refusal
+
+    def visit(self, subject_id: str, visit: str, reason: str) -> None:
+        """See `simulation.trial.Trial`."""
+        request = VisitRequest(subject_id=subject_id, visit_code=visit, override_reason=reason)
+        record_visit(self.service, self._desk(subject_id), self.study_id, request)
+
+    def miss(self, subject_id: str, visit: str) -> None:
+        """See `simulation.trial.Trial`."""
+        request = MissVisitRequest(subject_id=subject_id, visit_code=visit)
+        miss_visit(self.service, self._desk(subject_id), self.study_id, request)
+
+    def discontinue(self, subject_id: str, reason: str, last_dose_on: date | None, visit: str | None) -> None:
+        """See `simulation.trial.Trial`."""
+        request = EndRequest(
+            subject_id=subject_id, end_reason=reason, last_dose_on=last_dose_on, visit_code=visit
+        )
+        discontinue(self.service, self._desk(subject_id), self.study_id, request)
+
+    def complete(self, subject_id: str, last_dose_on: date | None, visit: str) -> None:
+        """See `simulation.trial.Trial`."""
+        request = CompleteRequest(subject_id=subject_id, last_dose_on=last_dose_on, visit_code=visit)
+        complete(self.service, self._desk(subject_id), self.study_id, request)
+
+    def run_resupply(self) -> list[Order]:
+        """See `simulation.trial.Trial`."""
+        answer = run_resupply(
+            self.service, Act(self.cast.supply_manager), self.study_id, RunResupplyRequest()
+        )
+        return [Order(one["shipment_id"], one["site_id"], one["kits"]) for one in answer["orders"]]
+
+    def dispatch(self, shipment_id: str, expected_on: date) -> list[str]:
+        """See `simulation.trial.Trial`."""
+        request = DispatchRequest(
+            shipment_id=shipment_id,
+            carrier="Demo Clinical Logistics",
+            tracking_number=f"DCL-{shipment_id}",
+            expected_on=expected_on,
+        )
+        answer = dispatch_shipment(self.service, Act(self.cast.supply_manager), self.study_id, request)
+        kits: list[str] = answer["kits"]
+        return kits
+
+    def receive(self, shipment_id: str, dispositions: Mapping[str, str]) -> None:
+        """See `simulation.trial.Trial`."""
+        site_id = shipment_id.rpartition("-")[0]
+        request = ReceiveRequest.model_validate(
+            {"shipment_id": shipment_id, "dispositions": dict(dispositions)}
+        )
+        receive_shipment(self.service, Act(self.cast.sites[site_id]), self.study_id, request)
+
+
+def _cap(refusal: DomainRefusal) -> Exception:
+    """A cap is an outcome that the twin expects; any other refusal is an error of the simulation and goes on up."""
+    return CapReached(str(refusal)) if refusal.code == "cap-reached" else refusal
