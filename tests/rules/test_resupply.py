@@ -221,6 +221,16 @@ def test_the_record_holds_exactly_the_visits_that_bear_on_the_result(
     assert (again.quantity, again.up_to_level) == (decision.quantity, decision.up_to_level)
 
 
+@pytest.mark.parametrize(
+    ("basis", "last"), [(LongWindowFrom.TODAY, 28), (LongWindowFrom.END_OF_SHORT_WINDOW, 35)]
+)
+def test_the_last_day_of_the_longest_window_is_in_the_record_and_the_next_is_not(basis, last) -> None:
+    parameters = ResupplyParameters(7, 28, 1, 2, Trigger.BELOW, basis)
+    on_it, after_it = DueVisit("S", "V1", last, 1), DueVisit("S", "V2", last + 1, 1)
+    decision = decide_resupply("K", 0, 0, [on_it, after_it], parameters)
+    assert (decision.counted, decision.up_to_level) == ((on_it,), 3)
+
+
 def test_a_kit_stops_counting_after_its_last_count_date() -> None:
     expiry = np.array([date(2026, 7, 12).toordinal()] * 2, dtype=np.int64)
     available = np.array([True, False])
