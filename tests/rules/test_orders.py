@@ -21,6 +21,7 @@ from allocation.rules.orders import (
     check_blinding_gap,
     fill_order,
     plan_order,
+    plan_seeding,
 )
 from allocation.rules.picking import KitCandidate
 from allocation.rules.resupply import ResupplyDecision, ResupplyParameters, Trigger, decide_resupply
@@ -106,6 +107,16 @@ def test_a_kit_type_decided_twice_or_unknown_is_a_defect_of_the_caller() -> None
         plan_order(decisions(A=0) * 2, TYPES, OrderPolicy())
     with pytest.raises(RuleError):
         plan_order(decisions(X=0), TYPES, OrderPolicy())
+
+
+def test_a_first_shipment_is_rounded_and_protected_like_any_other() -> None:
+    types = {**TYPES, "A": replace(TYPES["A"], block_size=3)}
+    windows = dict.fromkeys(types, 28)
+    seeded = ordered(plan_seeding({"A": 4, "B": 0, "C": 0, "RESCUE": 1}, windows, types, OrderPolicy()))
+    assert seeded == {"A": 6, "B": 1, "C": 1, "RESCUE": 1}
+    assert plan_seeding({"A": 0, "B": 0}, windows, types, OrderPolicy()) == ()
+    with pytest.raises(RuleError):
+        plan_seeding({"X": 4}, windows, types, OrderPolicy())
 
 
 def test_the_depot_ships_each_line_by_expiry() -> None:
