@@ -27,8 +27,8 @@ def dm(
     RFENDTC: null where ARMNRS is filled (CORE-000192); the cut-off date, for a subject still on study; else the latest of the
     date of the disposition, the date of the visit that it was made at, and the last dose.
     RFICDTC: the date of consent. DTHDTC: the date of death, with DTHFL.
-    RFPENDTC: the cut-off date, for a subject still in the study; else the latest of last contact, last visit, disposition, last
-    dose and death.
+    RFPENDTC: the cut-off date, for a subject still in the study; else the latest of last contact, last visit, last kit handed
+    out, disposition, last dose and death.
     """
     treated = ex.group_by("USUBJID").agg(
         pl.col("EXSTDTC").min().alias("RFXSTDTC"),
@@ -40,10 +40,15 @@ def dm(
         right_on=["subject_id", "visit_code"],
         how="left",
     )
-    frame = _with_arms(frame, design, dispensings)
+    handed_out = dispensings.group_by("subject_id").agg(
+        pl.col("dispensed_on").max().alias("last_handed_out_on")
+    )
+    frame = _with_arms(frame, design, dispensings).join(handed_out, on="subject_id", how="left")
     cut_off = pl.lit(design.cut_off)
     end = pl.max_horizontal("ended_on", "ended_visit_on", "last_dose_on")
-    left = pl.max_horizontal("last_contact_on", "last_visit_on", "ended_on", "last_dose_on", "died_on")
+    left = pl.max_horizontal(
+        "last_contact_on", "last_visit_on", "last_handed_out_on", "ended_on", "last_dose_on", "died_on"
+    )
     frame = frame.with_columns(
         pl.coalesce("RFXSTDTC", iso(pl.col("randomized_on"))).alias("RFSTDTC"),
         iso(pl.when(pl.col("ARMNRS").is_null()).then(pl.when(ongoing()).then(cut_off).otherwise(end))).alias(

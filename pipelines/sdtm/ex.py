@@ -69,7 +69,8 @@ def _entered(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame) 
         schema={"visit_code": pl.String, "offset_days": pl.Int64, "dispensing_visit": pl.Boolean},
         orient="row",
     )
-    done = visit_records(design, visits).filter(pl.col("status") == "done")
+    # From here on `status` is the subject's, not the visit's.
+    done = visit_records(design, visits).filter(pl.col("status") == "done").drop("status", "site_id")
     level = pl.when("dispensed").then("dose_level").forward_fill().over("subject_id", order_by="position")
     treated = pl.col("dispensed").cum_max().over("subject_id", order_by="position")
     limit = pl.when(ongoing()).then(pl.lit(design.cut_off)).otherwise("last_dose_on")
@@ -77,7 +78,7 @@ def _entered(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame) 
     return (
         done.with_columns(level.alias("dose_level"), treated.alias("treated"))
         .join(periods, on="visit_code", how="inner")
-        .join(subjects.drop("site_id"), on="subject_id", how="inner")
+        .join(subjects, on="subject_id", how="inner")
         .with_columns(
             (pl.col("visit_date") + pl.duration(days="offset_days")).alias("start"), limit.alias("limit")
         )

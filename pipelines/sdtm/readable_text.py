@@ -1,6 +1,6 @@
 """Text of a protocol in the form that a SAS transport file can hold: printable ASCII, 200 bytes.
 
-People write protocols in word processors: the typographic characters that those put in have ASCII forms that say the same. A character
+People write protocols in word processors, whose typographic characters have ASCII forms that say the same. A character
 without one is left as it is, so that the export names it instead of losing it.
 """
 

@@ -11,8 +11,8 @@ def se(
 ) -> pl.DataFrame:
     """Subject elements, in the order of the subject's planned arm. Start of an element, the first case which applies:
 
-    1. it starts at a visit: that visit's actual date and the element's offset, if the visit took place and, where it is a dispensing
-       visit, kits were handed out at it (an early termination that is recorded under the next visit's number enters nothing);
+    1. it starts at a visit: that visit's actual date and the element's offset, if the visit took place and, where it is a
+       dispensing visit, kits were handed out at it (an early termination recorded under the next visit's number enters nothing);
     2. it starts after treatment: the last day of a visit that is not a planned visit of its epoch, if the subject had a planned
        visit of its epoch;
     3. it has no start visit: the screening date.

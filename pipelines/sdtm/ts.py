@@ -1,4 +1,4 @@
-"""TS, trial summary: the parameters of the trial that the protocol gives, and those that only its conduct knows (SDTMIG 3.4 7.4)."""
+"""TS, trial summary: parameters that the protocol gives, and those that only the conduct knows (SDTMIG 3.4 section 7.4)."""
 
 import polars as pl
 
