@@ -7,8 +7,6 @@ study. A file can be loaded again: accounts and roles that exist already are lef
 
 from __future__ import annotations
 
-import csv
-import io
 import secrets
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +18,7 @@ from allocation.access.actors import ALL, Actor, Grant, ScopeKind
 from allocation.access.grants import insert_grant
 from allocation.access.permissions import authorize
 from allocation.access.schema import account
+from allocation.csv_rows import read_csv_rows
 from allocation.errors import DomainRefusal, FileRefused
 from allocation.ledger.database import Database
 
@@ -41,7 +40,7 @@ def load_users(database: Database, by: Actor, content: bytes, clock: Clock) -> L
     Raises FileRefused with every problem by line, and changes nothing then; NotPermitted when `by` may not administer access.
     """
     authorize(by, "access.administer", ALL)
-    rows = _rows(content)
+    rows = read_csv_rows(content, COLUMNS, "the file of users")
     created: list[str] = []
     generated: dict[str, str] = {}
     granted = 0
@@ -61,35 +60,6 @@ def load_users(database: Database, by: Actor, content: bytes, clock: Clock) -> L
         if problems:
             raise FileRefused("the file of users", problems)  # leaving the transaction by an error undoes it
     return LoadedUsers(tuple(created), granted, generated)
-
-
-def _rows(content: bytes) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileRefused(
-            "the file of users", [f"byte {error.start}: not UTF-8; save the file as UTF-8"]
-        ) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in reader.fieldnames or []]
-        if sorted(header) != sorted(COLUMNS):
-            raise FileRefused(
-                "the file of users",
-                [f"line 1: the columns are {', '.join(header) or 'missing'}; use {', '.join(COLUMNS)}"],
-            )
-        reader.fieldnames = header
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise FileRefused("the file of users", [f"line {reader.reader.line_num}: {error}"]) from error
-    ragged = [
-        f"line {line}: has {'more' if None in row else 'fewer'} than {len(COLUMNS)} columns"
-        for line, row in rows
-        if None in row or None in row.values()
-    ]
-    if ragged or not rows:
-        raise FileRefused("the file of users", ragged or ["line 2: there is no user in it"])
-    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
 
 
 def _ensure_account(

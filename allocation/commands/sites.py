@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
 from sqlalchemy import select
 
 from allocation.commands.service import Act, CommandRequest, Service
@@ -25,6 +26,12 @@ class OpenSiteRequest(CommandRequest):
     profile: Code | None = None
 
 
+class OpenSitesRequest(CommandRequest):
+    """Several sites to open, all or none."""
+
+    sites: tuple[OpenSiteRequest, ...] = Field(min_length=1)
+
+
 def open_site(service: Service, act: Act, study_id: str, request: OpenSiteRequest) -> dict[str, Any]:
     """Open a site on the date of the act (the site's date); answers its country, depot and opening date.
 
@@ -33,48 +40,67 @@ def open_site(service: Service, act: Act, study_id: str, request: OpenSiteReques
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        protocol = transaction.protocol
-        known = next((one for one in protocol.sites if one.code == request.site_id), None)
-        is_open = select(site.c.site_id).where(site.c.study_id == study_id, site.c.site_id == request.site_id)
-        if transaction.connection.execute(is_open).first() is not None:
-            raise DomainRefusal(
-                f"site {request.site_id} is open already",
-                code="site-open",
-                field="site_id",
-                fix="nothing is to be done",
-            )
-        country_code = request.country or (known.country if known else None)
-        country = protocol.country(country_code) if country_code else None
-        if country is None:
-            raise NotFound(
-                f"country {country_code!r} of site {request.site_id} is not in the protocol",
-                field="country",
-                fix=f"one of {', '.join(one.code for one in protocol.countries)}",
-            )
-        depot_id = request.depot_id or (known.depot if known else None) or country.depot
-        if depot_id not in {depot.code for depot in protocol.depots}:
-            raise NotFound(
-                f"depot {depot_id!r} is not in the protocol",
-                field="depot_id",
-                fix="name a depot of the protocol",
-            )
-        timezone = request.timezone or (known.timezone if known else None) or country.timezone
-        opened_on = transaction.at_zone(timezone).isoformat()
-        after = {
-            "site_id": request.site_id,
-            "name": request.name or (known.name if known else request.site_id),
-            "country": country.code,
-            "depot_id": depot_id,
-            "timezone": timezone,
-            "profile": request.profile or (known.profile if known else None),
-            "opened_on": opened_on,
-        }
-        answer = {
-            "site_id": request.site_id,
-            "country": country.code,
-            "depot_id": depot_id,
-            "opened_on": opened_on,
-        }
-        return transaction.append(after, answer=answer, site_id=request.site_id)
+        return _open(transaction, request)
 
     return execute(service, act, study_id, "open_site", request, body)
+
+
+def open_sites(service: Service, act: Act, study_id: str, request: OpenSitesRequest) -> dict[str, Any]:
+    """Open several sites in one transaction, an entry each; answers their number. Raises as `open_site` does.
+
+    The act must not carry an idempotency key: a key names one entry. A repeated file is refused, since its sites are open.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        transaction.in_study()
+        for one in request.sites:
+            _open(transaction, one)
+        return {"sites": len(request.sites)}
+
+    return execute(service, act, study_id, "open_site", request, body)
+
+
+def _open(transaction: Transaction, request: OpenSiteRequest) -> dict[str, Any]:
+    protocol = transaction.protocol
+    known = next((one for one in protocol.sites if one.code == request.site_id), None)
+    is_open = select(site.c.site_id).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == request.site_id
+    )
+    if transaction.connection.execute(is_open).first() is not None:
+        raise DomainRefusal(
+            f"site {request.site_id} is open already",
+            code="site-open",
+            field="site_id",
+            fix="nothing is to be done",
+        )
+    country_code = request.country or (known.country if known else None)
+    country = protocol.country(country_code) if country_code else None
+    if country is None:
+        raise NotFound(
+            f"country {country_code!r} of site {request.site_id} is not in the protocol",
+            field="country",
+            fix=f"one of {', '.join(one.code for one in protocol.countries)}",
+        )
+    depot_id = request.depot_id or (known.depot if known else None) or country.depot
+    if depot_id not in {depot.code for depot in protocol.depots}:
+        raise NotFound(
+            f"depot {depot_id!r} is not in the protocol", field="depot_id", fix="name a depot of the protocol"
+        )
+    timezone = request.timezone or (known.timezone if known else None) or country.timezone
+    opened_on = transaction.at_zone(timezone).isoformat()
+    after = {
+        "site_id": request.site_id,
+        "name": request.name or (known.name if known else request.site_id),
+        "country": country.code,
+        "depot_id": depot_id,
+        "timezone": timezone,
+        "profile": request.profile or (known.profile if known else None),
+        "opened_on": opened_on,
+    }
+    answer = {
+        "site_id": request.site_id,
+        "country": country.code,
+        "depot_id": depot_id,
+        "opened_on": opened_on,
+    }
+    return transaction.append(after, answer=answer, site_id=request.site_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -70,26 +70,30 @@ def iter_sealed(
 ) -> Iterator[SealedEntry]:
     """Sealed entries after `after_position`, up to and with `up_to`, in order."""
     for row in iter_rows(database, study_id, after_position, up_to):
-        yield SealedEntry(
-            position=row["position"],
-            chain_hash=row["chain_hash"],
-            entry_id=row["entry_id"],
-            study_id=row["study_id"],
-            recorded_at=row["recorded_at"],
-            actor=row["actor"],
-            role=row["role"],
-            command=row["command"],
-            subject_id=row["subject_id"],
-            site_id=row["site_id"],
-            kit_numbers=tuple(json.loads(row["kit_numbers"])),
-            before=json.loads(row["before_json"]),
-            after=json.loads(row["after_json"]),
-            reason=row["reason"],
-            signature=None if row["signature_json"] is None else json.loads(row["signature_json"]),
-            config_version=row["config_version"],
-            idempotency_key=row["idempotency_key"],
-            content_hash=row["content_hash"],
-        )
+        yield _as_entry(row)
+
+
+def _as_entry(row: dict[str, Any]) -> SealedEntry:
+    return SealedEntry(
+        position=row["position"],
+        chain_hash=row["chain_hash"],
+        entry_id=row["entry_id"],
+        study_id=row["study_id"],
+        recorded_at=row["recorded_at"],
+        actor=row["actor"],
+        role=row["role"],
+        command=row["command"],
+        subject_id=row["subject_id"],
+        site_id=row["site_id"],
+        kit_numbers=tuple(json.loads(row["kit_numbers"])),
+        before=json.loads(row["before_json"]),
+        after=json.loads(row["after_json"]),
+        reason=row["reason"],
+        signature=None if row["signature_json"] is None else json.loads(row["signature_json"]),
+        config_version=row["config_version"],
+        idempotency_key=row["idempotency_key"],
+        content_hash=row["content_hash"],
+    )
 
 
 def sealed_entries(
@@ -173,3 +177,20 @@ def subject_arm(database: Database, study_id: str, subject_id: str) -> str:
             f"subject {subject_id!r} has no arm", field="subject_id", fix="randomize the subject first"
         )
     return str(arm)
+
+
+def last_entry(
+    database: Database, study_id: str, command: str, site_id: str, up_to: date | None = None
+) -> SealedEntry | None:
+    """The last sealed entry of a command at a site, recorded up to the end of the day `up_to` (UTC); None when there is none."""
+    query = _SEALED.where(
+        ledger_seal.c.study_id == study_id,
+        ledger_entry.c.command == command,
+        ledger_entry.c.site_id == site_id,
+    )
+    if up_to is not None:
+        end = datetime.combine(up_to + timedelta(days=1), time(), UTC)
+        query = query.where(ledger_entry.c.recorded_at < end)
+    with database.read() as connection:
+        row = connection.execute(query.order_by(ledger_seal.c.position.desc()).limit(1)).mappings().first()
+    return None if row is None else _as_entry(dict(row))

@@ -1,0 +1,28 @@
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `resupply`, `ledger`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from allocation import ledger_cli, load_cli, resupply_cli
+from allocation.api.server import HOST, PORT
+from allocation.study_cli import app as study_app
+
+app = typer.Typer(no_args_is_help=True)
+app.add_typer(study_app, name="study")
+app.add_typer(load_cli.app, name="load")
+app.add_typer(resupply_cli.app, name="resupply")
+app.add_typer(ledger_cli.app, name="ledger")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = HOST,
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = PORT,
+) -> None:
+    """Serve the API, with its documentation at /docs."""
+    from allocation.api.server import serve as serve_api
+
+    serve_api(None, host, port)

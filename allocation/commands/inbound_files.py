@@ -1,0 +1,93 @@
+"""Inbound CSV files (sites, lots, kits, randomization list) as the requests of their commands, errors by line.
+
+The files' columns are those of the request rows; allocation/commands/README.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow
+from allocation.commands.lists import UploadedEntry, UploadListRequest
+from allocation.commands.service import CommandRequest
+from allocation.commands.sites import OpenSiteRequest, OpenSitesRequest
+from allocation.csv_rows import read_csv_rows
+from allocation.errors import FileRefused
+
+Row = TypeVar("Row", bound=CommandRequest)
+
+
+def read_sites(content: bytes) -> OpenSitesRequest:
+    """Sites to open: site_id; optional name, country, depot_id, timezone, profile. Raises FileRefused."""
+    rows = read_csv_rows(
+        content, ("site_id",), "the file of sites", ("name", "country", "depot_id", "timezone", "profile")
+    )
+    sites = _parsed(rows, "the file of sites", lambda _line, row: OpenSiteRequest.model_validate(_given(row)))
+    return OpenSitesRequest(sites=sites)
+
+
+def read_lots(content: bytes) -> LoadLotsRequest:
+    """Lots: lot_id, kit_type, expiry_date; optional manufactured_on, released_for (`DEU;FRA`, or `*`), status. Raises FileRefused."""
+    optional = ("manufactured_on", "released_for", "status")
+    rows = read_csv_rows(content, ("lot_id", "kit_type", "expiry_date"), "the file of lots", optional)
+
+    def lot(line: int, row: dict[str, str]) -> LotRow:
+        given: dict[str, Any] = _given(row)
+        if "released_for" in given:
+            given["released_for"] = tuple(part.strip() for part in given["released_for"].split(";"))
+        return LotRow.model_validate({**given, "line": line})
+
+    return LoadLotsRequest(lots=_parsed(rows, "the file of lots", lot))
+
+
+def read_kits(content: bytes, depot_id: str) -> LoadKitsRequest:
+    """Kits of a packager's list: kit_number, kit_type, lot_id; optional pick_sequence. Raises FileRefused."""
+    rows = read_csv_rows(
+        content, ("kit_number", "kit_type", "lot_id"), "the file of kits", ("pick_sequence",)
+    )
+    kits = _parsed(
+        rows, "the file of kits", lambda line, row: KitRow.model_validate({**_given(row), "line": line})
+    )
+    return LoadKitsRequest(depot_id=depot_id, kits=kits)
+
+
+def read_list(
+    content: bytes, list_id: str, event: str, *, allow_truncated_last_block: bool = False
+) -> UploadListRequest:
+    """A master randomization list: stratum, sequence, randomization_number, arm; optional holder, block. Raises FileRefused."""
+    columns = ("stratum", "sequence", "randomization_number", "arm")
+    rows = read_csv_rows(content, columns, "the randomization list", ("holder", "block"))
+    entries = _parsed(
+        rows,
+        "the randomization list",
+        lambda line, row: UploadedEntry.model_validate({**_given(row), "line": line}),
+    )
+    return UploadListRequest(
+        list_id=list_id, event=event, entries=entries, allow_truncated_last_block=allow_truncated_last_block
+    )
+
+
+def _given(row: dict[str, str]) -> dict[str, str]:
+    """The cells that are filled in."""
+    return {name: value for name, value in row.items() if value}
+
+
+def _parsed(
+    rows: list[tuple[int, dict[str, str]]], what: str, parse: Callable[[int, dict[str, str]], Row]
+) -> tuple[Row, ...]:
+    parsed: list[Row] = []
+    problems: list[str] = []
+    for line, row in rows:
+        try:
+            parsed.append(parse(line, row))
+        except ValidationError as error:
+            problems += [
+                f"line {line}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, not {fault['input']!r}"
+                for fault in error.errors()
+            ]
+    if problems:
+        raise FileRefused(what, problems)
+    return tuple(parsed)

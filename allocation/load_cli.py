@@ -1,0 +1,164 @@
+"""`rtsm load`: sites, lots, kits, users and randomization lists from files. Each file is loaded whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from allocation.access.accounts_file import load_users
+from allocation.access.actors import Actor
+from allocation.access.signing import sign
+from allocation.commands.inbound_files import read_kits, read_list, read_lots, read_sites
+from allocation.commands.kits import load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    GenerateListRequest,
+    activate_list,
+    activation_content,
+    generate_randomization_list,
+    upload_list,
+)
+from allocation.commands.service import Act, Service, utc_now
+from allocation.commands.sites import open_sites
+from allocation.errors import NotPermitted
+from allocation.ledger.database import open_database
+from allocation.ledger_cli import As, AsJson, Study
+from allocation.terminal import acting, show, the_study
+
+app = typer.Typer(
+    no_args_is_help=True, help="Load sites, lots, kits, users and randomization lists from files."
+)
+
+File = Annotated[
+    Path, typer.Argument(help="A CSV file in UTF-8.", exists=True, dir_okay=False, show_default=False)
+]
+
+
+@app.command()
+def sites(file: File, study: Study = None, actor: As = None, as_json: AsJson = False) -> None:
+    """Open the sites of a file. Columns: site_id, and if needed name, country, depot_id, timezone, profile."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    act = Act(acting(database, actor))
+    answer = open_sites(Service(database), act, study_id, read_sites(file.read_bytes()))
+    show(answer, as_json, f"{study_id}: {answer['sites']} sites opened")
+
+
+@app.command()
+def lots(file: File, study: Study = None, actor: As = None, as_json: AsJson = False) -> None:
+    """Load lots. Columns: lot_id, kit_type, expiry_date, and if needed manufactured_on, released_for (DEU;FRA), status."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    answer = load_lots(
+        Service(database), Act(acting(database, actor)), study_id, read_lots(file.read_bytes())
+    )
+    show(answer, as_json, f"{study_id}: {answer['lots']} lots loaded")
+
+
+@app.command()
+def kits(
+    file: File,
+    depot: Annotated[str, typer.Option("--depot", help="The depot that holds them.")],
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load a packager's list of kits. Columns: kit_number, kit_type, lot_id, and if needed pick_sequence."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    request = read_kits(file.read_bytes(), depot)
+    answer = load_kits(Service(database), Act(acting(database, actor)), study_id, request)
+    show(answer, as_json, f"{study_id}: {answer['kits']} kits loaded at {depot}")
+
+
+@app.command()
+def users(file: File, actor: As = None, as_json: AsJson = False) -> None:
+    """Load accounts and roles. Columns: username, display_name, password, role, study_id, scope_kind, scope_key."""
+    database = open_database()
+    loaded = load_users(database, acting(database, actor), file.read_bytes(), utc_now)
+    lines = [f"{len(loaded.created)} accounts created, {loaded.granted} roles granted"]
+    lines += [
+        f"  first password of {name}: {password}" for name, password in loaded.generated_passwords.items()
+    ]
+    answer = {
+        "created": list(loaded.created),
+        "granted": loaded.granted,
+        "generated_passwords": loaded.generated_passwords,
+    }
+    show(answer, as_json, "\n".join(lines))
+
+
+@app.command("list")
+def randomization_list(
+    list_id: Annotated[str, typer.Argument(help="The id of the list.", show_default=False)],
+    event: Annotated[str, typer.Option("--event", help="The randomization event of the protocol.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="The statistician's list (CSV).", exists=True, dir_okay=False, show_default=False
+        ),
+    ] = None,
+    generate: Annotated[
+        int | None,
+        typer.Option(
+            "--generate",
+            help="Generate permuted blocks instead, with this many entries a stratum.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="The seed to generate from (default: drawn).", min=0, show_default=False),
+    ] = None,
+    activate: Annotated[
+        bool, typer.Option("--activate", help="Activate it, signed by the account of --as.")
+    ] = False,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a master randomization list, or generate one. Columns: stratum, sequence, randomization_number, arm, holder, block."""
+    if (file is None) == (generate is None):
+        raise typer.BadParameter("give --file, or --generate", param_hint="--file")
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    who = acting(database, actor)
+    service = Service(database)
+    if file is not None:
+        answer = upload_list(service, Act(who), study_id, read_list(file.read_bytes(), list_id, event))
+    else:
+        request = GenerateListRequest(
+            list_id=list_id, event=event, entries_per_stratum=generate or 1, seed=seed
+        )
+        answer = generate_randomization_list(service, Act(who), study_id, request)
+    if activate:
+        answer |= _activated(service, who, actor, study_id, answer["list_id"], answer["sha256"])
+    show(
+        answer,
+        as_json,
+        f"{study_id}: list {list_id} is {answer['state']}, {answer['entries']} entries, sha256 {answer['sha256']}",
+    )
+
+
+def _activated(
+    service: Service, who: Actor, username: str | None, study_id: str, list_id: str, sha256: str
+) -> dict[str, str]:
+    if username is None:
+        raise NotPermitted(
+            "an activation is signed by a person",
+            field="--as",
+            fix="name the statistician's account with --as",
+        )
+    password = typer.prompt(f"Password of {username}, to sign: {ACTIVATION}", hide_input=True)
+    content = activation_content(list_id, sha256)
+    signature = sign(
+        service.database, who, password, ACTIVATION, content, utc_now, role="unblinded_statistician"
+    )
+    done: dict[str, str] = activate_list(
+        service, Act(who, signature=signature), study_id, ActivateListRequest(list_id=list_id)
+    )
+    return done
