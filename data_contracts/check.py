@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from data_contracts.errors import ContractCheckError, ContractViolated
-from data_contracts.registry import Contract, contract
-from data_contracts.rule import Frames, Rule, Severity
+from data_contracts.registry import Contract, contract, datasets
+from data_contracts.rule import Frames, Rule, Severity, type_fits
 from data_contracts.suite import suite_of
 
 if TYPE_CHECKING:
@@ -100,10 +100,16 @@ def check(
         agreed.prepare(dataset, frame),
         {name: agreed.prepare(name, other) for name, other in (others or {}).items()},
     )
-    not_evaluated = {rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared))}
+    mistyped = {name: _mistyped(name, other) for name, other in prepared.others.items()}
+    own = _mistyped(dataset, prepared.own)
+    not_evaluated = {
+        rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared, own, mistyped))
+    }
     rules = [rule for rule in agreed.rules if rule.rule_id not in not_evaluated]
     about_columns = [rule for rule in rules if rule.kind in ("present", "order")]
-    about_rows = [rule for rule in rules if rule.kind not in ("present", "order")]
+    about_rows = [
+        rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)
+    ]
     failures = [
         *_column_failures(dataset, about_columns, frame),
         *_row_failures(dataset, about_rows, _with_masks(prepared, about_rows), keys),
@@ -123,29 +129,58 @@ def _present_keys(agreed: Contract, frame: pl.DataFrame, asked: Sequence[str] | 
     return [name for name in (asked or agreed.keys) if name in frame.columns]
 
 
-def _obstacle(rule: Rule, prepared: Frames) -> str | None:
+def _mistyped(dataset: str, frame: pl.DataFrame) -> set[str]:
+    """The columns of the frame that are of another type than its contract says."""
+    if dataset not in datasets():
+        return set()
+    types = {
+        rule.columns[0]: rule.arguments["type"] for rule in contract(dataset).rules if rule.kind == "typed"
+    }
+    return {name for name, have in frame.schema.items() if name in types and not type_fits(have, types[name])}
+
+
+def _obstacle(
+    rule: Rule, prepared: Frames, mistyped: set[str], mistyped_elsewhere: Mapping[str, set[str]]
+) -> str | None:
     """Why the rule cannot be judged on these frames; None where it can."""
     if rule.kind in ("present", "order"):
         return None
     for column in rule.columns:
         if column not in prepared.own.columns:
             return f"no column {column}"
+        if column in mistyped and rule.kind != "typed":
+            return f"{column} is of the wrong type"
     for name, columns in rule.needs:
         if name not in prepared.others:
             return f"needs the frame of {name}"
         for column in columns:
             if column not in prepared.others[name].columns:
                 return f"needs the column {column} of {name}"
+            if column in mistyped_elsewhere[name]:
+                return f"{column} of {name} is of the wrong type"
     return None
 
 
+def _vacuous(rule: Rule, frame: pl.DataFrame) -> bool:
+    """Whether the rule speaks only of the values of one column that the frame does not have (a permissible variable): it holds."""
+    return (
+        len(rule.columns) == 1
+        and rule.columns[0] not in frame.columns
+        and rule.kind not in ("filled", "contains")
+    )
+
+
 def _with_masks(prepared: Frames, rules: Iterable[Rule]) -> pl.DataFrame:
-    masks = {}
+    """The frame with a column of truth values for each rule that Great Expectations cannot state by itself."""
+    masks: dict[str, pl.Series] = {}
     for rule in rules:
+        if rule.kind == "typed":
+            fits = type_fits(prepared.own.schema[rule.columns[0]], rule.arguments["type"])
+            masks[rule.derived_column] = pl.repeat(fits, prepared.own.height, dtype=pl.Boolean, eager=True)
         if rule.mask is None:
             continue
-        made = rule.mask(prepared)
         try:
+            made = rule.mask(prepared)
             truth = prepared.own.select(made).to_series() if isinstance(made, pl.Expr) else made
         except pl.exceptions.PolarsError as error:
             raise ContractCheckError(f"rule {rule.rule_id} could not be computed: {error}") from error
@@ -177,8 +212,9 @@ def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> li
 
 
 def _row_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]) -> list[Failure]:
-    read = {column for rule in rules for column in rule.columns if rule.mask is None}
-    read |= set(keys) | {rule.derived_column for rule in rules if rule.mask is not None}
+    read = set(keys)
+    for rule in rules:
+        read |= {rule.derived_column} if rule.kind in ("holds", "typed") else set(rule.columns)
     failures = []
     for rule, result in _validate(dataset, rules, frame.select(n for n in frame.columns if n in read), keys):
         found = result.result.get("partial_unexpected_index_list") or []

@@ -15,8 +15,19 @@ import polars as pl
 
 Severity = Literal["critical", "warning", "info"]
 Kind = Literal[
-    "present", "filled", "member", "at_most", "matches", "between", "unique", "holds", "order", "contains"
+    "present",
+    "filled",
+    "member",
+    "at_most",
+    "matches",
+    "between",
+    "unique",
+    "holds",
+    "order",
+    "contains",
+    "typed",
 ]
+ColumnType = Literal["text", "number", "integer", "date", "moment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,11 @@ def at_most(dataset: str, column: str, length: int, severity: Severity = "critic
     )
 
 
-def matches(dataset: str, column: str, regex: str, text: str, severity: Severity = "critical") -> Rule:
+def matches(
+    dataset: str, column: str, regex: str, text: str, severity: Severity = "critical", slug: str = "pattern"
+) -> Rule:
     """A value matches the regular expression (write it with ^ and $)."""
-    return Rule(f"{dataset}.{column}.pattern", text, "matches", (column,), severity, {"regex": regex})
+    return Rule(f"{dataset}.{column}.{slug}", text, "matches", (column,), severity, {"regex": regex})
 
 
 def between(
@@ -109,6 +122,32 @@ def between(
         (column,),
         severity,
         {"min_value": low, "max_value": high},
+    )
+
+
+def typed(dataset: str, column: str, kind: ColumnType) -> Rule:
+    """The column is of that type; rules that read a column of another type are not judged."""
+    return Rule(
+        f"{dataset}.{column}.type",
+        f"{column} is of type {kind}",
+        "typed",
+        (column,),
+        "critical",
+        {"type": kind},
+    )
+
+
+def type_fits(have: pl.DataType, kind: ColumnType) -> bool:
+    """Whether a polars type is the type of a contract; a column without any value fits every type. A moment is in UTC."""
+    return (
+        have == pl.Null
+        or {
+            "text": have == pl.String,
+            "number": have.is_numeric(),
+            "integer": have.is_integer(),
+            "date": have == pl.Date,
+            "moment": isinstance(have, pl.Datetime) and have.time_zone == "UTC",
+        }[kind]
     )
 
 

@@ -18,7 +18,7 @@ def expectation_for(rule: Rule) -> Any:
 
     # The expectation's own classes check the severity as an enum of the same words.
     said: dict[str, Any] = {"meta": {"rule": rule.rule_id}, "notes": rule.text, "severity": rule.severity}
-    if rule.kind == "holds":
+    if rule.kind in ("holds", "typed"):
         return gxe.ExpectColumnValuesToBeInSet(column=rule.derived_column, value_set=[True], **said)
     if rule.kind == "unique":
         if len(rule.columns) == 1:

@@ -14,6 +14,7 @@ import polars as pl
 
 from data_contracts.joins import found_in, looked_up
 from data_contracts.rule import (
+    ColumnType,
     Frames,
     Rule,
     between,
@@ -23,11 +24,12 @@ from data_contracts.rule import (
     member,
     ordered_columns,
     present,
+    typed,
     unique,
 )
 
 # Column -> (type, required): text, date, moment or integer.
-COLUMNS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
+COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
     "sites": {
         "study_id": ("text", True),
         "site_id": ("text", True),
@@ -295,25 +297,8 @@ def _column_rules(name: str) -> list[Rule]:
         rules.append(present(name, column))
         if required:
             rules.append(filled(name, column))
-        rules.append(_typed(name, column, kind))
+        rules.append(typed(name, column, kind))
     return [*rules, unique(name, KEYS[name])]
-
-
-def _typed(name: str, column: str, kind: str) -> Rule:
-    def mask(frames: Frames) -> pl.Series:
-        have = frames.own.schema[column]
-        right = (
-            have == pl.Null
-            or {
-                "text": have == pl.String,
-                "date": have == pl.Date,
-                "moment": isinstance(have, pl.Datetime) and have.time_zone == "UTC",
-                "integer": have.is_integer(),
-            }[kind]
-        )
-        return pl.repeat(right, frames.own.height, dtype=pl.Boolean, eager=True)
-
-    return holds(name, f"{column}.type", [column], f"{column} is of type {kind}", mask)
 
 
 def _possible_state(name: str, status: str, place_kind: str) -> Rule:

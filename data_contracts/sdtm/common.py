@@ -9,7 +9,18 @@ import polars as pl
 
 from data_contracts import standard
 from data_contracts.joins import found_in, looked_up
-from data_contracts.rule import Frames, Rule, filled, holds, matches, member, ordered_columns, present, unique
+from data_contracts.rule import (
+    Frames,
+    Rule,
+    filled,
+    holds,
+    matches,
+    member,
+    ordered_columns,
+    present,
+    typed,
+    unique,
+)
 from data_contracts.sdtm.dates import DURATION, is_iso_moment, not_before, study_day
 
 # Character values: printable ASCII, and 200 bytes, the width of a SAS transport column.
@@ -73,7 +84,7 @@ def _variable_rules(name: str, variable: standard.Variable) -> Iterator[Rule]:
         yield present(name, variable.name)  # CORE-000334
     if variable.core == "Req":
         yield filled(name, variable.name)
-    yield _right_type(name, variable)
+    yield typed(name, variable.name, "text" if variable.type == "Char" else "number")
     if len(variable.codelists) == 1:
         codes = standard.codelist(variable.codelists[0])
         yield member(
@@ -114,21 +125,12 @@ def _variable_rules(name: str, variable: standard.Variable) -> Iterator[Rule]:
         )
 
 
-def _right_type(name: str, variable: standard.Variable) -> Rule:
-    def mask(frames: Frames) -> pl.Series:
-        kind = frames.own.schema[variable.name]
-        right = kind == pl.Null or (kind == pl.String if variable.type == "Char" else kind.is_numeric())
-        return pl.repeat(right, frames.own.height, dtype=pl.Boolean, eager=True)
-
-    words = {"Char": "text", "Num": "a number"}[variable.type]
-    return holds(name, f"{variable.name}.type", [variable.name], f"{variable.name} is {words}", mask)
-
-
 def _one_study(name: str) -> Rule:
     def mask(frames: Frames) -> pl.Series:
         studies = frames.own["STUDYID"]
-        usual = studies.value_counts(sort=True)["STUDYID"].first() if studies.len() else None
-        return studies == usual
+        if studies.null_count() == studies.len():
+            return studies.is_null()
+        return studies == studies.drop_nulls().value_counts(sort=True)["STUDYID"][0]
 
     return holds(name, "one-study", ["STUDYID"], "all rows belong to one study", mask)
 

@@ -199,7 +199,7 @@ def _person_rules() -> list[Rule]:
             "AGE and AGEU are filled together",
             pl.col("AGE").is_null() == pl.col("AGEU").is_null(),
         ),
-        matches("DM", "COUNTRY", r"^[A-Z]{3}$", "COUNTRY is a three-letter ISO 3166-1 code"),
+        matches("DM", "COUNTRY", r"^[A-Z]{3}$", "COUNTRY is a three-letter ISO 3166-1 code", slug="iso-3166"),
         holds(
             "DM",
             "DTHFL.yes-or-empty",

@@ -147,6 +147,7 @@ def supplemental_qualifiers() -> list[Rule]:
             "QNAM",
             r"^[A-Z_][A-Z0-9_]{0,7}$",
             "QNAM could be a variable's name: letters, digits, _, at most 8",
+            slug="variable-name",
         ),
         at_most("SUPPDM", "QLABEL", 40),
     ]

@@ -21,14 +21,16 @@ from pipelines.sdtm.conform import Conformed
 
 VERSION = "1.1.0"
 SOURCE_SYSTEM = "OpenRTSM"
-_DATE = r"^\d{4}-\d{2}-\d{2}$"
-_DATETIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$"
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
+    "decimal": (str,),
     "date": (str,),
     "datetime": (str,),
+    "time": (str,),
+    "URI": (str,),
     "integer": (int,),
     "float": (int, float),
+    "double": (int, float),
     "boolean": (bool,),
 }
 
@@ -144,13 +146,8 @@ def _data_type(dataset: str, name: str, values: pl.Series) -> str:
         raise ExportError(
             f"{dataset}.{name} is {values.dtype}: write dates and moments as ISO 8601 text first"
         )
-    known = values.drop_nulls()
-    if not name.upper().endswith(("DTC", "_ON", "_DATE", "_AT")) or known.is_empty():
-        return "string"
-    # A column with a single partial date is text: a reader that trusts "date" would fail on it.
-    if known.str.contains(_DATE).all():
-        return "date"
-    return "datetime" if known.str.contains(_DATETIME).all() else "string"
+    # Dates too are "string": the standard allows partial dates, which a reader that trusts "date" would fail on.
+    return "string"
 
 
 def _rows(dataset: Conformed) -> Iterator[str]:
