@@ -136,7 +136,7 @@ def number_of(quantity: Any) -> float | None:
         return None
     try:
         return float(quantity)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -149,7 +149,7 @@ def element_starts(
         if codes.terms[epoch] in AFTER_TREATMENT:
             element["starts_after_treatment"] = True
             continue
-        first = next((visit["code"] for visit in visits if visit["epoch"] == epoch), None)
+        first = next((visit["code"] for visit in visits if visit.get("epoch") == epoch), None)
         if first is not None:
             element["starts_at_visit"] = first
             document.findings.doubtful(

@@ -67,6 +67,10 @@ def schedule(document: UsdmDocument, codes: CodesById) -> Schedule:
             document.path(timeline), "no activity speaks of dispensing: no visit dispenses"
         )
     found.visits += _early_termination(document, codes, timeline, maker)
+    for place, visit in enumerate(found.visits):
+        if not visit["epoch"]:
+            del visit["epoch"]
+            document.findings.to_fill_in(("visits", place, "epoch"), "the epoch that the visit belongs to")
     found.visits = [{key: visit[key] for key in Visit.model_fields if key in visit} for visit in found.visits]
     return found
 
