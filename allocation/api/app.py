@@ -106,11 +106,11 @@ def _complete_description(app: FastAPI) -> None:
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]
+        refusal = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for operation in (one for path in schema["paths"].values() for one in path.values()):
-            for answer in operation["responses"].values():
-                content = answer.get("content", {})
-                if MEDIA_TYPE in content:
-                    content[MEDIA_TYPE] = content.pop("application/json")
+            for status, answer in operation["responses"].items():
+                if status != "200":
+                    answer["content"] = refusal
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,101 @@
+"""A served trial on each database, and a client for each of its people."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select
+
+from allocation.access import accounts
+from allocation.access.grants import actor_named
+from allocation.access.schema import access_grant, account
+from allocation.access.tokens import issue_token
+from allocation.api.app import create_app
+from allocation.ledger.database import Database, open_database
+from allocation.ledger.schema import PROJECTIONS, ledger_entry
+from tests.api.running_app import ApiClient, served
+from tests.api.trial import AS_IS, PEOPLE, make_people, set_up
+
+
+class MovableClock:
+    """Gives a fixed moment until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **step: float) -> None:
+        self.now += timedelta(**step)
+
+
+@dataclass
+class Trial:
+    """A served trial: its database, its clock, and a client for everyone."""
+
+    database: Database
+    clock: MovableClock
+    clients: dict[str, ApiClient]
+    anonymous: ApiClient
+
+    def state(self) -> dict[str, list[Any]]:
+        """Everything that a refusal must leave as it was: ledger, projections, accounts and grants."""
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(map(repr, connection.execute(select(table))))
+                for table in (ledger_entry, account, access_grant, *PROJECTIONS)
+            }
+
+
+@contextmanager
+def trial_at(url: str, labels: Mapping[str, str] = AS_IS, *, stocked: bool = True) -> Iterator[Trial]:
+    """Serve a trial that is set up under these treatment labels."""
+    clock = MovableClock()
+    database = open_database(url)
+    with ExitStack() as stack:
+        stack.callback(database.dispose)
+        make_people(database, clock)
+        address = stack.enter_context(served(create_app(database, clock)))
+        clients = {}
+        for name in PEOPLE:
+            token = issue_token(database, actor_named(database, name), clock, lasts=timedelta(days=360)).token
+            clients[name] = ApiClient(address, token)
+            stack.callback(clients[name].http.close)
+        anonymous = ApiClient(address)
+        stack.callback(anonymous.http.close)
+        set_up(clients, labels, clock, stocked=stocked)
+        yield Trial(database, clock, clients, anonymous)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """The same argon2 with little work; its true cost has a test in tests/access."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty database for all tests of a module, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        folder: Path = tmp_path_factory.mktemp("trial")
+        yield f"sqlite:///{folder / 'rtsm.db'}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    url = server.fresh_url()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(scope="module")
+def trial(module_url: str) -> Iterator[Trial]:
+    """A trial that the tests of a module share: refusals leave it as it is, and what they do goes on from there."""
+    with trial_at(module_url) as running:
+        yield running
