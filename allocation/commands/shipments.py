@@ -40,6 +40,7 @@ def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[An
     )
     found = transaction.connection.execute(query).first()
     if found is None:
+        transaction.refuse_strangers()
         raise NotFound(
             f"shipment {shipment_id!r} is not known", field="shipment_id", fix="give a shipment of this study"
         )

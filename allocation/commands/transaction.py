@@ -111,7 +111,7 @@ class Transaction:
             _AT_SITE, {"study": self.study_id, "now": self.now, "site": site_id}
         ).first()
         if row is None:
-            self._refuse_blindly()
+            self.refuse_strangers()
             raise NotFound(
                 f"site {site_id!r} is not open in study {self.study_id}", field="site_id", fix="open it first"
             )
@@ -124,7 +124,7 @@ class Transaction:
             _AT_SUBJECT, {"study": self.study_id, "now": self.now, "who": subject_id}
         ).first()
         if row is None:
-            self._refuse_blindly()
+            self.refuse_strangers()
             raise NotFound(
                 f"subject {subject_id!r} is not known in study {self.study_id}",
                 field="subject_id",
@@ -133,7 +133,7 @@ class Transaction:
         self._enter(row, row.site_id, None)
         return row
 
-    def _refuse_blindly(self) -> None:
+    def refuse_strangers(self) -> None:
         """Before saying that something is not there, check that the actor may act anywhere in the study at all."""
         if not self.act.actor.roles_in(self.study_id):
             authorize(self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id)
