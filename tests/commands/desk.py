@@ -1,0 +1,123 @@
+"""A trial at the command level: the small blinded protocol of tests/api/trial.py, stocked, with a clock that tests move."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from allocation.access.actors import SYSTEM_ACTOR
+from allocation.access.signing import Signature, content_hash_of
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    UploadListRequest,
+    activate_list,
+    activation_content,
+    upload_list,
+)
+from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
+from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
+from allocation.commands.service import Act, Service
+from allocation.commands.shipments import (
+    DispatchRequest,
+    ReceiveRequest,
+    dispatch_shipment,
+    receive_shipment,
+)
+from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
+from allocation.ledger.database import Database, open_database
+from allocation.ledger.schema import PROJECTIONS, ledger_entry, ledger_seal
+from allocation.study.protocol import Protocol
+from tests.api.trial import AS_IS, SITES, STUDY, kits, lots, protocol, randomization_list
+
+ACT = Act(SYSTEM_ACTOR)
+
+
+@dataclass
+class Desk:
+    """Everything a test needs to act: `now` is what the service's clock shows."""
+
+    database: Database
+    now: datetime = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    service: Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.service = Service(self.database, lambda: self.now)
+
+    def move(self, **step: float) -> None:
+        self.now += timedelta(**step)
+
+    def state(self) -> dict[str, list[Any]]:
+        """All that a refusal must leave as it was."""
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(map(repr, connection.execute(select(table))))
+                for table in (ledger_entry, ledger_seal, *PROJECTIONS)
+            }
+
+    def signed(self, meaning: str, content: dict[str, Any]) -> Act:
+        """The act with a signature of that content; that signatures need a password is shown in tests/access."""
+        signature = Signature("system", "The operator", "system", self.now, meaning, content_hash_of(content))
+        return Act(SYSTEM_ACTOR, signature=signature)
+
+    def load(self, version: Protocol | None = None) -> None:
+        document = version or Protocol.model_validate(protocol())
+        load_study_version(self.service, ACT, LoadStudyVersionRequest(protocol=document))
+
+    def set_up(self, *, stocked: bool = True, blocks: int = 2, kit_count: int = 60) -> "Desk":
+        """A loaded study with open sites, kits at the depot, an active list and, if asked, stocked sites."""
+        self.load()
+        for site_id in SITES:
+            open_site(self.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
+        load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
+        load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
+        uploaded = UploadListRequest.model_validate(randomization_list(AS_IS, blocks))
+        answer = upload_list(self.service, ACT, STUDY, uploaded)
+        act = self.signed(ACTIVATION, activation_content("ZZMRL", answer["sha256"]))
+        activate_list(self.service, act, STUDY, ActivateListRequest(list_id="ZZMRL"))
+        if stocked:
+            self.resupply()
+        return self
+
+    def resupply(self) -> list[str]:
+        """Run resupply, and bring what was ordered to its sites two days later; gives the shipments."""
+        orders = run_resupply(self.service, ACT, STUDY, RunResupplyRequest())["orders"]
+        shipments = [order["shipment_id"] for order in orders]
+        for shipment_id in shipments:
+            dispatch_shipment(self.service, ACT, STUDY, DispatchRequest(shipment_id=shipment_id))
+        self.move(days=2)
+        for shipment_id in shipments:
+            receive_shipment(self.service, ACT, STUDY, ReceiveRequest(shipment_id=shipment_id))
+        return shipments
+
+    def screened(self, site_id: str = "S01", **more: Any) -> str:
+        request = ScreenRequest(site_id=site_id, sex="F", age=40, factors={"SEVERITY": "MILD"}, **more)
+        subject_id: str = screen(self.service, ACT, STUDY, request)["subject_id"]
+        return subject_id
+
+    def eligible(self, site_id: str = "S01", **more: Any) -> str:
+        subject_id = self.screened(site_id, **more)
+        request = EligibilityRequest(subject_id=subject_id, eligible=True)
+        record_eligibility(self.service, ACT, STUDY, request)
+        return subject_id
+
+    def randomized(self, site_id: str = "S01", **more: Any) -> str:
+        subject_id = self.eligible(site_id, **more)
+        randomize(self.service, ACT, STUDY, RandomizeRequest(subject_id=subject_id))
+        return subject_id
+
+
+@contextmanager
+def desk_at(url: str) -> Iterator[Desk]:
+    """A desk on an empty database, closed at the end."""
+    database = open_database(url)
+    try:
+        yield Desk(database)
+    finally:
+        database.dispose()
