@@ -63,8 +63,11 @@ class PasswordBody(Closed):
 
 
 class TokenBody(Closed):
-    """A token for a program: narrowed to a role, study or site, for at most a year."""
+    """A token for a program: narrowed to a role, study or site, for at most a year. The password is asked for again, so that a
+    token that got into other hands cannot make itself wider or longer.
+    """
 
+    password: SecretStr = Field(max_length=1000, examples=["correct horse battery"])
     days: int = Field(default=30, ge=1, le=366)
     role: str | None = Field(default=None, examples=["site_coordinator"])
     study_id: str | None = Field(default=None, examples=["ORT-301"])
@@ -141,10 +144,13 @@ def me(actor: WhoAsks) -> WhoAnswer:
 
 @router.post("/tokens", summary="Issue a token for a program", responses=responses(401, 422))
 def new_token(body: TokenBody, service: RunningService, actor: WhoAsks) -> TokenAnswer:
-    """A token of one's own account that can do no more than the one that asks for it."""
+    """A token of one's own account that can do no more than it is narrowed to. A wrong password counts toward the lock-out."""
+    identified = actor_for_login(
+        service.database, actor.username, body.password.get_secret_value(), service.clock
+    )
     issued = issue_token(
         service.database,
-        actor,
+        identified,
         service.clock,
         lasts=timedelta(days=body.days),
         role=body.role,
