@@ -33,7 +33,11 @@ def import_usdm_command(
     imported = import_usdm(file)
     drafted = draft_yaml(imported, file.name)
     if out is not None:
-        out.write_text(drafted, encoding="utf-8")
+        try:
+            out.write_text(drafted, encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise typer.BadParameter(f"{out} cannot be written: {reason}", param_hint="--out") from error
     if as_json:
         typer.echo(json.dumps(_as_json(imported, out), indent=2, ensure_ascii=False))
     elif out is None:

@@ -29,6 +29,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.found: list[Finding] = []
+        self._known: set[Finding] = set()
 
     def ignored(self, path: str, message: str) -> None:
         """The document says something that the study file has no place for."""
@@ -43,7 +44,8 @@ class Findings:
         self._add(Finding("to_fill_in", path_text(place), message, place))
 
     def _add(self, finding: Finding) -> None:
-        if finding not in self.found:  # one fact may be asked for by several parts
+        if finding not in self._known:  # one fact may be asked for by several parts
+            self._known.add(finding)
             self.found.append(finding)
 
 
