@@ -44,7 +44,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Cast:
-    """The people of the demo: who acts where. `sign` asks a person to sign (meaning, content) with their password."""
+    """The people of the demo: who acts at which depot and site. `sign` has a person sign (meaning, content) with their password."""
 
     project_manager: Actor
     statistician: Actor
@@ -76,8 +76,9 @@ class ServiceTrial:
 
     def set_up(self) -> None:
         """Load the protocol and put a randomization list into use."""
+        # The statistician loads it: a protocol holds block sizes.
         load_study_version(
-            self.service, Act(self.cast.project_manager), LoadStudyVersionRequest(protocol=self.protocol)
+            self.service, Act(self.cast.statistician), LoadStudyVersionRequest(protocol=self.protocol)
         )
         plan = self.scenario.randomization_list
         for position, event in enumerate(self.protocol.randomization):
@@ -97,9 +98,10 @@ class ServiceTrial:
 
     def open_site(self, site_id: str) -> None:
         """See `simulation.trial.Trial`."""
-        open_site(
+        answer = open_site(
             self.service, Act(self.cast.project_manager), self.study_id, OpenSiteRequest(site_id=site_id)
         )
+        self.depot_of[site_id] = answer["depot_id"]
 
     def load_lot(self, lot: LotPlan, depot_id: str, kits: int, first: bool) -> None:
         """See `simulation.trial.Trial`; kit numbers and pick sequences come from the scenario's seed."""
@@ -210,7 +212,8 @@ class ServiceTrial:
             tracking_number=f"DCL-{shipment_id}",
             expected_on=expected_on,
         )
-        answer = dispatch_shipment(self.service, Act(self.cast.supply_manager), self.study_id, request)
+        desk = self.cast.depots[self.depot_of[shipment_id.rpartition("-")[0]]]
+        answer = dispatch_shipment(self.service, Act(desk), self.study_id, request)
         kits: list[str] = answer["kits"]
         return kits
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import func, select
+
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
+from allocation.ledger.schema import ledger_seal
 from allocation.views.blinded.enrolment import enrolment
 from allocation.views.blinded.events import last_events
 from allocation.views.blinded.overview_models import StudyOverview, StudySummary
@@ -49,6 +52,11 @@ def study_overview(
             ),
             as_of=at.moment,
             last_entry_at=at.last_entry_at,
+            ledger_position=connection.execute(
+                select(func.coalesce(func.max(ledger_seal.c.position), 0)).where(
+                    ledger_seal.c.study_id == study_id
+                )
+            ).scalar_one(),
             enrolment=enrolment(connection, at, seen),
             stock=stock_counts(connection, at, seen),
             shipments_under_way=shipments_under_way(connection, study_id, seen, at.today),

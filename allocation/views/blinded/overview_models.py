@@ -132,11 +132,15 @@ class StudySummary(View):
 
 
 class StudyOverview(View):
-    """A study at a glance, as of `as_of` (UTC), as far as the reader may see it."""
+    """A study at a glance, as of `as_of` (UTC), as far as the reader may see it.
+
+    `ledger_position` is the last sealed position of the study's ledger in the snapshot that was read; 0 before the first.
+    """
 
     study: StudySummary
     as_of: datetime
     last_entry_at: datetime | None
+    ledger_position: int
     enrolment: Enrolment
     stock: tuple[StockCount, ...]
     shipments_under_way: tuple[ShipmentSummary, ...]
