@@ -21,7 +21,7 @@ from allocation.rules.picking import RULE_VERSION, KitCandidate, choose_kits_at_
 from allocation.study.canonical import decimal_text
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.model import Code
-from allocation.study.subject_schedule import dose_level_at
+from allocation.study.subject_schedule import dose_level_at, dose_level_before
 
 CANDIDATES = 32
 """Kits of a type that are read first. They come in the rule's own order, so more are needed only when these are not usable."""
@@ -93,7 +93,8 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         facts = planned_visit_facts(
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
         )
-        level, move = dose_level_at(protocol, row.arm, row.dose_level, visit.code, request.titration)
+        before = dose_level_before(protocol, path, visit.code)
+        level, move = dose_level_at(protocol, row.arm, before, visit.code, request.titration)
         due = kits_due(dispensing_rows(protocol), visit.code, row.arm, level)
         handed, counts = _choose(transaction, row, due.kits)
         after = {
@@ -117,10 +118,9 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             "window": facts["window"],
             "kit_numbers": sorted(numbers),
         }
-        before = {"dose_level": row.dose_level}
         return transaction.append(
             after,
-            before=before,
+            before={"dose_level": row.dose_level},
             answer=answer,
             subject_id=row.subject_id,
             site_id=row.site_id,

@@ -7,6 +7,7 @@ got nothing.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
@@ -27,6 +28,7 @@ from allocation.commands.site_supply import (
     site_situations,
 )
 from allocation.commands.transaction import Transaction, execute, unknown_study
+from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.reader import protocol_in_force
 from allocation.ledger.schema import depot, kit, lot, shipment, site
 from allocation.rules.kit_status import KitStatus, Place
@@ -77,7 +79,9 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
     """
     now = service.clock()
     authorize(act.actor, "resupply.run", study_id)
-    run_id = f"RUN-{now:%Y%m%d-%H%M%S}"
+    # A repeated run has the same id, by its key; two runs without one are two runs, even at the same moment.
+    mark = secrets.token_hex(3) if act.idempotency_key is None else sha256_hex(act.idempotency_key)[:6]
+    run_id = f"RUN-{now:%Y%m%d-%H%M%S}-{mark}"
     base_key = act.idempotency_key or run_id
     expire_kits(
         service,

@@ -30,6 +30,7 @@ _VISITS_AT_SITES = (
         subject_visit.c.visit_code,
         subject_visit.c.status,
         subject_visit.c.visit_date,
+        subject_visit.c.dispensed,
     )
     .join_from(
         subject,
@@ -50,6 +51,7 @@ def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
     """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`."""
     done: dict[str, date] = {}
     missed = set()
+    dispensed = set()
     for visit in visits:
         if visit.visit_code is None:
             continue
@@ -57,6 +59,8 @@ def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
             missed.add(visit.visit_code)
         else:
             done[visit.visit_code] = visit.visit_date
+        if visit.dispensed:
+            dispensed.add(visit.visit_code)
     return SubjectPath(
         subject_id=row.subject_id,
         screened_on=row.screened_on,
@@ -68,6 +72,7 @@ def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
         stratum=row.stratum,
         done=done,
         missed=frozenset(missed),
+        dispensed=frozenset(dispensed),
     )
 
 

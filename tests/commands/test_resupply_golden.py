@@ -1,0 +1,131 @@
+"""The golden vector of rule C (resupply.md), through the service: a site, its subjects, its stock, its order."""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    GenerateListRequest,
+    activate_list,
+    activation_content,
+    generate_randomization_list,
+)
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
+from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.visits import MissVisitRequest, miss_visit
+from allocation.ledger.reader import last_entry
+from allocation.ledger.sealing import seal_pending
+from allocation.ledger.verify import verify_ledger
+from allocation.study.protocol import Protocol
+from tests.api.trial import STUDY, protocol
+from tests.commands.desk import ACT, Desk
+
+STARTED = ((17, False), (17, True), (12, False))
+"""Days since the first kit, and whether the next visit was marked missed: the three are due in 4, 25 and 9 days."""
+
+VISITS = 8
+
+
+def rule_c_protocol(
+    short_window: int, long_window: int, long_window_from: str, seed_quantity: int
+) -> Protocol:
+    """One arm and one kit type; a kit every 21 days; windows without width, so that projected and target date agree."""
+    document: dict[str, Any] = deepcopy(protocol())
+    document["arms"] = [{"code": "ONE", "name": "The arm", "ratio": 1}]
+    document["caps"], document["titration"], document["dose_levels"] = [], [], []
+    document["randomization"] = [{"code": "RAND", "visit": "D0", "block_sizes": [1]}]
+    screening = document["visits"][0]
+    every = {"epoch": "TRT", "dispensing": True}
+    document["visits"] = [screening] + [
+        {"code": f"D{n}", "number": n + 2, "name": f"DOSE {n}", "target_day": 1 + 21 * n, **every}
+        for n in range(VISITS)
+    ]
+    codes = [f"D{n}" for n in range(VISITS)]
+    document["kit_types"] = [
+        {**document["kit_types"][0], "expiry": {"dns_days": 0, "dnc_days": 0, "dnd_days": 0}}
+    ]
+    code = document["kit_types"][0]["code"]
+    document["dispensing"] = [{"visits": codes, "kits": [{"kit_type": code, "quantity": 1}]}]
+    document["supply"] = {
+        "seeding": "on_activation",
+        "parameters": [
+            {
+                "level": "study",
+                "parameters": {
+                    "min_buffer": 1,
+                    "max_buffer": 2,
+                    "short_window": short_window,
+                    "long_window": long_window,
+                    "trigger": "below",
+                    "long_window_from": long_window_from,
+                    "seed_quantity": seed_quantity,
+                },
+            }
+        ],
+    }
+    return Protocol.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("short_window", "long_window", "start", "sai", "order"),
+    [
+        (14, 42, "today", 1, 6),
+        (14, 42, "today", 2, 5),
+        (14, 42, "today", 3, 0),
+        (14, 42, "end_of_short_window", 1, 9),
+        (14, 42, "end_of_short_window", 2, 8),
+        (14, 42, "end_of_short_window", 3, 0),
+        (7, 28, "today", 1, 5),
+        (7, 28, "today", 2, 0),
+        (7, 28, "end_of_short_window", 1, 6),
+        (7, 28, "end_of_short_window", 2, 0),
+    ],
+)
+def test_rule_c_orders_the_golden_quantity(
+    empty_desk: Desk, short_window: int, long_window: int, start: str, sai: int, order: int
+) -> None:
+    document = rule_c_protocol(short_window, long_window, start, seed_quantity=len(STARTED) + sai)
+    desk = _site_with_three_subjects(empty_desk, document)
+    answer = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
+    assert sum(one["kits"] for one in answer["orders"]) == order
+    seal_pending(desk.database)
+    if order:
+        entry = last_entry(desk.database, STUDY, "order_shipment", "S01")
+        assert entry is not None
+        (decision,) = entry.after["record"]["decisions"]
+        assert decision["sai"] == sai
+        assert decision["quantity"] == order
+    again = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
+    assert again["orders"] == [], "a second run orders nothing: what was ordered is in the pipeline"
+    assert verify_ledger(desk.database, STUDY).difference is None
+
+
+def _site_with_three_subjects(desk: Desk, document: Protocol) -> Desk:
+    """A site whose three subjects have had one kit each and are due again in 4, 9 and 25 days."""
+    code = document.kit_types[0].code
+    desk.load(document)
+    open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id="S01"))
+    lots = [{"lot_id": "L1", "kit_type": code, "expiry_date": "2030-01-31"}]
+    load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": lots}))
+    rows = [{"kit_number": f"K{n}", "kit_type": code, "lot_id": "L1"} for n in range(80)]
+    load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate({"depot_id": "D1", "kits": rows}))
+    request = GenerateListRequest(list_id="L", event="RAND", entries_per_stratum=10, seed=1)
+    made = generate_randomization_list(desk.service, ACT, STUDY, request)
+    act = desk.signed(ACTIVATION, activation_content("L", made["sha256"]))
+    activate_list(desk.service, act, STUDY, ActivateListRequest(list_id="L"))
+    desk.resupply()
+    run_on = desk.now + timedelta(days=30)
+    for days_ago, missed in STARTED:
+        desk.now = run_on - timedelta(days=days_ago)
+        who = desk.randomized()
+        dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=who, visit_code="D0"))
+        if missed:
+            miss_visit(desk.service, ACT, STUDY, MissVisitRequest(subject_id=who, visit_code="D1"))
+    desk.now = run_on
+    return desk
