@@ -52,4 +52,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "generate_list": nothing,
     "activate_list": nothing,
     "run_resupply": nothing,
+    # Who may do what is no fact of the trial's data; the ledger itself is the record of it.
+    "grant_role": nothing,
+    "revoke_grant": nothing,
 }
