@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SubjectPath:
-    """How far a subject has come. `done` holds the date of each planned visit that took place, `missed` those marked missed."""
+    """How far a subject has come. `done` holds the date of each planned visit that took place, `missed` those marked missed.
+
+    `dispensed` are the visits at which kits were handed out; `dose_level` is the level of the last of them.
+    """
 
     subject_id: str
     screened_on: date
@@ -34,6 +37,7 @@ class SubjectPath:
     stratum: str | None = None
     done: Mapping[str, date] = field(default_factory=dict)
     missed: frozenset[str] = frozenset()
+    dispensed: frozenset[str] = frozenset()
 
 
 def applies_to(visit: Visit, path: SubjectPath) -> bool:
@@ -107,6 +111,23 @@ def scheduled_dose_level(protocol: Protocol, arm: str, level: str | None, visit_
     return level
 
 
+def dose_level_before(protocol: Protocol, path: SubjectPath, visit_code: str) -> str | None:
+    """The dose level with which a subject comes to a visit, before that visit's own titration.
+
+    It is the level of the last dispensing, moved by the scheduled titrations of the visits since then: the schedule goes on for a
+    subject who missed such a visit or was given nothing there.
+    """
+    level = path.dose_level
+    if path.arm is None:
+        return level
+    number = {visit.code: visit.number for visit in protocol.visits}
+    last = max((number[code] for code in path.dispensed if code in number), default=None)
+    for visit in sorted(protocol.visits, key=lambda visit: visit.number):
+        if (last is None or visit.number > last) and visit.number < number[visit_code]:
+            level = scheduled_dose_level(protocol, path.arm, level, visit.code)
+    return level
+
+
 def dose_level_at(
     protocol: Protocol, arm: str, level: str | None, visit_code: str, asked: DoseMove | None
 ) -> tuple[str | None, DoseMove | None]:
@@ -151,9 +172,10 @@ def planned_dispensings(
     """
     if path.arm is None:
         return ()
-    level = path.dose_level
+    ahead = visits_ahead(protocol, path) if ahead is None else ahead
+    level = dose_level_before(protocol, path, ahead[0][0].code) if ahead else None
     planned = []
-    for visit, window in visits_ahead(protocol, path) if ahead is None else ahead:
+    for visit, window in ahead:
         level = scheduled_dose_level(protocol, path.arm, level, visit.code)
         if visit.dispensing:
             for kit_type, quantity in kits_due(rows, visit.code, path.arm, level).kits:
