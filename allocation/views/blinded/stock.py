@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
@@ -22,15 +36,25 @@ USABLE = (KitStatus.DEPOT_AVAILABLE.value, KitStatus.REQUESTED.value, KitStatus.
 
 def stock_counts(connection: Connection, at: StudyAt, seen: Visible) -> tuple[StockCount, ...]:
     """Kits by place, look and status. Depots and sites are named; kits elsewhere are counted together."""
-    place = case(
-        (kit.c.place_kind.in_((Place.DEPOT.value, Place.SITE.value)), kit.c.place), else_=literal("")
-    ).label("place")
-    group = kit_group(at.protocol)
+    named = kit.c.place_kind.in_((Place.DEPOT.value, Place.SITE.value))
+    ours = (kit.c.study_id == at.study_id, _seen_kits(at, seen))
+    count = func.count().label("kits")
+    # Counted in the order of the index ix_kit_stock; kit types are joined into looks over these few rows only.
+    at_places = (
+        select(kit.c.place_kind, kit.c.place, kit.c.kit_type, kit.c.status, count)
+        .where(*ours, named)
+        .group_by(kit.c.place_kind, kit.c.place, kit.c.kit_type, kit.c.status)
+    )
+    elsewhere = (
+        select(kit.c.place_kind, literal("").label("place"), kit.c.kit_type, kit.c.status, count)
+        .where(*ours, not_(named))
+        .group_by(kit.c.place_kind, kit.c.kit_type, kit.c.status)
+    )
+    counted = union_all(at_places, elsewhere).subquery()
+    group = kit_group(at.protocol, counted.c.kit_type)
+    keys = (counted.c.place_kind, counted.c.place, group, counted.c.status)
     rows = connection.execute(
-        select(kit.c.place_kind, place, group, kit.c.status, func.count().label("kits"))
-        .where(kit.c.study_id == at.study_id, _seen_kits(at, seen))
-        .group_by(kit.c.place_kind, place, group, kit.c.status)
-        .order_by(kit.c.place_kind, place, group, kit.c.status)
+        select(*keys, cast(func.sum(counted.c.kits), Integer).label("kits")).group_by(*keys).order_by(*keys)
     )
     return tuple(StockCount.model_validate(dict(row)) for row in rows.mappings())
 
