@@ -29,10 +29,11 @@ Progress = Callable[[int, int, Tally], None]
 class Twin:
     """One replicate of a scenario. `clock` gives the moment (UTC) that the simulation has reached."""
 
-    def __init__(self, protocol: Protocol, scenario: Scenario, trial: Trial, replicate: int = 0) -> None:
+    trial: Trial
+
+    def __init__(self, protocol: Protocol, scenario: Scenario, replicate: int = 0) -> None:
         self.protocol = protocol
         self.scenario = scenario
-        self.trial = trial
         self.streams = Streams(scenario.seed, replicate)
         self.tally = Tally()
         self.environment = simpy.Environment()
@@ -42,10 +43,6 @@ class Twin:
     def clock(self) -> datetime:
         """The moment that the simulation has reached, to the second."""
         return self._start + timedelta(seconds=round(self.environment.now * 86400))
-
-    def use(self, trial: Trial) -> None:
-        """Act on `trial` (which itself may need this twin's clock, so that it is made after the twin)."""
-        self.trial = trial
 
     def zone(self, site: Site) -> ZoneInfo:
         """The time zone of a site."""
@@ -65,8 +62,14 @@ class Twin:
         at = (moment - self._start).total_seconds() / 86400
         return self.environment.timeout(max(at - self.environment.now, 0.0))
 
-    def run(self, progress: Progress | None = None, pace: Callable[[], None] | None = None) -> Tally:
-        """Play the scenario to its end; gives the tally. `pace` is called after each simulated day, to slow a live show down."""
+    def run(
+        self, trial: Trial, progress: Progress | None = None, pace: Callable[[], None] | None = None
+    ) -> Tally:
+        """Play the scenario on `trial` to its end; gives the tally. `pace` is called after each simulated day, to slow a show down.
+
+        The trial comes last because it may need this twin's clock. A twin runs once.
+        """
+        self.trial = trial
         environment = self.environment
         environment.process(lot_arrivals(self))
         environment.process(resupply_runs(self))
