@@ -52,6 +52,8 @@ def prepared(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(
         pl.when(pl.col(column).str.strip_chars() != "").then(pl.col(column)).alias(column) for column in text
     )
+    # A frame of many small chunks would make every rule slow.
+    frame = frame.rechunk()
     # Decimals become objects in pandas, which compare slowly and not with floats.
     frame = frame.with_columns(pl.selectors.decimal().cast(pl.Float64))
     if name not in standard.dataset_names():

@@ -37,7 +37,7 @@ def conform(name: str, frame: pl.DataFrame, *, ascii_only: bool = True) -> Confo
     ascii_only: refuse characters that a SAS transport file cannot hold. Raises ConformError naming dataset, variable and the
     keys of the first rows concerned; UnknownDatasetError where the standard tables have no such dataset.
     """
-    wanted = standard_dataset(name)
+    wanted, frame = standard_dataset(name), frame.rechunk()
     _refuse_unknown_columns(wanted, frame)
     columns: dict[str, pl.Series] = {}
     for variable in wanted.variables:
