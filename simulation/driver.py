@@ -129,7 +129,7 @@ class ServiceTrial:
         """See `simulation.trial.Trial`."""
         request = ScreenRequest(
             site_id=site_id,
-            sex=person.sex,  # type: ignore[arg-type]  # pydantic checks that it is one of the terms
+            sex=person.sex,
             age=person.age,
             race=person.race,
             ethnic=person.ethnic,

@@ -1,9 +1,10 @@
 """The SimPy twin: sites, subjects, lots, resupply runs and shipments as processes that act on a `Trial`.
 
-Simulation time is in days (floating point) since 00:00 UTC of the scenario's first day, so that it gives the moment of each act
-directly. A site acts in its working hours, 09:00 to 17:00 at the site; the resupply run starts at the protocol's hour in UTC; lots
-arrive at 02:00 UTC. What the protocol decides (windows, doses, what is due) is asked of allocation.study and allocation.rules; what a
-trial decides (kits, arms, orders) of the `Trial`; only what people and lorries do is drawn here, from addressed streams.
+Simulation time is in days (floating point) since 00:00 UTC of the scenario's first day, so that it gives the moment of each
+act directly. A site acts in its working hours, 09:00 to 17:00 at the site; the resupply run starts at the protocol's hour in
+UTC; lots arrive at 02:00 UTC. What the protocol decides (windows, doses, what is due) is asked of allocation.study and
+allocation.rules; what a trial decides (kits, arms, orders) of the `Trial`; only what people and lorries do is drawn here, from
+addressed streams.
 """
 
 from __future__ import annotations
