@@ -85,12 +85,13 @@ def test_an_answer_matches_the_published_description_of_its_route(trial):
                 for status in refusals
             ), (method, path)
             body = operation.get("requestBody")
-            if (
-                body is not None
-                and path.startswith("/studies")
-                and operation["operationId"] != "load_study_version"
-            ):
-                name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+            if body is None or operation["operationId"] == "load_study_version":
+                continue
+            ((media_type, sent),) = body["content"].items()
+            if media_type == "text/csv":
+                assert sent["example"], (method, path)
+            elif path.startswith("/studies"):
+                name = sent["schema"]["$ref"].rsplit("/", 1)[1]
                 assert described["components"]["schemas"][name]["examples"], name
 
 
