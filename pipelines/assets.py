@@ -12,10 +12,10 @@ import polars as pl
 
 from allocation.ledger.database import Database, open_database
 from pipelines.datasets import PRODUCTS, DerivedDataset, Product, datasets_of, derive
-from pipelines.events.frames import EVENT_SCHEMAS, EventFrames, last_entry
+from pipelines.events.frames import EVENT_SCHEMAS, last_entry
 from pipelines.events.reading import read_events
 from pipelines.io_manager import LakeIOManager
-from pipelines.lake import Lake
+from pipelines.lake import Lake, published_events
 from pipelines.sdtm.trial_design import cut_off_date, protocols_in_force
 
 STUDIES = dg.DynamicPartitionsDefinition(name="study")
@@ -57,24 +57,14 @@ def ledger_events(
     context: dg.AssetExecutionContext, ledger: LedgerResource, io_manager: dg.ResourceParam[LakeIOManager]
 ) -> Iterator[dg.Output[pl.DataFrame]]:
     """Sealed ledger entries as typed events: those of the published snapshot, and those sealed since."""
-    known = _published_events(Lake(Path(io_manager.home)), context.partition_key)
+    standing = Lake(Path(io_manager.home)).find_snapshot(context.partition_key, UNBLINDED)
     database = ledger.open()
     try:
-        events = read_events(database, context.partition_key, known)
+        events = read_events(database, context.partition_key, published_events(standing))
     finally:
         database.dispose()
     for name in EVENT_SCHEMAS:
         yield dg.Output(events[name], output_name=name, metadata={"position": last_entry(events)[0]})
-
-
-def _published_events(lake: Lake, study_id: str) -> EventFrames | None:
-    """The events of the published snapshot; None where there is none, or where its frames are of an older form."""
-    snapshot = lake.find_snapshot(study_id, UNBLINDED)
-    if snapshot is None:
-        return None
-    events = snapshot.read_group("events")
-    current = {name: pl.DataFrame(schema=schema).schema for name, schema in EVENT_SCHEMAS.items()}
-    return events if {name: frame.schema for name, frame in events.items()} == current else None
 
 
 def _source_key(product: str, source: str) -> dg.AssetKey:
@@ -130,8 +120,6 @@ def product_assets(product: Product) -> dg.AssetsDefinition:
     ins={name: dg.AssetIn(key=event_key(name), dagster_type=pl.DataFrame) for name in CUT_FRAMES},
     deps=[dataset_key(product, dataset.name) for product in PRODUCTS for dataset in datasets_of(product)]
     + [event_key(name) for name in EVENT_SCHEMAS if name not in CUT_FRAMES],
-    output_required=False,
-    dagster_type=dg.Nothing,
 )
 def snapshot(
     context: dg.AssetExecutionContext,

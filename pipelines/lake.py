@@ -25,6 +25,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import LakeError
+from pipelines.events.frames import EVENT_SCHEMAS, EventFrames
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
@@ -146,6 +147,15 @@ class Lake:
     def drop_staging(self, study_id: str, product: str, run_id: str) -> None:
         """Remove what a run has staged, if anything."""
         shutil.rmtree(self.staging_folder(study_id, product, run_id), ignore_errors=True)
+
+
+def published_events(snapshot: Snapshot | None) -> EventFrames | None:
+    """The event frames of an unblinded snapshot; None without one, or where they are of an older form: the ledger is read anew."""
+    if snapshot is None:
+        return None
+    events = snapshot.read_group("events")
+    forms = {name: pl.Schema(schema) for name, schema in EVENT_SCHEMAS.items()}
+    return events if {name: frame.schema for name, frame in events.items()} == forms else None
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> str:
