@@ -90,6 +90,18 @@ def _doubt_unused(protocol: Protocol, findings: Findings) -> None:
         )
 
 
+def _kinds_of_subject(protocol: Protocol) -> list[SubjectPath]:
+    """A subject of each cohort and stratum that some visit depends on, for the schedules that there are."""
+    cohorts: list[str | None] = [cohort.code for cohort in protocol.cohorts]
+    strata: list[str] = sorted({key for visit in protocol.visits for key in visit.strata})
+    screened_on = _RANDOMIZED_ON - timedelta(days=365)
+    return [
+        SubjectPath("", screened_on, _RANDOMIZED_ON, _RANDOMIZED_ON, cohort=cohort, stratum=stratum)
+        for cohort in cohorts or [None]
+        for stratum in (None, *strata)
+    ]
+
+
 def _doubt_visits(protocol: Protocol, findings: Findings) -> None:
     position = {visit.code: index for index, visit in enumerate(protocol.visits)}
     for index, visit in enumerate(protocol.visits):
@@ -101,11 +113,7 @@ def _doubt_visits(protocol: Protocol, findings: Findings) -> None:
                 "set it to true",
             )
     found: dict[Path, tuple[str, str]] = {}
-    cohorts: list[str | None] = [cohort.code for cohort in protocol.cohorts]
-    for code in cohorts or [None]:
-        subject = SubjectPath(
-            "", _RANDOMIZED_ON - timedelta(days=365), _RANDOMIZED_ON, _RANDOMIZED_ON, cohort=code
-        )
+    for subject in _kinds_of_subject(protocol):
         ahead = [
             (visit, window)
             for visit, window in visits_ahead(protocol, subject)
@@ -228,10 +236,10 @@ def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
 
 def _doubt_time_in_use(protocol: Protocol, findings: Findings) -> None:
     """A kit should stay valid until the next visit at which it can be replaced, or the treatment ends."""
-    subject = SubjectPath("", _RANDOMIZED_ON - timedelta(days=365), _RANDOMIZED_ON, _RANDOMIZED_ON)
-    ahead = visits_ahead(protocol, subject)
     longest: dict[str, tuple[int, str]] = {}
-    for at, (visit, window) in enumerate(ahead):
+    schedules = [visits_ahead(protocol, subject) for subject in _kinds_of_subject(protocol)]
+    for ahead, at in [(schedule, at) for schedule in schedules for at in range(len(schedule))]:
+        visit, window = ahead[at]
         next_ones = [one for one in ahead[at + 1 :] if one[0].dispensing] or ahead[at + 1 : at + 2]
         if not visit.dispensing or not next_ones:
             continue

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")]
 """A short identifier that the ledger, the files and the exports use as a key."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-"""A non-empty text for people."""
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A non-empty text for people. No `max_length` here: pydantic would let it win over the one that a field sets for itself."""
 
 PLACEHOLDER = "TO FILL IN"
 """Stands in a drafted study file at every place that a person must still decide; a file that holds it is not valid yet."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from allocation.study.errors import Problem
@@ -50,21 +52,31 @@ _LIMITS = {
 """pydantic's error type -> the name of the limit in its context, what is wrong, and the fix."""
 
 
+def own_errors(invalid: ValidationError, document: PositionedDocument) -> list[ErrorDetails]:
+    """pydantic's errors without those that only follow: a list is called too short when its items are wrong themselves."""
+    return [
+        error
+        for error in invalid.errors(include_url=False)
+        if error["type"] != "too_short" or document.length(tuple(error["loc"])) < error["ctx"]["min_length"]
+    ]
+
+
 def shape_problems(
-    model: type[BaseModel], errors: Iterable[ErrorDetails], document: PositionedDocument
+    model: type[BaseModel], invalid: ValidationError, document: PositionedDocument
 ) -> list[Problem]:
-    """Explain pydantic's `errors` about `document`, which should have had the shape of `model`."""
+    """Explain what pydantic found in `document`, which should have had the shape of `model`."""
     problems: list[Problem] = []
-    for error in errors:
+    for error in own_errors(invalid, document):
         path: Path = tuple(error["loc"])
+        about_key = path[-1:] == ("[key]",)
+        path = path[:-1] if about_key else path
         cause = error.get("ctx", {}).get("error")
         if isinstance(cause, InconsistentProtocolError):
             problems.extend(inconsistency_problems(cause.found, document))
             continue
-        if error["type"] == "too_short" and document.length(path) >= error["ctx"]["min_length"]:
-            continue  # pydantic does not count the items that are wrong themselves
         value, message, fix = _explain(model, path, error, document)
-        at_key = error["type"] == "extra_forbidden" and path in document.keys
+        value = str(path[-1]) if about_key else value
+        at_key = (about_key or error["type"] == "extra_forbidden") and path in document.keys
         position = document.keys[path] if at_key else document.position(path)
         problems.append(Problem(path_text(path), *position, value, message, fix))
     return problems
@@ -123,9 +135,22 @@ def _pattern(pattern: str) -> tuple[str, str]:
 
 
 def _meaning(model: type[BaseModel], path: Path) -> str:
-    """What the missing field is, for the fix: its description where it has one."""
-    description = _part_at(model, path[:-1]).model_fields[str(path[-1])].description
-    return f"... ({description})" if description else "..."
+    """What to write for a missing field: its description where it has one, else what kind of value it takes."""
+    field = _part_at(model, path[:-1]).model_fields[str(path[-1])]
+    if field.description:
+        return f"... ({field.description})"
+    if get_origin(field.annotation) is tuple:
+        return "(a list)"
+    if _model_in(field.annotation) is not None:
+        return "(a mapping)"
+    words = {
+        int: "(a whole number)",
+        float: "(a number)",
+        Decimal: "(a number)",
+        date: "(a date)",
+        str: "(a text)",
+    }
+    return words.get(field.annotation, "...") if isinstance(field.annotation, type) else "..."
 
 
 def _part_at(model: type[BaseModel], path: Path) -> type[BaseModel]:

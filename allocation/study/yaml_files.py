@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
@@ -27,7 +28,7 @@ from allocation.study.inconsistency import Inconsistency, path_text
 from allocation.study.inconsistency import Path as DocumentPath
 from allocation.study.model import PLACEHOLDER
 from allocation.study.protocol import Protocol
-from allocation.study.shape_problems import inconsistency_problems, shape_problems
+from allocation.study.shape_problems import inconsistency_problems, own_errors, shape_problems
 from allocation.study.yaml_positions import PositionedDocument, read_positions
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -35,6 +36,7 @@ Check = Callable[[Document], Iterable[Inconsistency]]
 """What is wrong with a document beside its shape."""
 
 _LINE_WIDTH = 100
+_SAFE_IN_BRACKETS = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/()=+-]*")
 
 
 def load_protocol(path: Path | str) -> Protocol:
@@ -97,7 +99,7 @@ def parse_document(
     try:
         read = _validate(model, document.data)
     except ValidationError as invalid:
-        found = shape_problems(model, invalid.errors(include_url=False), document)
+        found = shape_problems(model, invalid, document)
         unfilled = {problem.path for problem in problems}
         problems += [problem for problem in found if problem.path not in unfilled]
         problems += _behind_unknown_keys(model, document, invalid)
@@ -125,7 +127,7 @@ def _behind_unknown_keys(
     model: type[BaseModel], document: PositionedDocument, invalid: ValidationError
 ) -> list[Problem]:
     """The problems across parts that would show once the unknown keys were gone, except inside the parts that have one."""
-    errors = invalid.errors(include_url=False)
+    errors = own_errors(invalid, document)
     unknown: list[DocumentPath] = [tuple(one["loc"]) for one in errors if one["type"] == "extra_forbidden"]
     if len(unknown) < len(errors) or any(len(path) == 1 for path in unknown):
         return []
@@ -141,7 +143,7 @@ def _behind_unknown_keys(
         touched = [path_text(path[:-1]) for path in unknown]
         return [
             problem
-            for problem in shape_problems(model, further.errors(include_url=False), document)
+            for problem in shape_problems(model, further, document)
             if not any(
                 problem.path == part or problem.path.startswith((f"{part}.", f"{part}[")) for part in touched
             )
@@ -199,7 +201,10 @@ def _laid_out(value: Any) -> Any:
 
 
 def _is_single(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float, Decimal, date))
+    """A value that may stand inside brackets: ruamel.yaml leaves some texts there unquoted that it cannot read again."""
+    if isinstance(value, str):
+        return _SAFE_IN_BRACKETS.fullmatch(value) is not None
+    return value is None or isinstance(value, (int, float, Decimal, date))
 
 
 def _fits_on_a_line(mapping: CommentedMap) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from math import isfinite
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -20,7 +21,7 @@ from allocation.study.errors import Problem
 from allocation.study.inconsistency import Path, path_text
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]{1,2})?")
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _PLAIN_TAGS = {"null", "bool", "int", "float", "str", "seq", "map", "timestamp"}
 _MAX_DEPTH = 40
 _SHOWN_CHARACTERS = 60
@@ -30,8 +31,8 @@ _SHOWN_CHARACTERS = 60
 class PositionedDocument:
     """`data` is made of dict, list, str, int, float, bool and None. Positions are (line, column), counted from 1.
 
-    `values` has the position of each value, `keys` that of each mapping key, `raw` each scalar as it was written, and `quoted` where
-    quotes were around it.
+    `values` has the position of each value, `keys` that of each mapping key, `raw` each scalar as written, and `quoted` those
+    with quotes around them.
     """
 
     data: Any = None
@@ -144,9 +145,10 @@ class _Walk:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        raw: str = node.value
+        scalar = cast(ScalarNode, node)
+        raw: str = scalar.value
         self.document.raw[path] = raw
-        if node.style in ("'", '"'):
+        if scalar.style in ("'", '"'):
             self.document.quoted.add(path)
         return _scalar(tag, raw)
 
@@ -167,6 +169,10 @@ class _Walk:
                 continue
             self.document.keys[here] = _position(key_node)
             data[key] = self.value(value_node, here)
+            if self.document.raw.get(here) == "" and here not in self.document.quoted:
+                self.document.values[here] = self.document.keys[
+                    here
+                ]  # nothing was written: YAML says the next line
         return data
 
     def _problem(self, path: Path, position: tuple[int, int], value: str, message: str, fix: str) -> None:
@@ -184,6 +190,6 @@ def _scalar(tag: str, raw: str) -> str | int | float | bool | None:
         return raw.lower() == "true"
     if tag == "int" and _INTEGER.fullmatch(raw):
         return int(raw)
-    if tag == "float" and _DECIMAL.fullmatch(raw):
+    if tag == "float" and _DECIMAL.fullmatch(raw) and isfinite(float(raw)):
         return float(raw)
     return raw
