@@ -43,7 +43,7 @@ COMMANDS = {
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "simulate": Mounted("simulation.cli", "Simulate a trial from its protocol and a scenario."),
-    "replay": Mounted("simulation.cli", "Play the records of a real study through the service."),
+    "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),
 }

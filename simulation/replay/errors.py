@@ -1,19 +1,20 @@
 """Errors of the replay of a recorded study.
 
-    ReplayError (RTSMError)
+    ReplayError (SimulationError)
     ├── SourceDataError      a dataset of the recorded study cannot be read: missing, truncated, wrong-typed, duplicated keys
-    └── RecordedStudyError   the datasets are well-formed and contradict each other or the study file
+    ├── RecordedStudyError   the datasets are well-formed and contradict each other or the study file
+    └── PlayRefused          the service refused a fact, or the database holds the study from another source
 
 Messages name the file, the variable and the row (by its key) and say what to do.
 """
 
 from __future__ import annotations
 
-from allocation.errors import RTSMError
+from simulation.errors import SimulationError
 
 
-class ReplayError(RTSMError):
-    """Root of what can go wrong before or after a recorded study is played."""
+class ReplayError(SimulationError):
+    """Root of what can go wrong before, while or after a recorded study is played."""
 
     default_code = "replay-error"
 
@@ -28,3 +29,9 @@ class RecordedStudyError(ReplayError):
     """The records of a subject cannot be put into one story; `field` is the dataset and the subject."""
 
     default_code = "recorded-study"
+
+
+class PlayRefused(ReplayError):
+    """A fact could not be played; `field` is the command and the subject or place."""
+
+    default_code = "play-refused"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from allocation.study.strata import NO_STRATUM
 from simulation.replay.recorded_facts import Randomized, Visited
 from simulation.replay.recorded_study import RecordedStudy
 
@@ -14,10 +15,10 @@ from simulation.replay.recorded_study import RecordedStudy
 class AllocatedEntry:
     """One entry of the rebuilt list, as an uploaded list has it. `sequence` counts from 1 within the holder, a site."""
 
+    subject: str
     holder: str
     stratum: str
     sequence: int
-    block: int
     randomization_number: str
     arm: str
 
@@ -26,7 +27,7 @@ def rebuilt_list(study: RecordedStudy) -> list[AllocatedEntry]:
     """The randomization list that yields the recorded arms: for each site, the arms in the order of its randomizations.
 
     A list held by site needs no other knowledge: the next unused entry of the site is the recorded arm, whatever happens at
-    other sites. The study's real blocks cannot be recovered where dates were shifted by subject, so every site is one block.
+    other sites. The study's real blocks cannot be recovered where dates were shifted by subject, so the list has none.
     Randomization numbers are the site and the sequence: nothing in them tells the arm.
     """
     taken: Counter[str] = Counter()
@@ -36,7 +37,14 @@ def rebuilt_list(study: RecordedStudy) -> list[AllocatedEntry]:
             taken[fact.site] += 1
             sequence = taken[fact.site]
             entries.append(
-                AllocatedEntry(fact.site, "", sequence, 1, f"{fact.site}-{sequence:03d}", fact.arm)
+                AllocatedEntry(
+                    fact.subject,
+                    fact.site,
+                    NO_STRATUM,
+                    sequence,
+                    f"{fact.site}-{sequence:03d}",
+                    fact.arm,
+                )
             )
     return sorted(entries, key=lambda entry: (entry.holder, entry.sequence))
 

@@ -1,0 +1,15 @@
+"""The root of the errors of this package.
+
+SimulationError (RTSMError)
+└── replay.errors.ReplayError   a recorded study cannot be read, played or compared
+"""
+
+from __future__ import annotations
+
+from allocation.errors import RTSMError
+
+
+class SimulationError(RTSMError):
+    """Root of what can go wrong when a simulated or a recorded study is played."""
+
+    default_code = "simulation-error"
