@@ -248,7 +248,7 @@ def set_up(
     clients["statistician"].done(f"{path}/list-activations", {"list_id": "ZZMRL", "signature": signature})
     if not stocked:
         return
-    clients["supply"].done(f"{path}/resupply-runs", {})
+    clients["supply"].done(f"{path}/resupply-runs", {}, key="first-run")
     clock.move(days=1)
     receivers = {"S01": clients["coordinator"], "S02": clients["other.site"]}
     found = clients["supply"].get(f"{path}/shipments", status="requested").json()["shipments"]
