@@ -1,0 +1,74 @@
+"""`rtsm up`: the whole system under one supervisor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from allocation.ledger.database import open_database
+from dashboards.child import Echo
+from dashboards.home import Home
+from dashboards.services import Ports, running_system
+from dashboards.supervisor import Supervisor, stopped_by_signals
+
+_COLOURS = {"api": "cyan", "dashboard": "green", "dagster": "magenta", "daemon": "blue"}
+
+
+@contextmanager
+def supervised_system(home: Home, ports: Ports, console: Console, *, quiet: bool) -> Iterator[Supervisor]:
+    """The running system of a home, started and healthy; on leaving, whatever happened, all of it is stopped.
+
+    SIGINT and SIGTERM set `stopping` of the supervisor. Raises PortTaken, ChildDied, DatabaseUnavailable.
+    """
+    # Once, here: four children at once would race for the migrations.
+    open_database().dispose()
+    console.print(
+        f"Starting the system on {home.folder} (logs: {home.logs})", highlight=False, soft_wrap=True
+    )
+    supervisor = Supervisor(
+        running_system(home, ports),
+        home.logs,
+        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+        echo=_silent if quiet else _echo(console),
+    )
+    with stopped_by_signals(supervisor.stopping), supervisor:
+        supervisor.start()
+        yield supervisor
+
+
+def run_up(ports: Ports, *, quiet: bool) -> None:
+    """Run the system until SIGINT or SIGTERM. Raises HomeInUse, PortTaken, ChildDied."""
+    home, console = Home.here(), Console(stderr=True)
+    with home.held("rtsm up"), supervised_system(home, ports, console, quiet=quiet) as supervisor:
+        if not supervisor.stopping.is_set():
+            show_addresses(console, ports)
+        supervisor.watch()
+
+
+def show_addresses(console: Console, ports: Ports) -> None:
+    """Where everything is, and how to stop it."""
+    for name, address in ports.addresses().items():
+        console.print(f"  {name:<10} [link={address}]{address}[/link]", highlight=False, soft_wrap=True)
+    console.print("Ctrl-C stops everything.", highlight=False)
+
+
+def _silent(_name: str, _line: str) -> None:
+    """The log files have it."""
+
+
+def _echo(console: Console) -> Echo:
+    lock = threading.Lock()
+
+    def echo(name: str, line: str) -> None:
+        with lock:
+            console.print(
+                f"[{_COLOURS.get(name, 'white')}]{name:>9} |[/] {escape(line)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    return echo
