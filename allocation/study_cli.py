@@ -13,14 +13,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from allocation.access.actors import SYSTEM_ACTOR
-from allocation.access.grants import actor_named
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import sign
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
 from allocation.ledger.database import open_database
 from allocation.ledger.reader import protocol_at
+from allocation.ledger_cli import As, AsJson
 from allocation.study.canonical import plain_document, protocol_sha256
 from allocation.study.diff import diff_protocols
 from allocation.study.errors import Problem, ProtocolError
@@ -28,13 +27,14 @@ from allocation.study.protocol import Protocol
 from allocation.study.show import show_protocol
 from allocation.study.usdm_cli import import_usdm_command
 from allocation.study.yaml_files import load_protocol, load_protocol_with_warnings
+from allocation.terminal import acting
+from allocation.terminal import show as print_answer
 
 app = typer.Typer(
     help="Validate, load, show and compare study protocols, or import one from USDM.", no_args_is_help=True
 )
 app.command("import-usdm")(import_usdm_command)
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Source = Annotated[
     str,
     typer.Argument(help="A study file, or a loaded study: ID or ID@VERSION (default: its latest version)."),
@@ -47,7 +47,7 @@ _WIDTH_WITHOUT_TERMINAL = 160
 def validate(
     files: Annotated[list[Path], typer.Argument(help="Study files in YAML.", show_default=False)],
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check study files: every problem with line, path, value and fix. Exit code 1 where one is not valid."""
     results = [_validated(file) for file in files]
@@ -85,7 +85,7 @@ def _problem_values(problem: Problem) -> dict[str, object]:
 
 
 @app.command()
-def show(source: Source, as_json: Json = False) -> None:
+def show(source: Source, as_json: AsJson = False) -> None:
     """Show a protocol as tables: arms, strata, schedule with dispensing, kit types, places, supply parameters. Unblinded."""
     protocol = _protocol(source)
     if as_json:
@@ -96,7 +96,7 @@ def show(source: Source, as_json: Json = False) -> None:
 
 
 @app.command()
-def diff(old: Source, new: Source, as_json: Json = False) -> None:
+def diff(old: Source, new: Source, as_json: AsJson = False) -> None:
     """Compare two protocols or versions by the names of things: what was added, removed, changed or reordered. Unblinded."""
     changes = diff_protocols(_protocol(old), _protocol(new))
     if as_json:
@@ -116,43 +116,33 @@ def load(
             show_default=False,
         ),
     ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option(help="Load and sign as this user; the password is asked for.", show_default=False),
-    ] = None,
-    password: Annotated[str | None, typer.Option(envvar="RTSM_PASSWORD", hidden=True)] = None,
+    actor: As = None,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
     idempotency_key: Annotated[str | None, typer.Option(hidden=True)] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Load a study file into the database: version 1 of a study, or the version after its latest one.
 
-    A version after the first, and any in production, must be signed: give --user.
+    A version after the first, and any in production, must be signed: give --as, and the password again to sign.
     """
     protocol = load_protocol(file)
     database = open_database()
     service = Service(database)
-    actor, signature = SYSTEM_ACTOR, None
-    if user is not None:
-        actor = actor_named(database, user)
-        role = authorize(actor, COMMAND_PERMISSIONS["load_study_version"], protocol.study.id)
-        secret = password if password is not None else typer.prompt(f"Password of {user}", hide_input=True)
+    who, signature = acting(database, actor), None
+    if actor is not None:
+        role = authorize(who, COMMAND_PERMISSIONS["load_study_version"], protocol.study.id)
+        password = typer.prompt(f"Password of {actor}, to sign: {GO_LIVE}", hide_input=True)
         signature = sign(
-            database, actor, secret, GO_LIVE, version_content(protocol), service.clock, role=role
+            database, who, password, GO_LIVE, version_content(protocol), service.clock, role=role
         )
     answer = load_study_version(
         service,
-        Act(actor, idempotency_key=idempotency_key, reason=reason, signature=signature),
+        Act(who, idempotency_key=idempotency_key, reason=reason, signature=signature),
         LoadStudyVersionRequest(protocol=protocol, effective_at=effective_at),
     )
     database.dispose()
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(
-            f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, "
-            f"sha256 {answer['sha256']}"
-        )
+    text = f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, sha256 {answer['sha256']}"
+    print_answer(answer, as_json, text)
 
 
 def _protocol(source: str) -> Protocol:

@@ -95,6 +95,8 @@ def parse_document(
     problems = list(document.problems)
     if document.data is None and problems:
         raise error(source, problems)
+    if other := _other_kind(model, document.data):
+        raise error(source, [*problems, other])
     problems += _placeholders(document)
     try:
         read = _validate(model, document.data)
@@ -113,6 +115,26 @@ def parse_document(
 def _validate(model: type[Document], data: Any) -> Document:
     # Strict, so that "3" is no number and 1 is no truth value; as JSON, so that a list is a tuple and a text is a date.
     return model.model_validate_json(json.dumps(data), strict=True)
+
+
+def _other_kind(model: type[BaseModel], data: Any) -> Problem | None:
+    """One problem instead of one for each key, for a document of another kind (a scenario where a protocol is wanted)."""
+    required = [name for name, one in model.model_fields.items() if one.is_required()]
+    if not isinstance(data, dict) or not data or any(name in data for name in required[: len(required) // 2]):
+        return None
+    value = (
+        f"a document with the keys {', '.join(list(data)[:4])}, ..."
+        if len(data) > 4
+        else f"a document with {', '.join(data)}"
+    )
+    return Problem(
+        "",
+        1,
+        1,
+        value,
+        f"is no {model.__name__.lower()}",
+        f"a {model.__name__.lower()} has {', '.join(required)}",
+    )
 
 
 def _placeholders(document: PositionedDocument) -> list[Problem]:

@@ -299,3 +299,10 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
 def test_a_missing_section_is_named() -> None:
     found = problems_of(yaml_text(with_changes({"visits": REMOVE})))
     assert [(one.path, one.fix) for one in found] == [("visits", "add visits: (a list)")]
+
+
+def test_a_document_of_another_kind_is_told_in_one_line() -> None:
+    scenario = (REPOSITORY / "studies" / "demo-scenario.yaml").read_text(encoding="utf-8")
+    (problem,) = problems_of(scenario)
+    assert problem.message == "is no protocol"
+    assert "study, arms, randomization" in problem.fix

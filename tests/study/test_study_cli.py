@@ -21,8 +21,8 @@ from tests.study.small_protocol import SMALL, with_changes, yaml_text
 PASSWORD = "a long enough passphrase"
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def run(*arguments: object, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
 
 
 @pytest.fixture
@@ -138,11 +138,11 @@ def test_a_later_version_is_loaded_only_under_the_signature_of_one_who_may(
     create_account(database, SYSTEM_ACTOR, "ann", "Ann Statistician", PASSWORD, utc_now)
     grant_role(database, SYSTEM_ACTOR, "ann", Grant("unblinded_statistician", "S1"), utc_now)
     database.dispose()
-    wrong = run("load", second, "--user", "ann", "--password", "not it at all")
+    wrong = run("load", second, "--as", "ann", typed=f"{PASSWORD}\nnot it at all\n")
     assert isinstance(wrong.exception, SignatureRefused)
-    signed = run("load", second, "--user", "ann", "--password", PASSWORD, "--json")
+    signed = run("load", second, "--as", "ann", "--json", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert signed.exit_code == 0, signed.output
-    assert json.loads(signed.output)["version"] == 2
+    assert json.loads(signed.output[signed.output.index("{") :])["version"] == 2
     assert run("diff", "S1@1", "S1@2").output.splitlines()[1] == "~ visits[V3].window_after: 3 -> 7"
 
 
