@@ -1,7 +1,8 @@
 """A small trial that goes through the real commands, with a subject for each way in which a subject can fare.
 
-Two arms that look alike: A placebo, B active with a scheduled step to dose level L2 at V3. `labels` permutes which arm is which in the
-randomization list and in the kits, so that the same story can be told of a twin study in which only the treatments are exchanged.
+Two arms that look alike: A placebo, B active with a scheduled step to dose level L2 at V3. `labels` permutes which arm is which
+in the randomization list and in the kits, so that the same story can be told of a twin study in which only the treatments are
+exchanged.
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +48,13 @@ def protocol_document() -> dict[str, Any]:
     trt = {"epoch": "TRT", "window_before": 3, "window_after": 3}
     element = {"end_rule": "Next element"}
     return {
-        "study": {"id": STUDY, "title": "A small trial \u2265 1 subject", "version": 1, "phase": "II", "planned_subjects": 8},
+        "study": {
+            "id": STUDY,
+            "title": "A small trial \u2265 1 subject",
+            "version": 1,
+            "phase": "II",
+            "planned_subjects": 8,
+        },
         "arms": [
             {"code": "A", "name": "Placebo", "ratio": 1, "start_dose_level": "L1"},
             {
@@ -71,10 +78,34 @@ def protocol_document() -> dict[str, Any]:
         ],
         "elements": [
             {"code": "SCRN", "name": "Screening", "start_rule": "Consent", **element},
-            {"code": "PBO", "name": "Placebo", "start_rule": "First placebo", "starts_at_visit": "V2", **element},
-            {"code": "LOW", "name": "Active low", "start_rule": "First active", "starts_at_visit": "V2", **element},
-            {"code": "HIGH", "name": "Active high", "start_rule": "First high", "starts_at_visit": "V3", **element},
-            {"code": "FU", "name": "Follow-up", "start_rule": "Last visit", "starts_after_treatment": True, **element},
+            {
+                "code": "PBO",
+                "name": "Placebo",
+                "start_rule": "First placebo",
+                "starts_at_visit": "V2",
+                **element,
+            },
+            {
+                "code": "LOW",
+                "name": "Active low",
+                "start_rule": "First active",
+                "starts_at_visit": "V2",
+                **element,
+            },
+            {
+                "code": "HIGH",
+                "name": "Active high",
+                "start_rule": "First high",
+                "starts_at_visit": "V3",
+                **element,
+            },
+            {
+                "code": "FU",
+                "name": "Follow-up",
+                "start_rule": "Last visit",
+                "starts_after_treatment": True,
+                **element,
+            },
         ],
         "cells": [
             {"arm": arm, "epoch": epoch, "elements": elements, "branch": branch}
@@ -100,7 +131,14 @@ def protocol_document() -> dict[str, Any]:
             {"code": "V3", "number": "3", "name": "WEEK 2", "target_day": 15, "dispensing": True, **trt},
             {"code": "V3T", "number": "3.5", "name": "CALL", "target_day": 22, "contact": "phone", **trt},
             {"code": "V4", "number": "4", "name": "WEEK 4", "target_day": 29, **trt},
-            {"code": "FU1", "number": "5", "name": "FOLLOW-UP", "epoch": "FUP", "anchor": "none", "optional": True},
+            {
+                "code": "FU1",
+                "number": "5",
+                "name": "FOLLOW-UP",
+                "epoch": "FUP",
+                "anchor": "none",
+                "optional": True,
+            },
         ],
         "dose_levels": [
             {"code": "L1", "label": "Step 1", "order": 1},
@@ -108,7 +146,8 @@ def protocol_document() -> dict[str, Any]:
         ],
         "titration": [{"code": "UP", "kind": "scheduled", "arms": ["B"], "visits": ["V3"], "to_level": "L2"}],
         "dispensing": [
-            {"visits": ["V2", "V3"], "arm": arm, "kits": [{"kit_type": f"K{arm}", "quantity": 2}]} for arm in "AB"
+            {"visits": ["V2", "V3"], "arm": arm, "kits": [{"kit_type": f"K{arm}", "quantity": 2}]}
+            for arm in "AB"
         ],
         "exposure": {
             "periods": [{"visit": "V2"}, {"visit": "V3", "offset_days": 1}],
@@ -133,7 +172,10 @@ def protocol_document() -> dict[str, Any]:
         "depots": [{"code": "D1", "name": "Depot", "country": "DEU", "timezone": "Europe/Berlin"}],
         "countries": [{"code": "DEU", "name": "Germany", "depot": "D1", "timezone": "Europe/Berlin"}],
         "lanes": [{"depot": "D1", "country": "DEU", "lead_time_days": 2}],
-        "sites": [{"code": "S1", "name": "Site 1", "country": "DEU"}, {"code": "S2", "name": "Site 2", "country": "DEU"}],
+        "sites": [
+            {"code": "S1", "name": "Site 1", "country": "DEU"},
+            {"code": "S2", "name": "Site 2", "country": "DEU"},
+        ],
         "supply": {
             "parameters": [
                 {
@@ -238,12 +280,16 @@ class SmallTrial:
         """A resupply run whose shipments leave today and arrive the same day; the first kit of the first one is damaged."""
         orders = self.act(run_resupply, RunResupplyRequest())["orders"]
         for order in orders:
-            kits = self.act(dispatch_shipment, DispatchRequest(shipment_id=order["shipment_id"], carrier="C"))["kits"]
+            kits = self.act(
+                dispatch_shipment, DispatchRequest(shipment_id=order["shipment_id"], carrier="C")
+            )["kits"]
             broken = {kits[0]: "damaged"} if order == orders[0] and damaged else {}
             self.act(receive_shipment, ReceiveRequest(shipment_id=order["shipment_id"], dispositions=broken))
 
     def screened(self, subject: str, site: str = "S1") -> None:
-        request = ScreenRequest(site_id=site, subject_id=subject, sex="F", age=40, race="WHITE", ethnic="UNKNOWN")
+        request = ScreenRequest(
+            site_id=site, subject_id=subject, sex="F", age=40, race="WHITE", ethnic="UNKNOWN"
+        )
         self.act(screen, request)
 
     def randomized(self, subject: str) -> None:
@@ -257,7 +303,9 @@ class SmallTrial:
         return numbers
 
     def visited(self, subject: str, visit: str) -> None:
-        self.act(record_visit, VisitRequest(subject_id=subject, visit_code=visit, override_reason="as agreed"))
+        self.act(
+            record_visit, VisitRequest(subject_id=subject, visit_code=visit, override_reason="as agreed")
+        )
 
     def unscheduled(self, subject: str, number: str) -> None:
         self.act(record_visit, VisitRequest(subject_id=subject, visit_number=Decimal(number), epoch="TRT"))

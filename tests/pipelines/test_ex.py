@@ -1,0 +1,102 @@
+"""EX: which periods exist, where each ends, and what is taken in it."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipelines.datasets import product_inputs
+from pipelines.errors import DerivationError
+from pipelines.sdtm.ex import ex
+from pipelines.subject_progress import frames_of, subject_progress
+from tests.pipelines.small_trial import protocol_document
+from tests.pipelines.story import Story, only
+
+PERIOD = ("EXSEQ", "EXTRT", "EXDOSE", "EXSTDTC", "EXENDTC", "EXSTDY", "EXENDY")
+
+
+def _started(arm: str = "B") -> Story:
+    story = Story().screened("1001", "03-03").randomized("1001", "03-10", arm)
+    return story.visited("1001", "V2", "03-10", "L1")
+
+
+def test_a_period_ends_the_day_before_the_next_and_the_last_with_the_last_dose() -> None:
+    story = _started().visited("1001", "V3", "03-24", "L2").ended("1001", "04-07", last_dose="04-06")
+    assert only(story.dataset("sdtm/ex"), *PERIOD) == [
+        (1, "ACTIVE", 10.0, "2026-03-10", "2026-03-24", 1, 15),
+        (2, "ACTIVE", 20.0, "2026-03-25", "2026-04-06", 16, 28),
+    ]
+
+
+def test_records_name_their_visit_dose_form_and_epoch() -> None:
+    (row,) = _started("A").dataset("sdtm/ex")
+    names = ("EXDOSU", "EXDOSTXT", "EXDOSFRM", "EXDOSFRQ", "EXROUTE", "VISITNUM", "VISIT", "VISITDY", "EPOCH")
+    assert only([row], *names) == [("mg", None, "SOLUTION", "QD", "ORAL", 2.0, "BASELINE", 1, "TREATMENT")]
+    assert only([row], "EXTRT", "EXDOSE") == [("PLACEBO", 0.0)]
+
+
+def test_an_early_termination_recorded_as_the_next_visit_starts_no_period() -> None:
+    story = _started().visited("1001", "V3", "03-24").ended("1001", "03-24", "OTHER", last_dose="03-23")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-03-23")]
+
+
+def test_a_period_that_would_start_after_the_last_dose_does_not_exist() -> None:
+    story = _started().visited("1001", "V3", "03-24", "L2").ended("1001", "03-25", "OTHER", last_dose="03-24")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-03-24")]
+
+
+def test_an_unknown_last_dose_leaves_the_last_end_empty() -> None:
+    story = _started().visited("1001", "V3", "03-24", "L2").ended("1001", "04-07", "OTHER")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC", "EXENDY") == [
+        ("2026-03-10", "2026-03-24", 15),
+        ("2026-03-25", None, None),
+    ]
+
+
+def test_the_last_period_of_a_subject_on_study_ends_at_the_cut_off() -> None:
+    assert only(_started().dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-06-30")]
+
+
+def test_a_period_that_starts_after_the_cut_off_has_not_begun() -> None:
+    story = Story(cut_off="03-24").screened("1001", "03-03").randomized("1001", "03-10", "B")
+    story.visited("1001", "V2", "03-10", "L1").visited("1001", "V3", "03-24", "L2")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-03-24")]
+
+
+def test_of_two_periods_that_start_on_one_day_the_later_one_counts() -> None:
+    document = protocol_document()
+    document["exposure"]["periods"] = [{"visit": "V2"}, {"visit": "V3"}]
+    story = Story(document=document).screened("1001", "03-03").randomized("1001", "03-10", "B")
+    story.visited("1001", "V2", "03-10", "L1").visited("1001", "V3", "03-10", "L2")
+    assert only(story.dataset("sdtm/ex"), *PERIOD[:5]) == [(1, "ACTIVE", 20.0, "2026-03-10", "2026-06-30")]
+
+
+def test_a_visit_without_dispensing_may_start_a_period_at_the_level_last_handed_out() -> None:
+    document = protocol_document()
+    document["exposure"]["periods"] = [{"visit": "V2"}, {"visit": "V4", "offset_days": 1}]
+    story = Story(document=document).screened("1001", "03-03").randomized("1001", "03-10", "B")
+    story.visited("1001", "V2", "03-10", "L1").visited("1001", "V3", "03-24", "L2").visited(
+        "1001", "V4", "04-07"
+    )
+    assert only(story.dataset("sdtm/ex"), "EXDOSE", "EXSTDTC", "VISIT") == [
+        (10.0, "2026-03-10", "BASELINE"),
+        (20.0, "2026-04-08", "WEEK 4"),
+    ]
+
+
+def test_no_kits_no_exposure() -> None:
+    story = Story().screened("1001", "03-03").randomized("1001", "03-10", "B").visited("1001", "V2", "03-10")
+    assert story.dataset("sdtm/ex") == []
+
+
+def test_an_arm_without_a_regimen_is_named() -> None:
+    story = (
+        Story()
+        .screened("1001", "03-03")
+        .randomized("1001", "03-10", "B")
+        .visited("1001", "V2", "03-10", "L2")
+    )
+    design, events = product_inputs(story.events(), "unblinded")
+    lacking = replace(design, regimens=tuple(one for one in design.regimens if one.dose_level != "L2"))
+    progress = subject_progress(lacking, **frames_of(events))
+    with pytest.raises(DerivationError, match="arm B, dose level L2, at visit V2"):
+        ex(lacking, visits=events["visits"], progress=progress)
