@@ -27,7 +27,7 @@ lint: $(READY) ## Check style, types, import direction and the house rules
 	$(BIN)/python -m tools.house_rules
 
 bench: $(READY) ## Run every benchmark (ARGS are passed to each)
-	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do \
+	@set -e; for file in $$(grep -l '^if __name__ == .__main__.' benchmarks/*.py); do \
 	  echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS); done
 
 setup: $(READY) ## Make .venv with the locked dependencies
