@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row
 
+from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
-from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
-from allocation.errors import DomainRefusal
-from allocation.ledger.schema import kit, lot
-from allocation.rules.dosing import DoseMove, kits_due
+from allocation.commands.visit_facts import (
+    planned_visit,
+    planned_visit_facts,
+    protocol_hole,
+    refuse_future,
+    refuse_repeat,
+)
+from allocation.errors import DomainRefusal, RuleError
+from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
-from allocation.rules.kit_status import KitStatus, Place
-from allocation.rules.picking import RULE_VERSION, KitCandidate, choose_kits_at_site
+from allocation.rules.picking import RULE_VERSION, choose_kits_at_site
 from allocation.study.canonical import decimal_text
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.model import Code
+from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import dose_level_at, dose_level_before
-
-CANDIDATES = 32
-"""Kits of a type that are read first. They come in the rule's own order, so more are needed only when these are not usable."""
-
-_STOCK = (
-    select(
-        kit.c.kit_number,
-        kit.c.lot_id,
-        kit.c.expiry_date,
-        kit.c.pick_sequence,
-        kit.c.last_dispense_date,
-        lot.c.status,
-        lot.c.released_for,
-    )
-    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-    .where(
-        kit.c.study_id == bindparam("study"),
-        kit.c.place_kind == Place.SITE.value,
-        kit.c.place == bindparam("at_site"),
-        kit.c.kit_type == bindparam("type"),
-        kit.c.status == KitStatus.SITE_AVAILABLE.value,
-    )
-    .order_by(kit.c.expiry_date, kit.c.pick_sequence)
-)
-_FIRST = _STOCK.where(kit.c.last_dispense_date >= bindparam("today")).limit(CANDIDATES)
 
 
 class DispenseRequest(CommandRequest):
@@ -94,8 +74,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
         )
         before = dose_level_before(protocol, path, visit.code)
-        level, move = dose_level_at(protocol, row.arm, before, visit.code, request.titration)
-        due = kits_due(dispensing_rows(protocol), visit.code, row.arm, level)
+        level, move, due = _due(protocol, visit.code, row.arm, before, request.titration)
         handed, counts = _choose(transaction, row, due.kits)
         after = {
             "visit": facts,
@@ -130,6 +109,22 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
     return execute(service, act, study_id, "dispense", request, body)
 
 
+def _due(
+    protocol: Protocol, visit_code: str, arm: str, before: str | None, asked: DoseMove | None
+) -> tuple[str | None, DoseMove | None, DispensingDecision]:
+    """The dose level from this visit on, the investigator's move, and the kits due. Raises TitrationRefused, DomainRefusal.
+
+    A rule that finds a hole in the protocol names the arm and the level, which whoever dispenses may not read: not even as the
+    cause of the refusal, which is therefore raised outside of the handler.
+    """
+    try:
+        level, move = dose_level_at(protocol, arm, before, visit_code, asked)
+        return level, move, kits_due(dispensing_rows(protocol), visit_code, arm, level)
+    except (RuleError, ValueError):
+        pass
+    raise protocol_hole()
+
+
 def _choose(
     transaction: Transaction, row: Row[Any], due: tuple[tuple[str, int], ...]
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -142,14 +137,14 @@ def _choose(
             raise DomainRefusal(
                 "the protocol lacks a kit that is due", code="unknown-kit-type", fix="call the supply manager"
             )
-        keys = {"study": transaction.study_id, "at_site": row.site_id, "type": kit_type}
+        place = (transaction.connection, transaction.study_id, row.site_id, kit_type)
         windows = ExpiryWindows(**defined.expiry.model_dump())
-        rows = transaction.connection.execute(_FIRST, {**keys, "today": transaction.today}).all()
-        candidates = candidates_from(rows, kit_type, row.site_country)
+        rows = first_kits_at_site(*place, transaction.today)
+        candidates = candidates_from(rows, row.site_country)
         decision = choose_kits_at_site(candidates, kit_type, quantity, transaction.today, windows)
         if decision.shortfall:
-            rows = transaction.connection.execute(_STOCK, keys).all()
-            candidates = candidates_from(rows, kit_type, row.site_country)
+            rows = all_kits_at_site(*place)
+            candidates = candidates_from(rows, row.site_country)
             decision = choose_kits_at_site(candidates, kit_type, quantity, transaction.today, windows)
         decision.require_complete()
         for _, reason in decision.not_chosen:
@@ -168,24 +163,3 @@ def _choose(
                 }
             )
     return handed, passed
-
-
-def candidates_from(rows: Any, kit_type: str, country: str) -> list[KitCandidate]:
-    """Rows of stock (kit_number, expiry_date, pick_sequence, lot status and release) as the picking rule takes them."""
-    return [
-        KitCandidate(
-            key=row.kit_number,
-            kit_type=kit_type,
-            available=True,
-            released=row.status == "released" and released_for(row.released_for, country),
-            expiry=row.expiry_date,
-            pick_sequence=row.pick_sequence,
-        )
-        for row in rows
-    ]
-
-
-def released_for(released: str, country: str) -> bool:
-    """Whether a lot's release (JSON list of country codes, or ["*"]) covers `country`."""
-    countries = json.loads(released)
-    return country in countries or "*" in countries

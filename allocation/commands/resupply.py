@@ -13,11 +13,11 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from allocation.access.permissions import authorize
-from allocation.commands.dispensing import released_for
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import (
     SiteAt,
@@ -30,33 +30,9 @@ from allocation.commands.site_supply import (
 from allocation.commands.transaction import Transaction, execute, unknown_study
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.reader import protocol_in_force
-from allocation.ledger.schema import depot, kit, lot, shipment, site
-from allocation.rules.kit_status import KitStatus, Place
+from allocation.ledger.schema import depot, shipment, site
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order
-from allocation.rules.picking import KitCandidate
 from allocation.study.model import Code
-
-MARGIN = 32
-_DEPOT_STOCK: Select[Any] = (
-    select(
-        kit.c.kit_number,
-        kit.c.kit_type,
-        kit.c.expiry_date,
-        kit.c.pick_sequence,
-        lot.c.status,
-        lot.c.released_for,
-    )
-    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-    .where(
-        kit.c.study_id == bindparam("study"),
-        kit.c.place_kind == Place.DEPOT.value,
-        kit.c.place == bindparam("depot"),
-        kit.c.kit_type == bindparam("type"),
-        kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
-        kit.c.last_ship_date >= bindparam("today"),
-    )
-    .order_by(kit.c.expiry_date, kit.c.pick_sequence)
-)
 
 
 class RunResupplyRequest(CommandRequest):
@@ -193,37 +169,16 @@ def _fill(
     supplies = kit_type_supplies(transaction.protocol)
     rows: list[Row[Any]] = []
     for line in need.lines:
-        keys = {
-            "study": transaction.study_id,
-            "depot": at.depot_id,
-            "type": line.kit_type,
-            "today": depot_today,
-        }
+        stock = (transaction.connection, transaction.study_id, at.depot_id, line.kit_type, depot_today)
         # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
-        query = (
-            _DEPOT_STOCK
-            if policy.lot_choice == LotChoice.MIN_SHIPMENTS
-            else _DEPOT_STOCK.limit(2 * line.ordered + MARGIN)
-        )
-        found = transaction.connection.execute(query, keys).all()
-        if (
-            len(found) == 2 * line.ordered + MARGIN
-            and sum(_released(one, at) for one in found) < line.ordered
-        ):
-            found = transaction.connection.execute(_DEPOT_STOCK, keys).all()
+        first = None if policy.lot_choice == LotChoice.MIN_SHIPMENTS else 2 * line.ordered + MARGIN
+        found = kits_at_depot(*stock, first)
+        if len(found) == first and sum(is_released(one, at.country) for one in found) < line.ordered:
+            found = kits_at_depot(*stock)
         rows += found
-    candidates = [
-        KitCandidate(
-            one.kit_number, one.kit_type, True, _released(one, at), one.expiry_date, one.pick_sequence
-        )
-        for one in rows
-    ]
+    candidates = candidates_from(rows, at.country)
     proposal = fill_order(need.lines, candidates, supplies, depot_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
-
-
-def _released(row: Row[Any], at: SiteAt) -> bool:
-    return bool(row.status == "released" and released_for(row.released_for, at.country))
 
 
 def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:

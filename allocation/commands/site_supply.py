@@ -10,8 +10,10 @@ from datetime import date
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
-from allocation.commands.dispensing import released_for
+from allocation.commands.kit_candidates import is_released
 from allocation.commands.subject_paths import paths_at_sites
+from allocation.commands.visit_facts import protocol_hole
+from allocation.errors import RuleError
 from allocation.ledger.schema import kit, lot, shipment, subject
 from allocation.rules.demand import (
     Counted,
@@ -23,6 +25,7 @@ from allocation.rules.demand import (
     demand_status,
     due_visits,
 )
+from allocation.rules.dosing import DispensingRow
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.orders import (
@@ -35,9 +38,11 @@ from allocation.rules.orders import (
     plan_seeding,
 )
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
+from allocation.rules.visits import VisitWindow
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.parameters import EffectiveParameters, effective_parameters
 from allocation.study.protocol import Protocol
+from allocation.study.schedule import Visit
 from allocation.study.subject_schedule import SubjectPath, planned_dispensings, visits_ahead
 
 OPEN_STATUSES = ("requested", "in_transit")
@@ -153,7 +158,7 @@ def site_situations(
     country = {at.site_id: at.country for at in sites}
     stock: dict[str, list[tuple[str, date, bool, int]]] = defaultdict(list)
     for row in connection.execute(_STOCK, keys):
-        released = row.status == "released" and released_for(row.released_for, country[row.place])
+        released = is_released(row, country[row.place])
         stock[row.place].append((row.kit_type, row.expiry_date, released, row.kits))
     pipeline: dict[str, dict[str, int]] = defaultdict(dict)
     statuses = [status for status in OPEN_STATUSES if status in protocol.supply.pipeline_statuses]
@@ -261,8 +266,22 @@ def _demand(
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )
         )
-        planned += planned_dispensings(protocol, rows, path, ahead)
+        planned += _planned(protocol, rows, path, ahead)
     return facts, planned
+
+
+def _planned(
+    protocol: Protocol,
+    rows: tuple[DispensingRow, ...],
+    path: SubjectPath,
+    ahead: list[tuple[Visit, VisitWindow]],
+) -> tuple[PlannedDispensing, ...]:
+    """What the subject is to receive. The rule's own error names its arm, so the refusal is raised outside of the handler."""
+    try:
+        return planned_dispensings(protocol, rows, path, ahead)
+    except (RuleError, ValueError):
+        pass
+    raise protocol_hole()
 
 
 def _skipped_latest(path: SubjectPath, dispensing: list[str]) -> bool:

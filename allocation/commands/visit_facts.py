@@ -26,6 +26,15 @@ def planned_visit(protocol: Protocol, code: str, path: SubjectPath | None = None
     return visit
 
 
+def protocol_hole() -> DomainRefusal:
+    """The refusal where the protocol does not say what a subject is due: neither arm nor dose level may be told."""
+    return DomainRefusal(
+        "the protocol does not say what is due here",
+        code="protocol-hole",
+        fix="nothing was done; `rtsm study validate` tells those who may see it",
+    )
+
+
 def refuse_future(visit_date: date, today: date, field: str = "visit_date") -> None:
     """Raise DomainRefusal for a date after today (the site's date)."""
     if visit_date > today:

@@ -1,0 +1,98 @@
+"""The stock of a kit type at a site or a depot, read in the picking rule's own order and given to it as candidates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, select
+
+from allocation.ledger.schema import kit, lot
+from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.picking import KitCandidate
+
+MARGIN = 32
+"""Kits that are read at first. They come in the rule's own order, so more are needed only when these are not usable."""
+
+
+def _stock(place: Place, status: KitStatus) -> Select[Any]:
+    return (
+        select(
+            kit.c.kit_number,
+            kit.c.kit_type,
+            kit.c.lot_id,
+            kit.c.expiry_date,
+            kit.c.pick_sequence,
+            kit.c.last_dispense_date,
+            lot.c.status,
+            lot.c.released_for,
+        )
+        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+        .where(
+            kit.c.study_id == bindparam("study"),
+            kit.c.place_kind == place.value,
+            kit.c.place == bindparam("at"),
+            kit.c.kit_type == bindparam("type"),
+            kit.c.status == status.value,
+        )
+        .order_by(kit.c.expiry_date, kit.c.pick_sequence)
+    )
+
+
+_AT_SITE = _stock(Place.SITE, KitStatus.SITE_AVAILABLE)
+_FIRST_AT_SITE = _AT_SITE.where(kit.c.last_dispense_date >= bindparam("today")).limit(MARGIN)
+_AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).where(kit.c.last_ship_date >= bindparam("today"))
+
+
+def first_kits_at_site(
+    connection: Connection, study_id: str, site_id: str, kit_type: str, today: date
+) -> Sequence[Row[Any]]:
+    """The first available kits at the site that may be dispensed on `today` (the site's date), at most `MARGIN`."""
+    keys = {"study": study_id, "at": site_id, "type": kit_type, "today": today}
+    return connection.execute(_FIRST_AT_SITE, keys).all()
+
+
+def all_kits_at_site(
+    connection: Connection, study_id: str, site_id: str, kit_type: str
+) -> Sequence[Row[Any]]:
+    """All available kits at the site, also those that may not be dispensed any more."""
+    return connection.execute(_AT_SITE, {"study": study_id, "at": site_id, "type": kit_type}).all()
+
+
+def kits_at_depot(
+    connection: Connection,
+    study_id: str,
+    depot_id: str,
+    kit_type: str,
+    today: date,
+    at_most: int | None = None,
+) -> Sequence[Row[Any]]:
+    """The available kits at the depot that may be shipped on `today` (the depot's date); the first `at_most` of them, or all."""
+    query = _AT_DEPOT if at_most is None else _AT_DEPOT.limit(at_most)
+    keys = {"study": study_id, "at": depot_id, "type": kit_type, "today": today}
+    return connection.execute(query, keys).all()
+
+
+def candidates_from(rows: Iterable[Row[Any]], country: str) -> list[KitCandidate]:
+    """Rows of stock as the picking rule takes them, for use in `country`."""
+    return [
+        KitCandidate(
+            key=row.kit_number,
+            kit_type=row.kit_type,
+            available=True,
+            released=is_released(row, country),
+            expiry=row.expiry_date,
+            pick_sequence=row.pick_sequence,
+        )
+        for row in rows
+    ]
+
+
+def is_released(row: Row[Any], country: str) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`."""
+    if row.status != "released":
+        return False
+    countries = json.loads(row.released_for)
+    return country in countries or "*" in countries
