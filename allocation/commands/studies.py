@@ -15,6 +15,7 @@ from allocation.errors import DomainRefusal, Unsupported
 from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
+from allocation.study.amendment import version_errors
 from allocation.study.canonical import plain_document, protocol_sha256
 from allocation.study.protocol import Protocol
 
@@ -71,7 +72,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
     """Load a protocol version; answers study, version, hash and effective moment.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
-    version does not follow the latest one, Unsupported for what cannot be run.
+    version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
     """
     protocol = request.protocol
     study_id, version = protocol.study.id, protocol.study.version
@@ -99,10 +100,18 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
         effective = request.effective_at or transaction.now
         if version > 1:
-            before_query = select(study_version.c.sha256, study_version.c.effective_at).where(
-                study_version.c.study_id == study_id, study_version.c.version == latest
+            columns = study_version.c
+            before_query = select(columns.sha256, columns.effective_at, columns.protocol_json).where(
+                columns.study_id == study_id, columns.version == latest
             )
             previous = transaction.connection.execute(before_query).one()
+            if errors := version_errors(Protocol.model_validate_json(previous.protocol_json), protocol):
+                raise DomainRefusal(
+                    f"version {version} cannot follow version {latest}: {' | '.join(map(str, errors))}",
+                    code="version-cannot-follow",
+                    field="protocol",
+                    fix="keep what the ledger may already name",
+                )
             if effective < max(previous.effective_at, transaction.now):
                 raise DomainRefusal(
                     f"version {version} would take effect at {moment_text(effective)}, in the past",

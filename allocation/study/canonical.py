@@ -42,10 +42,18 @@ def _plain(value: Any) -> Any:
 
 
 def canonical_json(protocol: BaseModel) -> str:
-    """The protocol as JSON with sorted keys and no white space; `Protocol.model_validate_json` reads it back."""
-    return json.dumps(plain_document(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The protocol as JSON with sorted keys, no white space, ASCII only; `Protocol.model_validate_json` reads it back.
+
+    The format is that of the ledger's own canonical JSON, so that an inspector can hash the document in an exported entry.
+    """
+    return json.dumps(
+        plain_document(protocol), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
 
 
 def protocol_sha256(protocol: BaseModel) -> str:
-    """The SHA-256 of the canonical JSON in UTF-8, as 64 hexadecimal digits: the identity of a version's content."""
+    """The SHA-256 of the canonical JSON, as 64 hexadecimal digits: the identity of a version's content.
+
+    It covers defaults as well. To check a stored version, hash the document as it was stored: a later release may know more keys.
+    """
     return hashlib.sha256(canonical_json(protocol).encode()).hexdigest()

@@ -16,7 +16,7 @@ from allocation.ledger.reader import sealed_entries
 from allocation.study.canonical import protocol_sha256
 from allocation.study.yaml_files import parse_protocol
 from allocation.study_cli import app
-from tests.study.small_protocol import SMALL, with_changes, yaml_text
+from tests.study.small_protocol import REMOVE, SMALL, with_changes, yaml_text
 
 PASSWORD = "a long enough passphrase"
 
@@ -155,3 +155,20 @@ def test_what_is_not_loaded_and_what_is_loaded_twice_is_refused(
     assert isinstance(run("show", "S1@4").exception, NotFound)
     assert run("show", "S1@two").exit_code == 2
     assert run("load").exit_code == 2
+
+
+def test_a_version_that_drops_a_site_is_refused_and_nothing_is_written(
+    small: Path, tmp_path: Path, database_url_in_use: str
+) -> None:
+    assert run("load", small).exit_code == 0
+    database = open_database(database_url_in_use)
+    create_account(database, SYSTEM_ACTOR, "ann", "Ann Statistician", PASSWORD, utc_now)
+    grant_role(database, SYSTEM_ACTOR, "ann", Grant("unblinded_statistician", "S1"), utc_now)
+    shorter = tmp_path / "shorter.yaml"
+    shorter.write_text(yaml_text(with_changes({"study.version": 2, "sites[1]": REMOVE})), encoding="utf-8")
+    refused = run("load", shorter, "--as", "ann", typed=f"{PASSWORD}\n{PASSWORD}\n")
+    assert isinstance(refused.exception, DomainRefusal)
+    assert refused.exception.code == "version-cannot-follow"
+    assert "sites: U1 is missing" in str(refused.exception)
+    assert [entry.command for entry in sealed_entries(database, "S1")] == ["load_study_version", "grant_role"]
+    database.dispose()
