@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from allocation.ledger.database import Database, default_url, open_database
-from allocation.ledger.reader import iter_sealed, last_position, studies
+from allocation.ledger.reader import last_position, studies
 from allocation.ledger.sealing import Sealer, seal_pending
 from allocation.ledger.verify import Verification, verify_ledger
 from allocation.study.canonical import protocol_sha256
 from allocation.study.protocol import Protocol
-from dashboards.dagster_home import prepare_dagster_home
 from dashboards.demo_people import create_people, demo_cast, demo_people
 from dashboards.demo_progress import DemoProgress
 from dashboards.errors import DemoFailed, DemoRefused
@@ -164,30 +163,28 @@ class Demo:
         # Dagster and the libraries of the pipelines take seconds to import; the play does not need them.
         from dagster import DagsterInstance
 
-        from pipelines.exports.publish import export_datasets
+        from pipelines.dagster_home import prepare_dagster_home
+        from pipelines.exports import export_datasets
         from pipelines.refresh import refresh_lake
+        from pipelines.release import release
 
         with self._shown.step("datasets", "Building the datasets and checking their contracts"):
             folder = prepare_dagster_home(self.home.dagster)
             with DagsterInstance.from_config(str(folder)) as instance:
                 made = refresh_lake(self.database, self.home.folder, self.study_id, instance=instance)
         with self._shown.step("exports", f"Exporting them as {', '.join(EXPORT_FORMATS)}"):
+            released = release(self.database, self.home.folder, self.study_id, "blinded")
             export_datasets(
-                {name.upper(): frame for name, frame in made.blinded.read_group("sdtm").items()},
+                released.sdtm,
                 EXPORT_FORMATS,
                 self.home.exports / self.study_id,
                 study_id=self.study_id,
-                created=self._last_moment(),
+                created=released.moment,
                 blinded=True,
-                ledger_position=made.position,
-                operational=made.blinded.read_group("supply"),
+                ledger_position=released.position,
+                operational=released.operational,
             )
         return {name: int(one["rows"]) for name, one in made.blinded.manifest["datasets"].items()}
-
-    def _last_moment(self) -> datetime:
-        """The moment of the last sealed entry: exports of the same ledger are the same bytes."""
-        position = last_position(self.database, self.study_id)
-        return next(iter_sealed(self.database, self.study_id, position - 1)).recorded_at
 
     def complete(self, tally: Tally, verification: Verification, rows: dict[str, int]) -> DemoRecord:
         """Write the record that the demo is complete, with what was made, and give it."""

@@ -37,13 +37,13 @@ def run() -> None:
     keep_over_reload()
     listed = list_studies(database, actor).studies
     if not listed:
-        _who(database, actor, None)
+        _who(database, actor, listed, None)
         st.info("No study is loaded in which you hold a role. `rtsm demo` sets up a demo study.")
         return
     chosen = _study(listed)
     pages = open_pages(database, actor, chosen.study_id)
     page = st.navigation(pages, position="top" if len(pages) > 1 else "hidden")
-    _who(database, actor, chosen)
+    _who(database, actor, listed, chosen)
     page.run()
 
 
@@ -83,27 +83,28 @@ def _is_demo() -> bool:
 
 
 def _study(listed: tuple[StudyListed, ...]) -> StudyListed:
-    """The study that is looked at: chosen where there are several, and kept in the address of the page."""
+    """The study that is looked at: the one in the page's address, else the one that was chosen last, else the first."""
     ids = [one.study_id for one in listed]
-    asked = st.query_params.get("study")
-    if len(ids) == 1:
-        return listed[0]
-    titles = {one.study_id: one.title for one in listed}
-    chosen = st.sidebar.selectbox(
-        "Study",
-        ids,
-        index=ids.index(asked) if asked in ids else 0,
-        format_func=lambda study_id: f"{study_id}: {titles[study_id]}",
-    )
-    st.query_params["study"] = chosen
-    return next(one for one in listed if one.study_id == chosen)
+    asked = st.query_params.get("study", st.session_state.get("study"))
+    chosen = listed[ids.index(asked)] if asked in ids else listed[0]
+    st.session_state["study"] = chosen.study_id
+    return chosen
 
 
-def _who(database: Database, actor: Actor, study: StudyListed | None) -> None:
-    with st.sidebar:
-        st.markdown(f"**{actor.display_name}**")
-        if study is not None:
-            st.caption(", ".join(role.replace("_", " ") for role in study.roles))
+def _who(
+    database: Database, actor: Actor, listed: tuple[StudyListed, ...], chosen: StudyListed | None
+) -> None:
+    """The menu at the top: who is logged in, with which roles, which study, and the way out."""
+    label = actor.display_name if chosen is None else f"{chosen.study_id} · {actor.display_name}"
+    with st.container(key="who"), st.popover(label, icon=":material/person:"):
+        if chosen is not None:
+            st.caption(", ".join(role.replace("_", " ") for role in chosen.roles))
+        if chosen is not None and len(listed) > 1:
+            ids = [one.study_id for one in listed]
+            picked = st.radio("Study", ids, index=ids.index(chosen.study_id))
+            if picked != chosen.study_id:
+                st.query_params["study"] = str(picked)
+                st.rerun()
         if st.button("Log out", width="stretch"):
             log_out(database, actor)
             st.rerun()

@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.datasets import datasets_of
 from pipelines.lake import MANIFEST, Lake
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedDatasets:
-    """The blinded snapshot that stands. `position`: the last ledger position in it; `published_at` is UTC."""
+    """The blinded snapshot that stands. `position`: the last ledger position in it; `published_at` is UTC; `rows` by dataset."""
 
     position: int
     published_at: datetime
     rows: dict[str, int]
+
+
+def described_datasets() -> dict[str, str]:
+    """What each blinded dataset holds, in a line, by its name such as "sdtm/dm"."""
+    return {dataset.name: dataset.description for dataset in datasets_of("blinded")}
 
 
 def published_datasets(home: Path, study_id: str) -> PublishedDatasets | None:

@@ -16,7 +16,7 @@ from allocation.views.blinded.overview import study_overview
 from allocation.views.blinded.overview_models import StudyOverview
 from dashboards.blinded.datasets import show_datasets
 from dashboards.blinded.overview import show_overview
-from dashboards.freshness import PublishedDatasets, published_datasets
+from dashboards.freshness import PublishedDatasets, described_datasets, published_datasets
 from dashboards.look import count_of, moment, number
 from dashboards.session import current_actor
 
@@ -101,4 +101,4 @@ def _datasets(database: Database, actor: Actor, study_id: str) -> None:
             "The datasets of this study have not been built yet. Dagster builds them soon after the first entry."
         )
     else:
-        show_datasets(datasets.rows, datasets.position, datasets.published_at)
+        show_datasets(datasets.rows, described_datasets(), datasets.position, datasets.published_at)

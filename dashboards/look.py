@@ -38,8 +38,12 @@ STATUS_WORDS: Final = {
 }
 """Kit status -> the word that people read. Available kits are so at their place."""
 
+PAST_LAST_DAY: Final = "Past last day of dispensing"
+"""Kits that the books have as available, but that may no more be dispensed."""
+
 STATUS_COLOURS: Final = {
     "Available": RANDOMIZED,
+    PAST_LAST_DAY: "#d9856d",
     "Reserved for shipment": "#7fb2db",
     "In transit": "#e0a030",
     "With subjects": SCREENED,
@@ -72,8 +76,9 @@ STYLE: Final = f"""
 .rtsm-empty {{ color: {MUTED}; padding: 0.9rem 0.2rem; }}
 .rtsm-as-of {{ color: {MUTED}; font-size: 0.92rem; }}
 .rtsm-as-of b {{ color: {INK}; font-weight: 600; }}
+.st-key-who {{ position: fixed; top: 0.55rem; right: 1.2rem; z-index: 1000000; width: auto; }}
 .rtsm-title {{ color: {INK}; font-size: 1.55rem; font-weight: 650; line-height: 1.25; }}
-.rtsm-subtitle {{ color: {MUTED}; font-size: 0.95rem; line-height: 1.35; max-width: 62rem; }}
+.rtsm-subtitle {{ color: {MUTED}; font-size: 0.95rem; line-height: 1.35; max-width: 80rem; }}
 </style>
 """
 

@@ -41,4 +41,11 @@ def application() -> st.App:
 
 def serve(host: str, port: int) -> None:
     """Serve the dashboards until told to stop (SIGINT, SIGTERM)."""
-    uvicorn.run(application(), host=host, port=port, access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(
+        application(),
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dashboards.child import ChildSpec, answers
-from dashboards.dagster_home import prepare_dagster_home
 from dashboards.home import Home
 from dashboards.ports import LOOPBACK
+from pipelines.dagster_home import prepare_dagster_home
 
 WORKSPACE: Final = Path(__file__).resolve().parent.parent / "workspace.yaml"
 _DAEMONS = {"query": "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"}

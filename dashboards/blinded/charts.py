@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
 
@@ -14,6 +15,7 @@ from dashboards.look import (
     INK,
     MUTED,
     PAPER,
+    PAST_LAST_DAY,
     PLAN,
     PLAN_FILL,
     RANDOMIZED,
@@ -72,14 +74,37 @@ def cumulated(days: Sequence[DayCount], today: date) -> tuple[list[date], list[i
     return moments, totals
 
 
-def country_bars(overview: StudyOverview) -> go.Figure:
-    """Randomized subjects by country (narrow bars) over the country's plan (wide pale bars), the largest plan on top."""
-    countries = sorted(overview.enrolment.countries, key=lambda one: (one.planned_subjects, one.name))
-    names = [one.name for one in countries]
-    figure = go.Figure(layout=chart_layout(max(140, 34 + 29 * len(countries))))
+@dataclass(frozen=True, slots=True)
+class AgainstPlan:
+    """A country or a site: its name, and its randomized and planned subjects."""
+
+    name: str
+    randomized: int
+    planned: int
+
+
+def against_plan(overview: StudyOverview, *, whole_study: bool) -> list[AgainstPlan]:
+    """The countries of the whole study; for a reader of a part of it the sites, since a country's plan is not theirs."""
+    if whole_study:
+        found = [
+            AgainstPlan(one.name, one.counts.randomized, one.planned_subjects)
+            for one in overview.enrolment.countries
+        ]
+    else:
+        found = [
+            AgainstPlan(f"{one.name} ({one.site_id})", one.counts.randomized, one.planned_subjects)
+            for one in overview.enrolment.sites
+        ]
+    return sorted(found, key=lambda one: (-one.planned, one.name))
+
+
+def plan_bars(parts: Sequence[AgainstPlan]) -> go.Figure:
+    """Randomized subjects (narrow bars) over the plan (wide pale bars), the first on top."""
+    names = [one.name for one in parts]
+    figure = go.Figure(layout=chart_layout(34 + 29 * max(len(parts), 3)))
     figure.add_bar(
         y=names,
-        x=[one.planned_subjects for one in countries],
+        x=[one.planned for one in parts],
         orientation="h",
         name="Planned",
         width=0.78,
@@ -88,39 +113,40 @@ def country_bars(overview: StudyOverview) -> go.Figure:
     )
     figure.add_bar(
         y=names,
-        x=[one.counts.randomized for one in countries],
+        x=[one.randomized for one in parts],
         orientation="h",
         name="Randomized",
         width=0.42,
         marker={"color": RANDOMIZED},
         hovertemplate="%{y}: %{x:,d} randomized<extra></extra>",
     )
-    for one in countries:
+    for one in parts:
         figure.add_annotation(
             y=one.name,
-            x=max(one.planned_subjects, one.counts.randomized),
-            text=f"{number(one.counts.randomized)} / {number(one.planned_subjects)}",
+            x=max(one.planned, one.randomized),
+            text=f"{number(one.randomized)} / {number(one.planned)}",
             xanchor="left",
             xshift=5,
             showarrow=False,
             font={"size": 13, "color": INK},
         )
     figure.update_layout(barmode="overlay")
-    furthest = max((max(one.planned_subjects, one.counts.randomized) for one in countries), default=1)
+    furthest = max((max(one.planned, one.randomized) for one in parts), default=1)
     figure.update_xaxes(visible=False, range=[0, max(furthest, 1) * 1.18])
-    figure.update_yaxes(showgrid=False, tickfont={"color": INK})
+    figure.update_yaxes(showgrid=False, tickfont={"color": INK}, autorange="reversed")
     return figure
 
 
+SUPPLY_CHAIN = {"depot": "Depot {place}", "transit": "In transit", "site": "Sites"}
+"""Where kits wait or travel -> what a row of the chart is called; every site is part of one row."""
+
+
 def stock_bars(overview: StudyOverview, kit_group: str | None) -> go.Figure:
-    """Kits by place, stacked by status; of one look, or with None of all. Sites are shown as one place."""
-    kits: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for one in overview.stock:
-        if kit_group is None or one.kit_group == kit_group:
-            kits[place_name(one.place_kind, one.place)][STATUS_WORDS[one.status]] += one.kits
-    places = sorted(kits, key=_order_of_place, reverse=True)
+    """Kits at depots, in transit and at sites, stacked by status; of one look, or with None of all."""
+    kits = stock_by_place(overview, kit_group)
+    places = list(reversed(kits))
     most = max((sum(statuses.values()) for statuses in kits.values()), default=0)
-    figure = go.Figure(layout=chart_layout(max(170, 66 + 36 * len(places))))
+    figure = go.Figure(layout=chart_layout(66 + 42 * max(len(places), 2)))
     for status, colour in STATUS_COLOURS.items():
         counts = [kits[place].get(status, 0) for place in places]
         if not any(counts):
@@ -134,42 +160,57 @@ def stock_bars(overview: StudyOverview, kit_group: str | None) -> go.Figure:
             text=[number(count) if count > most * LEAST_SHARE_FOR_TEXT else "" for count in counts],
             textposition="inside",
             insidetextanchor="middle",
-            textfont={"color": PAPER if _is_dark(colour) else INK},
+            textangle=0,
+            textfont={"color": PAPER if _is_dark(colour) else INK, "size": 13},
             hovertemplate=f"%{{y}}: %{{x:,d}} {status.lower()}<extra></extra>",
         )
     for place in places:
-        figure.add_annotation(
-            y=place,
-            x=sum(kits[place].values()),
-            text=number(sum(kits[place].values())),
-            xanchor="left",
-            xshift=5,
-            showarrow=False,
-            font={"size": 13, "color": MUTED},
-        )
-    figure.update_layout(barmode="stack", bargap=0.35)
+        counted = [count for count in kits[place].values() if count]
+        total = sum(counted)
+        # A bar of one part that has its number inside needs no second one.
+        if len(counted) != 1 or total <= most * LEAST_SHARE_FOR_TEXT:
+            figure.add_annotation(
+                y=place,
+                x=total,
+                text=number(total),
+                xanchor="left",
+                xshift=5,
+                showarrow=False,
+                font={"size": 13, "color": MUTED},
+            )
+    figure.update_layout(barmode="stack", bargap=0.35, legend_traceorder="normal")
     figure.update_xaxes(visible=False, range=[0, max(most, 1) * 1.1])
     figure.update_yaxes(showgrid=False, tickfont={"color": INK})
     return figure
 
 
-def place_name(place_kind: str, place: str) -> str:
-    """What a row of the stock is called; every site is part of one row."""
-    named = {
-        "depot": f"Depot {place}",
-        "transit": "In transit",
-        "site": "Sites",
-        "subject": "With subjects",
-        "returned": "Returned",
-        "destroyed": "Destroyed",
-        "lost": "Lost",
-    }
-    return named[place_kind]
+def stock_by_place(overview: StudyOverview, kit_group: str | None) -> dict[str, dict[str, int]]:
+    """Kits in the supply chain: row of the chart -> word of the status -> kits, depots first; of one look, or with None of all."""
+    kits: dict[str, dict[str, int]] = {}
+    for kind, name in SUPPLY_CHAIN.items():
+        for one in overview.stock:
+            if one.place_kind == kind and kit_group in (None, one.kit_group):
+                row = kits.setdefault(name.format(place=one.place), defaultdict(int))
+                row[STATUS_WORDS[one.status]] += one.kits
+    for expiring in overview.expiries_ahead:
+        if expiring.days_left < 0 and kit_group in (None, expiring.kit_group):
+            row = kits[SUPPLY_CHAIN[expiring.place_kind].format(place=expiring.place)]
+            # What may no more be dispensed is of no use, whatever its status says.
+            past = min(expiring.kits, row["Available"])
+            row["Available"] -= past
+            row[PAST_LAST_DAY] += past
+    return kits
 
 
-def _order_of_place(name: str) -> tuple[int, str]:
-    order = ("Depot", "In transit", "Sites", "With subjects", "Returned", "Lost", "Destroyed")
-    return next(index for index, start in enumerate(order) if name.startswith(start)), name
+def stock_elsewhere(overview: StudyOverview, kit_group: str | None) -> str:
+    """In words, the kits that have left the supply chain: with subjects, returned, lost, destroyed."""
+    kits: dict[str, int] = defaultdict(int)
+    for one in overview.stock:
+        if one.place_kind not in SUPPLY_CHAIN and kit_group in (None, one.kit_group):
+            kits[STATUS_WORDS[one.status].lower()] += one.kits
+    return ", ".join(
+        f"{number(count)} {status}" for status, count in sorted(kits.items(), key=lambda one: -one[1])
+    )
 
 
 def _is_dark(colour: str) -> bool:

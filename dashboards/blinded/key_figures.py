@@ -23,15 +23,12 @@ class KeyFigure:
 
 def key_figures(overview: StudyOverview, *, whole_study: bool) -> tuple[KeyFigure, ...]:
     """The figures of what the reader may see; the plan is compared only where that is the `whole_study`."""
-    return (
-        _randomized(overview, whole_study),
-        _screened(overview),
-        _on_study(overview),
-        _sites(overview),
-        _stock_at_sites(overview),
-        _under_way(overview),
-        _expiring(overview),
+    of_subjects = (
+        (_randomized(overview, whole_study), _screened(overview), _on_study(overview), _sites(overview))
+        if overview.enrolment.sites
+        else ()  # a depot's reader sees no site
     )
+    return (*of_subjects, _stock(overview, whole_study), _under_way(overview), _expiring(overview))
 
 
 def _randomized(overview: StudyOverview, whole_study: bool) -> KeyFigure:
@@ -60,7 +57,7 @@ def _screened(overview: StudyOverview) -> KeyFigure:
     return KeyFigure(
         "Screened",
         number(total.screened),
-        f"{share(total.screen_failed, decided)} failed screening",
+        f"{share(total.screen_failed, decided)} failed screening" if decided else "none decided yet",
         explained=f"{number(total.screen_failed)} of {number(decided)} whose screening has ended; "
         f"{number(total.in_screening)} are in screening.",
     )
@@ -89,22 +86,22 @@ def _sites(overview: StudyOverview) -> KeyFigure:
     return KeyFigure(f"Sites open of {number(len(sites))}", number(len(opened)), note)
 
 
-def _stock_at_sites(overview: StudyOverview) -> KeyFigure:
-    def usable(place_kind: str, status: str) -> int:
-        there = _kits(
-            one.kits for one in overview.stock if (one.place_kind, one.status) == (place_kind, status)
-        )
-        passed = _kits(
-            one.kits for one in overview.expiries_ahead if one.place_kind == place_kind and one.days_left < 0
-        )
-        return max(there - passed, 0)
+def _stock(overview: StudyOverview, whole_study: bool) -> KeyFigure:
+    at_sites = _usable(overview, "site", "site_available")
+    at_depots = _usable(overview, "depot", "depot_available")
+    explained = "Available, and not past the last day on which they may be dispensed."
+    if not overview.enrolment.sites:
+        return KeyFigure("Kits ready at depots", number(at_depots), "to be shipped", explained=explained)
+    note = f"{number(at_depots)} at depots" if whole_study else "to be dispensed"
+    return KeyFigure("Kits ready at sites", number(at_sites), note, explained=explained)
 
-    return KeyFigure(
-        "Kits ready at sites",
-        number(usable("site", "site_available")),
-        f"{number(usable('depot', 'depot_available'))} at depots",
-        explained="Available, and not past the last day on which they may be dispensed.",
+
+def _usable(overview: StudyOverview, place_kind: str, status: str) -> int:
+    there = _kits(one.kits for one in overview.stock if (one.place_kind, one.status) == (place_kind, status))
+    passed = _kits(
+        one.kits for one in overview.expiries_ahead if one.place_kind == place_kind and one.days_left < 0
     )
+    return max(there - passed, 0)
 
 
 def _under_way(overview: StudyOverview) -> KeyFigure:
@@ -118,12 +115,13 @@ def _under_way(overview: StudyOverview) -> KeyFigure:
 
 def _expiring(overview: StudyOverview) -> KeyFigure:
     ahead = [one for one in overview.expiries_ahead if one.days_left >= 0]
-    note = f"next on {day(ahead[0].last_dispense_date)}" if ahead else "none"
+    passed = _kits(one.kits for one in overview.expiries_ahead if one.days_left < 0)
+    explained = "Usable kits whose last day of dispensing lies in the next 90 days."
+    label, value = "Expiring in 90 days", number(_kits(one.kits for one in ahead))
+    if passed:
+        return KeyFigure(label, value, f"{number(passed)} past it", "alert", explained)
     return KeyFigure(
-        "Expiring in 90 days",
-        number(_kits(one.kits for one in ahead)),
-        note,
-        explained="Usable kits whose last day of dispensing lies in the next 90 days.",
+        label, value, f"next on {day(ahead[0].last_dispense_date)}" if ahead else "none", explained=explained
     )
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from allocation.views.blinded.overview_models import StudyOverview
-from dashboards.blinded.charts import country_bars, enrolment_curve, stock_bars
+from dashboards.blinded.charts import against_plan, enrolment_curve, plan_bars, stock_bars, stock_elsewhere
 from dashboards.blinded.key_figures import key_figures
 from dashboards.blinded.overview_tables import events_table, expiries_table, shipments_table, site_rows
 from dashboards.look import CHART_CONFIG, count_of, number
@@ -62,15 +62,15 @@ def _enrolment(overview: StudyOverview, whole_study: bool) -> None:
                 alt=f"{count_of(total.screened, 'subject')} screened and {number(total.randomized)} randomized over time",
             )
     with right:
-        st.subheader("Randomized by country", anchor=False)
+        st.subheader("Randomized by country" if whole_study else "Randomized by site", anchor=False)
+        parts = against_plan(overview, whole_study=whole_study)
         st.plotly_chart(
-            country_bars(overview),
+            plan_bars(parts),
             config=CHART_CONFIG,
             theme=None,
-            key="country_bars",
+            key="plan_bars",
             alt="; ".join(
-                f"{one.name} {number(one.counts.randomized)} of {number(one.planned_subjects)} planned"
-                for one in overview.enrolment.countries
+                f"{one.name} {number(one.randomized)} of {number(one.planned)} planned" for one in parts
             ),
         )
 
@@ -90,8 +90,10 @@ def _supply(overview: StudyOverview) -> None:
                 key="stock_bars",
                 alt=f"{count_of(sum(one.kits for one in overview.stock), 'kit')} by place and status",
             )
+            if elsewhere := stock_elsewhere(overview, kit_group):
+                st.caption(f"Elsewhere: {elsewhere}.")
     with right:
-        st.subheader("Expiries in the next 90 days", anchor=False)
+        st.subheader("Expiries ahead, 90 days", anchor=False)
         st.html(expiries_table(overview))
 
 
@@ -108,7 +110,7 @@ def _chosen_look(overview: StudyOverview) -> str | None:
 def _sites(overview: StudyOverview) -> None:
     st.subheader("Sites", anchor=False)
     frame = pl.DataFrame(site_rows(overview))
-    most = max(1.0, max((share for share in frame["Randomized of plan"] if share is not None), default=1.0))
+    most = max((share for share in frame["Randomized of plan"] if share is not None), default=0)
     st.dataframe(
         frame,
         hide_index=True,
@@ -119,7 +121,7 @@ def _sites(overview: StudyOverview) -> None:
             "Site": st.column_config.TextColumn(pinned=True, width="small"),
             "Opened": st.column_config.DateColumn(format="YYYY-MM-DD"),
             "Randomized of plan": st.column_config.ProgressColumn(
-                format="percent", min_value=0.0, max_value=most
+                format="%d%%", min_value=0, max_value=max(most, 100)
             ),
         },
     )

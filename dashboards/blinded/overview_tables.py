@@ -21,10 +21,9 @@ def shipments_table(overview: StudyOverview) -> str:
         Column("From"),
         Column("To"),
         Column("Kits", numbers=True),
-        Column("Requested"),
         Column("Dispatched"),
         Column("Expected"),
-        Column("Carrier and tracking"),
+        Column("Tracking"),
     ]
 
     def status(one: ShipmentSummary) -> Cell:
@@ -39,10 +38,9 @@ def shipments_table(overview: StudyOverview) -> str:
             one.depot_id,
             f"{one.site_id}, {one.country}",
             number(one.kits),
-            day(one.requested_on),
             day(one.dispatched_on),
             day(one.expected_on),
-            " ".join(part for part in (one.carrier, one.tracking_number) if part),
+            one.tracking_number or one.carrier or "",
         ]
         for one in sorted(overview.shipments_under_way, key=lambda one: not one.late)
     ]
@@ -50,13 +48,14 @@ def shipments_table(overview: StudyOverview) -> str:
 
 
 def expiries_table(overview: StudyOverview) -> str:
-    """Usable kits that may soon no more be dispensed, the soonest first, as HTML; what has passed is marked."""
+    """Usable kits that may soon no more be dispensed, the soonest first, and then those whose day has passed, as HTML."""
+    looks = {one.kit_group for one in overview.stock}
     columns = [
         Column("Last day of dispensing"),
         Column("Left"),
         Column("Place"),
         Column("Kits", numbers=True),
-        Column("Look", long=True),
+        *([Column("Look", long=True)] if len(looks) > 1 else []),
     ]
 
     def left(one: ExpiringKits) -> Cell:
@@ -70,9 +69,9 @@ def expiries_table(overview: StudyOverview) -> str:
             left(one),
             f"{'Depot' if one.place_kind == 'depot' else 'Site'} {one.place}",
             number(one.kits),
-            Marked(one.kit_group, "muted"),
+            *([Marked(one.kit_group, "muted")] if len(looks) > 1 else []),
         ]
-        for one in overview.expiries_ahead
+        for one in sorted(overview.expiries_ahead, key=lambda one: one.days_left < 0)
     ]
     return html_table(
         "Expiries ahead", columns, rows, empty="No usable kit expires in the next 90 days.", max_height=340
@@ -87,7 +86,7 @@ def events_table(overview: StudyOverview) -> str:
 
 
 def site_rows(overview: StudyOverview) -> dict[str, list[Any]]:
-    """Enrolment and stock by site, as columns. `Randomized of plan` is a share, 1.0 when the plan is met."""
+    """Enrolment and stock by site, as columns. `Randomized of plan` is in whole percent."""
     ready: dict[str, int] = defaultdict(int)
     for one in overview.stock:
         if one.place_kind == "site" and one.status == "site_available":
@@ -104,7 +103,8 @@ def site_rows(overview: StudyOverview) -> dict[str, list[Any]]:
         "Planned": [one.planned_subjects for one in sites],
         "Randomized": [one.counts.randomized for one in sites],
         "Randomized of plan": [
-            one.counts.randomized / one.planned_subjects if one.planned_subjects else None for one in sites
+            round(100 * one.counts.randomized / one.planned_subjects) if one.planned_subjects else None
+            for one in sites
         ],
         "Screened": [one.counts.screened for one in sites],
         "Screen failures": [one.counts.screen_failed for one in sites],
