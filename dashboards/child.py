@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -31,7 +32,8 @@ class ChildSpec:
     """What to run and how to tell that it works.
 
     `port`: where it listens on 127.0.0.1 (None: nowhere), and `port_option` the option that moves it. `healthy` is asked again and
-    again until it is True. `ready_line` is shown then. `patience_seconds`: how long it may take to come up.
+    again until it is True. `ready_line` is shown then. `patience_seconds`: how long it may take to come up. Of its output the
+    lines that are `worth_showing` go to the terminal; the log file has all.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ChildSpec:
     port_option: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     patience_seconds: float = 120.0
+    worth_showing: Callable[[str], bool] = bool
 
 
 class Child:
@@ -126,11 +129,12 @@ class Child:
     def _read(self, output: IO[str]) -> None:
         with output, self.log_file.open("a", encoding="utf-8") as log:
             for line in output:
-                text = line.rstrip("\n")
+                text = _COLOUR.sub("", line.rstrip("\n"))
                 self._last.append(text)
                 log.write(text + "\n")
                 log.flush()
-                self._echo(self.spec.name, text)
+                if self.spec.worth_showing(text):
+                    self._echo(self.spec.name, text)
 
 
 def _session(process: psutil.Process) -> int | None:
@@ -150,6 +154,8 @@ def answers(url: str, *, expected: Callable[[Any], bool] | None = None, body: ob
     except (OSError, ValueError):  # not up yet, or not what we think it is
         return False
 
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # A proxy that the environment names is for the world outside, not for this machine.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

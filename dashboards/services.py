@@ -85,6 +85,7 @@ def _dagster_web(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
         ],
         healthy=lambda: answers(health, expected=lambda body: "dagster_version" in body),
         ready_line=f"http://{LOOPBACK}:{ports.dagster}",
+        worth_showing=_is_no_chatter,
         port=ports.dagster,
         port_option="--dagster-port",
         environment=common,
@@ -99,8 +100,14 @@ def _dagster_daemon(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
         command=[*_program("dagster-daemon", "dagster._daemon"), "run", *_code_location()],
         healthy=lambda: answers(ask, body=_DAEMONS, expected=_daemons_are_healthy),
         ready_line="follows the ledger and rebuilds the datasets",
+        worth_showing=_is_no_chatter,
         environment=common,
     )
+
+
+def _is_no_chatter(line: str) -> bool:
+    """Whether Dagster wrote the line for people: it tells of every tick of a sensor, and of every step of a run."""
+    return bool(line) and " - INFO - " not in line and " - DEBUG - " not in line
 
 
 def _daemons_are_healthy(body: Any) -> bool:
