@@ -35,6 +35,9 @@ app = typer.Typer()
 replay = typer.Typer(help="Play the records of a real study through the service.", no_args_is_help=True)
 app.add_typer(replay, name="replay")
 
+INTERRUPTED = 130
+"""The exit code of a command that was stopped with Ctrl-C, as shells have it."""
+
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -104,8 +107,12 @@ def _play(database: Database, plan: ReplayPlan, rehearsal: bool) -> Played:
     if rehearsal and not has_begun(database, plan):
         with _progress("rehearsing") as report:
             rehearse(plan, report)
-    with _progress("playing") as report:
-        return Player(database, plan, report).play()
+    try:
+        with _progress("playing") as report:
+            return Player(database, plan, report).play()
+    except KeyboardInterrupt:
+        typer.echo("rtsm: cut off; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

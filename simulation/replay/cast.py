@@ -16,7 +16,7 @@ from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
 from allocation.access.grants import actor_named, grant_role
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import Signature, sign
-from allocation.commands.service import Clock, utc_now
+from allocation.commands.service import Clock
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from simulation.replay.steps import PROJECT_MANAGER, STATISTICIAN, SUPPLY_MANAGER, Seat
@@ -33,10 +33,11 @@ LONGEST_USERNAME = 64
 class Cast:
     """The actors of one replay by their seats."""
 
-    def __init__(self, database: Database, study_id: str) -> None:
-        """Nobody is there yet; `enrol` gives the seats their accounts."""
+    def __init__(self, database: Database, study_id: str, clock: Clock) -> None:
+        """Nobody is there yet; `enrol` gives the seats their accounts, on the date that the replay's clock shows."""
         self._database = database
         self._study_id = study_id
+        self._clock = clock
         self._actors: dict[Seat, Actor] = {}
 
     def enrol(self, seats: Iterable[Seat], *, signers_only: bool = False) -> None:
@@ -59,24 +60,22 @@ class Cast:
                     username,
                     self._title(seat),
                     secrets.token_urlsafe(32),
-                    utc_now,
+                    self._clock,
                 )
-            grant_role(self._database, SYSTEM_ACTOR, username, self._grant(seat), utc_now)
+            grant_role(self._database, SYSTEM_ACTOR, username, self._grant(seat), self._clock)
             self._actors[seat] = actor_named(self._database, username)
 
     def actor(self, seat: Seat) -> Actor:
         """Who sits there."""
         return self._actors[seat]
 
-    def sign(
-        self, seat: Seat, command: str, meaning: str, content: dict[str, Any], clock: Clock
-    ) -> Signature:
+    def sign(self, seat: Seat, command: str, meaning: str, content: dict[str, Any]) -> Signature:
         """Sign `content` for `command` with the account's password, which is set anew for it."""
         actor = self._actors[seat]
         password = secrets.token_urlsafe(32)
-        set_password(self._database, SYSTEM_ACTOR, actor.username, password, utc_now)
+        set_password(self._database, SYSTEM_ACTOR, actor.username, password, self._clock)
         role = authorize(actor, COMMAND_PERMISSIONS[command], self._study_id)
-        return sign(self._database, actor, password, meaning, content, clock, role=role)
+        return sign(self._database, actor, password, meaning, content, self._clock, role=role)
 
     def username(self, seat: Seat) -> str:
         """The login name of a seat: `replay.STUDY.DUTY`, or with the site in place of the duty; cut by a hash where too long."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from allocation.study.protocol import Protocol
 from simulation.replay.errors import RecordedStudyError
-from simulation.replay.recorded_facts import RecordedFact, Screened, Visited
+from simulation.replay.recorded_facts import RecordedFact, Screened
 from simulation.replay.recorded_study import RecordedStudy
 from simulation.replay.sdtm_reader import exact_decimal
 
@@ -30,7 +28,6 @@ def check_fit(study: RecordedStudy, protocol: Protocol) -> None:
     _check_design(study, protocol)
     for fact in study.facts:
         _check_subject(fact, protocol)
-    _check_visits(study.facts)
 
 
 def _check_randomization(protocol: Protocol) -> None:
@@ -76,19 +73,3 @@ def _check_subject(fact: RecordedFact, protocol: Protocol) -> None:
         )
     if fact.age_unit != "YEARS":
         raise _misfit(f"DM {fact.subject} AGEU", f"is {fact.age_unit}", "give the age in YEARS")
-
-
-def _check_visits(facts: Iterable[RecordedFact]) -> None:
-    """A planned number that comes twice would be refused in the middle of the study."""
-    seen: set[tuple[str, str]] = set()
-    for fact in facts:
-        number = fact.visit_number if isinstance(fact, Screened | Visited) else None
-        if number is None or (isinstance(fact, Visited) and not fact.planned):
-            continue
-        if (fact.subject, number) in seen:
-            raise _misfit(
-                f"SV {fact.subject}",
-                f"has the planned visit {number} twice",
-                "give the repetition a number of its own, as an unscheduled visit",
-            )
-        seen.add((fact.subject, number))

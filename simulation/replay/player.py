@@ -96,7 +96,7 @@ class Player:
         self.study_id = plan.protocol.study.id
         self.moment = plan.begins_at
         self.service = Service(database, lambda: self.moment)
-        self.cast = Cast(database, self.study_id)
+        self.cast = Cast(database, self.study_id, self.service.clock)
         self.played = Played(self.study_id)
         self.known: dict[str, dict[str, Any]] = {}
         self._waiting: list[tuple[datetime, int, Step]] = []
@@ -194,15 +194,16 @@ class Player:
                 act = replace(act, signature=self._signature(step, *signs))
             answer = step.command(self.service, act, self.study_id, step.request)
         except DomainRefusal as refusal:
+            stands = "nothing was written" if self.is_rehearsal else "what was played before stands"
             raise PlayRefused(
-                refusal.message, code=refusal.code, field=step.name, fix=refusal.fix
+                f"{refusal.message}; {stands}", code=refusal.code, field=step.name, fix=refusal.fix
             ) from refusal
         self._check_draw(step, answer)
         self.played.acts[step.kind] += 1
         return answer
 
     def _signature(self, step: Step, meaning: str, content: dict[str, Any]) -> Signature:
-        return self.cast.sign(step.seat, step.kind, meaning, content, self.service.clock)
+        return self.cast.sign(step.seat, step.kind, meaning, content)
 
     def _check_draw(self, step: Step, answer: dict[str, Any]) -> None:
         """A randomization must draw the subject's own entry of the rebuilt list, and so the recorded arm."""

@@ -84,7 +84,9 @@ def load_study_version(
 
 def _uploaded(entries: list[AllocatedEntry]) -> tuple[UploadedEntry, ...]:
     return tuple(
-        UploadedEntry(
+        request_for(
+            UploadedEntry,
+            f"randomization of {entry.subject}",
             line=line,
             holder=entry.holder,
             stratum=entry.stratum,
