@@ -12,13 +12,13 @@ LOOPBACK = "127.0.0.1"
 """Nothing of the system listens anywhere else unless its operator puts a proxy before it."""
 
 
-def require_free(port: int, what: str, option: str) -> None:
-    """Raises PortTaken when `what` could not listen on `port` of this machine; `option` chooses another."""
+def require_free(port: int, what: str, option: str, host: str = LOOPBACK) -> None:
+    """Raises PortTaken when `what` could not listen on `port` of `host`; `option` chooses another port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: a port whose last connections are still closing is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((host, port))
         except OSError as error:
             raise PortTaken(
                 f"port {port} for {what} is taken by {_holder(port)}: stop that, or choose another port with {option} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import streamlit as st
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from allocation.access.tokens import LOGIN_LASTS
+from dashboards.ports import require_free
 from dashboards.session import COOKIE, HANDOVER_PATH, HANDOVERS
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -40,7 +42,10 @@ def application() -> st.App:
 
 
 def serve(host: str, port: int) -> None:
-    """Serve the dashboards until told to stop (SIGINT, SIGTERM)."""
+    """Serve the dashboards until told to stop (SIGINT, SIGTERM). Raises PortTaken."""
+    require_free(port, "the dashboards", "--port", host)
+    # What the pages need takes seconds to import: the first visitor does not wait for it.
+    importlib.import_module("dashboards.entry")
     uvicorn.run(
         application(),
         host=host,

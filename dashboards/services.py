@@ -38,7 +38,7 @@ def running_system(home: Home, ports: Ports) -> list[ChildSpec]:
     """What `rtsm up` runs for a home, in the order of start; it prepares Dagster's home for it."""
     common = {
         "RTSM_HOME": str(home.folder),
-        "DAGSTER_HOME": str(prepare_dagster_home(home.dagster)),
+        "DAGSTER_HOME": str(_with_stores(prepare_dagster_home(home.dagster))),
     }
     return [
         _api(ports, common),
@@ -46,6 +46,18 @@ def running_system(home: Home, ports: Ports) -> list[ChildSpec]:
         _dagster_web(ports, common),
         _dagster_daemon(ports, common),
     ]
+
+
+def _with_stores(folder: Path) -> Path:
+    """Dagster's home with its databases in it. Made here, once: its two processes would race, and spoil them."""
+    if not (folder / "schedules" / "schedules.db").exists():
+        from dagster import DagsterInstance
+
+        with DagsterInstance.from_config(str(folder)) as instance:
+            instance.get_runs_count()
+            instance.all_asset_keys()
+            instance.all_instigator_state()
+    return folder
 
 
 def _api(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
