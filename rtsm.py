@@ -1,8 +1,8 @@
 """The command `rtsm`: mounts the command-line app of each package and holds nothing else.
 
-Each package has a `cli.py` with `app: typer.Typer`. Its commands and command groups become those of `rtsm`, under
-the names in COMMANDS. A `cli.py` is imported only when one of its commands runs, so `rtsm --help` stays fast and
-`rtsm ledger verify` never pays for Dagster. What is the same for all commands is done here once:
+A package's `cli.py` has `app: typer.Typer`. Its commands and command groups become those of `rtsm`, under the names in
+COMMANDS. A module is imported only when one of its commands runs, so `rtsm --help` stays fast and `rtsm ledger verify`
+never pays for Dagster. What is the same for all commands is done here once:
 
 * a domain error (any class whose root is in a package's `errors.py`) is one line on stderr and exit code 1;
   wrong usage is exit code 2; a defect keeps its traceback;
@@ -42,7 +42,6 @@ COMMANDS = {
     "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
-    "simulate": Mounted("simulation.cli", "Simulate a trial from its protocol and a scenario."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),
