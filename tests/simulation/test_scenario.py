@@ -38,10 +38,10 @@ def test_a_seasonality_of_the_demo_leaves_the_yearly_rate_as_it_is() -> None:
     ("old", "new", "path", "value", "message"),
     [
         (
-            "screened_per_site_month: 1.1",
-            "screened_per_site_month: -1.1",
+            "screened_per_site_month: 1.06",
+            "screened_per_site_month: -1.06",
             "recruitment.screened_per_site_month",
-            "-1.1",
+            "-1.06",
             "not above 0",
         ),
         (
