@@ -25,11 +25,13 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import LakeError
-from pipelines.events.frames import EVENT_SCHEMAS, EventFrames
+from pipelines.events.frames import EventFrames
+from pipelines.source_digest import source_digest
 
 MANIFEST = "manifest.json"
 CURRENT = "current"
 CONTRACTS = "contracts.json"
+DERIVING_CODE = "pipelines"
 KEPT_SNAPSHOTS = 3
 FIX = "build it with `rtsm pipeline refresh STUDY`"
 
@@ -50,6 +52,11 @@ class Snapshot:
     def position(self) -> int:
         """The last sealed ledger position that it holds."""
         return int(self.manifest["position"])
+
+    @property
+    def is_of_this_code(self) -> bool:
+        """Whether the code that runs now made it; datasets of older code may differ."""
+        return bool(self.manifest.get("derived_by") == source_digest(DERIVING_CODE))
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -116,7 +123,13 @@ class Lake:
         """
         staging = self.staging_folder(study_id, product, run_id)
         folder = self.product_folder(study_id, product)
-        manifest = {"study_id": study_id, "product": product, **facts, "datasets": _described(staging)}
+        manifest = {
+            "study_id": study_id,
+            "product": product,
+            "derived_by": source_digest(DERIVING_CODE),
+            **facts,
+            "datasets": _described(staging),
+        }
         if (staging / CONTRACTS).exists():
             manifest["contracts"] = json.loads((staging / CONTRACTS).read_text(encoding="utf-8"))
             (staging / CONTRACTS).unlink()
@@ -150,12 +163,10 @@ class Lake:
 
 
 def published_events(snapshot: Snapshot | None) -> EventFrames | None:
-    """The event frames of an unblinded snapshot; None without one, or where they are of an older form: the ledger is read anew."""
-    if snapshot is None:
+    """The event frames of an unblinded snapshot; None without one, or where other code made them: the ledger is read anew."""
+    if snapshot is None or not snapshot.is_of_this_code:
         return None
-    events = snapshot.read_group("events")
-    forms = {name: pl.Schema(schema) for name, schema in EVENT_SCHEMAS.items()}
-    return events if {name: frame.schema for name, frame in events.items()} == forms else None
+    return snapshot.read_group("events")
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> str:

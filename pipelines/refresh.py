@@ -43,9 +43,10 @@ def refresh_lake(
 ) -> Refresh:
     """Bring the lake under `home` to the last sealed entry of a study, and give what stands published then.
 
-    instance: Dagster's instance that keeps the run's history (None: none is kept). force: build even if nothing was sealed since,
-    for example after an upgrade. Raises DatasetsRejected, naming rules and failing keys, when a dataset breaks its contract (the
-    previous snapshot stays), LakeError for a study without sealed entries, and what a builder raises.
+    instance: Dagster's instance that keeps the run's history (None: none is kept). Nothing is done where nothing was sealed since
+    and the code is the same, unless `force`. Raises DatasetsRejected, naming rules and failing keys, when a dataset breaks its
+    contract (the previous snapshot stays), LakeError for a study without sealed entries, PipelineError with the step and the
+    cause for anything else that fails.
     """
     lake, position = Lake(home), last_position(database, study_id)
     if position == 0:
@@ -53,11 +54,20 @@ def refresh_lake(
         raise LakeError(f"study {study_id!r} has no sealed ledger entry: loaded studies are {known}")
     standing = {product: lake.find_snapshot(study_id, product) for product in PRODUCTS}
     blinded, unblinded = standing["blinded"], standing["unblinded"]
-    if not force and blinded and unblinded and blinded.position == unblinded.position == position:
+    if (
+        not force
+        and blinded
+        and unblinded
+        and all(_is_current(one, position) for one in (blinded, unblinded))
+    ):
         return Refresh(study_id, position, False, blinded, unblinded)
     _run(lake, study_id, _url(database), instance)
     blinded, unblinded = (lake.snapshot(study_id, product) for product in ("blinded", "unblinded"))
     return Refresh(study_id, unblinded.position, True, blinded, unblinded)
+
+
+def _is_current(snapshot: Snapshot, position: int) -> bool:
+    return snapshot.position == position and snapshot.is_of_this_code
 
 
 def _url(database: Database) -> str:

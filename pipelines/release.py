@@ -12,7 +12,7 @@ import polars as pl
 
 from allocation.ledger.database import Database
 from allocation.ledger.reader import last_position
-from pipelines.datasets import Product, derive
+from pipelines.datasets import Product, datasets_of, derive
 from pipelines.errors import DatasetsRejected, LakeError
 from pipelines.events.frames import EventFrames, as_of, last_entry
 from pipelines.events.reading import read_events
@@ -45,8 +45,13 @@ def release(
     standing = lake.find_snapshot(study_id, "unblinded")
     events = as_of(read_events(database, study_id, published_events(standing)), wanted)
     snapshot = lake.find_snapshot(study_id, product)
-    if snapshot is not None and snapshot.position == wanted and _same_ledger(standing, events):
-        frames = {name: snapshot.read(name) for name in snapshot.datasets if not name.startswith("events/")}
+    if (
+        snapshot is not None
+        and snapshot.position == wanted
+        and snapshot.is_of_this_code
+        and _same_ledger(standing, events)
+    ):
+        frames = {dataset.name: snapshot.read(dataset.name) for dataset in datasets_of(product)}
     else:
         frames = derive(events, product)
         _require_contracts(product, study_id, frames, snapshot)

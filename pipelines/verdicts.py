@@ -9,8 +9,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +17,7 @@ import polars as pl
 from data_contracts.check import ContractResult, check
 from data_contracts.registry import contract
 from pipelines.datasets import Product, datasets_of
+from pipelines.source_digest import source_digest
 
 Frames = Mapping[str, pl.DataFrame]
 
@@ -90,7 +89,7 @@ def fingerprint_of(name: str, frame: pl.DataFrame, needed: Frames) -> str:
         for other, wanted in rule.needs:
             if other in needed:
                 columns[other] |= set(wanted) & set(needed[other].columns)
-    parts = [contracts_source(), name, frame_digest(frame)]
+    parts = [source_digest("data_contracts"), name, frame_digest(frame)]
     parts += [
         f"{other}:{frame_digest(needed[other].select(sorted(columns[other])))}" for other in sorted(needed)
     ]
@@ -102,27 +101,6 @@ def frame_digest(frame: pl.DataFrame) -> str:
     content = BytesIO()
     frame.rechunk().write_ipc(content)
     return hashlib.sha256(content.getbuffer()).hexdigest()
-
-
-@cache
-def contracts_source() -> str:
-    """SHA-256 of all files of data_contracts: a changed rule or table makes every verdict be reached anew."""
-    digest = hashlib.sha256()
-    folder = files("data_contracts")
-    for name in sorted(_source_files(folder, "")):
-        digest.update(f"{name}\0".encode())
-        digest.update(folder.joinpath(name).read_bytes())
-    return digest.hexdigest()
-
-
-def _source_files(folder: Any, within: str) -> list[str]:
-    found = []
-    for entry in folder.iterdir():
-        if entry.is_dir() and entry.name != "__pycache__":
-            found += _source_files(entry, f"{within}{entry.name}/")
-        elif entry.name.endswith((".py", ".csv")):
-            found.append(f"{within}{entry.name}")
-    return found
 
 
 def verdicts_text(verdicts: Mapping[str, Verdict]) -> str:
