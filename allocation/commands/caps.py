@@ -36,9 +36,14 @@ def check_caps(
         "stratum": stratum,
         "region": region,
     }
+    of_cohorts = [
+        Cap(kind="randomization", scope="cohort", key=one.code, limit=one.cap)
+        for one in protocol.cohorts
+        if one.cap is not None
+    ]
     watched = [
         cap
-        for cap in protocol.caps
+        for cap in (*protocol.caps, *of_cohorts)
         if keys[cap.scope] is not None
         and (cap.scope == "study" or cap.key == keys[cap.scope])
         and (

@@ -219,7 +219,8 @@ def _cohort(protocol: Protocol, code: str | None) -> str | None:
         if code is not None:
             raise NotFound(f"the protocol has no cohort {code!r}", field="cohort", fix="leave it out")
         return None
-    open_ones = [cohort.code for cohort in protocol.cohorts if cohort.open]
+    still_open = {cohort.code for cohort in protocol.cohorts if cohort.open}
+    open_ones = [one.code for one in protocol.cohorts if one.open and one.after not in still_open]
     if code is None and len(open_ones) == 1:
         return open_ones[0]
     if code not in open_ones:

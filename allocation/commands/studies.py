@@ -60,6 +60,22 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         found.append("supply.on_event: resupply runs on schedule only")
     if protocol.edc.mode != "standalone":
         found.append("edc.mode unified: eligibility is entered at the site desk only")
+    arms = {arm.code for arm in protocol.arms}
+    found += [
+        f"cohorts[{index}].arms: a cohort with arms of its own cannot be randomized yet"
+        for index, cohort in enumerate(protocol.cohorts)
+        if cohort.arms and set(cohort.arms) != arms
+    ]
+    found += [
+        f"kit_types[{index}].serialized false: every kit needs a number yet"
+        for index, kit_type in enumerate(protocol.kit_types)
+        if not kit_type.serialized
+    ]
+    found += [
+        f"countries[{index}].label_group: lots are released by country; list the countries with the lot"
+        for index, country in enumerate(protocol.countries)
+        if country.label_group is not None
+    ]
     found += [
         f"caps[{index}].kind: forced randomization cannot be run yet"
         for index, cap in enumerate(protocol.caps)

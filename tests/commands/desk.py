@@ -70,9 +70,11 @@ class Desk:
         document = version or Protocol.model_validate(protocol())
         load_study_version(self.service, ACT, LoadStudyVersionRequest(protocol=document))
 
-    def set_up(self, *, stocked: bool = True, blocks: int = 2, kit_count: int = 60) -> "Desk":
+    def set_up(
+        self, *, stocked: bool = True, blocks: int = 2, kit_count: int = 60, document: Protocol | None = None
+    ) -> "Desk":
         """A loaded study with open sites, kits at the depot, an active list and, if asked, stocked sites."""
-        self.load()
+        self.load(document)
         for site_id in SITES:
             open_site(self.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
         load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
