@@ -12,9 +12,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from click.testing import Result
 from sqlalchemy import make_url
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import rtsm
 from allocation.ledger.database import open_database
