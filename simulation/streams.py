@@ -34,7 +34,7 @@ class Streams:
         self._root = _mix(_mix((seed & MASK) + GOLDEN & MASK) + (replicate + 1) * GOLDEN & MASK)
 
     def uniform(self, entity: str, purpose: str, index: int = 0) -> float:
-        """A number in the open interval (0, 1) for this address; 53 random bits, never 0 or 1, so that every inverse law is finite."""
+        """A number in the open interval (0, 1) for this address: 53 random bits, never 0 or 1, so every inverse law is finite."""
         word = _mix(self._root + word_of(entity) & MASK)
         word = _mix(word + word_of(purpose) & MASK)
         word = _mix(word + (index + 1) * GOLDEN & MASK)

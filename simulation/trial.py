@@ -34,11 +34,11 @@ class Order:
     kits: int
 
 
-class CapReached(Exception):  # noqa: N818  (an outcome of the trial, not a fault)
+class CapReached(Exception):
     """The trial takes no more subjects here."""
 
 
-class NoKit(Exception):  # noqa: N818
+class NoKit(Exception):
     """The visit took place but the site had no usable kit: a missed dispensing."""
 
 

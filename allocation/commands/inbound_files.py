@@ -30,7 +30,10 @@ def read_sites(content: bytes) -> OpenSitesRequest:
 
 
 def read_lots(content: bytes) -> LoadLotsRequest:
-    """Lots: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status. Raises FileRefused."""
+    """Lots: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status.
+
+    Raises FileRefused.
+    """
     optional = ("manufactured_on", "released_for", "status")
     rows = read_csv_rows(content, ("lot_id", "kit_type", "expiry_date"), "the file of lots", optional)
 

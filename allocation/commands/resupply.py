@@ -7,12 +7,14 @@ got nothing.
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
 from sqlalchemy import Connection, Row, func, select
 
 from allocation.access.permissions import authorize
@@ -27,10 +29,10 @@ from allocation.commands.site_supply import (
     site_need,
     site_situations,
 )
-from allocation.commands.transaction import Transaction, execute, unknown_study
+from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.reader import protocol_in_force
-from allocation.ledger.schema import depot, shipment, site
+from allocation.ledger.schema import depot, ledger_entry, shipment, site
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order
 from allocation.study.model import Code
 
@@ -44,14 +46,17 @@ class RunResupplyRequest(CommandRequest):
 class OrderRequest(CommandRequest):
     """The part of a run that concerns one site."""
 
-    run_id: str
+    run_id: str = Field(
+        exclude=True
+    )  # whoever sends a run twice at once means one run, whatever the moment in its id
     site_id: Code
 
 
 def run_resupply(service: Service, act: Act, study_id: str, request: RunResupplyRequest) -> dict[str, Any]:
     """Run resupply now; answers the run's id, its orders and the kits in them.
 
-    Raises NotFound for an unknown study, NotPermitted. With an idempotency key a repeated run gives the first answer.
+    Raises NotFound for an unknown study, NotPermitted. With an idempotency key a repeated run gives the first answer, and one that
+    was cut off goes on: what it has ordered stands, and the sites that are left are decided now.
     """
     now = service.clock()
     authorize(act.actor, "resupply.run", study_id)
@@ -59,6 +64,13 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
     mark = secrets.token_hex(3) if act.idempotency_key is None else sha256_hex(act.idempotency_key)[:6]
     run_id = f"RUN-{now:%Y%m%d-%H%M%S}-{mark}"
     base_key = act.idempotency_key or run_id
+    cut_off = None
+    if act.idempotency_key is not None:
+        answer = earlier_answer(service, act, study_id, "run_resupply", request)
+        if answer is not None:
+            return answer
+        cut_off = _cut_off_run(service, act, study_id)
+        run_id = cut_off or run_id
     expire_kits(
         service,
         replace(act, idempotency_key=f"{base_key}:expire", signature=None),
@@ -74,12 +86,17 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
     needs = [(row, site_need(protocol, found)) for row, found in zip(sites, situations, strict=True)]
     results = []
     for row, need in needs:
-        if not need.lines:
-            results.append(_result(row.site_id, need, None))
-            continue
         order = OrderRequest(run_id=run_id, site_id=row.site_id)
         order_act = replace(act, idempotency_key=f"{base_key}:{row.site_id}", signature=None)
-        results.append(_order_for_site(service, order_act, study_id, order))
+        ordered = None
+        if cut_off is not None:
+            ordered = earlier_answer(service, order_act, study_id, "order_shipment", order)
+        if ordered is not None:
+            results.append(ordered)
+        elif need.lines:
+            results.append(_order_for_site(service, order_act, study_id, order))
+        else:
+            results.append(_result(row.site_id, need, None))
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
@@ -104,6 +121,23 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         return transaction.append(after, answer=answer)
 
     return execute(service, act, study_id, "run_resupply", request, body)
+
+
+def _cut_off_run(service: Service, act: Act, study_id: str) -> str | None:
+    """The id of the run that was begun with this key and has orders, but was cut off before its end; None when there is none."""
+    begun = (
+        select(ledger_entry.c.after_json)
+        .where(
+            ledger_entry.c.study_id == study_id,
+            ledger_entry.c.actor == act.actor.username,
+            ledger_entry.c.command == "order_shipment",
+            ledger_entry.c.idempotency_key.startswith(f"{act.idempotency_key}:", autoescape=True),
+        )
+        .limit(1)
+    )
+    with service.database.read() as connection:
+        found = connection.execute(begun).scalar()
+    return None if found is None else str(json.loads(found)["run_id"])
 
 
 def _open_sites(connection: Connection, study_id: str, wanted: tuple[str, ...]) -> list[Row[Any]]:
