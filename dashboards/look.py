@@ -44,14 +44,14 @@ PAST_LAST_DAY: Final = "Past last day of dispensing"
 STATUS_COLOURS: Final = {
     "Available": RANDOMIZED,
     PAST_LAST_DAY: "#d9856d",
-    "Reserved for shipment": "#7fb2db",
+    "Reserved for shipment": "#a9cdea",
     "In transit": "#e0a030",
     "With subjects": SCREENED,
     "Returned": "#9aa7b2",
     "Quarantined": "#8f5a99",
     "Expired": ALERT,
     "Damaged": "#6d2c1c",
-    "Lost": "#3c4a55",
+    "Lost": "#7d8993",
     "Destroyed": "#b9c2ca",
 }
 """Word of a status -> its colour, in the order in which they are shown."""
