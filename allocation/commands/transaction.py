@@ -216,7 +216,7 @@ def execute(
     IdempotencyConflict. Any refusal leaves ledger and projections as they were. A lost race raises StateChanged when the state no
     longer allows the act; deadlocks are tried again.
     """
-    request_sha256 = sha256_hex(f"{command}:{request.model_dump_json()}")
+    request_sha256 = _hash_of(command, request)
     for attempt in range(1, TRIES + 1):
         try:
             with service.database.write() as connection:
@@ -244,6 +244,21 @@ def execute(
             if getattr(error.orig, "sqlstate", None) not in RETRYABLE or attempt == TRIES:
                 raise
     raise AssertionError("unreachable")
+
+
+def earlier_answer(
+    service: Service, act: Act, study_id: str, command: str, request: CommandRequest
+) -> dict[str, Any] | None:
+    """The answer that was given to this act before, None when it was not done.
+
+    For a command of several transactions, or of one that may end without an entry: its retry does not meet the first one's effect
+    by itself. Raises IdempotencyConflict.
+    """
+    return _first_answer(service, act, study_id, _hash_of(command, request))
+
+
+def _hash_of(command: str, request: CommandRequest) -> str:
+    return sha256_hex(f"{command}:{request.model_dump_json()}")
 
 
 def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str) -> dict[str, Any] | None:

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import func, select
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
+from allocation.commands import resupply
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.kits import KitRow, LoadKitsRequest, load_kits
 from allocation.commands.lists import ActivateListRequest, activate_list
 from allocation.commands.participation import EndRequest, discontinue
 from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
 from allocation.commands.service import Act
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
@@ -27,7 +29,7 @@ from allocation.errors import (
     NoUsableKit,
     SignatureRefused,
 )
-from allocation.ledger.schema import ledger_entry
+from allocation.ledger.schema import ledger_entry, shipment
 from tests.api.trial import STUDY
 from tests.commands.desk import ACT, Desk
 
@@ -302,3 +304,42 @@ def test_an_activation_without_a_signature_of_just_that_list_is_refused(empty_de
         lambda: activate_list(desk.service, theirs, STUDY, request),
     )
     assert activate_list(desk.service, ours, STUDY, request)["state"] == "active"
+
+
+def test_a_resupply_run_sent_again_later_orders_and_expires_nothing_more(desk: Desk) -> None:
+    act, request = Act(SYSTEM_ACTOR, idempotency_key="nightly"), RunResupplyRequest()
+    first = run_resupply(desk.service, act, STUDY, request)
+    for _ in range(3):
+        who = desk.randomized()
+        dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=who, visit_code="V2"))
+    desk.move(days=400)
+    before = desk.state()
+    assert run_resupply(desk.service, act, STUDY, request) == first
+    assert desk.state() == before
+    again = run_resupply(desk.service, Act(SYSTEM_ACTOR, idempotency_key="the night after"), STUDY, request)
+    assert again["run_id"] != first["run_id"]
+    assert desk.state() != before
+
+
+def test_a_resupply_run_that_was_cut_off_goes_on_as_the_same_run(
+    empty_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = empty_desk.set_up(stocked=False)
+    act, request = Act(SYSTEM_ACTOR, idempotency_key="nightly"), RunResupplyRequest()
+    order = resupply._order_for_site
+
+    def lost(service: Any, act: Any, study_id: str, asked: Any) -> Any:
+        if asked.site_id == "S02":
+            raise ConnectionError("the machine went down")
+        return order(service, act, study_id, asked)
+
+    monkeypatch.setattr(resupply, "_order_for_site", lost)
+    with pytest.raises(ConnectionError):
+        run_resupply(desk.service, act, STUDY, request)
+    monkeypatch.undo()
+    desk.move(days=1)
+    answer = run_resupply(desk.service, act, STUDY, request)
+    assert [one["shipment_id"] for one in answer["orders"]] == ["S01-S001", "S02-S001"]
+    with desk.database.read() as connection:
+        assert set(connection.execute(select(shipment.c.run_id)).scalars()) == {answer["run_id"]}
+    assert run_resupply(desk.service, act, STUDY, request) == answer
