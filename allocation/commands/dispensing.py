@@ -15,6 +15,7 @@ from allocation.commands.visit_facts import (
     planned_visit,
     planned_visit_facts,
     protocol_hole,
+    refuse_before_screening,
     refuse_future,
     refuse_repeat,
 )
@@ -70,6 +71,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         refuse_repeat(visit, visits, row.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_before_screening(visit_date, row.screened_on)
         facts = planned_visit_facts(
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
         )

@@ -46,6 +46,17 @@ def refuse_future(visit_date: date, today: date, field: str = "visit_date") -> N
         )
 
 
+def refuse_before_screening(visit_date: date, screened_on: date) -> None:
+    """Raise DomainRefusal for a visit dated before the subject's screening."""
+    if visit_date < screened_on:
+        raise DomainRefusal(
+            f"{visit_date} is before screening on {screened_on}",
+            code="before-screening",
+            field="visit_date",
+            fix="correct the date; an unscheduled visit needs a reason",
+        )
+
+
 def refuse_repeat(visit: Visit, visits: Sequence[Any], subject_id: str) -> None:
     """Raise DomainRefusal when the visit is on record already and may not be repeated."""
     earlier = [row for row in visits if row.visit_code == visit.code]

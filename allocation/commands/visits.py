@@ -14,6 +14,7 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
     planned_visit_facts,
+    refuse_before_screening,
     refuse_future,
     refuse_repeat,
     unscheduled_visit_facts,
@@ -66,15 +67,8 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
         refuse_future(visit_date, transaction.today)
         protocol = transaction.protocol
         visits = visits_of(transaction.connection, study_id, row.subject_id)
-        if visit_date < row.screened_on and not (
-            request.visit_number is not None and request.override_reason
-        ):
-            raise DomainRefusal(
-                f"{visit_date} is before screening on {row.screened_on}",
-                code="before-screening",
-                field="visit_date",
-                fix="correct the date; an unscheduled visit needs a reason",
-            )
+        if request.visit_number is None or not request.override_reason:
+            refuse_before_screening(visit_date, row.screened_on)
         if request.visit_code is not None:
             path = path_of(row, visits)
             visit = planned_visit(protocol, request.visit_code, path)

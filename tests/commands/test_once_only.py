@@ -215,6 +215,20 @@ def test_bad_input_gets_its_own_error_and_changes_nothing(desk: Desk) -> None:
     )
 
 
+def test_no_kit_is_handed_out_at_a_visit_before_screening(desk: Desk) -> None:
+    who = desk.randomized()
+    for code in ("V2", "V3"):
+        request = DispenseRequest(
+            subject_id=who, visit_code=code, visit_date=date(2025, 12, 24), override_reason="came early"
+        )
+        refused(
+            desk,
+            DomainRefusal,
+            "before-screening",
+            lambda request=request: dispense(desk.service, ACT, STUDY, request),
+        )
+
+
 def test_a_visit_is_recorded_once_done_or_missed(desk: Desk) -> None:
     who = desk.randomized()
     miss_visit(desk.service, ACT, STUDY, MissVisitRequest(subject_id=who, visit_code="V4"))
