@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row
-
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.subject_paths import path_of, visits_of
@@ -24,9 +22,7 @@ from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import RULE_VERSION, choose_kits_at_site
 from allocation.study.canonical import decimal_text
-from allocation.study.dose_paths import dispensing_rows
 from allocation.study.model import Code
-from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import dose_level_at, dose_level_before
 
 
@@ -76,7 +72,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
         )
         before = dose_level_before(protocol, path, visit.code)
-        level, move, due = _due(protocol, visit.code, row.arm, before, request.titration)
+        level, move, due = _due(transaction, visit.code, row.arm, before, request.titration)
         handed, counts = _choose(transaction, row, due.kits)
         after = {
             "visit": facts,
@@ -112,7 +108,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
 
 
 def _due(
-    protocol: Protocol, visit_code: str, arm: str, before: str | None, asked: DoseMove | None
+    transaction: Transaction, visit_code: str, arm: str, before: str | None, asked: DoseMove | None
 ) -> tuple[str | None, DoseMove | None, DispensingDecision]:
     """The dose level from this visit on, the investigator's move, and the kits due. Raises TitrationRefused, DomainRefusal.
 
@@ -120,15 +116,15 @@ def _due(
     cause of the refusal, which is therefore raised outside of the handler.
     """
     try:
-        level, move = dose_level_at(protocol, arm, before, visit_code, asked)
-        return level, move, kits_due(dispensing_rows(protocol), visit_code, arm, level)
+        level, move = dose_level_at(transaction.protocol, arm, before, visit_code, asked)
+        return level, move, kits_due(transaction.dispensing_table, visit_code, arm, level)
     except (RuleError, ValueError):
         pass
     raise protocol_hole()
 
 
 def _choose(
-    transaction: Transaction, row: Row[Any], due: tuple[tuple[str, int], ...]
+    transaction: Transaction, row: Any, due: tuple[tuple[str, int], ...]
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The kits to hand out, and how many other candidates were passed over for which reason. Raises NoUsableKit."""
     handed: list[dict[str, Any]] = []
@@ -140,8 +136,12 @@ def _choose(
                 "the protocol lacks a kit that is due", code="unknown-kit-type", fix="call the supply manager"
             )
         place = (transaction.connection, transaction.study_id, row.site_id, kit_type)
-        windows = ExpiryWindows(**defined.expiry.model_dump())
-        rows = first_kits_at_site(*place, transaction.today)
+        windows = ExpiryWindows(
+            dns_days=defined.expiry.dns_days,
+            dnc_days=defined.expiry.dnc_days,
+            dnd_days=defined.expiry.dnd_days,
+        )
+        rows = first_kits_at_site(*place, transaction.today, quantity)
         candidates = candidates_from(rows, row.site_country)
         decision = choose_kits_at_site(candidates, kit_type, quantity, transaction.today, windows)
         if decision.shortfall:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
+from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import kit, lot
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.picking import KitCandidate
 
 MARGIN = 32
-"""Kits that are read at first. They come in the rule's own order, so more are needed only when these are not usable."""
+"""Kits that are read at a depot beyond what is ordered. They come in the rule's own order, so more are needed only when these are
+not usable."""
+MARGIN_AT_SITE = 5
+"""The same at a site, where every dispensing reads them: what has reached a site is rarely unusable there."""
 
 
 def _stock(place: Place, status: KitStatus) -> Select[Any]:
@@ -42,16 +47,24 @@ def _stock(place: Place, status: KitStatus) -> Select[Any]:
 
 
 _AT_SITE = _stock(Place.SITE, KitStatus.SITE_AVAILABLE)
-_FIRST_AT_SITE = _AT_SITE.where(kit.c.last_dispense_date >= bindparam("today")).limit(MARGIN)
+_FIRST_AT_SITE = HotStatement(
+    _AT_SITE.where(kit.c.last_dispense_date >= bindparam("today")).limit(bindparam("at_most"))
+)
 _AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).where(kit.c.last_ship_date >= bindparam("today"))
 
 
 def first_kits_at_site(
-    connection: Connection, study_id: str, site_id: str, kit_type: str, today: date
-) -> Sequence[Row[Any]]:
-    """The first available kits at the site that may be dispensed on `today` (the site's date), at most `MARGIN`."""
-    keys = {"study": study_id, "at": site_id, "type": kit_type, "today": today}
-    return connection.execute(_FIRST_AT_SITE, keys).all()
+    connection: Connection, study_id: str, site_id: str, kit_type: str, today: date, wanted: int
+) -> Sequence[Any]:
+    """The first available kits at the site that may be dispensed on `today` (the site's date), at most `wanted` and a margin."""
+    keys = {
+        "study": study_id,
+        "at": site_id,
+        "type": kit_type,
+        "today": today,
+        "at_most": wanted + MARGIN_AT_SITE,
+    }
+    return _FIRST_AT_SITE.rows(connection, keys)
 
 
 def all_kits_at_site(
@@ -75,7 +88,7 @@ def kits_at_depot(
     return connection.execute(query, keys).all()
 
 
-def candidates_from(rows: Iterable[Row[Any]], country: str) -> list[KitCandidate]:
+def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
     """Rows of stock as the picking rule takes them, for use in `country`."""
     return [
         KitCandidate(
@@ -90,9 +103,14 @@ def candidates_from(rows: Iterable[Row[Any]], country: str) -> list[KitCandidate
     ]
 
 
-def is_released(row: Row[Any], country: str) -> bool:
+def is_released(row: Any, country: str) -> bool:
     """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`."""
     if row.status != "released":
         return False
-    countries = json.loads(row.released_for)
+    countries = _countries(row.released_for)
     return country in countries or "*" in countries
+
+
+@lru_cache(maxsize=1024)
+def _countries(released_for: str) -> frozenset[str]:
+    return frozenset(json.loads(released_for))

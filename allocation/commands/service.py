@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
 from allocation.ledger.database import Database
+from allocation.rules.dosing import DispensingRow
 from allocation.study.protocol import Protocol
 
 Clock = Callable[[], datetime]
@@ -24,11 +25,15 @@ def utc_now() -> datetime:
 
 @dataclass
 class Service:
-    """The database and the clock that commands run with. Protocol versions never change, so they are kept once read."""
+    """The database and the clock that commands run with.
+
+    Protocol versions never change, so they are kept once read, by (study, version), and so is what is made from them.
+    """
 
     database: Database
     clock: Clock = utc_now
     protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
+    dispensing_tables: dict[tuple[str, int], tuple[DispensingRow, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

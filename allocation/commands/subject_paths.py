@@ -7,13 +7,20 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
+from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import subject, subject_visit
 from allocation.study.subject_schedule import SubjectPath
 
-_VISITS = (
-    select(subject_visit)
+_VISITS = HotStatement(
+    select(
+        subject_visit.c.visit_code,
+        subject_visit.c.visit_number,
+        subject_visit.c.status,
+        subject_visit.c.visit_date,
+        subject_visit.c.dispensed,
+    )
     .where(subject_visit.c.study_id == bindparam("study"), subject_visit.c.subject_id == bindparam("who"))
     .order_by(subject_visit.c.visit_date)
 )
@@ -42,9 +49,9 @@ _VISITS_AT_SITES = (
 )
 
 
-def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[Row[Any]]:
-    """The visits of one subject that are done or missed, by date."""
-    return list(connection.execute(_VISITS, {"study": study_id, "who": subject_id}))
+def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[Any]:
+    """The visits of one subject that are done or missed, by date: code, number, status, date, and whether kits were handed out."""
+    return _VISITS.rows(connection, {"study": study_id, "who": subject_id})
 
 
 def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:

@@ -22,8 +22,11 @@ from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, RTSM
 from allocation.ledger.append import append_entry
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import EntryDraft
+from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections import ProjectionConflict
 from allocation.ledger.schema import ledger_entry, site, study_version, subject
+from allocation.rules.dosing import DispensingRow
+from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
 
 TRIES = 5
@@ -38,20 +41,37 @@ _VERSION = (
     .label("version")
 )
 _IN_STUDY = select(_VERSION)
-_SITE_COLUMNS = (
-    site.c.country.label("site_country"),
-    site.c.depot_id,
-    site.c.timezone,
-    site.c.status.label("site_status"),
-    site.c.profile,
-)
+_PLACE_COLUMNS = (site.c.country.label("site_country"), site.c.timezone)
 _AT_SITE: Select[Any] = (
-    select(_VERSION, site.c.site_id, *_SITE_COLUMNS)
+    select(
+        _VERSION,
+        site.c.site_id,
+        *_PLACE_COLUMNS,
+        site.c.depot_id,
+        site.c.status.label("site_status"),
+        site.c.profile,
+    )
     .where(site.c.study_id == bindparam("study"), site.c.site_id == bindparam("site"))
     .with_for_update(of=site)
 )
-_AT_SUBJECT: Select[Any] = (
-    select(_VERSION, *_SITE_COLUMNS, subject)
+# What commands decide by, and no more: a column that is read costs time in every command.
+_SUBJECT_COLUMNS = (
+    subject.c.subject_id,
+    subject.c.site_id,
+    subject.c.status,
+    subject.c.screened_on,
+    subject.c.eligible,
+    subject.c.factors_json,
+    subject.c.cohort,
+    subject.c.stratum,
+    subject.c.randomized_on,
+    subject.c.arm,
+    subject.c.dose_level,
+    subject.c.first_dose_on,
+    subject.c.last_dispensed_on,
+)
+_AT_SUBJECT = HotStatement(
+    select(_VERSION, *_PLACE_COLUMNS, *_SUBJECT_COLUMNS)
     .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
     .where(subject.c.study_id == bindparam("study"), subject.c.subject_id == bindparam("who"))
     .with_for_update(of=(site, subject))
@@ -95,6 +115,14 @@ class Transaction:
             self.service.protocols[key] = Protocol.model_validate_json(text)
         return self.service.protocols[key]
 
+    @property
+    def dispensing_table(self) -> tuple[DispensingRow, ...]:
+        """The dispensing table of the protocol in force, as the dosing rule takes it."""
+        key = (self.study_id, self.version)
+        if key not in self.service.dispensing_tables:
+            self.service.dispensing_tables[key] = dispensing_rows(self.protocol)
+        return self.service.dispensing_tables[key]
+
     def in_study(self, *, new: bool = False, depot_id: str | None = None) -> None:
         """Act on the study as a whole, or at a depot. Raises NotFound for an unknown study unless it is `new`, NotPermitted."""
         self.role = authorize(
@@ -118,18 +146,18 @@ class Transaction:
         self._enter(row, site_id, depot_id)
         return row
 
-    def at_subject(self, subject_id: str) -> Row[Any]:
-        """Act on a subject at its site; both rows stay locked. Raises NotFound, NotPermitted."""
-        row = self.connection.execute(
-            _AT_SUBJECT, {"study": self.study_id, "now": self.now, "who": subject_id}
-        ).first()
-        if row is None:
+    def at_subject(self, subject_id: str) -> Any:
+        """Act on a subject at its site; both rows stay locked. Gives the subject's row. Raises NotFound, NotPermitted."""
+        keys = {"study": self.study_id, "now": self.now, "who": subject_id}
+        found = _AT_SUBJECT.rows(self.connection, keys)
+        if not found:
             self.refuse_strangers()
             raise NotFound(
                 f"subject {subject_id!r} is not known in study {self.study_id}",
                 field="subject_id",
                 fix="screen the subject first",
             )
+        (row,) = found
         self._enter(row, row.site_id, None)
         return row
 
@@ -138,7 +166,7 @@ class Transaction:
         if not self.act.actor.roles_in(self.study_id):
             authorize(self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id)
 
-    def _enter(self, row: Row[Any], site_id: str, depot_id: str | None) -> None:
+    def _enter(self, row: Any, site_id: str, depot_id: str | None) -> None:
         self.role = authorize(
             self.act.actor,
             COMMAND_PERMISSIONS[self.command],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, insert
 
 from allocation.ledger.entry import EntryDraft
+from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections import project
 from allocation.ledger.schema import ledger_entry
 from allocation.ledger.sealing import seal_in_transaction
 
-_INSERT = insert(ledger_entry)
+_INSERT = HotStatement(insert(ledger_entry).returning(ledger_entry.c.entry_id))
 
 
 def append_entry(connection: Connection, draft: EntryDraft) -> int:
@@ -20,8 +21,7 @@ def append_entry(connection: Connection, draft: EntryDraft) -> int:
     Raises IntegrityError when the actor has used the idempotency key in this study before.
     """
     row = draft.row()
-    result = connection.execute(_INSERT, row)
-    entry_id = int(result.inserted_primary_key[0])  # type: ignore[index]  # one row with a generated key
+    entry_id = int(_INSERT.rows(connection, row)[0].entry_id)
     project(connection, draft.study_id, draft.command, draft.subject_id, draft.site_id, draft.after)
     if connection.dialect.name == "sqlite":
         seal_in_transaction(connection, draft.study_id, [(entry_id, str(row["content_hash"]))])

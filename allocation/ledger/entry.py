@@ -18,7 +18,7 @@ GENESIS = "0" * 64
 
 def moment_text(moment: datetime) -> str:
     """UTC moment as `2026-01-31T08:15:30.000123Z` (always microseconds), as it is hashed and exported."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import ARRAY, BigInteger, Connection, any_, bindparam, delete, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from allocation.ledger.database import Database
@@ -26,6 +26,12 @@ log = structlog.get_logger(__name__)
 
 _HEAD = (
     select(ledger_seal.c.position, ledger_seal.c.chain_hash).order_by(ledger_seal.c.position.desc()).limit(1)
+)
+
+
+# One array instead of an IN list of thousands, which would have to be written out and parsed each time (PostgreSQL only, as here).
+_SEALED = delete(ledger_unsealed).where(
+    ledger_unsealed.c.entry_id == any_(bindparam("sealed", type_=ARRAY(BigInteger)))
 )
 
 
@@ -73,9 +79,7 @@ def seal_pending(database: Database) -> int:
                 by_study[row.study_id].append((row.entry_id, row.content_hash))
             for study_id, entries in by_study.items():
                 seal_in_transaction(connection, study_id, entries)
-            connection.execute(
-                delete(ledger_unsealed).where(ledger_unsealed.c.entry_id.in_([r.entry_id for r in waiting]))
-            )
+            connection.execute(_SEALED, {"sealed": [row.entry_id for row in waiting]})
             sealed += len(waiting)
 
 

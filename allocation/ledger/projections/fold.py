@@ -22,9 +22,14 @@ class ProjectionConflict(RTSMError):
 
 def expect_rows(result: CursorResult[Any], expected: int, what: str) -> None:
     """Raise ProjectionConflict unless `result` changed exactly `expected` rows."""
-    if result.rowcount != expected:
+    expect_count(result.rowcount, expected, what)
+
+
+def expect_count(changed: int, expected: int, what: str) -> None:
+    """Raise ProjectionConflict unless `expected` rows were changed."""
+    if changed != expected:
         raise ProjectionConflict(
-            f"{what}: {result.rowcount} of {expected} rows were in the state that this needs",
+            f"{what}: {changed} of {expected} rows were in the state that this needs",
             fix="read the present state and try again",
         )
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, update
 
 from allocation.ledger.canonical import canonical_json
-from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.hot_statement import HotStatement
+from allocation.ledger.projections.fold import Fold, day, expect_count, expect_rows
 from allocation.ledger.projections.kit_moves import transition
 from allocation.ledger.schema import kit, list_entry, subject, subject_visit
 from allocation.rules.kit_status import Act, Place
 
-_INSERT_VISIT = insert(subject_visit)
+_INSERT_VISIT = HotStatement(insert(subject_visit))
 _UPDATE_SUBJECT = subject.c.study_id == bindparam("study"), subject.c.subject_id == bindparam("who")
-_DISPENSED = (
+_DISPENSED = HotStatement(
     update(subject)
     .where(*_UPDATE_SUBJECT, subject.c.status == "randomized")
     .values(
@@ -24,31 +26,38 @@ _DISPENSED = (
     )
 )
 _HANDED = transition(Act.DISPENSE, Place.SITE)
-_HAND_OUT = (
-    update(kit)
-    .where(
-        kit.c.study_id == bindparam("study"),
-        kit.c.kit_number == bindparam("number"),
-        kit.c.status == _HANDED.from_status,
-        kit.c.place_kind == _HANDED.from_place,
-        kit.c.place == bindparam("at_site"),
+_IN_STOCK = {"from_status": str(_HANDED.from_status), "from_place": str(_HANDED.from_place)}
+
+
+@cache
+def _hand_out(kits: int) -> HotStatement:
+    """The statement that gives so many kits of a site's stock to a subject: built once for each number that occurs."""
+    numbers: list[Any] = [bindparam(f"kit{index}") for index in range(kits)]
+    return HotStatement(
+        update(kit)
+        .where(
+            kit.c.study_id == bindparam("study"),
+            kit.c.kit_number.in_(numbers),
+            kit.c.status == bindparam("from_status"),
+            kit.c.place_kind == bindparam("from_place"),
+            kit.c.place == bindparam("at_site"),
+        )
+        .values(
+            status=_HANDED.to_status.value,
+            place_kind=_HANDED.to_place.value,
+            place=bindparam("who"),
+            subject_id=bindparam("who"),
+            visit_number=bindparam("visit"),
+            dispensed_on=bindparam("dispensed"),
+        )
     )
-    .values(
-        status=_HANDED.to_status.value,
-        place_kind=_HANDED.to_place.value,
-        place=bindparam("who"),
-        subject_id=bindparam("who"),
-        visit_number=bindparam("visit"),
-        dispensed_on=bindparam("dispensed"),
-    )
-)
 
 
 def _store_visit(
     connection: Connection, study_id: str, subject_id: str, visit: dict[str, Any], *, dispensed: bool = False
 ) -> None:
-    connection.execute(
-        _INSERT_VISIT,
+    _INSERT_VISIT.changed(
+        connection,
         {
             "study_id": study_id,
             "subject_id": subject_id,
@@ -157,21 +166,24 @@ def dispense(
     """The visit is done and its kits are with the subject."""
     dispensed = day(after["dispensed_on"])
     _store_visit(connection, study_id, subject_id, after["visit"], dispensed=True)
-    for handed in after["kits"]:
+    numbers = [handed["kit_number"] for handed in after["kits"]]
+    if numbers:
         given = {
             "study": study_id,
-            "number": handed["kit_number"],
+            **{f"kit{index}": number for index, number in enumerate(numbers)},
+            **_IN_STOCK,
             "at_site": site_id,
             "who": subject_id,
             "visit": after["visit"]["visit_number"],
             "dispensed": dispensed,
         }
-        expect_rows(connection.execute(_HAND_OUT, given), 1, f"kit {handed['kit_number']}")
-    changed = connection.execute(
-        _DISPENSED,
+        handed_out = _hand_out(len(numbers)).changed(connection, given)
+        expect_count(handed_out, len(numbers), f"kits {', '.join(numbers)}")
+    changed = _DISPENSED.changed(
+        connection,
         {"study": study_id, "who": subject_id, "level": after["dose_level"], "dispensed": dispensed},
     )
-    expect_rows(changed, 1, "subject on treatment")
+    expect_count(changed, 1, "subject on treatment")
 
 
 def record_visit(

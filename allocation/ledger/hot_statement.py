@@ -1,0 +1,115 @@
+"""A Core statement for the hot path: compiled once, then sent by the driver's own cursor.
+
+`Connection.execute` looks a statement up in its cache, builds a context, a result and its metadata each time, which costs more
+than the driver needs to send it and PostgreSQL to carry it out. A dispensing sends some eight statements, so this halves its time
+(benchmarks/dispensing.py). Everything else goes through `Connection.execute`: it is fast enough, and knows more.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, Insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Convert = Callable[[Any], Any]
+
+CURSOR = "hot cursor"
+"""Where a driver's connection keeps the one cursor that hot statements share: each reads all its rows before the next is sent."""
+
+
+class HotStatement:
+    """A select, insert or update that is always sent with the same names of parameters; one object serves both databases.
+
+    It must be made of bound parameters and constants only: nothing that expands at execution, such as `bindparam(expanding=True)`.
+    """
+
+    def __init__(self, statement: Any) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """Send it in the connection's transaction; gives the rows as named tuples. Raises what `Connection.execute` would."""
+        compiled, cursor = self._send(connection, parameters)
+        return compiled.rows(cursor.fetchall())
+
+    def changed(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Send it in the connection's transaction; gives how many rows it changed. Raises what `Connection.execute` would."""
+        _, cursor = self._send(connection, parameters)
+        count: int = cursor.rowcount
+        return count
+
+    def _send(self, connection: Connection, parameters: Mapping[str, Any]) -> tuple[_Compiled, Any]:
+        if not connection.in_transaction():
+            connection.begin()
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = _Compiled(self._statement, dialect, parameters)
+        cursor = connection.info.get(CURSOR)
+        if cursor is None:
+            cursor = connection.info[CURSOR] = connection.connection.cursor()
+        values = compiled.values(parameters)
+        try:
+            dialect.do_execute(cursor, compiled.text, values)
+        except dialect.loaded_dbapi.Error as error:
+            raw: Any = connection.connection.dbapi_connection
+            lost = dialect.is_disconnect(error, raw, cursor)
+            if lost:
+                connection.invalidate(error)
+            raise DBAPIError.instance(
+                compiled.text,
+                values,
+                error,
+                dialect.loaded_dbapi.Error,
+                connection_invalidated=lost,
+                dialect=dialect,
+            ) from error
+        return compiled, cursor
+
+
+def _row_class(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names)
+
+
+class _Compiled:
+    """The statement in one database's language: its text, and how values go in and come out."""
+
+    def __init__(self, statement: Any, dialect: Dialect, parameters: Mapping[str, Any]) -> None:
+        names = list(parameters) if isinstance(statement, Insert) else None
+        compiled: Any = statement.compile(dialect=dialect, column_keys=names)
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101  (a select, insert or update)
+        self.text = str(compiled)
+        self._constants = {name: value for name, value in compiled.params.items() if name not in parameters}
+        self._order: list[str] | None = compiled.positiontup
+        into: Any = compiled._bind_processors
+        self._into: list[tuple[str, Convert]] = list(into.items())
+        columns = compiled._result_columns
+        self._row = _row_class(tuple(column.keyname for column in columns))
+        self._out: list[tuple[int, Convert]] = []
+        for index, column in enumerate(columns):
+            convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            if convert is not None:
+                self._out.append((index, convert))
+
+    def values(self, parameters: Mapping[str, Any]) -> Any:
+        """The parameters as the driver takes them. Raises KeyError for one that is missing."""
+        values = {**self._constants, **parameters}
+        for name, convert in self._into:
+            values[name] = convert(values[name])
+        return values if self._order is None else tuple([values[name] for name in self._order])
+
+    def rows(self, found: list[tuple[Any, ...]]) -> list[Any]:
+        """The driver's rows as named tuples of Python values."""
+        if not self._out:
+            return list(map(self._row._make, found))
+        rows = []
+        for one in found:
+            values = list(one)
+            for index, convert in self._out:
+                values[index] = convert(values[index])
+            rows.append(self._row._make(values))
+        return rows
