@@ -84,6 +84,16 @@ def unsupported_features(protocol: Protocol) -> list[str]:
     return found
 
 
+def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
+    """What a later version changes that the running study would not follow; empty when it follows all."""
+    before = {one.code: one.expiry for one in old.kit_types}
+    return [
+        f"kit_types[{index}].expiry: kits carry the last dates that were worked out when they were loaded"
+        for index, one in enumerate(new.kit_types)
+        if before.get(one.code, one.expiry) != one.expiry
+    ]
+
+
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
     """Load a protocol version; answers study, version, hash and effective moment.
 
@@ -121,13 +131,16 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                 columns.study_id == study_id, columns.version == latest
             )
             previous = transaction.connection.execute(before_query).one()
-            if errors := version_errors(Protocol.model_validate_json(previous.protocol_json), protocol):
+            old = Protocol.model_validate_json(previous.protocol_json)
+            if errors := version_errors(old, protocol):
                 raise DomainRefusal(
                     f"version {version} cannot follow version {latest}: {' | '.join(map(str, errors))}",
                     code="version-cannot-follow",
                     field="protocol",
                     fix="keep what the ledger may already name",
                 )
+            if unsupported := unsupported_changes(old, protocol):
+                raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
             if effective < max(previous.effective_at, transaction.now):
                 raise DomainRefusal(
                     f"version {version} would take effect at {moment_text(effective)}, in the past",
