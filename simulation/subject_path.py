@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from allocation.errors import TitrationRefused
 from allocation.rules.dosing import DoseMove
 from allocation.study.schedule import Visit
-from allocation.study.subject_schedule import SubjectPath, dose_level_at, visits_ahead
+from allocation.study.subject_schedule import SubjectPath, dose_level_at, dose_level_before, visits_ahead
 from allocation.study.supply import Site
 from simulation.laws import day_in_window, days_from, pick, weekday_after, weekday_near
 from simulation.population import person
@@ -115,8 +115,15 @@ def _attend(twin: Twin, entity: str, visit: Visit, path: SubjectPath, day: date,
         twin.tally.missed_dispensings += 1
         return replace(path, done=done)
     twin.tally.dispensings += 1
-    level, _ = dose_level_at(twin.protocol, path.arm or "", path.dose_level, visit.code, move)
-    return replace(path, done=done, dose_level=level, first_dose_on=path.first_dose_on or day)
+    before = dose_level_before(twin.protocol, path, visit.code)
+    level, _ = dose_level_at(twin.protocol, path.arm or "", before, visit.code, move)
+    return replace(
+        path,
+        done=done,
+        dispensed=path.dispensed | {visit.code},
+        dose_level=level,
+        first_dose_on=path.first_dose_on or day,
+    )
 
 
 def _visit_day(
@@ -151,11 +158,12 @@ def _dose_move(twin: Twin, entity: str, visit: Visit, path: SubjectPath) -> Dose
     """What the site asks for at a titration visit; None elsewhere. A move that the protocol forbids becomes maintain."""
     if not any(one.kind == "investigator" and visit.code in one.visits for one in twin.protocol.titration):
         return None
+    level = dose_level_before(twin.protocol, path, visit.code)
     moves = next(
         (
             one
             for one in twin.scenario.titration
-            if one.dose_level in (None, path.dose_level) and one.arm in (None, path.arm)
+            if one.dose_level in (None, level) and one.arm in (None, path.arm)
         ),
         None,
     )
@@ -164,7 +172,7 @@ def _dose_move(twin: Twin, entity: str, visit: Visit, path: SubjectPath) -> Dose
     shares = {"up": moves.up, "maintain": moves.maintain, "down": moves.down}
     move = DoseMove(pick(shares, twin.streams.uniform(entity, f"titration {visit.code}")))
     try:
-        dose_level_at(twin.protocol, path.arm or "", path.dose_level, visit.code, move)
+        dose_level_at(twin.protocol, path.arm or "", level, visit.code, move)
     except TitrationRefused:
         return DoseMove.MAINTAIN
     return move
