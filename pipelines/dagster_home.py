@@ -10,6 +10,16 @@ telemetry:
 concurrency:
   runs:
     max_concurrent_runs: 1
+# A run whose process died (a machine that went down) is tried again; one whose datasets broke a contract is not.
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
+# A run that nobody ends would keep its place for ever.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  max_runtime_seconds: 7200
 # The sensor ticks every few seconds; what it saw is of no use after days.
 retention:
   sensor:

@@ -15,7 +15,12 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
 ]
 
-refresh_job = dg.define_asset_job("refresh_lake", selection=dg.AssetSelection.all())
+# Every event of a run is in Dagster's own log; the console of the daemon is told of what goes wrong.
+refresh_job = dg.define_asset_job(
+    "refresh_lake",
+    selection=dg.AssetSelection.all(),
+    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},
+)
 
 
 @dg.sensor(

@@ -286,11 +286,17 @@ def test_while_a_studys_run_is_under_way_the_sensor_waits(
     assert json.loads(found.cursor or "") == {}
 
 
-def test_the_dagster_home_has_telemetry_off_and_one_run_at_a_time(tmp_path: Path) -> None:
+def test_the_dagster_home_sends_nothing_and_never_waits_for_a_dead_run(tmp_path: Path) -> None:
     folder = prepare_dagster_home(tmp_path / "dagster")
     with dg.DagsterInstance.from_config(str(folder)) as made:
         assert made.telemetry_enabled is False
-        assert made.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
+        queue = made.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 1
+        assert made.run_monitoring_enabled
+        assert made.run_monitoring_max_runtime_seconds == 7200
+        assert made.run_retries_enabled
+        assert made.run_retries_max_retries == 2
     (folder / "dagster.yaml").write_text("telemetry:\n  enabled: true\n", encoding="utf-8")
     prepare_dagster_home(folder)
     assert "true" in (folder / "dagster.yaml").read_text(encoding="utf-8")
