@@ -1,0 +1,137 @@
+"""The dashboards in a real browser: log in, see the ledger's numbers, see them move, stay logged in over a reload, log out."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboards.child import answers
+from tests.api.conftest import Trial
+from tests.api.trial import PASSWORD
+from tests.dashboards.trial_under_way import counted, screen, url_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def address(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The dashboards as `rtsm dashboard` serves them, on the trial's database."""
+    folder: Path = tmp_path_factory.mktemp("served")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "RTSM_HOME": str(folder / "home"), "RTSM_DATABASE_URL": url_of(trial)}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "rtsm", "dashboard", "--port", str(port)],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            until = time.monotonic() + 60
+            while not answers(f"http://127.0.0.1:{port}/_stcore/health"):
+                assert server.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def log_in(page: Page, address: str, username: str = "sponsor") -> None:
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_text("As of ledger position").wait_for()
+
+
+def figure(page: Page, label: str):
+    """The value of a key figure."""
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def test_the_numbers_are_the_ledgers_and_move_when_somebody_acts(
+    page: Page, address: str, trial: Trial
+) -> None:
+    log_in(page, address)
+    before = counted(trial)
+    expect(figure(page, "Screened")).to_have_text(str(before["screen"]))
+    expect(figure(page, "Randomized of 40")).to_have_text(str(before["randomize"]))
+    screen(trial, 8)
+    screen(trial, 9)
+    # Nobody touches the page: it asks again by itself.
+    expect(figure(page, "Screened")).to_have_text(str(before["screen"] + 2), timeout=PATIENCE_MS)
+    position = sum(counted(trial).values())
+    expect(page.get_by_role("status").first).to_contain_text(f"As of ledger position {position}")
+    expect(page.get_by_role("table", name="Last events")).to_contain_text("was screened at site S01")
+
+
+def test_charts_are_drawn_and_described_for_those_who_cannot_see_them(page: Page, address: str) -> None:
+    log_in(page, address)
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    expect(page.get_by_label(re.compile("subjects screened and 5 randomized over time"))).to_be_attached()
+    expect(page.get_by_label(re.compile("Germany 5 of 25 planned"))).to_be_attached()
+
+
+def test_a_reload_keeps_the_login_by_a_cookie_that_no_script_can_read(page: Page, address: str) -> None:
+    log_in(page, address)
+    page.wait_for_function("() => true")
+    until = time.monotonic() + 10
+    while not (cookies := [one for one in page.context.cookies() if one["name"] == "rtsm_session"]):
+        assert time.monotonic() < until, "no cookie was given"
+        page.wait_for_timeout(100)
+    assert (cookies[0]["httpOnly"], cookies[0]["sameSite"]) == (True, "Strict")
+    assert "rtsm_session" not in page.evaluate("document.cookie")
+    page.reload()
+    page.get_by_text("As of ledger position").wait_for()
+    page.get_by_role("button", name=re.compile("Name of sponsor")).click()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("Username").wait_for()
+    page.reload()
+    page.get_by_label("Username").wait_for()
+    expect(page.get_by_text("As of ledger position")).to_have_count(0)
+
+
+def test_a_wrong_password_shows_why_and_nothing_else(page: Page, address: str) -> None:
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address)
+    page.get_by_label("Username").fill("auditor")
+    page.get_by_label("Password", exact=True).fill("a wrong password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("The username or the password is wrong")
+    assert not [one for one in page.context.cookies() if one["name"] == "rtsm_session"]
+
+
+def test_the_pages_ask_nothing_of_any_other_machine(page: Page, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda websocket: asked.append(websocket.url))
+    log_in(page, address)
+    page.wait_for_timeout(3000)
+    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"127.0.0.1"}
+    assert any(url.startswith("ws://") for url in asked)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_fits_its_window(page: Page, address: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    log_in(page, address)
+    figure(page, "Screened").wait_for()
+    page.wait_for_timeout(1000)
+    overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0
