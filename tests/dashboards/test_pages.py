@@ -11,11 +11,14 @@ from allocation.access.accounts import MAX_FAILED_ATTEMPTS
 from allocation.access.actors import SYSTEM_ACTOR, Grant
 from allocation.access.grants import grant_role, revoke_grant
 from allocation.access.permissions import PERMISSIONS, ROLES
+from allocation.commands.service import Act, Service
+from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.ledger.schema import kit
+from allocation.study.protocol import Protocol
 from dashboards.page_table import PAGES, pages_for
 from dashboards.session import utc_now
 from tests.api.conftest import Trial
-from tests.api.trial import PASSWORD, PEOPLE, STUDY
+from tests.api.trial import PASSWORD, PEOPLE, STUDY, protocol
 from tests.dashboards.trial_under_way import counted, figures, logged_in, shown_text
 
 Visit = Callable[[], AppTest]
@@ -152,3 +155,20 @@ def test_without_a_database_the_page_says_what_to_do(home: Path) -> None:
     page = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not page.exception
     assert "run `rtsm demo`" in page.error[0].value
+
+
+def test_who_has_several_studies_chooses_and_the_address_keeps_the_choice(visit: Visit, trial: Trial) -> None:
+    document = protocol()
+    document["study"] |= {"id": "TRIAL-2", "title": "Another trial"}
+    request = LoadStudyVersionRequest(protocol=Protocol.model_validate(document))
+    load_study_version(Service(trial.database, trial.clock), Act(SYSTEM_ACTOR), request)
+    page = logged_in(visit(), "administrator")
+    assert STUDY in shown_text(page)
+    (choice,) = page.radio
+    assert choice.options == [STUDY, "TRIAL-2"]
+    page = choice.set_value("TRIAL-2").run()
+    assert not page.exception
+    assert "Another trial" in shown_text(page)
+    assert figures(page)["Screened"] == ("0", "none decided yet")
+    assert page.query_params["study"] == "TRIAL-2"
+    assert not logged_in(visit(), "sponsor").radio
