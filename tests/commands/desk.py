@@ -53,11 +53,11 @@ class Desk:
     def move(self, **step: float) -> None:
         self.now += timedelta(**step)
 
-    def state(self) -> dict[str, list[Any]]:
+    def state(self) -> dict[str, set[Any]]:
         """All that a refusal must leave as it was."""
         with self.database.read() as connection:
             return {
-                table.name: sorted(map(repr, connection.execute(select(table))))
+                table.name: set(connection.execute(select(table)))
                 for table in (ledger_entry, ledger_seal, *PROJECTIONS)
             }
 

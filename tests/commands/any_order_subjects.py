@@ -1,0 +1,174 @@
+"""What people at the sites do with subjects, in any order."""
+
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+from sqlalchemy import select
+
+from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
+from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
+from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
+from allocation.errors import NoUsableKit
+from allocation.ledger.schema import subject
+from allocation.rules.dosing import kits_due
+from allocation.study.dose_paths import dispensing_rows
+from tests.commands.any_order_desk import AnyOrderDesk
+from tests.commands.any_order_model import CODES, DISPENSING, WHICH, Person
+from tests.commands.any_order_trial import PLACES
+
+
+class SubjectActs(AnyOrderDesk):
+    """Screening, eligibility, randomization, visits, dispensing, the end of participation."""
+
+    @rule(
+        site_id=st.sampled_from((*PLACES, "S99")),
+        severity=st.sampled_from(("MILD", "SEVERE")),
+        ago=st.sampled_from((0, 0, 9, -1)),
+    )
+    def somebody_is_screened(self, site_id: str, severity: str, ago: int) -> None:
+        on = None if site_id not in PLACES else self.today(site_id) - timedelta(days=ago)
+        request = ScreenRequest(
+            site_id=site_id, screened_on=on, sex="F", age=40, factors={"SEVERITY": severity}
+        )
+        answer = self.attempt(screen, request)
+        assert (answer is None) == (site_id == "S99" or ago < 0)
+        if answer is not None:
+            assert answer["subject_id"] not in self.model.people
+            self.model.people[answer["subject_id"]] = Person(
+                site_id, severity, date.fromisoformat(answer["screened_on"])
+            )
+
+    @rule(which=WHICH, eligible=st.sampled_from((True, True, True, False)))
+    def eligibility_is_recorded(self, which: int, eligible: bool) -> None:
+        who = self.somebody(which)
+        answer = self.attempt(record_eligibility, EligibilityRequest(subject_id=who, eligible=eligible))
+        person = self.model.people.get(who)
+        assert (answer is not None) == (person is not None and person.status in ("screening", "eligible"))
+        if answer is not None and person is not None:
+            person.status = "eligible" if eligible else "screen_failed"
+
+    @precondition(lambda self: self.model.people)
+    @rule(which=WHICH, override=st.sampled_from(("", "late")))
+    def somebody_is_randomized(self, which: int, override: str) -> None:
+        who = self.somebody(which)
+        answer = self.attempt(randomize, RandomizeRequest(subject_id=who, override_reason=override))
+        person = self.model.people.get(who)
+        if answer is None or person is None:
+            if self.refusal is not None and self.refusal.code == "list-exhausted" and person is not None:
+                assert len(self.model.used[person.severity]) == len(self.list[person.severity])
+            return
+        assert person.status == "eligible"
+        following = self.list[person.severity][len(self.model.used[person.severity])]
+        assert answer["randomization_number"] == following["randomization_number"]
+        self.model.used[person.severity].append(who)
+        person.status, person.arm = "randomized", following["arm"]
+
+    @rule(who=WHICH, severity=st.sampled_from(("MILD", "SEVERE")))
+    def somebody_new_comes_on_treatment(self, who: int, severity: str) -> None:
+        """A whole enrolment at once, or few would get that far."""
+        site_id = list(PLACES)[who % 3]
+        self.somebody_is_screened(site_id, severity, 0)
+        newest = len(self.model.people) - 1
+        self.eligibility_is_recorded(newest, True)
+        self.somebody_is_randomized(newest, "")
+
+    @precondition(lambda self: self.model.people)
+    @rule(
+        which=WHICH,
+        code=st.sampled_from((*DISPENSING, "V1", "V6", "V77")),
+        move=st.sampled_from((None, None, "up", "down", "maintain")),
+        ago=st.sampled_from((0, 0, 0, 3, 400, -1)),
+        override=st.sampled_from(("", "holiday")),
+    )
+    def somebody_is_dispensed(self, which: int, code: str, move: Any, ago: int, override: str) -> None:
+        who = self.somebody(which, "randomized" if which % 4 else None)
+        self.dispense_to(who, code, move, ago, override)
+
+    def dispense_to(self, who: str, code: str, move: Any, ago: int, override: str) -> None:
+        person = self.model.people.get(who)
+        on = None if person is None or ago == 0 else self.today(person.site_id) - timedelta(days=ago)
+        request = DispenseRequest(
+            subject_id=who, visit_code=code, titration=move, visit_date=on, override_reason=override
+        )
+        answer = self.attempt(dispense, request)
+        if isinstance(self.refusal, NoUsableKit):
+            self.nothing_suits(who, code)
+        if answer is None or person is None:
+            return
+        assert person.status == "randomized"
+        assert person.arm is not None
+        assert date.fromisoformat(answer["visit_date"]) >= person.screened_on
+        with self.desk.database.read() as connection:
+            level = connection.execute(
+                select(subject.c.dose_level).where(subject.c.subject_id == who)
+            ).scalar()
+        handed = {number: self.model.kits[number] for number in answer["kit_numbers"]}
+        due = kits_due(dispensing_rows(self.protocol), code, person.arm, level).kits
+        assert Counter(one.kit_type for one in handed.values()) == Counter(dict(due))
+        today = self.today(person.site_id)
+        for number, one in handed.items():
+            assert one.usable_at(person.site_id, today)
+            assert number not in self.model.handed_out
+            self.model.handed_out.add(number)
+            one.status, one.place_kind, one.place = "dispensed", "subject", who
+
+    def nothing_suits(self, who: str, code: str) -> None:
+        """A refusal for want of kits is true: at either dose level, some kit type that would be due is short."""
+        person = self.model.people[who]
+        assert person.arm is not None
+        today = self.today(person.site_id)
+        stock = Counter(
+            one.kit_type for one in self.model.kits.values() if one.usable_at(person.site_id, today)
+        )
+        rows = dispensing_rows(self.protocol)
+        high = dict(kits_due(rows, code, person.arm, "ZZD2").kits)
+        assert any(stock[kit_type] < quantity for kit_type, quantity in high.items())
+
+    @precondition(lambda self: self.model.people)
+    @rule(which=WHICH, code=st.sampled_from(("V1", *CODES)), ago=st.sampled_from((0, 3, 400, -1)))
+    def a_visit_is_recorded(self, which: int, code: str, ago: int) -> None:
+        who = self.somebody(which)
+        on = self.today("S01") - timedelta(days=ago)
+        self.attempt(record_visit, VisitRequest(subject_id=who, visit_code=code, visit_date=on))
+
+    @precondition(lambda self: self.model.people)
+    @rule(
+        which=WHICH,
+        number=st.sampled_from(("1.5", "3.10", "3.1", "50", "4")),
+        ago=st.sampled_from((0, 2, 400)),
+        reason=st.sampled_from(("", "adverse event")),
+    )
+    def an_unscheduled_visit_is_recorded(self, which: int, number: str, ago: int, reason: str) -> None:
+        who = self.somebody(which)
+        on = self.today("S01") - timedelta(days=ago)
+        request = VisitRequest(
+            subject_id=who, visit_number=number, epoch="TRT", visit_date=on, override_reason=reason
+        )
+        answer = self.attempt(record_visit, request)
+        assert answer is None or number != "4"
+
+    @precondition(lambda self: self.model.people)
+    @rule(which=WHICH, code=st.sampled_from(CODES))
+    def a_visit_is_missed(self, which: int, code: str) -> None:
+        self.attempt(miss_visit, MissVisitRequest(subject_id=self.somebody(which), visit_code=code))
+
+    @precondition(lambda self: self.model.people)
+    @rule(which=WHICH, completed=st.booleans(), ago=st.sampled_from((0, 0, 30)))
+    def somebody_leaves(self, which: int, completed: bool, ago: int) -> None:
+        who = self.somebody(which)
+        person = self.model.people.get(who)
+        on = None if person is None else self.today(person.site_id) - timedelta(days=ago)
+        if completed:
+            answer = self.attempt(complete, CompleteRequest(subject_id=who, ended_on=on))
+        else:
+            answer = self.attempt(
+                discontinue, EndRequest(subject_id=who, ended_on=on, end_reason="ADVERSE EVENT")
+            )
+        if answer is not None and person is not None:
+            assert person.status == "randomized"
+            person.status = "completed" if completed else "discontinued"

@@ -1,0 +1,171 @@
+"""The trial that random acts are tried on: kits that follow the dose level, scarce stock, and dates that differ by place."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    UploadListRequest,
+    activate_list,
+    activation_content,
+    upload_list,
+)
+from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.study.protocol import Protocol
+from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, STUDY, protocol, randomization_list
+from tests.commands.desk import ACT, Desk
+
+START = date(2026, 3, 2)
+PLACES = {
+    "S01": ("DEU", "Europe/Berlin"),
+    "S02": ("FRA", "Pacific/Auckland"),
+    "S03": ("FRA", "America/Los_Angeles"),
+}
+"""Site -> country and time zone: the depot's day, at Berlin, is often not the site's."""
+
+WINDOWS = {"dns_days": 12, "dnc_days": 8, "dnd_days": 5}
+SHELF_LIVES = (40, 120, 500)
+LOTS = tuple(
+    {
+        "lot_id": f"ZZLOT-{letter}{index}",
+        "kit_type": kit_type,
+        "expiry_date": (START + timedelta(days=days + 2 * shift)).isoformat(),
+        "released_for": ["DEU"] if (index, shift) in ((0, 0), (1, 1)) else ["*"],
+        "status": "quarantined" if (index, shift) == (1, 2) else "released",
+    }
+    for shift, (letter, kit_type) in enumerate(zip("ABC", KIT_TYPE_OF_ARM.values(), strict=True))
+    for index, days in enumerate(SHELF_LIVES)
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs between the trials that are tried."""
+
+    kits_a_lot: int = 4
+    consolidation: str = "all_types"
+    lot_choice: str = "min_wastage"
+    seeding: str = "on_activation"
+    block_size: int = 1
+    trigger: str = "at"
+    long_window_from: str = "today"
+    pipeline_statuses: tuple[str, ...] = ("requested", "in_transit")
+    ignore_skipped: bool = False
+    overdue_days: int | None = None
+
+
+def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) -> Protocol:
+    """The small blinded trial with kits by dose level, a scheduled titration, a repeating visit without target, and no caps."""
+    document: dict[str, Any] = protocol(version)
+    document["caps"] = []
+    treated = {"epoch": "TRT", "window_before": 3, "window_after": 3, "dispensing": True}
+    document["visits"] = [
+        *document["visits"][:3],
+        {"code": "V4", "number": 4, "name": "WEEK 4", "target_day": 29, **treated},
+        {
+            "code": "V5",
+            "number": 5,
+            "name": "WEEK 8",
+            "target_day": 28,
+            "anchor": "previous_visit",
+            **treated,
+        },
+        {"code": "V6", "number": 6, "name": "WEEK 9", "target_day": 64, "epoch": "TRT"},
+        {
+            "code": "RX",
+            "number": 9,
+            "name": "REPLACEMENT",
+            "epoch": "TRT",
+            "anchor": "none",
+            "optional": True,
+            "repeats": True,
+            "dispensing": True,
+        },
+    ]
+    arms = list(KIT_TYPE_OF_ARM)
+    document["titration"].append(
+        {"code": "S", "kind": "scheduled", "arms": arms, "visits": ["V4"], "to_level": "ZZD2"}
+    )
+    document["dispensing"] = []
+    for arm, kit_type in KIT_TYPE_OF_ARM.items():
+        low = [{"kit_type": kit_type, "quantity": 1}]
+        high = (
+            [*low, {"kit_type": "ZZKITA", "quantity": 1}] if arm == "ZZARMC" else [{**low[0], "quantity": 2}]
+        )
+        visits = ["V2", "V3", "V4", "V5"]
+        document["dispensing"] += [
+            {"visits": visits, "arm": arm, "dose_level": "ZZD1", "kits": low},
+            {"visits": visits, "arm": arm, "dose_level": "ZZD2", "kits": high},
+            {"visits": ["RX"], "arm": arm, "kits": low},
+        ]
+    for kit_type in document["kit_types"]:
+        kit_type["expiry"] = WINDOWS
+        kit_type["block_size"] = variant.block_size
+    document["sites"] = [
+        {"code": code, "name": f"Site {code}", "country": country, "timezone": timezone}
+        for code, (country, timezone) in PLACES.items()
+    ]
+    document["supply"] = {
+        "consolidation": variant.consolidation,
+        "lot_choice": variant.lot_choice,
+        "seeding": variant.seeding,
+        "pipeline_statuses": variant.pipeline_statuses,
+        "ignore_if_last_dispensing_skipped": variant.ignore_skipped,
+        "ignore_if_overdue_days": variant.overdue_days,
+        "parameters": [
+            {
+                "level": "study",
+                "parameters": {
+                    "min_buffer": min_buffer,
+                    "max_buffer": min_buffer + 2,
+                    "short_window": 14,
+                    "long_window": 28,
+                    "trigger": variant.trigger,
+                    "long_window_from": variant.long_window_from,
+                    "seed_quantity": 2,
+                },
+            }
+        ],
+    }
+    return Protocol.model_validate(document)
+
+
+def kit_rows(variant: Variant) -> list[dict[str, Any]]:
+    """Kits of every lot, with numbers and pick sequences in scrambled order."""
+    rows: list[dict[str, Any]] = []
+    for number in range(variant.kits_a_lot):
+        for lot in LOTS:
+            index = len(rows)
+            rows.append(
+                {
+                    "kit_number": f"K{index * 89 % 997:03d}",
+                    "kit_type": lot["kit_type"],
+                    "lot_id": lot["lot_id"],
+                    "pick_sequence": index * 53 % 211 + 1 if number else 300 + index,
+                }
+            )
+    return rows
+
+
+def list_entries() -> list[dict[str, Any]]:
+    """The entries of the randomization list: two strata, two blocks of three each."""
+    entries: list[dict[str, Any]] = randomization_list(AS_IS)["entries"]
+    return entries
+
+
+def begin(desk: Desk, variant: Variant) -> None:
+    """Everything that comes before the first subject."""
+    desk.load(any_order_protocol(variant))
+    for site_id in PLACES:
+        open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
+    load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": LOTS}))
+    stock = {"depot_id": "D1", "kits": kit_rows(variant)}
+    load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate(stock))
+    answer = upload_list(
+        desk.service, ACT, STUDY, UploadListRequest.model_validate(randomization_list(AS_IS))
+    )
+    act = desk.signed(ACTIVATION, activation_content("ZZMRL", answer["sha256"]))
+    activate_list(desk.service, act, STUDY, ActivateListRequest(list_id="ZZMRL"))

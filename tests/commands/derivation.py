@@ -1,0 +1,203 @@
+"""Deriving the decisions of a ledger again: its entries are folded one by one into an empty database, and before each is folded,
+the rules are asked what they decide in that state, at that moment."""
+
+import json
+from collections import Counter
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, create_engine, select
+from sqlalchemy.pool import StaticPool
+
+from allocation.commands.resupply import decision_record
+from allocation.commands.site_supply import (
+    SiteAt,
+    kit_type_supplies,
+    order_policy,
+    site_need,
+    site_situations,
+)
+from allocation.commands.subject_paths import path_of, visits_of
+from allocation.ledger.database import Database
+from allocation.ledger.projections import project
+from allocation.ledger.reader import SealedEntry, iter_sealed, protocol_at
+from allocation.ledger.schema import (
+    PROJECTIONS,
+    depot,
+    kit,
+    list_entry,
+    lot,
+    metadata,
+    shipment,
+    site,
+    subject,
+)
+from allocation.rules.dosing import DoseMove, kits_due
+from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
+from allocation.rules.orders import fill_order
+from allocation.rules.picking import KitCandidate, choose_kits_at_site
+from allocation.study.dose_paths import dispensing_rows
+from allocation.study.protocol import Protocol
+from allocation.study.strata import stratum_key
+from allocation.study.subject_schedule import dose_level_at, dose_level_before
+
+
+class Derivation:
+    """A ledger on its way from empty to its end; `derived` counts the decisions that came out as they are recorded."""
+
+    def __init__(self, database: Database, study_id: str) -> None:
+        self.database = database
+        self.study_id = study_id
+        self.derived: Counter[str] = Counter()
+        self.protocols: dict[int, Protocol] = {}
+
+    def run(self) -> Counter[str]:
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        metadata.create_all(engine, tables=list(PROJECTIONS))
+        checks = {
+            "randomize": self.randomize,
+            "dispense": self.dispense,
+            "order_shipment": self.order_shipment,
+            "expire_kits": self.expire_kits,
+        }
+        with engine.connect() as state:
+            for entry in iter_sealed(self.database, self.study_id):
+                if entry.command in checks:
+                    checks[entry.command](state, entry)
+                    self.derived[entry.command] += 1
+                project(state, self.study_id, entry.command, entry.subject_id, entry.site_id, entry.after)
+        engine.dispose()
+        return self.derived
+
+    def protocol(self, entry: SealedEntry) -> Protocol:
+        version = entry.config_version
+        if version not in self.protocols:
+            self.protocols[version] = protocol_at(self.database, self.study_id, version)
+        return self.protocols[version]
+
+    def site(self, state: Connection, site_id: str | None) -> Any:
+        return state.execute(select(site).where(site.c.site_id == site_id)).one()
+
+    def candidates(self, state: Connection, status: str, place: str, country: str) -> list[KitCandidate]:
+        """Every kit in that status at that place, in the order of their numbers: the rule alone puts them in order."""
+        lots = {row.lot_id: row for row in state.execute(select(lot))}
+        rows = state.execute(
+            select(kit).where(kit.c.status == status, kit.c.place == place).order_by(kit.c.kit_number)
+        )
+        return [
+            KitCandidate(
+                row.kit_number,
+                row.kit_type,
+                True,
+                lots[row.lot_id].status == "released"
+                and bool({country, "*"} & set(json.loads(lots[row.lot_id].released_for))),
+                lots[row.lot_id].expiry_date,
+                row.pick_sequence,
+            )
+            for row in rows
+        ]
+
+    def randomize(self, state: Connection, entry: SealedEntry) -> None:
+        """The subject got the first entry of its stratum that nobody had used."""
+        after = entry.after
+        (event,) = self.protocol(entry).randomization
+        assert after["stratum"] == stratum_key(after["factors"], event.factors)
+        unused = state.execute(
+            select(list_entry)
+            .where(
+                list_entry.c.list_id == after["list_id"],
+                list_entry.c.stratum == after["stratum"],
+                list_entry.c.subject_id.is_(None),
+            )
+            .order_by(list_entry.c.sequence)
+        ).first()
+        assert unused is not None
+        assert (unused.sequence, unused.randomization_number, unused.arm) == (
+            after["sequence"],
+            after["randomization_number"],
+            after["arm"],
+        )
+
+    def dispense(self, state: Connection, entry: SealedEntry) -> None:
+        """Level, kits due and the kits chosen are what the rules say of that stock on the site's date."""
+        after, protocol = entry.after, self.protocol(entry)
+        who = state.execute(select(subject).where(subject.c.subject_id == entry.subject_id)).one()
+        at = self.site(state, entry.site_id)
+        today = entry.recorded_at.astimezone(ZoneInfo(at.timezone)).date()
+        assert after["dispensed_on"] == today.isoformat()
+        code = after["visit"]["visit_code"]
+        path = path_of(who, visits_of(state, self.study_id, who.subject_id))
+        asked = None if after["titration"] is None else DoseMove(after["titration"])
+        before = dose_level_before(protocol, path, code)
+        level, move = dose_level_at(protocol, who.arm, before, code, asked)
+        assert (level, move) == (after["dose_level"], asked)
+        stock = self.candidates(state, "site_available", at.site_id, at.country)
+        chosen = []
+        for kit_type, quantity in kits_due(dispensing_rows(protocol), code, who.arm, level).kits:
+            defined = protocol.kit_type(kit_type)
+            assert defined is not None
+            windows = ExpiryWindows(**defined.expiry.model_dump())
+            decision = choose_kits_at_site(stock, kit_type, quantity, today, windows)
+            assert not decision.shortfall
+            chosen += [(stock[index].key, kit_type) for index in decision.chosen]
+        assert chosen == [(one["kit_number"], one["kit_type"]) for one in after["kits"]]
+        assert entry.kit_numbers == tuple(number for number, _ in chosen)
+
+    def order_shipment(self, state: Connection, entry: SealedEntry) -> None:
+        """What is on hand and on its way is counted by hand; the rules make of it the record, quantities and kits of the order."""
+        after, protocol = entry.after, self.protocol(entry)
+        row = self.site(state, entry.site_id)
+        today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
+        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today)
+        for decided in after["record"]["decisions"]:
+            kit_type = decided["kit_type"]
+            assert decided["on_hand"] == self.on_hand(state, protocol, at, kit_type)
+            assert decided["pipeline"] == self.pipeline(state, protocol, at.site_id, kit_type)
+        (situation,) = site_situations(state, self.study_id, protocol, [at])
+        need = site_need(protocol, situation)
+        supplier = state.execute(select(depot).where(depot.c.depot_id == row.depot_id)).one()
+        stock = self.candidates(state, "depot_available", supplier.depot_id, at.country)
+        depot_today = entry.recorded_at.astimezone(ZoneInfo(supplier.timezone)).date()
+        proposal = fill_order(
+            need.lines, stock, kit_type_supplies(protocol), depot_today, order_policy(protocol)
+        )
+        assert [stock[index].key for index in proposal.shipped] == after["kits"]
+        quantities = Counter(stock[index].kit_type for index in proposal.shipped)
+        assert dict(quantities) == after["quantities"]
+        assert json.loads(json.dumps(decision_record(need, proposal), default=str)) == after["record"]
+
+    def on_hand(self, state: Connection, protocol: Protocol, at: SiteAt, kit_type: str) -> int:
+        defined = protocol.kit_type(kit_type)
+        assert defined is not None
+        windows = ExpiryWindows(**defined.expiry.model_dump())
+        here = self.candidates(state, "site_available", at.site_id, at.country)
+        return sum(
+            one.kit_type == kit_type and one.released and may_count(at.today, one.expiry, windows)
+            for one in here
+        )
+
+    def pipeline(self, state: Connection, protocol: Protocol, site_id: str, kit_type: str) -> int:
+        counted = set(protocol.supply.pipeline_statuses)
+        statuses = {
+            row.shipment_id: row.status
+            for row in state.execute(select(shipment).where(shipment.c.site_id == site_id))
+        }
+        return sum(
+            row.kit_type == kit_type
+            and row.status in ("requested", "in_transit")
+            and statuses.get(row.shipment_id) in counted
+            for row in state.execute(select(kit))
+        )
+
+    def expire_kits(self, state: Connection, entry: SealedEntry) -> None:
+        """Just the kits at a depot or site whose expiry date has come there were turned over."""
+        zones = {row.depot_id: row.timezone for row in state.execute(select(depot))}
+        zones |= {row.site_id: row.timezone for row in state.execute(select(site))}
+        expiring = ("depot_available", "requested", "site_available", "quarantined")
+        expected = []
+        for row in state.execute(select(kit).where(kit.c.status.in_(expiring)).order_by(kit.c.kit_number)):
+            today: date = entry.recorded_at.astimezone(ZoneInfo(zones[row.place])).date()
+            if is_expired(today, row.expiry_date):
+                expected.append(row.kit_number)
+        assert expected == [one[0] for one in entry.after["kits"]] == list(entry.kit_numbers)
