@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from allocation.ledger.database import Database, default_url, open_database
+from allocation.ledger.database import default_url, open_database
 from allocation.ledger.reader import last_position, studies
 from allocation.ledger.sealing import Sealer, seal_pending
 from allocation.ledger.verify import Verification, verify_ledger
@@ -19,7 +19,7 @@ from allocation.study.protocol import Protocol
 from dashboards.demo_people import create_people, demo_cast, demo_people
 from dashboards.demo_progress import DemoProgress
 from dashboards.errors import DemoFailed, DemoRefused
-from dashboards.home import DemoRecord, Home
+from dashboards.home import DemoRecord, Home, database_name
 from simulation.driver import ServiceTrial
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from simulation.trial import Tally
@@ -47,7 +47,7 @@ class DemoPlan:
         whole = protocol_sha256(protocol) + scenario.model_dump_json(exclude={"duration_days"})
         return cls(protocol, scenario, file, hashlib.sha256(whole.encode()).hexdigest())
 
-    def record(self, database: Database) -> DemoRecord:
+    def record(self) -> DemoRecord:
         """The record of a demo that is being made of this plan."""
         return DemoRecord(
             state="playing",
@@ -55,7 +55,7 @@ class DemoPlan:
             scenario=self.scenario.name,
             digest=self.digest,
             days=self.scenario.duration_days,
-            database=database.engine.url.render_as_string(),
+            database=database_name(default_url()),
         )
 
 
@@ -71,7 +71,13 @@ def standing_demo(
     if found is None:
         _require_empty(home)
         return None
-    if found.state == "complete" and not fresh:
+    if found.database != database_name(default_url()):
+        raise DemoRefused(
+            f"the demo of {home.folder} is in {found.database}, not in {database_name(default_url())}: name that database "
+            "with --db, or another home with RTSM_HOME"
+        )
+    gone = found.database == f"sqlite:///{home.sqlite_file}" and not home.sqlite_file.exists()
+    if found.state == "complete" and not fresh and not gone:
         if days_asked and found.days != plan.scenario.duration_days:
             raise DemoRefused(
                 f"{home.folder} holds a demo of {found.days} days, not {plan.scenario.duration_days}: leave out --days to use "
@@ -81,7 +87,7 @@ def standing_demo(
         if found.digest != plan.digest:
             say("The protocol or the scenario was changed since: --fresh plays it as it is now.")
         return found
-    why = "it was interrupted" if found.state == "playing" else "--fresh"
+    why = "it was interrupted" if found.state == "playing" else "its database is gone" if gone else "--fresh"
     say(f"Removing the demo in {home.folder} ({why}).")
     home.remove_demo()
     _require_empty(home)
@@ -90,18 +96,16 @@ def standing_demo(
 
 def _require_empty(home: Home) -> None:
     """Raises DemoRefused when the database has studies or accounts in it that are not this demo's."""
-    url = default_url()
-    if url == f"sqlite:///{home.sqlite_file}" or url == f"sqlite:///{home.sqlite_file.name}":
+    name = database_name(default_url())
+    if name == f"sqlite:///{home.sqlite_file}":
         taken = home.sqlite_file.exists()
-        what = str(home.sqlite_file)
     else:
-        database = open_database(url)
-        what = database.engine.url.render_as_string()
+        database = open_database()
         taken = bool(studies(database)) or last_position(database, "SYSTEM") > 0
         database.dispose()
     if taken:
         raise DemoRefused(
-            f"{what} holds data that no complete demo of this home made: name an empty home with RTSM_HOME, or an "
+            f"{name} holds data that no complete demo of this home made: name an empty home with RTSM_HOME, or an "
             "empty database with --db"
         )
 
@@ -119,7 +123,7 @@ class Demo:
         self._people = demo_people(plan.protocol)
         home.folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database()
-        self._record = plan.record(self.database)
+        self._record = plan.record()
         home.write_record(self._record)
         self._twin = Twin(plan.protocol, plan.scenario)
         self._trial: ServiceTrial | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -11,21 +12,31 @@ from allocation.study.protocol import Protocol
 from dashboards.demo_people import DEMO_PASSWORD, demo_people
 from dashboards.home import DemoRecord, Home
 
+WIDTH_OF_A_PAGE = 110
+
+
+def _page() -> Console:
+    """Standard output; where that is no terminal, as wide as a page."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_PAGE)
+
 
 def show_summary(home: Home, record: DemoRecord, console: Console | None = None) -> None:
     """Print what was made and where it is."""
-    console = console or Console(highlight=False)
+    console = console or _page()
     made: dict[str, Any] = record.summary or {}
     console.print(
         f"\n[bold]{record.study_id}[/]  {made['first_day']} to {made['last_day']}, played through the real service "
         f"({made['seconds']['all']:.0f} s)"
     )
+    console.print()
     console.print(_facts(made))
+    console.print()
     console.print(
         f"Ledger: {made['ledger_entries']:,} entries, verified (chain, {made['kits']:,} kits in one place each, "
         f"{made['projection_rows']:,} projection rows equal to replay)"
     )
     console.print(_datasets(made["datasets"]))
+    console.print()
     places = Table.grid(padding=(0, 2))
     for name, place in {
         "Database": record.database,
@@ -74,7 +85,7 @@ def _datasets(rows: dict[str, int]) -> str:
 
 def show_logins(protocol: Protocol, console: Console | None = None) -> None:
     """Print who may log in. A role that many hold is shown by its first and the number of the others."""
-    console = console or Console(highlight=False)
+    console = console or _page()
     table = Table(
         title=f"Test logins, all with the password  {DEMO_PASSWORD}", title_justify="left", box=None
     )

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import make_url
+
 from allocation.ledger.database import rtsm_home
 from dashboards.errors import DemoRefused, HomeInUse
 
@@ -24,6 +26,14 @@ MARKER = "demo.json"
 LOCK = "up.lock"
 FOLDERS = ("lake", "dagster", "exports", "logs")
 """What a demo makes beside its database, and may so remove."""
+
+
+def database_name(url: str) -> str:
+    """How a database is named to people and compared: without its password, and a file by its whole path."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return f"sqlite:///{Path(parsed.database).absolute()}"
+    return parsed.render_as_string()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from typing import Literal
 from allocation.views.blinded.overview_models import StudyOverview
 from dashboards.look import count_of, day, number, share
 
+NEARLY = 0.95
+"""From this share of what the plan expects by now, being behind it is no alarm."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
@@ -46,7 +49,7 @@ def _randomized(overview: StudyOverview, whole_study: bool) -> KeyFigure:
         f"Randomized of {number(plan.planned_subjects)}",
         number(randomized),
         note,
-        "good" if ahead >= 0 else "alert",
+        "good" if ahead >= 0 else "neutral" if randomized >= NEARLY * plan.expected_by_now else "alert",
         explained,
     )
 

@@ -10,7 +10,7 @@ from allocation.access.actors import SYSTEM_ACTOR
 from allocation.ledger.database import open_database
 from dashboards.demo import SCENARIO, DemoPlan, standing_demo
 from dashboards.errors import DemoRefused, HomeInUse
-from dashboards.home import DemoRecord, Home
+from dashboards.home import DemoRecord, Home, database_name
 from dashboards.session import utc_now
 
 
@@ -24,7 +24,7 @@ def made(home: Path, plan: DemoPlan) -> Home:
     """A home as a complete demo leaves it, as far as files go, and with a file of the user's own in it."""
     here = Home.here()
     database = open_database()
-    here.write_record(replace(plan.record(database), state="complete", made_at="yesterday"))
+    here.write_record(replace(plan.record(), state="complete", made_at="yesterday"))
     database.dispose()
     for name in ("lake", "dagster", "exports", "logs"):
         (home / name).mkdir()
@@ -58,6 +58,27 @@ def test_an_interrupted_demo_is_removed_to_be_made_again(made: Home, plan: DemoP
     made.write_record(replace(record, state="playing"))
     assert decide(made, plan) is None
     assert not made.sqlite_file.exists()
+
+
+def test_a_complete_demo_whose_database_is_gone_is_made_again(made: Home, plan: DemoPlan) -> None:
+    made.sqlite_file.unlink()
+    assert decide(made, plan) is None
+    assert sorted(path.name for path in made.folder.iterdir()) == ["notes.txt"]
+
+
+def test_a_demo_in_another_database_is_not_taken_for_this_one(
+    made: Home, plan: DemoPlan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RTSM_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+    for fresh in (False, True):
+        with pytest.raises(DemoRefused, match=r"is in sqlite:.*rtsm\.db, not in sqlite:.*other\.db"):
+            decide(made, plan, fresh=fresh)
+    assert made.sqlite_file.exists()
+
+
+def test_a_database_is_named_without_its_password() -> None:
+    assert database_name("postgresql://me:secret@host/trial") == "postgresql://me:***@host/trial"
+    assert database_name("sqlite:///here.db") == f"sqlite:///{Path('here.db').absolute()}"
 
 
 def test_another_length_than_that_of_the_demo_here_is_refused(made: Home) -> None:

@@ -147,6 +147,14 @@ def test_behind_and_ahead_of_plan_are_told_apart(overview):
     assert (figure.note, figure.tone) == ("2 ahead of plan", "good")
 
 
+def test_a_hair_behind_plan_is_said_and_is_no_alarm(overview):
+    nearly = overview.enrolment.plan.model_copy(update={"expected_by_now": 500.0})
+    total = overview.enrolment.total.model_copy(update={"randomized": 497})
+    enrolment = overview.enrolment.model_copy(update={"plan": nearly, "total": total})
+    figure = key_figures(overview.model_copy(update={"enrolment": enrolment}), whole_study=True)[0]
+    assert (figure.note, figure.tone) == ("3 behind plan", "neutral")
+
+
 def test_screening_failures_are_a_share_of_those_whose_screening_has_ended(overview):
     by_label = {figure.label: figure for figure in key_figures(overview, whole_study=True)}
     assert by_label["Screened"].note == "29% failed screening"  # 2 of the 7 that are decided
