@@ -57,10 +57,10 @@ def refuse_before_screening(visit_date: date, screened_on: date) -> None:
         )
 
 
-def refuse_repeat(visit: Visit, visits: Sequence[Any], subject_id: str) -> None:
-    """Raise DomainRefusal when the visit is on record already and may not be repeated."""
+def refuse_repeat(visit: Visit, visits: Sequence[Any], subject_id: str, *, missed: bool = False) -> None:
+    """Raise DomainRefusal when the visit is on record already and may not be repeated; it may not be `missed` once it was done."""
     earlier = [row for row in visits if row.visit_code == visit.code]
-    if earlier and not (visit.repeats and all(row.status == "done" for row in earlier)):
+    if earlier and not (visit.repeats and not missed and all(row.status == "done" for row in earlier)):
         raise DomainRefusal(
             f"visit {visit.code} of subject {subject_id} is {earlier[0].status} already",
             code="visit-on-record",

@@ -119,13 +119,23 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
 
 
 def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequest) -> dict[str, Any]:
-    """Mark a planned visit missed: its kits are not planned any more. Raises NotFound, DomainRefusal when it is on record."""
+    """Mark a planned visit missed: its kits are not planned any more.
+
+    Raises NotFound, DomainRefusal when it is on record (a repeating one, too: it did take place), or optional.
+    """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = planned_visit(transaction.protocol, request.visit_code, path_of(row, visits))
-        refuse_repeat(visit, visits, row.subject_id)
+        if visit.optional:
+            raise DomainRefusal(
+                f"visit {visit.code} is optional, so nobody misses it",
+                code="optional-visit",
+                field="visit_code",
+                fix="nothing need be recorded",
+            )
+        refuse_repeat(visit, visits, row.subject_id, missed=True)
         number = decimal_text(visit.number)
         facts = {
             "status": "missed",

@@ -45,7 +45,7 @@ class AnyOrder(SubjectActs, SupplyActs):
             for which, level in enumerate(("MILD", "SEVERE", "MILD")):
                 self.somebody_new_comes_on_treatment(which, level)
         if already in ("stocked", "under way"):
-            self.what_was_ordered_comes(0)
+            self.what_was_ordered_comes(0, ("available", "damaged"))
         if already == "under way":
             self.somebody_comes_to_all_visits(0, "up")
 
@@ -61,7 +61,7 @@ class AnyOrder(SubjectActs, SupplyActs):
         for code in ("V2", "V3", "V4", "V5"):
             self.dispense_to(who, code, move if code == "V3" else None, 0, "as it came")
             self.desk.now += timedelta(days=9)
-            self.what_was_ordered_comes(which)
+            self.what_was_ordered_comes(which, ())
 
     @precondition(lambda self: self.model.done)
     @rule(which=st.integers(0, 40))

@@ -73,7 +73,7 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
             "anchor": "previous_visit",
             **treated,
         },
-        {"code": "V6", "number": 6, "name": "WEEK 9", "target_day": 64, "epoch": "TRT"},
+        {"code": "V6", "number": 6, "name": "WEEK 9", "target_day": 64, "epoch": "TRT", "repeats": True},
         {
             "code": "RX",
             "number": 9,

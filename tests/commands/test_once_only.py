@@ -29,8 +29,9 @@ from allocation.errors import (
     NoUsableKit,
     SignatureRefused,
 )
-from allocation.ledger.schema import ledger_entry, shipment
-from tests.api.trial import STUDY
+from allocation.ledger.schema import ledger_entry, shipment, subject_visit
+from allocation.study.protocol import Protocol
+from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk
 
 
@@ -213,6 +214,29 @@ def test_bad_input_gets_its_own_error_and_changes_nothing(desk: Desk) -> None:
         "list-state",
         lambda: activate_list(service, ACT, STUDY, ActivateListRequest(list_id="ZZMRL")),
     )
+
+
+def test_a_repeating_visit_that_took_place_is_not_missed_and_an_optional_one_never(empty_desk: Desk) -> None:
+    document = protocol()
+    document["visits"] += [
+        {"code": "R1", "number": 7, "name": "PHONE", "epoch": "TRT", "target_day": 40, "repeats": True},
+        {"code": "O1", "number": 8, "name": "EXTRA", "epoch": "TRT", "anchor": "none", "optional": True},
+    ]
+    desk = empty_desk.set_up(document=Protocol.model_validate(document))
+    who = desk.randomized()
+    for occurrence in (1, 2):
+        record_visit(desk.service, ACT, STUDY, VisitRequest(subject_id=who, visit_code="R1"))
+        with desk.database.read() as connection:
+            query = select(func.count()).where(subject_visit.c.visit_code == "R1")
+            assert connection.execute(query).scalar_one() == occurrence
+    for code, reason in (("R1", "visit-on-record"), ("O1", "optional-visit")):
+        request = MissVisitRequest(subject_id=who, visit_code=code)
+        refused(
+            desk,
+            DomainRefusal,
+            reason,
+            lambda request=request: miss_visit(desk.service, ACT, STUDY, request),
+        )
 
 
 def test_no_kit_is_handed_out_at_a_visit_before_screening(desk: Desk) -> None:
