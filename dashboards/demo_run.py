@@ -51,6 +51,8 @@ def run_demo(options: DemoOptions, ports: Ports) -> None:
         if options.live and standing is None:
             _live(home, plan, options, ports, shown)
             return
+        if options.live:
+            shown.say("It is complete, so there is nothing left to play: --fresh --live plays it again.")
         record = standing or make_demo(home, plan, shown)
         if options.as_json:
             typer.echo(json.dumps(asdict(record), indent=2, default=str))

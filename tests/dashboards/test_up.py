@@ -1,12 +1,13 @@
-"""`rtsm up` as a person runs it: the real API, dashboards and Dagster, with real signals."""
+"""`rtsm up` and `rtsm demo --live` as a person runs them: the real API, dashboards and Dagster, with real signals."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,16 +19,16 @@ pytestmark = pytest.mark.slow
 
 
 class Up:
-    """A running `rtsm up` on a home of its own."""
+    """A running system on a home of its own, by the command `rtsm` with these arguments."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *arguments: str) -> None:
         self.home = home
         self.ports = dict(zip(("api", "dashboard", "dagster"), _free_ports(3), strict=True))
         env = {key: value for key, value in os.environ.items() if key != "RTSM_DATABASE_URL"}
         self.log = home.parent / "up.log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "rtsm", "up", *self.options()],
+                [sys.executable, "-m", "rtsm", *arguments, *self.options()],
                 env={**env, "RTSM_HOME": str(home)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -52,12 +53,19 @@ class Up:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    running = Up(tmp_path / "home")
-    yield running
-    if running.process.poll() is None:
-        running.process.terminate()
-        running.process.wait(timeout=60)
+def run(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    """A function that runs `rtsm` with these arguments on a new home; it is ended after the test, whatever happened."""
+    started: list[Up] = []
+
+    def start(*arguments: str) -> Up:
+        started.append(Up(tmp_path / f"home{len(started)}", *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.terminate()
+            one.process.wait(timeout=60)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -75,10 +83,8 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(
-    up: Up, number: signal.Signals
-) -> None:
+def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(run) -> None:
+    up = run("up")
     up.wait_for("Ctrl-C stops everything.")
     assert answers(f"http://127.0.0.1:{up.ports['api']}/health", expected=lambda body: body["status"] == "ok")
     assert answers(f"http://127.0.0.1:{up.ports['dashboard']}/_stcore/health")
@@ -100,7 +106,7 @@ def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(
     )
     assert second.returncode == 1
     assert f"rtsm up (process {up.process.pid}) works on" in second.stderr
-    up.process.send_signal(number)
+    up.process.send_signal(signal.SIGTERM)
     code, output = up.end()
     assert code == 0, output
     assert output.rstrip().endswith("stopped")
@@ -113,7 +119,8 @@ def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(
     }
 
 
-def test_when_one_part_dies_all_are_stopped_and_the_exit_code_says_so(up: Up) -> None:
+def test_when_one_part_dies_all_are_stopped_and_the_exit_code_says_so(run) -> None:
+    up = run("up")
     up.wait_for("Ctrl-C stops everything.")
     everyone = up.everyone()
     api = next(one for one in everyone if "serve" in one.cmdline())
@@ -141,3 +148,29 @@ def test_a_taken_port_ends_it_at_once_with_one_message(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"rtsm: port {port} for dashboard is taken by" in done.stderr
     assert "choose another port with --dashboard-port" in done.stderr
+
+
+def test_a_live_demo_is_open_while_it_is_played_and_ends_complete(run) -> None:
+    live = run("demo", "--live", "--days", "12", "--pace", "0")
+    live.wait_for("Ctrl-C stops everything.")
+    assert answers(f"http://127.0.0.1:{live.ports['dashboard']}/_stcore/health")
+    live.wait_for("played through the real service")
+    live.wait_for("Logs ")
+    assert json.loads((live.home / "demo.json").read_text())["state"] == "complete"
+    everyone = live.everyone()
+    live.process.send_signal(signal.SIGTERM)
+    code, output = live.end()
+    assert code == 0, output
+    assert not still_running(everyone)
+
+
+def test_a_live_play_can_be_stopped_and_is_then_not_complete(run) -> None:
+    live = run("demo", "--live", "--days", "500", "--pace", "0.5")
+    live.wait_for("Ctrl-C stops everything.")
+    everyone = live.everyone()
+    live.process.send_signal(signal.SIGINT)
+    code, output = live.end()
+    assert code == 0, output
+    assert "The play was stopped" in output
+    assert json.loads((live.home / "demo.json").read_text())["state"] == "playing"
+    assert not still_running(everyone)
