@@ -12,7 +12,7 @@ from allocation.study.protocol import Protocol
 from dashboards.demo_people import DEMO_PASSWORD, demo_people
 from dashboards.home import DemoRecord, Home
 
-WIDTH_OF_A_PAGE = 110
+WIDTH_OF_A_PAGE = 120
 
 
 def _page() -> Console:
@@ -86,6 +86,7 @@ def _datasets(rows: dict[str, int]) -> str:
 def show_logins(protocol: Protocol, console: Console | None = None) -> None:
     """Print who may log in. A role that many hold is shown by its first and the number of the others."""
     console = console or _page()
+    console.print()
     table = Table(
         title=f"Test logins, all with the password  {DEMO_PASSWORD}", title_justify="left", box=None
     )

@@ -118,8 +118,10 @@ def _dagster_daemon(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
 
 
 def _is_no_chatter(line: str) -> bool:
-    """Whether Dagster wrote the line for people: it tells of every tick of a sensor, and of every step of a run."""
-    return bool(line) and " - INFO - " not in line and " - DEBUG - " not in line
+    """Whether Dagster wrote the line for people: it tells of every tick of a sensor, every step of a run, and its own new start."""
+    return bool(line) and not any(
+        words in line for words in (" - INFO - ", " - DEBUG - ", "No cursor for event type")
+    )
 
 
 def _daemons_are_healthy(body: Any) -> bool:
