@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
 from allocation.commands import resupply
 from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.kits import KitRow, LoadKitsRequest, load_kits
 from allocation.commands.lists import ActivateListRequest, activate_list
 from allocation.commands.participation import EndRequest, discontinue
@@ -342,6 +343,16 @@ def test_an_activation_without_a_signature_of_just_that_list_is_refused(empty_de
         lambda: activate_list(desk.service, theirs, STUDY, request),
     )
     assert activate_list(desk.service, ours, STUDY, request)["state"] == "active"
+
+
+def test_a_retry_of_turning_over_expired_kits_gives_their_number_again(desk: Desk) -> None:
+    desk.move(days=400)
+    act = Act(SYSTEM_ACTOR, idempotency_key="monday")
+    first = expire_kits(desk.service, act, STUDY, ExpireKitsRequest())
+    assert first["kits"] > 0
+    before = desk.state()
+    assert expire_kits(desk.service, act, STUDY, ExpireKitsRequest()) == first
+    assert desk.state() == before
 
 
 def test_a_resupply_run_sent_again_later_orders_and_expires_nothing_more(desk: Desk) -> None:
