@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from allocation import ledger_cli, load_cli, resupply_cli
-from allocation.api.server import HOST, PORT
+from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
 
 app = typer.Typer(no_args_is_help=True)

@@ -42,16 +42,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Slice:
-    """What a client did in a stretch of time. `seconds` is its own time; `latencies` are seconds for each dispensing."""
+    """What a client did in a stretch of time: `processor` seconds are its own, `latencies` are seconds for each dispensing."""
 
     done: int
     seconds: float
+    processor: float
     latencies: tuple[float, ...]
-
-    @property
-    def rate(self) -> float:
-        """Dispensings per second."""
-        return self.done / self.seconds
 
 
 def desk_of(one: Dispensing, study_id: str) -> Actor:
@@ -70,6 +66,7 @@ class Client:
     service: Service = field(init=False)
     moment: datetime = field(init=False)
     bare: Any = field(init=False)
+    cursor: Any = field(init=False)
     ahead: dict[Kind, Iterator[Dispensing]] = field(init=False)
     keys: int = 0
 
@@ -82,6 +79,7 @@ class Client:
             if self.database.is_postgresql
             else _bare_sqlite(self.work.address)
         )
+        self.cursor = self.bare.cursor()
         self.ahead = {kind: iter(todo) for kind, todo in self.work.dispensings.items()}
         for kind in self.ahead:
             self.run(kind, 60, WARM_UP)
@@ -91,6 +89,7 @@ class Client:
         act = self._by_command if kind == "command" else self._bare
         latencies: list[float] = []
         ahead = self.ahead[kind]
+        processor = time.process_time()
         start = before = time.perf_counter()
         while before - start < seconds and (at_most is None or len(latencies) < at_most):
             one = next(ahead, None)
@@ -101,7 +100,7 @@ class Client:
             after = time.perf_counter()
             latencies.append(after - before)
             before = after
-        return Slice(len(latencies), before - start, tuple(latencies))
+        return Slice(len(latencies), before - start, time.process_time() - processor, tuple(latencies))
 
     def _by_command(self, one: Dispensing, key: str) -> None:
         self.moment = one.moment
@@ -109,9 +108,7 @@ class Client:
         dispense(self.service, act, self.work.study_id, one.request)
 
     def _bare(self, one: Dispensing, key: str) -> None:
-        cursor = self.bare.cursor()
-        send_again(self.bare, cursor, self.work.scripts[one.shape], one, key)
-        cursor.close()
+        send_again(self.bare, self.cursor, self.work.scripts[one.shape], one, key)
 
     def close(self) -> None:
         """Close the connections."""

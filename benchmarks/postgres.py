@@ -113,4 +113,3 @@ def durable_server() -> Iterator[DurableServer]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
-

@@ -1,8 +1,8 @@
 """What one dispensing sends to the database, recorded from the real command and sent again, bare, for another subject.
 
 The peer thinks nothing: it takes the text of every statement and its parameters as they were recorded, puts another subject, site,
-idempotency key and the first kits of the stock that it reads in their places, and commits. So the database does the whole of its work
-(same statements, locks, rows, trigger, flush) with the least Python there can be; that is what the command is compared with.
+idempotency key and the first kits of the stock that it reads in their places, and commits. So the database does the whole of its
+work (same statements, locks, rows, trigger, flush) with the least Python there can be: what the command is compared with.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import event
 
 from allocation.commands.dispensing import dispense
 from allocation.commands.service import Act, Service
@@ -33,15 +31,17 @@ class NotAsRecorded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One statement with its parameters as recorded, the `slots` in them (parameter, what stands there), and the rows changed.
+    """One statement with its parameters as recorded, and the `slots` in them (parameter, what stands there).
 
-    `rows` is None for a query. `positional`: the driver takes a tuple (sqlite3), not a dict (psycopg).
+    `rows`: how many an UPDATE changed, else None. `gives`: it has a result. `positional`: the driver takes a tuple (sqlite3),
+    not a dict (psycopg).
     """
 
     text: str
     recorded: dict[str, Any]
     slots: tuple[tuple[str, str], ...]
     rows: int | None
+    gives: bool
     positional: bool
 
     def parameters(self, filled: Mapping[str, Any]) -> Any:
@@ -60,26 +60,35 @@ class Script:
     kits: int
 
 
-Heard = tuple[str, dict[str, Any], int | None, bool]
+Heard = tuple[str, dict[str, Any], int | None, bool, bool]
+"""A statement's text, its parameters, and `rows`, `gives` and `positional` of `Sent`."""
 
 
 @contextmanager
 def _listening(database: Database, heard: list[Heard]) -> Iterator[None]:
-    def listen(_connection: Any, cursor: Any, text: str, parameters: Any, context: Any, many: bool) -> None:
-        positional = isinstance(parameters, tuple)
-        if positional:
-            names = context.compiled.positiontup if context.compiled is not None else ()
-            parameters = {f"{index}:{name}": parameters[index] for index, name in enumerate(names)}
-        changes = context.isinsert or context.isupdate or context.isdelete
-        if many and len(parameters) != 1:
-            raise NotAsRecorded(f"a dispensing is not expected to send a batch: {text}")
-        heard.append((text, dict(parameters), cursor.rowcount if changes else None, positional))
+    """Note every statement that goes to the driver: all go through the dialect's `do_execute`, hot ones too."""
+    dialect: Any = database.engine.dialect
+    send = dialect.do_execute
 
-    event.listen(database.engine, "after_cursor_execute", listen)
+    def send_and_note(cursor: Any, text: str, parameters: Any, context: Any = None) -> None:
+        send(cursor, text, parameters, context)
+        positional = not isinstance(parameters, dict)
+        named = dict(enumerate_columns(text, parameters)) if positional else dict(parameters)
+        rows = cursor.rowcount if text.startswith("UPDATE") else None
+        heard.append((text, named, rows, cursor.description is not None, positional))
+
+    dialect.do_execute = send_and_note
     try:
         yield
     finally:
-        event.remove(database.engine, "after_cursor_execute", listen)
+        del dialect.do_execute
+
+
+def enumerate_columns(text: str, parameters: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Positional parameters with a name each: the place, and the column where an INSERT names its columns."""
+    columns = text.partition("(")[2].partition(")")[0].split(", ") if text.startswith("INSERT") else []
+    for index, value in enumerate(parameters):
+        yield f"{index}:{columns[index] if index < len(columns) else ''}", value
 
 
 def record(service: Service, study_id: str, act: Act, one: Dispensing) -> Script:
@@ -91,12 +100,12 @@ def record(service: Service, study_id: str, act: Act, one: Dispensing) -> Script
     kits = _handed_out(heard, numbers)
     places |= {number: f"{KIT}{index}" for index, number in enumerate(kits)}
     statements = []
-    for text, parameters, rows, positional in heard:
+    for text, parameters, rows, gives, positional in heard:
         slots = [(name, places[value]) for name, value in parameters.items() if _hashable(value) in places]
         if text.startswith("INSERT INTO ledger_seal"):
             slots += [(name, ENTRY) for name in parameters if name.endswith(":entry_id")]
             slots += [(name, POSITION) for name in parameters if name.endswith(":position")]
-        statements.append(Sent(text, parameters, tuple(slots), rows, positional))
+        statements.append(Sent(text, parameters, tuple(slots), rows, gives, positional))
     return Script(tuple(statements), len(kits))
 
 
@@ -107,7 +116,7 @@ def _hashable(value: Any) -> Any:
 def _handed_out(heard: list[Heard], numbers: Sequence[str]) -> list[str]:
     """The kits in the order in which the statements name them. Raises NotAsRecorded when one is in no parameter."""
     seen: dict[str, None] = {}
-    for _, parameters, _, _ in heard:
+    for _, parameters, *_ in heard:
         seen |= {value: None for value in parameters.values() if _hashable(value) in numbers}
     if sorted(seen) != sorted(numbers):
         raise NotAsRecorded(f"kits {numbers} are not all among the parameters of the recorded statements")
@@ -122,17 +131,16 @@ def send_again(connection: Any, cursor: Any, script: Script, one: Dispensing, ke
     kits: list[str] = []
     for sent in script.statements:
         cursor.execute(sent.text, sent.parameters(filled))
-        found = cursor.fetchall() if cursor.description is not None else ()
-        if sent.rows is None:
-            if sent.text.startswith(READS_STOCK):
-                kits = [row[0] for row in found[: script.kits]]
-                filled.update((f"{KIT}{index}", number) for index, number in enumerate(kits))
-            elif sent.text.startswith(READS_CHAIN_HEAD):
-                filled[POSITION] = found[0][0] + 1
-        elif cursor.rowcount != sent.rows:
+        found = cursor.fetchall() if sent.gives else ()
+        if sent.rows is not None and cursor.rowcount != sent.rows:
             raise NotAsRecorded(f"{cursor.rowcount} rows instead of {sent.rows}: {sent.text}")
+        if sent.text.startswith(READS_STOCK):
+            kits = [row[0] for row in found[: script.kits]]
+            filled.update((f"{KIT}{index}", number) for index, number in enumerate(kits))
         elif sent.text.startswith(WRITES_ENTRY):
-            filled[ENTRY] = found[0][0] if found else cursor.lastrowid
+            filled[ENTRY] = found[0][0]
+        elif sent.text.startswith(READS_CHAIN_HEAD):
+            filled[POSITION] = found[0][0] + 1
     connection.commit()
     return kits
 
@@ -144,12 +152,17 @@ def record_shapes(
     act: Callable[[Dispensing], Act],
     subjects: Sequence[Sequence[Dispensing]],
 ) -> dict[tuple[str, str], Script]:
-    """A script for each shape of dispensing: one subject of each arm is dispensed all its visits by the real command."""
+    """A script for each shape of dispensing: one subject of each arm is dispensed all its visits by the real command.
+
+    The first subject's are not kept: the service reads the protocol then, as it does once and not for each dispensing.
+    """
     scripts: dict[tuple[str, str], Script] = {}
-    for ahead in subjects:
+    for number, ahead in enumerate(subjects):
         if ahead[0].shape in scripts:
             continue
         for one in ahead:
             set_moment(one.moment)
-            scripts[one.shape] = record(service, study_id, act(one), one)
+            script = record(service, study_id, act(one), one)
+            if number > 0:
+                scripts[one.shape] = script
     return scripts

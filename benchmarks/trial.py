@@ -1,6 +1,6 @@
 """The trial that benchmarks run on: the demo's protocol with more subjects at each of its 40 sites, all made by real commands.
 
-Nothing is dispensed yet: every randomized subject has the protocol's dispensing visits ahead, and its site has kits for all of them.
+Nothing is dispensed yet: every randomized subject has the protocol's dispensing visits ahead, and its site has the kits for them.
 """
 
 from __future__ import annotations
@@ -196,9 +196,7 @@ def _enrol(service: Service, protocol: Protocol, site_id: str) -> tuple[Dispensi
             subject_id,
             site_id,
             arm,
-            DispenseRequest(
-                subject_id=subject_id, visit_code=visit.code, titration=MOVES.get(visit.code)
-            ),
+            DispenseRequest(subject_id=subject_id, visit_code=visit.code, titration=MOVES.get(visit.code)),
             RANDOMIZED + timedelta(days=visit.target_day - 1),
         )
         for visit in protocol.visits

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import uvicorn
 
+from allocation.api.address import HOST, PORT
 from allocation.api.app import create_app
 from allocation.ledger.database import open_database
-
-HOST = "127.0.0.1"
-PORT = 8000
 
 
 def serve(database_url: str | None = None, host: str = HOST, port: int = PORT) -> None:

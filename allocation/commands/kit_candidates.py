@@ -18,7 +18,7 @@ from allocation.rules.picking import KitCandidate
 MARGIN = 32
 """Kits that are read at a depot beyond what is ordered. They come in the rule's own order, so more are needed only when these are
 not usable."""
-MARGIN_AT_SITE = 5
+MARGIN_AT_SITE = 2
 """The same at a site, where every dispensing reads them: what has reached a site is rarely unusable there."""
 
 

@@ -8,23 +8,26 @@ than the driver needs to send it and PostgreSQL to carry it out. A dispensing se
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
 
-CURSOR = "hot cursor"
-"""Where a driver's connection keeps the one cursor that hot statements share: each reads all its rows before the next is sent."""
+KEPT = "hot statements"
+"""Where a driver's connection keeps each hot statement as compiled, with a cursor of its own. psycopg keeps how values are converted
+with the cursor, for as long as it sends the same text. Every statement reads all its rows at once, so its cursor is free again.
+"""
 
 
 class HotStatement:
     """A select, insert or update that is always sent with the same names of parameters; one object serves both databases.
 
-    It must be made of bound parameters and constants only: nothing that expands at execution, such as `bindparam(expanding=True)`.
+    It must be made of bound parameters (two or more) and constants only: nothing that expands at execution, such as
+    `bindparam(expanding=True)`.
     """
 
     def __init__(self, statement: Any) -> None:
@@ -45,14 +48,16 @@ class HotStatement:
     def _send(self, connection: Connection, parameters: Mapping[str, Any]) -> tuple[_Compiled, Any]:
         if not connection.in_transaction():
             connection.begin()
-        dialect = connection.dialect
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = _Compiled(self._statement, dialect, parameters)
-        cursor = connection.info.get(CURSOR)
-        if cursor is None:
-            cursor = connection.info[CURSOR] = connection.connection.cursor()
+        kept = connection.info.setdefault(KEPT, {})
+        found = kept.get(self)
+        if found is None:
+            found = kept[self] = (
+                self._compile(connection.dialect, parameters),
+                connection.connection.cursor(),
+            )
+        compiled, cursor = found
         values = compiled.values(parameters)
+        dialect = connection.dialect
         try:
             dialect.do_execute(cursor, compiled.text, values)
         except dialect.loaded_dbapi.Error as error:
@@ -70,23 +75,31 @@ class HotStatement:
             ) from error
         return compiled, cursor
 
+    def _compile(self, dialect: Dialect, parameters: Mapping[str, Any]) -> _Compiled:
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = _Compiled(self._statement, dialect, parameters)
+        return self._compiled[dialect.name]
+
 
 def _row_class(names: tuple[str, ...]) -> Any:
     return namedtuple("Row", names)
 
 
 class _Compiled:
-    """The statement in one database's language: its text, and how values go in and come out."""
+    """The statement in one database's language: its text, and how values go in (by position) and come out."""
 
     def __init__(self, statement: Any, dialect: Dialect, parameters: Mapping[str, Any]) -> None:
+        positional: Any = type(dialect)
+        if dialect.paramstyle == "pyformat":
+            dialect = positional(paramstyle="format")
         names = list(parameters) if isinstance(statement, Insert) else None
         compiled: Any = statement.compile(dialect=dialect, column_keys=names)
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101  (a select, insert or update)
         self.text = str(compiled)
         self._constants = {name: value for name, value in compiled.params.items() if name not in parameters}
-        self._order: list[str] | None = compiled.positiontup
-        into: Any = compiled._bind_processors
-        self._into: list[tuple[str, Convert]] = list(into.items())
+        order: list[str] = compiled.positiontup
+        self._in_order: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*order)
+        into: Mapping[str, Convert] = compiled._bind_processors
+        self._into = [(index, into[name]) for index, name in enumerate(order) if name in into]
         columns = compiled._result_columns
         self._row = _row_class(tuple(column.keyname for column in columns))
         self._out: list[tuple[int, Convert]] = []
@@ -95,12 +108,15 @@ class _Compiled:
             if convert is not None:
                 self._out.append((index, convert))
 
-    def values(self, parameters: Mapping[str, Any]) -> Any:
+    def values(self, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """The parameters as the driver takes them. Raises KeyError for one that is missing."""
-        values = {**self._constants, **parameters}
-        for name, convert in self._into:
-            values[name] = convert(values[name])
-        return values if self._order is None else tuple([values[name] for name in self._order])
+        values = self._in_order({**self._constants, **parameters} if self._constants else parameters)
+        if not self._into:
+            return values
+        converted = list(values)
+        for index, convert in self._into:
+            converted[index] = convert(converted[index])
+        return converted
 
     def rows(self, found: list[tuple[Any, ...]]) -> list[Any]:
         """The driver's rows as named tuples of Python values."""

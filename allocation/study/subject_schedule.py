@@ -118,7 +118,7 @@ def dose_level_before(protocol: Protocol, path: SubjectPath, visit_code: str) ->
     subject who missed such a visit or was given nothing there.
     """
     level = path.dose_level
-    if path.arm is None:
+    if path.arm is None or all(one.kind != "scheduled" for one in protocol.titration):
         return level
     number = {visit.code: visit.number for visit in protocol.visits}
     last = max((number[code] for code in path.dispensed if code in number), default=None)
