@@ -38,7 +38,6 @@ class Work:
     name: str
     dispensings: dict[Kind, tuple[Dispensing, ...]]
     scripts: dict[tuple[str, str], Script]
-    warm_up: int = WARM_UP
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Client:
         self.cursor = self.bare.cursor()
         self.ahead = {kind: iter(todo) for kind, todo in self.work.dispensings.items()}
         for kind in self.ahead:
-            self.run(kind, 60, self.work.warm_up)
+            self.run(kind, 60, WARM_UP)
 
     def run(self, kind: Kind, seconds: float, at_most: int | None = None) -> Slice:
         """Do dispensings of a kind until the time is over, or there are none left."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -239,12 +239,11 @@ def _choose(
         raise RuleError(f"cannot choose {quantity} kits", field="quantity")
     today_day = today.toordinal()
     needed_day = NO_DAY if must_stay_valid_until is None else must_stay_valid_until.toordinal()
-    # Lists, not arrays: called from here the rule is plain Python, which reads the items of a list faster.
-    right_type: Any = [kit.kit_type == kit_type for kit in candidates]
-    available: Any = [kit.available for kit in candidates]
-    released: Any = [kit.released for kit in candidates]
-    expiry_days: Any = [kit.expiry.toordinal() for kit in candidates]
-    sequences: Any = [kit.pick_sequence for kit in candidates]
+    right_type = np.array([kit.kit_type == kit_type for kit in candidates], dtype=np.bool_)
+    available = np.array([kit.available for kit in candidates], dtype=np.bool_)
+    released = np.array([kit.released for kit in candidates], dtype=np.bool_)
+    expiry_days = np.array([kit.expiry.toordinal() for kit in candidates], dtype=np.int64)
+    sequences = np.array([kit.pick_sequence for kit in candidates], dtype=np.int64)
     picked = pick_kits(
         quantity,
         right_type,
