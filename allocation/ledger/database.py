@@ -49,14 +49,21 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one snapshot and is always rolled back."""
+        """A connection that sees one snapshot and changes nothing: PostgreSQL refuses a change, on SQLite it is rolled back.
+
+        On PostgreSQL it ends with a COMMIT: after a ROLLBACK psycopg drops all that the connection has prepared, and whoever gets it
+        from the pool next would have to prepare it again.
+        """
         with self.engine.connect() as connection:
             connection.info["immediate"] = False
             if self.is_postgresql:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             with connection.begin() as transaction:
                 yield connection
-                transaction.rollback()
+                if not self.is_postgresql:
+                    transaction.rollback()
 
     def dispose(self) -> None:
         """Close every pooled connection."""

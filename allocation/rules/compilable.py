@@ -2,7 +2,7 @@
 
 A rule marked `@compilable` is written in the subset of Python that numba compiles: integers, booleans, numpy arrays and
 tuples of them; no strings, dates, dataclasses, exceptions or keyword-only arguments. Called from the service it is the
-plain Python function. Called from a compiled kernel it is compiled as it stands, where numba is installed: there is never
+plain Python function. Called from a compiled kernel it is compiled as it stands (`register_rules`): there is never
 a second copy of a rule. Compilable rules may call each other.
 
 Conventions in compilable rules:
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,35 +37,25 @@ NO_DAY: Final = 0
 """No such day. `date.toordinal()` starts at 1, so this is before every date."""
 
 _MARKED: list[Callable[..., Any]] = []
-
-
-def _numba_register() -> Callable[[Callable[..., Any]], Callable[..., Any]] | None:
-    """Return numba's `register_jitable`, or None where numba is not installed.
-
-    Only the absence of numba itself is accepted: a numba that is there but broken (a numpy too new for it, say) raises,
-    since falling back in silence would make the simulator a hundred times slower without a word.
-    """
-    try:
-        module = importlib.import_module("numba.extending")
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.split(".")[0] == "numba":
-            return None
-        raise
-    return cast("Callable[[Callable[..., Any]], Callable[..., Any]]", module.register_jitable)
-
-
-_REGISTER = _numba_register()
-
-NUMBA_PRESENT: Final = _REGISTER is not None
-"""Whether marked rules can be compiled in this environment."""
+_REGISTERED: list[Callable[..., Any]] = []
 
 
 def compilable(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a rule as compilable: known to numba where it is installed, unchanged for Python in every case."""
+    """Mark a rule as compilable: unchanged for Python, and known to numba once `register_rules` has been called."""
     _MARKED.append(function)
-    if _REGISTER is None:
-        return function
-    return cast("Callable[P, R]", _REGISTER(function))
+    return function
+
+
+def register_rules() -> None:
+    """Make every rule marked so far known to numba, so that a kernel that is compiled from here on may call it.
+
+    Whoever compiles a kernel calls this first. It is not done where rules are marked, because importing numba takes seconds that no
+    command of the service should wait for. Calling it again registers only what was marked since. Raises ImportError without numba.
+    """
+    register_jitable = importlib.import_module("numba.extending").register_jitable
+    for function in _MARKED[len(_REGISTERED) :]:
+        register_jitable(function)
+        _REGISTERED.append(function)
 
 
 def marked_functions() -> tuple[Callable[..., Any], ...]:

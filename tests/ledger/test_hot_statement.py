@@ -139,3 +139,26 @@ def test_a_connection_that_was_lost_is_not_used_again(desk: Desk) -> None:
     with desk.database.write() as connection:
         assert connection.execute(backend).scalar_one() != lost
         assert hot.changed(connection, _SITE) == 1
+
+
+def test_a_read_drops_nothing_that_postgresql_has_prepared_and_may_write_nothing(desk: Desk) -> None:
+    if not desk.database.is_postgresql:
+        pytest.skip("SQLite's driver prepares by itself")
+    hot = HotStatement(
+        select(site.c.name).where(site.c.study_id == bindparam("study"), site.c.site_id == bindparam("site"))
+    )
+    prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT site.name%'")
+    desk.database.dispose()  # one connection from here on, which every use gets from the pool
+    for _ in range(7):
+        with desk.database.write() as connection:
+            hot.rows(connection, {"study": STUDY, "site": "S01"})
+    for _ in range(2):
+        with desk.database.read() as connection:
+            assert connection.execute(prepared).scalar_one() == 1
+    with pytest.raises(DBAPIError, match="read-only transaction"), desk.database.read() as connection:
+        connection.execute(_OPENED, _SITE)
+    with desk.database.write() as connection:
+        assert connection.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
+        connection.execute(_OPENED, _SITE)
+    with desk.database.read() as connection:
+        assert connection.execute(select(site.c.name).where(site.c.site_id == _SITE["site_id"])).one()

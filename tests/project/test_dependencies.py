@@ -13,8 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("rtsm.py", "allocation", "simulation", "forecasting", "pipelines", "data_contracts", "dashboards")
 WORKSHOP = ("tests", "tools", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-# Libraries that the code uses where they are present and does without elsewhere.
-TRIED_ONLY = {"numba"}
 # pydantic's error types are in a distribution of its own that pydantic pins exactly.
 PARTS = {"pydantic-core": "pydantic"}
 
@@ -60,7 +58,7 @@ def imported_distributions(folder: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", [*PRODUCT, *WORKSHOP])
 def test_every_imported_library_is_declared(folder: str) -> None:
-    allowed = declared(with_dev=folder in WORKSHOP) | TRIED_ONLY
+    allowed = declared(with_dev=folder in WORKSHOP)
     undeclared = {name: path for name, path in imported_distributions(folder).items() if name not in allowed}
     assert undeclared == {}
 

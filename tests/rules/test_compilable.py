@@ -1,4 +1,4 @@
-"""The marker of compilable rules: plain Python without numba, and, where numba is installed, the same answers compiled."""
+"""The marker of compilable rules: plain Python for the service, and the same answers compiled."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -102,9 +103,7 @@ def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_a_compiled_rule_answers_as_the_plain_one(name) -> None:
-    numba = pytest.importorskip(
-        "numba", reason="numba is not in the locked set yet: nothing compiles the rules"
-    )
+    compilable.register_rules()
     rule = rules()[name]
     for arguments in CALLS[name]:
         names = ", ".join(f"a{index}" for index in range(len(arguments)))
@@ -114,35 +113,11 @@ def test_a_compiled_rule_answers_as_the_plain_one(name) -> None:
         np.testing.assert_array_equal(compiled(*arguments), rule(*arguments))
 
 
-def fake_numba(folder: Path, extending: str) -> str:
-    (folder / "numba").mkdir()
-    (folder / "numba" / "__init__.py").write_text("")
-    (folder / "numba" / "extending.py").write_text(extending)
-    return str(folder)
-
-
-def run(program: str, path: str) -> subprocess.CompletedProcess[str]:
+def test_a_command_of_the_service_does_not_wait_for_numba() -> None:
     root = str(RULES.parent.parent)
-    code = f"import sys; sys.path[:0] = [{path!r}, {root!r}]\n{program}"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-
-def test_each_rule_is_registered_where_numba_is_found(tmp_path) -> None:
-    path = fake_numba(
-        tmp_path, "seen = []\ndef register_jitable(f):\n    seen.append(f.__name__)\n    return f\n"
-    )
-    program = "import allocation.rules.expiry, numba.extending\nprint(*numba.extending.seen)"
-    done = run(program, path)
-    assert done.returncode == 0, done.stderr
-    assert "last_allowed_day" in done.stdout.split()
-    assert "allowed_on_day" in done.stdout.split()
-
-
-def test_a_broken_numba_is_an_error_and_not_a_silent_slow_path(tmp_path) -> None:
-    path = fake_numba(tmp_path, "import a_library_that_is_not_there\n")
-    done = run("import allocation.rules.expiry", path)
-    assert done.returncode != 0
-    assert "a_library_that_is_not_there" in done.stderr
+    program = f"import sys; sys.path.insert(0, {root!r}); import allocation.commands.dispensing; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_the_rules_import_nothing_but_numpy_errors_and_the_standard_library() -> None:
