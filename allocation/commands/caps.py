@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
+from allocation.ledger.schema import cohort as cohort_table
 from allocation.ledger.schema import study, subject
 from allocation.rules.caps import cap_reached
 from allocation.study.design import Cap
@@ -35,6 +36,7 @@ def check_caps(
         "cohort": cohort,
         "stratum": stratum,
         "region": region,
+        "dose_level": next((one.dose_level for one in protocol.cohorts if one.code == cohort), None),
     }
     of_cohorts = [
         Cap(kind="randomization", scope="cohort", key=one.code, limit=one.cap)
@@ -75,6 +77,9 @@ def _count(transaction: Transaction, cap: Cap) -> int:
     if cap.scope == "region":
         inside = [country.code for country in transaction.protocol.countries if country.region == cap.key]
         query = query.where(subject.c.country.in_(inside))
+    elif cap.scope == "dose_level":
+        at_level = [one.code for one in transaction.protocol.cohorts if one.dose_level == cap.key]
+        query = query.where(subject.c.cohort.in_(at_level))
     elif cap.scope != "study":
         column = {
             "country": subject.c.country,
@@ -84,3 +89,25 @@ def _count(transaction: Transaction, cap: Cap) -> int:
         }
         query = query.where(column[cap.scope] == cap.key)
     return int(transaction.connection.execute(query).scalar_one())
+
+
+def cap_closes_cohort(transaction: Transaction, code: str | None) -> bool:
+    """Whether the subject who is being randomized fills its cohort, which then closes by itself.
+
+    Asked after the draw, which holds the lock of the event's list or method: no other randomization is counted or missed meanwhile.
+    """
+    cap = next((one.cap for one in transaction.protocol.cohorts if one.code == code), None)
+    if cap is None:
+        return False
+    counted = Cap(kind="randomization", scope="cohort", key=code or "", limit=cap)
+    return cap_reached(_count(transaction, counted) + 1, cap)
+
+
+def is_cohort_open(transaction: Transaction, code: str) -> bool:
+    """Whether the cohort takes subjects: as it was opened or closed last, else as the protocol says."""
+    table = cohort_table.c
+    query = select(table.open).where(table.study_id == transaction.study_id, table.cohort == code)
+    changed = transaction.connection.execute(query).scalar()
+    if changed is not None:
+        return bool(changed)
+    return any(one.open for one in transaction.protocol.cohorts if one.code == code)

@@ -16,9 +16,9 @@ from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.schema import randomization_list, site
 from allocation.rules.blocks import VERSION, BlockDesign, StratumPlan, generate_list
 from allocation.rules.list_checks import ListRow, check_list
-from allocation.study.design import RandomizationEvent
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import strata_of, stratum_key
 
 ACTIVATION = "randomization list activated"

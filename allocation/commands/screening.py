@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import func, select
 
-from allocation.commands.caps import check_caps
+from allocation.commands.caps import check_caps, is_cohort_open
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
@@ -78,7 +78,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             )
         _check_age(protocol, request.age)
         check_factors(protocol, request.factors)
-        cohort = _cohort(protocol, request.cohort)
+        cohort = _cohort(transaction, request.cohort)
         check_caps(transaction, "screening", request.site_id, here.site_country, cohort, None)
         subject_id = request.subject_id or _next_number(transaction, request.site_id)
         taken = select(subject.c.site_id).where(
@@ -214,13 +214,15 @@ def _check_age(protocol: Protocol, age: int) -> None:
         )
 
 
-def _cohort(protocol: Protocol, code: str | None) -> str | None:
+def _cohort(transaction: Transaction, code: str | None) -> str | None:
+    protocol = transaction.protocol
     if not protocol.cohorts:
         if code is not None:
             raise NotFound(f"the protocol has no cohort {code!r}", field="cohort", fix="leave it out")
         return None
-    still_open = {cohort.code for cohort in protocol.cohorts if cohort.open}
-    open_ones = [one.code for one in protocol.cohorts if one.open and one.after not in still_open]
+    still_open = [one.code for one in protocol.cohorts if is_cohort_open(transaction, one.code)]
+    after = {one.code: one.after for one in protocol.cohorts}
+    open_ones = [code for code in still_open if after[code] not in still_open]
     if code is None and len(open_ones) == 1:
         return open_ones[0]
     if code not in open_ones:

@@ -168,6 +168,12 @@ subject = Table(
     Column("randomization_number", Text),
     Column("arm", Text),
     Column("dose_level", Text),
+    Column("randomizations_json", Text, comment="event -> date of its latest occurrence"),
+    Column(
+        "true_factors_json", Text, comment="factor levels found later to be true, beside those randomized by"
+    ),
+    Column("replaces", Text),
+    Column("replaced_by", Text),
     Column("first_dose_on", Date),
     Column("last_dispensed_on", Date),
     Column("ended_on", Date),
@@ -272,8 +278,89 @@ list_entry = Table(
     Column("arm", Text, nullable=False),
     Column("subject_id", Text),
     Column("used_on", Date),
+    Column(
+        "skipped_for", Text, comment="the subject for whom this entry was passed over (forced randomization)"
+    ),
     UniqueConstraint("study_id", "list_id", "randomization_number"),
-    UniqueConstraint("study_id", "list_id", "subject_id"),
+)
+
+list_block = Table(
+    "list_block",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("list_id", Text, primary_key=True),
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),
+    Column("stratum", Text, nullable=False),
+    Column("assigned_on", Date, nullable=False),
+    comment="dynamic assignment: to which stratum and holder a central block was handed out",
+)
+
+randomization_method = Table(
+    "randomization_method",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("activation", Integer, primary_key=True, autoincrement=False),
+    Column("method", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("seed", Text, nullable=False, comment="as secret as a list"),
+    Column("generator", Text, nullable=False),
+    Column("activated_on", Date, nullable=False),
+    comment="events that draw at the moment of randomization: the seed that is in use",
+)
+
+subject_randomization = Table(
+    "subject_randomization",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("occurrence", Integer, primary_key=True, autoincrement=False),
+    Column("randomized_on", Date, nullable=False),
+    Column("site_id", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("cohort", Text),
+    Column("stratum", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("from_arm", Text),
+    Column("arm", Text, nullable=False),
+    Column("scheduled_arm", Text, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("dose_level", Text),
+    Column("method", Text, nullable=False),
+    Column(
+        "scheme",
+        Text,
+        comment="hash of method, arms, ratio and parameters: what a live draw counts is of one scheme",
+    ),
+    Column("draw_index", Integer, comment="counts the live draws of the event from 0"),
+    Column("list_id", Text),
+    Column("randomization_number", Text),
+    UniqueConstraint("study_id", "randomization_number"),
+    UniqueConstraint("study_id", "event", "draw_index"),
+    Index("ix_subject_randomization_counts", "study_id", "event", "scheme", "stratum"),
+)
+
+subject_event_eligibility = Table(
+    "subject_event_eligibility",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("eligible", Boolean, nullable=False),
+    Column("assessed_on", Date, nullable=False),
+    comment="eligibility for a later randomization event",
+)
+
+cohort = Table(
+    "cohort",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("cohort", Text, primary_key=True),
+    Column("open", Boolean, nullable=False),
+    Column("changed_on", Date, nullable=False),
+    comment="cohorts whose state was changed by command or cap; the others are as the protocol says",
 )
 
 shipment = Table(
@@ -325,6 +412,11 @@ PROJECTIONS: tuple[Table, ...] = (
     kit,
     randomization_list,
     list_entry,
+    list_block,
+    randomization_method,
+    subject_randomization,
+    subject_event_eligibility,
+    cohort,
     shipment,
     shipment_kit,
     resupply_run,

@@ -121,20 +121,22 @@ def _signed_steps(move: DoseMove, steps: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DispensingRow:
-    """A row of the protocol's dispensing table: at these visits, for this arm and dose level (None: any), these kits.
+    """A row of the dispensing table: at these visits, for this arm and dose level (None: any), these kits.
 
-    `kits` is (kit type, quantity) with quantities of 1 or more.
+    `kits` is (kit type, quantity) with quantities of 1 or more. `entry` is the place of the entry that it comes from in the protocol;
+    several rows may come from one.
     """
 
     visits: tuple[str, ...]
     arm: str | None
     dose_level: str | None
     kits: tuple[tuple[str, int], ...]
+    entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DispensingDecision:
-    """The record of what is due at a visit: `row` is the index of the row that matched, None when nothing is dispensed."""
+    """The record of what is due at a visit: `row` is the place of the entry that matched, None when nothing is dispensed."""
 
     rule_version: str
     visit: str
@@ -165,7 +167,8 @@ def kits_due(
                         f"kit type {kit_type} has quantity {quantity}", field=f"dispensing[{index}].kits"
                     )
                 totals[kit_type] = totals.get(kit_type, 0) + quantity
-            return DispensingDecision(RULE_VERSION, visit, arm, dose_level, index, tuple(totals.items()))
+            place = index if row.entry is None else row.entry
+            return DispensingDecision(RULE_VERSION, visit, arm, dose_level, place, tuple(totals.items()))
     if at_visit:
         raise InvalidParameter(
             f"visit {visit} dispenses to arm {arm}, but no row matches dose level {dose_level}",

@@ -1,4 +1,4 @@
-"""What is compared, and how subjects are allocated: arms, strata, cohorts, epochs, randomization events, caps."""
+"""What is compared, and with whom: arms, strata, cohorts, epochs, elements and cells, caps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,27 @@ class AsTreated(ProtocolPart):
     then_arm: Code
 
 
+class PeriodTreatment(ProtocolPart):
+    """What an arm is given in an epoch of a crossover: the sequence AB has treatment A in its first period and B in its second."""
+
+    epoch: Code
+    treatment: Code
+
+
 class Arm(ProtocolPart):
-    """A treatment arm. `ratio` is its share of the allocation (integer, relative to the other arms)."""
+    """A treatment arm, or a sequence of treatments. `ratio` is its share of the allocation (integer, relative to the other arms).
+
+    A closed arm (`open: false`) is allocated to nobody any more; subjects who are in it go on. `treatments` names what a sequence is
+    given in each period; dispensing may then be stated by treatment.
+    """
 
     code: Code = Field(max_length=20, description="SDTM ARMCD: at most 20 characters")
     name: Text = Field(max_length=200)
     ratio: int = Field(ge=1, le=100)
     description: str = ""
     start_dose_level: Code | None = None
+    open: bool = True
+    treatments: tuple[PeriodTreatment, ...] = ()
     as_treated: AsTreated | None = None
 
 
@@ -48,38 +61,19 @@ class StratificationFactor(ProtocolPart):
 
 
 class Cohort(ProtocolPart):
-    """A group of subjects enrolled together; `after` names the cohort that must close first (sequential)."""
+    """A group of subjects enrolled together.
 
-    code: Code
-    name: Text
-    arms: tuple[Code, ...] = ()
-    cap: int | None = Field(default=None, ge=1)
-    after: Code | None = None
-    open: bool = True
-
-
-class RandomizationEvent(ProtocolPart):
-    """One randomization that a subject passes: at which visit, by which method, within which strata.
-
-    `method` list: a statistician's uploaded list; permuted_block: a list that the service generates from a seed. `block_sizes` are
-    readable by the unblinded statistician only. `held_by` says what owns a block sequence beside the stratum.
+    `after` names the cohort that must close first (sequential); cohorts without it are parallel. `open` is how it begins: it is opened
+    and closed by command, and closes by itself when `cap` subjects are randomized. `dose_level`: the one that it studies.
     """
 
     code: Code
-    visit: Code
-    method: Literal[
-        "permuted_block", "list", "complete", "minimization", "biased_coin", "big_stick", "urn"
-    ] = "permuted_block"
-    block_sizes: tuple[int, ...] = ()
-    factors: tuple[Code, ...] = ()
-    held_by: Literal["stratum", "site", "country", "region"] = "stratum"
-    arms: tuple[Code, ...] = Field(default=(), description="empty: all arms of the study")
-    supply_gate: Literal["none", "all_kit_types", "chosen_kit_types"] = "none"
-    gate_kit_types: tuple[Code, ...] = ()
-    forced: Literal["none", "FR0a", "FR0b", "FR1", "FR2"] = "none"
-    parameters: dict[str, float] = Field(
-        default_factory=dict, description="parameters of the adaptive methods"
-    )
+    name: Text
+    arms: tuple[Code, ...] = Field(default=(), description="empty: all arms of the event")
+    dose_level: Code | None = None
+    cap: int | None = Field(default=None, ge=1)
+    after: Code | None = None
+    open: bool = True
 
 
 class Epoch(ProtocolPart):
@@ -119,10 +113,13 @@ class Cell(ProtocolPart):
 
 
 class Cap(ProtocolPart):
-    """An upper limit on screening or randomization. `key` is empty for the study, else the country, site, cohort or stratum."""
+    """An upper limit on screening or randomization. `key` is empty for the study, else the place, cohort, stratum or dose level.
+
+    At the cap a randomization is refused, or (`finish_screening`) those in screening may still be randomized, and nobody new screened.
+    """
 
     kind: Literal["screening", "randomization", "forced_randomization"]
-    scope: Literal["study", "region", "country", "site", "cohort", "stratum"] = "study"
+    scope: Literal["study", "region", "country", "site", "cohort", "stratum", "dose_level"] = "study"
     key: str = ""
     limit: int = Field(ge=0)
     at_cap: Literal["refuse", "finish_screening"] = "finish_screening"

@@ -1,24 +1,17 @@
-"""Do the parts of the design fit each other: arms, strata, cohorts, randomization events, epochs and cells, caps."""
+"""Do the parts of the design fit each other: arms, strata, cohorts, epochs and cells, caps."""
 
 from __future__ import annotations
 
 from string import Formatter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from allocation.study.inconsistency import Findings, Path
+from allocation.study.randomization_checks import check_randomization, check_regions
 from allocation.study.strata import strata_of, stratum_key
 
 if TYPE_CHECKING:
-    from allocation.study.design import RandomizationEvent, StratificationFactor
+    from allocation.study.design import StratificationFactor
     from allocation.study.protocol import Protocol
-
-METHOD_PARAMETERS: Final[dict[str, dict[str, bool]]] = {
-    "minimization": {"p": True},
-    "biased_coin": {"p": True},
-    "big_stick": {"b": True},
-    "urn": {"alpha": False, "beta": False},
-}
-"""Randomization method -> its parameters -> whether it must be given; the other methods have none."""
 
 
 def check_design(protocol: Protocol, findings: Findings) -> None:
@@ -27,9 +20,7 @@ def check_design(protocol: Protocol, findings: Findings) -> None:
     _check_arms(protocol, findings)
     _check_stratification(protocol, findings)
     _check_cohorts(protocol, findings)
-    for index, event in enumerate(protocol.randomization):
-        _check_event(protocol, event, ("randomization", index), findings)
-    findings.unique(("randomization",), [event.code for event in protocol.randomization], "code", "code")
+    check_randomization(protocol, findings)
     _check_cells(protocol, findings)
     _check_caps(protocol, findings)
     findings.unique(("criteria",), [criterion.code for criterion in protocol.criteria], "code", "code")
@@ -90,10 +81,21 @@ def _check_arms(protocol: Protocol, findings: Findings) -> None:
     levels = [level.code for level in protocol.dose_levels]
     findings.unique(("arms",), codes, "code", "code")
     findings.unique(("arms",), [arm.name for arm in protocol.arms], "name", "name")
-    allocated = {code for event in protocol.randomization for code in (event.arms or codes)}
+    allocated = {
+        code
+        for event in protocol.randomization
+        for code in (
+            *(event.arms or [one.arm for one in event.ratio] or codes),
+            *(share.arm for transition in event.transitions for share in transition.to),
+        )
+    }
+    epochs = [epoch.code for epoch in protocol.epochs]
     for index, arm in enumerate(protocol.arms):
         path: Path = ("arms", index)
         findings.name((*path, "start_dose_level"), arm.start_dose_level, levels, "dose level")
+        for at, period in enumerate(arm.treatments):
+            findings.name((*path, "treatments", at, "epoch"), period.epoch, epochs, "epoch")
+        findings.unique((*path, "treatments"), [one.epoch for one in arm.treatments], "epoch", "epoch")
         if arm.as_treated is not None:
             rule = arm.as_treated
             findings.name(
@@ -141,15 +143,7 @@ def _check_derived_levels(
             f"add a level with code {missing}, or set source: entered",
         )
     if factor.source == "region":
-        _check_regions(protocol, f"factor {factor.code} takes its level from the region", findings)
-
-
-def _check_regions(protocol: Protocol, reason: str, findings: Findings) -> None:
-    for index, country in enumerate(protocol.countries):
-        if country.region is None:
-            findings.add(
-                ("countries", index), country.code, f"has no region, but {reason}", "give it a region"
-            )
+        check_regions(protocol, f"factor {factor.code} takes its level from the region", findings)
 
 
 def _check_cohorts(protocol: Protocol, findings: Findings) -> None:
@@ -160,6 +154,8 @@ def _check_cohorts(protocol: Protocol, findings: Findings) -> None:
         path: Path = ("cohorts", index)
         findings.names((*path, "arms"), cohort.arms, [arm.code for arm in protocol.arms], "arm")
         findings.name((*path, "after"), cohort.after, codes, "cohort")
+        levels = [level.code for level in protocol.dose_levels]
+        findings.name((*path, "dose_level"), cohort.dose_level, levels, "dose level")
         check_no_cycle((*path, "after"), cohort.code, after, "cohort", findings)
 
 
@@ -179,88 +175,6 @@ def check_no_cycle(
             return
         seen.add(step)
         step = next_of.get(step)
-
-
-def _check_event(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
-    arm_codes = [arm.code for arm in protocol.arms]
-    factors = [factor.code for factor in protocol.stratification]
-    findings.name((*path, "visit"), event.visit, [visit.code for visit in protocol.visits], "visit")
-    findings.names((*path, "factors"), event.factors, factors, "stratification factor")
-    findings.names((*path, "arms"), event.arms, arm_codes, "arm")
-    kit_types = [kit_type.code for kit_type in protocol.kit_types]
-    findings.names((*path, "gate_kit_types"), event.gate_kit_types, kit_types, "kit type")
-    if event.supply_gate == "chosen_kit_types" and not event.gate_kit_types:
-        findings.add(
-            (*path, "supply_gate"), event.supply_gate, "names no kit type", "list them in gate_kit_types"
-        )
-    if event.supply_gate != "chosen_kit_types" and event.gate_kit_types:
-        findings.add(
-            (*path, "gate_kit_types"),
-            ", ".join(event.gate_kit_types),
-            f"would be ignored with supply_gate {event.supply_gate}",
-            "set supply_gate: chosen_kit_types, or remove them",
-        )
-    if event.held_by == "region":
-        _check_regions(protocol, f"randomization event {event.code} holds its blocks by region", findings)
-    _check_blocks(protocol, event, path, findings)
-    _check_method_parameters(event, path, findings)
-
-
-def _check_blocks(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
-    path = (*path, "block_sizes")
-    if event.method != "permuted_block":
-        if event.block_sizes:
-            findings.add(
-                path,
-                list(event.block_sizes),
-                f"would be ignored by the method {event.method}",
-                "remove them, or set method: permuted_block",
-            )
-        return
-    if not event.block_sizes:
-        findings.add(path, "(none)", "is not enough for method permuted_block", "list one size or more")
-    ratio_sum = sum(arm.ratio for arm in protocol.arms if not event.arms or arm.code in event.arms)
-    findings.unique(path, event.block_sizes, "block size")
-    for index, size in enumerate(event.block_sizes):
-        if size <= 0 or (ratio_sum and size % ratio_sum):
-            findings.add(
-                (*path, index),
-                size,
-                f"is not a multiple of {ratio_sum}, the sum of the arms' ratios",
-                f"use {ratio_sum}, {2 * ratio_sum} or {3 * ratio_sum}",
-            )
-
-
-def _check_method_parameters(event: RandomizationEvent, path: Path, findings: Findings) -> None:
-    known = METHOD_PARAMETERS.get(event.method, {})
-    for name in event.parameters:
-        findings.name(
-            (*path, "parameters", name), name, list(known), f"parameter of the method {event.method}"
-        )
-    for name in [name for name, required in known.items() if required and name not in event.parameters]:
-        findings.add(
-            (*path, "parameters"), event.method, f"needs the parameter {name}", f"add {name} under parameters"
-        )
-    p, b = event.parameters.get("p"), event.parameters.get("b")
-    if p is not None and "p" in known and not 0 < p < 1:
-        findings.add(
-            (*path, "parameters", "p"),
-            p,
-            "leaves no random element in the allocation"
-            if p == 1
-            else "is not a probability between 0 and 1",
-            "use a value such as 0.8 (ICH E9 2.3.2: dynamic allocation keeps a random element)",
-        )
-    if b is not None and "b" in known and (b < 1 or b != int(b)):
-        findings.add((*path, "parameters", "b"), b, "is not a largest imbalance", "use a whole number from 1")
-    for name in ("alpha", "beta"):
-        value = event.parameters.get(name)
-        if value is not None and name in known and value < 0:
-            findings.add((*path, "parameters", name), value, "is a negative number of balls", "use 0 or more")
-    if event.method == "minimization" and not event.factors:
-        findings.add(
-            (*path, "factors"), "(none)", "leaves minimization nothing to balance", "list the factors"
-        )
 
 
 def _check_cells(protocol: Protocol, findings: Findings) -> None:
@@ -297,6 +211,7 @@ def _check_caps(protocol: Protocol, findings: Findings) -> None:
         "country": [country.code for country in protocol.countries],
         "site": [site.code for site in protocol.sites],
         "cohort": [cohort.code for cohort in protocol.cohorts],
+        "dose_level": sorted({one.dose_level for one in protocol.cohorts if one.dose_level is not None}),
     }
     for index, cap in enumerate(protocol.caps):
         path: Path = ("caps", index, "key")
@@ -308,7 +223,8 @@ def _check_caps(protocol: Protocol, findings: Findings) -> None:
         elif cap.scope == "stratum":
             check_stratum(protocol, path, cap.key, findings)
         else:
-            findings.name(path, cap.key, known[cap.scope], cap.scope)
+            what = "dose level of a cohort" if cap.scope == "dose_level" else cap.scope
+            findings.name(path, cap.key, known[cap.scope], what)
     findings.unique(
         ("caps",),
         [f"{cap.kind} / {cap.scope} {cap.key}".strip() for cap in protocol.caps],

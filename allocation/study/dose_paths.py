@@ -55,17 +55,35 @@ def _after(titration: Titration, levels: set[str | None], order: list[str]) -> s
     return moved
 
 
-def dispensing_rows(protocol: Protocol) -> tuple[DispensingRow, ...]:
-    """The dispensing table as `allocation.rules.dosing.kits_due` takes it; row i is `protocol.dispensing[i]`."""
+def arms_of_treatment(protocol: Protocol, treatment: str, visit: str) -> tuple[str, ...]:
+    """The arms that are given `treatment` in the epoch of `visit`: sequences of a crossover, each in one of its periods."""
+    found = protocol.visit(visit)
+    epoch = None if found is None else found.epoch
     return tuple(
-        DispensingRow(
-            visits=entry.visits,
-            arm=entry.arm,
-            dose_level=entry.dose_level,
-            kits=tuple((kit.kit_type, kit.quantity) for kit in entry.kits),
-        )
-        for entry in protocol.dispensing
+        arm.code
+        for arm in protocol.arms
+        if any(one.treatment == treatment and one.epoch == epoch for one in arm.treatments)
     )
+
+
+def dispensing_rows(protocol: Protocol) -> tuple[DispensingRow, ...]:
+    """The dispensing table as `allocation.rules.dosing.kits_due` takes it; `DispensingRow.entry` is the place in the protocol.
+
+    An entry that is stated by treatment becomes a row for each arm and visit at which the arm is given it.
+    """
+    rows = []
+    for index, entry in enumerate(protocol.dispensing):
+        kits = tuple((kit.kit_type, kit.quantity) for kit in entry.kits)
+        if entry.treatment is None:
+            rows.append(DispensingRow(entry.visits, entry.arm, entry.dose_level, kits, index))
+            continue
+        rows += [
+            DispensingRow((visit,), arm, entry.dose_level, kits, index)
+            for visit in entry.visits
+            for arm in arms_of_treatment(protocol, entry.treatment, visit)
+            if entry.arm in (None, arm)
+        ]
+    return tuple(rows)
 
 
 def regimen_for(

@@ -16,12 +16,12 @@ from allocation.study.design import (
     Criterion,
     Element,
     Epoch,
-    RandomizationEvent,
     StratificationFactor,
     TrialParameter,
 )
 from allocation.study.inconsistency import InconsistentProtocolError
 from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
 
@@ -66,6 +66,10 @@ class Screening(ProtocolPart):
     age_min: int | None = Field(default=None, ge=0, le=130)
     age_max: int | None = Field(default=None, ge=0, le=130)
     max_days_to_randomization: int | None = Field(default=None, ge=0)
+    replacement: Literal["none", "next_entry", "same_arm"] = Field(
+        default="none",
+        description="whether a subject who left may be replaced, and how the replacement is allocated",
+    )
 
 
 class Edc(ProtocolPart):

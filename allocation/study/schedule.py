@@ -24,6 +24,9 @@ class Visit(ProtocolPart):
     name: Text = Field(max_length=40, description="SDTM VISIT")
     epoch: Code
     anchor: Literal["screening", "randomization", "first_dose", "previous_visit", "none"] = "randomization"
+    anchor_event: Code | None = Field(
+        default=None, description="with anchor randomization: which event; none: the first"
+    )
     target_day: int | None = None
     window_before: int = Field(default=0, ge=0)
     window_after: int = Field(default=0, ge=0)
@@ -48,10 +51,14 @@ class DispensedKit(ProtocolPart):
 
 
 class Dispensing(ProtocolPart):
-    """What a subject receives at the named visits. `arm` / `dose_level` None: whatever the arm or level; the first match wins."""
+    """What a subject receives at the named visits. `arm` / `dose_level` None: whatever the arm or level; the first match wins.
+
+    `treatment` stands for every arm that is given it in the epoch of the visit (`Arm.treatments`, a crossover).
+    """
 
     visits: tuple[Code, ...] = Field(min_length=1)
     arm: Code | None = None
+    treatment: Code | None = None
     dose_level: Code | None = None
     kits: tuple[DispensedKit, ...] = Field(min_length=1)
 

@@ -7,8 +7,8 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from allocation.study.design import RandomizationEvent
     from allocation.study.protocol import Protocol
+    from allocation.study.randomization_design import RandomizationEvent
 
 NO_STRATUM = "ALL"
 """The key of the only stratum of an event without factors."""

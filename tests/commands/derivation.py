@@ -106,7 +106,7 @@ class Derivation:
         unused = state.execute(
             select(list_entry)
             .where(
-                list_entry.c.list_id == after["list_id"],
+                list_entry.c.list_id == after["list"]["list_id"],
                 list_entry.c.stratum == after["stratum"],
                 list_entry.c.subject_id.is_(None),
             )
@@ -114,7 +114,7 @@ class Derivation:
         ).first()
         assert unused is not None
         assert (unused.sequence, unused.randomization_number, unused.arm) == (
-            after["sequence"],
+            after["list"]["sequence"],
             after["randomization_number"],
             after["arm"],
         )

@@ -24,14 +24,14 @@ def test_a_cohort_that_waits_takes_nobody_while_the_one_before_it_is_open(empty_
     assert desk.screened(), "with one open cohort nobody need name it"
 
 
-def test_a_cohort_takes_no_more_than_its_cap(empty_desk: Desk) -> None:
+def test_a_cohort_closes_by_itself_when_its_cap_is_randomized(empty_desk: Desk) -> None:
     desk = empty_desk.set_up(document=with_cohorts({"code": "ONE", "cap": 2}, {"code": "TWO"}))
     desk.randomized(cohort="ONE")
     desk.randomized(cohort="ONE")
     request = ScreenRequest(site_id="S01", sex="F", age=40, factors={"SEVERITY": "MILD"}, cohort="ONE")
     with pytest.raises(DomainRefusal) as caught:
         screen(desk.service, ACT, STUDY, request)
-    assert caught.value.code == "cap-reached"
+    assert caught.value.code == "cohort-not-open"
     assert desk.screened(cohort="TWO")
 
 

@@ -9,10 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import studies, subjects, supply
+from allocation.ledger.projections import randomizations, studies, subjects, supply
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
-FOLDS: dict[str, Fold] = {**studies.FOLDS, **subjects.FOLDS, **supply.FOLDS}
+FOLDS: dict[str, Fold] = {
+    **studies.FOLDS,
+    **subjects.FOLDS,
+    **randomizations.FOLDS,
+    **supply.FOLDS,
+}
 """Command name to the function that folds its entry."""
 
 UNPROJECTED = frozenset(

@@ -1,4 +1,4 @@
-"""Folds of entries about one subject: screening, eligibility, randomization, visits, dispensing, the end of participation."""
+"""Folds of entries about one subject: screening, eligibility, visits, dispensing, the end of participation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from allocation.ledger.canonical import canonical_json
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections.fold import Fold, day, expect_count, expect_rows
 from allocation.ledger.projections.kit_moves import transition
-from allocation.ledger.schema import kit, list_entry, subject, subject_visit
+from allocation.ledger.schema import kit, subject, subject_visit
 from allocation.rules.kit_status import Act, Place
 
 _INSERT_VISIT = HotStatement(insert(subject_visit))
@@ -121,45 +121,6 @@ def record_eligibility(
     )
 
 
-def randomize(
-    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
-) -> None:
-    """The list entry is used up and the subject has an arm."""
-    entries = list_entry.c
-    used = connection.execute(
-        update(list_entry)
-        .where(
-            entries.study_id == study_id,
-            entries.list_id == after["list_id"],
-            entries.holder == after["holder"],
-            entries.stratum == after["stratum"],
-            entries.sequence == after["sequence"],
-            entries.subject_id.is_(None),
-        )
-        .values(subject_id=subject_id, used_on=day(after["randomized_on"]))
-    )
-    expect_rows(used, 1, "list entry")
-    changed = connection.execute(
-        update(subject)
-        .where(
-            *_UPDATE_SUBJECT,
-            subject.c.status.in_(("screening", "eligible")),
-            subject.c.randomized_on.is_(None),
-        )
-        .values(
-            status="randomized",
-            stratum=after["stratum"],
-            factors_json=canonical_json(after["factors"]),
-            randomized_on=day(after["randomized_on"]),
-            randomization_number=after["randomization_number"],
-            arm=after["arm"],
-            dose_level=after["dose_level"],
-        ),
-        {"study": study_id, "who": subject_id},
-    )
-    expect_rows(changed, 1, "subject to randomize")
-
-
 def dispense(
     connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
 ) -> None:
@@ -214,7 +175,6 @@ def end_participation(
 FOLDS: dict[str, Fold] = {
     "screen": screen,
     "record_eligibility": record_eligibility,
-    "randomize": randomize,
     "dispense": dispense,
     "record_visit": record_visit,
     "miss_visit": record_visit,

@@ -1,0 +1,128 @@
+"""Drawing from the active list of an event: the run of the subject's stratum and holder, and the next free block where none is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from allocation.commands.transaction import Transaction
+from allocation.errors import DomainRefusal
+from allocation.ledger.schema import list_block, list_entry, randomization_list
+from allocation.rules.blocks import ListEntry
+from allocation.study.randomization_design import RandomizationEvent
+
+_ACTIVE = (
+    select(randomization_list.c.list_id)
+    .where(
+        randomization_list.c.study_id == bindparam("study"),
+        randomization_list.c.event == bindparam("event"),
+        randomization_list.c.state == "active",
+    )
+    .with_for_update()
+)
+"""The active list, locked: two desks draw one after the other, so the second sees what the first has used."""
+
+_UNUSED = (
+    select(list_entry)
+    .where(
+        list_entry.c.study_id == bindparam("study"),
+        list_entry.c.list_id == bindparam("list"),
+        list_entry.c.holder == bindparam("holder"),
+        list_entry.c.stratum == bindparam("stratum"),
+        list_entry.c.subject_id.is_(None),
+    )
+    .order_by(list_entry.c.sequence)
+)
+_OF_BLOCKS = (
+    select(list_entry)
+    .join(
+        list_block,
+        (list_block.c.study_id == list_entry.c.study_id)
+        & (list_block.c.list_id == list_entry.c.list_id)
+        & (list_block.c.block == list_entry.c.block),
+    )
+    .where(
+        list_block.c.study_id == bindparam("study"),
+        list_block.c.list_id == bindparam("list"),
+        list_block.c.holder == bindparam("holder"),
+        list_block.c.stratum == bindparam("stratum"),
+        list_entry.c.subject_id.is_(None),
+    )
+    .order_by(list_entry.c.sequence)
+)
+
+CENTRAL: str = ""
+"""Holder and stratum of a list whose blocks are handed out where they are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """The unused entries of a run, in sequence; `skipped[i]`: entry i was passed over for another subject.
+
+    `new_block` is the block that this draw hands out to the run, None when the run has entries of its own.
+    """
+
+    list_id: str
+    holder: str
+    entries: tuple[ListEntry, ...]
+    skipped: tuple[bool, ...]
+    new_block: int | None = None
+
+
+def open_run(
+    transaction: Transaction, event: RandomizationEvent, holder: str, stratum: str, *, whole: bool
+) -> OpenRun:
+    """The entries that may be drawn now, with the active list locked; only the first unless the `whole` run is asked for.
+
+    With dynamic blocks a run without an unused entry gets the next block that nobody has. Raises DomainRefusal without an active list.
+    """
+    keys = {"study": transaction.study_id, "event": event.code}
+    list_id = transaction.connection.execute(_ACTIVE, keys).scalar()
+    if list_id is None:
+        raise DomainRefusal(
+            "no randomization list is active",
+            code="no-active-list",
+            field="event",
+            fix="the statistician activates a list first",
+        )
+    dynamic = event.block_assignment == "dynamic"
+    query = _OF_BLOCKS if dynamic else _UNUSED
+    if not whole:
+        query = query.where(list_entry.c.skipped_for.is_(None)).limit(1)
+    run = {"study": transaction.study_id, "list": list_id, "holder": holder, "stratum": stratum}
+    rows = transaction.connection.execute(query, run).all()
+    new_block = None
+    if dynamic and not any(row.skipped_for is None for row in rows):
+        new_block, more = _next_free_block(transaction, list_id)
+        rows = [*rows, *more]
+    return OpenRun(
+        list_id,
+        holder,
+        tuple(
+            ListEntry(one.randomization_number, one.stratum, one.sequence, one.block, one.arm) for one in rows
+        ),
+        tuple(one.skipped_for is not None for one in rows),
+        new_block,
+    )
+
+
+def _next_free_block(transaction: Transaction, list_id: str) -> tuple[int | None, list[Any]]:
+    """The first block of the central run that was handed out to nobody, with its entries; (None, []) when all are."""
+    entries, blocks = list_entry.c, list_block.c
+    handed_out = select(blocks.block).where(
+        blocks.study_id == transaction.study_id, blocks.list_id == list_id
+    )
+    of_list = (
+        entries.study_id == transaction.study_id,
+        entries.list_id == list_id,
+        entries.holder == CENTRAL,
+    )
+    block = transaction.connection.execute(
+        select(func.min(entries.block)).where(*of_list, entries.block.not_in(handed_out))
+    ).scalar()
+    if block is None:
+        return None, []
+    query = select(list_entry).where(*of_list, entries.block == block).order_by(entries.sequence)
+    return block, list(transaction.connection.execute(query))

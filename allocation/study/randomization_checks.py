@@ -1,0 +1,256 @@
+"""Do the randomization events fit the rest of the protocol: methods, blocks, arms and ratios, admission and transitions, gates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from allocation.study.allocation_scheme import RESERVED_FACTORS, runs_of
+from allocation.study.inconsistency import Findings, Path
+from allocation.study.randomization_design import COVARIATE_ADAPTIVE, LIST_ONLY
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
+    from allocation.study.randomization_design import RandomizationEvent
+
+METHOD_PARAMETERS: Final[dict[str, dict[str, bool]]] = {
+    "minimization": {"p": True},
+    "biased_coin": {"p": True},
+    "big_stick": {"b": True},
+    "wei_urn": {"alpha": False, "beta": False},
+}
+"""Randomization method -> its parameters -> whether it must be given; the other methods have none."""
+
+
+def check_randomization(protocol: Protocol, findings: Findings) -> None:
+    """Append to `findings` whatever in the randomization events contradicts itself or names what is not there."""
+    findings.unique(("randomization",), [event.code for event in protocol.randomization], "code", "code")
+    for at, factor in enumerate(protocol.stratification):
+        if factor.code in RESERVED_FACTORS:
+            findings.add(
+                ("stratification", at, "code"),
+                factor.code,
+                "is kept for the cohort and the present arm in the key of a run",
+                "choose another code",
+            )
+    for index, event in enumerate(protocol.randomization):
+        path: Path = ("randomization", index)
+        before = len(findings.found)
+        _check_names(protocol, event, path, findings)
+        _check_gate(protocol, event, path, findings)
+        _check_later_event(protocol, event, index, path, findings)
+        if len(findings.found) == before:
+            _check_blocks(protocol, event, path, findings)
+            _check_arms(protocol, event, path, findings)
+        _check_drawing(event, path, findings)
+        _check_method_parameters(event, path, findings)
+
+
+def check_regions(protocol: Protocol, reason: str, findings: Findings) -> None:
+    """Check that every country has a region, which `reason` needs."""
+    for index, country in enumerate(protocol.countries):
+        if country.region is None:
+            findings.add(
+                ("countries", index), country.code, f"has no region, but {reason}", "give it a region"
+            )
+
+
+def _check_names(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    arms = [arm.code for arm in protocol.arms]
+    factors = [factor.code for factor in protocol.stratification]
+    findings.name((*path, "visit"), event.visit, [visit.code for visit in protocol.visits], "visit")
+    findings.names((*path, "factors"), event.factors, factors, "stratification factor")
+    findings.names((*path, "arms"), event.arms, arms, "arm")
+    for at, share in enumerate(event.ratio):
+        findings.name((*path, "ratio", at, "arm"), share.arm, arms, "arm")
+    findings.unique((*path, "ratio"), [share.arm for share in event.ratio], "arm", "arm")
+    if event.arms and event.ratio and set(event.arms) != {share.arm for share in event.ratio}:
+        findings.add(
+            (*path, "ratio"),
+            ", ".join(share.arm for share in event.ratio),
+            f"names other arms than arms: {', '.join(event.arms)}",
+            "name the same arms, or leave one of the two out",
+        )
+    if event.held_by == "region":
+        check_regions(protocol, f"randomization event {event.code} holds its blocks by region", findings)
+
+
+def _check_gate(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    kit_types = [kit_type.code for kit_type in protocol.kit_types]
+    findings.names((*path, "gate_kit_types"), event.gate_kit_types, kit_types, "kit type")
+    if event.supply_gate == "chosen_kit_types" and not event.gate_kit_types:
+        findings.add(
+            (*path, "supply_gate"), event.supply_gate, "names no kit type", "list them in gate_kit_types"
+        )
+    if event.supply_gate != "chosen_kit_types" and event.gate_kit_types:
+        findings.add(
+            (*path, "gate_kit_types"),
+            ", ".join(event.gate_kit_types),
+            f"would be ignored with supply_gate {event.supply_gate}",
+            "set supply_gate: chosen_kit_types, or remove them",
+        )
+
+
+def _check_later_event(
+    protocol: Protocol, event: RandomizationEvent, index: int, path: Path, findings: Findings
+) -> None:
+    """The first event takes subjects in; a later one says whom it admits and what becomes of each arm."""
+    arms = [arm.code for arm in protocol.arms]
+    if index == 0:
+        for name in ("admission", "transitions"):
+            if getattr(event, name):
+                findings.add(
+                    (*path, name), event.code, "is of a later event, but this is the first", "remove it"
+                )
+        return
+    if event.admission is None:
+        findings.add(
+            (*path, "admission"),
+            "(none)",
+            f"is missing: {event.code} is a later event, and must say whom it admits",
+            "give admission: {after: EVENT}",
+        )
+        return
+    admission = event.admission
+    earlier = [one.code for one in protocol.randomization[:index]]
+    repeated = [event.code] if event.max_occurrences > 1 else []
+    findings.name((*path, "admission", "after"), admission.after, earlier + repeated, "earlier event")
+    findings.names((*path, "admission", "from_arms"), admission.from_arms, arms, "arm")
+    visits = [visit.code for visit in protocol.visits]
+    findings.names((*path, "admission", "visits_done"), admission.visits_done, visits, "visit")
+    if admission.max_days_after is not None and admission.max_days_after < admission.min_days_after:
+        findings.add(
+            (*path, "admission", "max_days_after"),
+            admission.max_days_after,
+            f"is below min_days_after {admission.min_days_after}",
+            "swap or correct them",
+        )
+    for at, transition in enumerate(event.transitions):
+        findings.name((*path, "transitions", at, "from_arm"), transition.from_arm, arms, "arm")
+        for place, share in enumerate(transition.to):
+            findings.name((*path, "transitions", at, "to", place, "arm"), share.arm, arms, "arm")
+    findings.unique((*path, "transitions"), [one.from_arm for one in event.transitions], "arm", "from_arm")
+    mapped = {one.from_arm for one in event.transitions}
+    for arm in admission.from_arms if event.transitions else ():
+        if arm in arms and arm not in mapped:
+            findings.add(
+                (*path, "transitions"),
+                arm,
+                "is an arm that the event admits, but no transition says what becomes of it",
+                "add one, or leave transitions empty to draw everybody anew",
+            )
+
+
+def _check_blocks(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    path = (*path, "block_sizes")
+    if event.method != "permuted_block":
+        if event.block_sizes:
+            findings.add(
+                path,
+                list(event.block_sizes),
+                f"would be ignored by the method {event.method}",
+                "remove them, or set method: permuted_block",
+            )
+        return
+    if not event.block_sizes:
+        findings.add(path, "(none)", "is not enough for method permuted_block", "list one size or more")
+    findings.unique(path, event.block_sizes, "block size")
+    sums = {sum(share for _, share in run.ratio) for run in runs_of(protocol, event)}
+    for index, size in enumerate(event.block_sizes):
+        for total in sorted(sums):
+            if size <= 0 or (total and size % total):
+                findings.add(
+                    (*path, index),
+                    size,
+                    f"is not a multiple of {total}, the sum of the arms' ratios",
+                    f"use {total}, {2 * total} or {3 * total}",
+                )
+
+
+def _check_arms(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    """Every run has an arm to allocate to, and dynamic blocks have one ratio, since any run may be handed any block."""
+    runs = runs_of(protocol, event)
+    for run in runs:
+        if not run.ratio:
+            findings.add(
+                (*path, "arms"),
+                event.code,
+                f"leaves no open arm for {run.key}",
+                "open an arm, or name others for the event, the transition or the cohort",
+            )
+    if event.block_assignment == "dynamic" and len({run.ratio for run in runs}) > 1:
+        findings.add(
+            (*path, "block_assignment"),
+            event.block_assignment,
+            "hands any block to any run, but cohorts or transitions have ratios of their own",
+            "set block_assignment: static",
+        )
+
+
+def _check_drawing(event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    if event.draws_live and event.method in LIST_ONLY:
+        findings.add(
+            (*path, "drawn"),
+            event.drawn,
+            f"does not fit the method {event.method}, which is drawn from a list",
+            "set drawn: from_list",
+        )
+    if not event.draws_live and event.method in COVARIATE_ADAPTIVE:
+        findings.add(
+            (*path, "drawn"),
+            event.drawn,
+            f"does not fit the method {event.method}, which looks at the subject's factors",
+            "set drawn: at_randomization",
+        )
+    if not event.draws_live and any(len(one.to) == 1 for one in event.transitions):
+        findings.add(
+            (*path, "drawn"),
+            event.drawn,
+            "cannot number subjects who keep or change their arm without a draw: a list has no entry for them",
+            "set drawn: at_randomization",
+        )
+    if event.draws_live and event.block_assignment == "dynamic":
+        findings.add(
+            (*path, "block_assignment"),
+            event.block_assignment,
+            "would be ignored: an arm that is drawn at randomization comes from no block",
+            "set block_assignment: static",
+        )
+    if event.draws_live and event.forced == "FR2":
+        findings.add(
+            (*path, "forced"),
+            event.forced,
+            "fills skipped list entries later, but this event has no list",
+            "use FR1, or set drawn: from_list",
+        )
+
+
+def _check_method_parameters(event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    known = METHOD_PARAMETERS.get(event.method, {})
+    for name in event.parameters:
+        findings.name(
+            (*path, "parameters", name), name, list(known), f"parameter of the method {event.method}"
+        )
+    for name in [name for name, required in known.items() if required and name not in event.parameters]:
+        findings.add(
+            (*path, "parameters"), event.method, f"needs the parameter {name}", f"add {name} under parameters"
+        )
+    p, b = event.parameters.get("p"), event.parameters.get("b")
+    if p is not None and "p" in known and not 0 < p < 1:
+        findings.add(
+            (*path, "parameters", "p"),
+            p,
+            "leaves no random element in the allocation"
+            if p == 1
+            else "is not a probability between 0 and 1",
+            "use a value such as 0.8 (ICH E9 2.3.2: dynamic allocation keeps a random element)",
+        )
+    if b is not None and "b" in known and (b < 1 or b != int(b)):
+        findings.add((*path, "parameters", "b"), b, "is not a largest imbalance", "use a whole number from 1")
+    for name in ("alpha", "beta"):
+        value = event.parameters.get(name)
+        if value is not None and name in known and value < 0:
+            findings.add((*path, "parameters", name), value, "is a negative number of balls", "use 0 or more")
+    if event.method == "minimization" and not event.factors:
+        findings.add(
+            (*path, "factors"), "(none)", "leaves minimization nothing to balance", "list the factors"
+        )
