@@ -1,7 +1,7 @@
 """The marker of rules that the simulator compiles as they are.
 
-A rule marked `@compilable` is written in the subset of Python that numba compiles: integers, booleans, numpy arrays and
-tuples of them; no strings, dates, dataclasses, exceptions or keyword-only arguments. Called from the service it is the
+A rule marked `@compilable` is written in the subset of Python that numba compiles: integers, booleans, floats, numpy
+arrays and tuples of them; no strings, dates, dataclasses, exceptions or keyword-only arguments. Called from the service it is the
 plain Python function. Called from a compiled kernel it is compiled as it stands (`register_rules`): there is never
 a second copy of a rule. Compilable rules may call each other.
 

@@ -53,7 +53,12 @@ class DrawRecord:
 
 def uniform_of_draw(seed: int, event: str, index: int) -> float:
     """Return the uniform number in [0, 1) of a draw: the upper 53 bits of the first word of its stream. Raises InvalidParameter."""
-    return float(SeededStream(STREAM, seed, event, str(index)).word() >> 11) / float(1 << 53)
+    return unit_uniform(SeededStream(STREAM, seed, event, str(index)).word())
+
+
+def unit_uniform(word: int) -> float:
+    """Return a random word's upper 53 bits as a number in [0, 1); `word` is 0 <= word < 2**64."""
+    return float(word >> 11) / float(1 << 53)
 
 
 @compilable

@@ -18,19 +18,39 @@ from allocation.rules import (
     caps,
     compilable,
     dosing,
+    draws,
     expiry,
     picking,
     randomization,
     resupply,
     visits,
 )
+from allocation.rules.restricted import (
+    biased_coins,
+    complete,
+    fixed_totals,
+    maximal_procedure,
+    probabilities,
+    urns,
+)
 
-MODULES = (caps, dosing, expiry, picking, randomization, resupply, visits)
+MODULES = (
+    *(caps, dosing, draws, expiry, picking, randomization, resupply, visits),
+    *(biased_coins, complete, fixed_totals, maximal_procedure, probabilities, urns),
+)
 RULES = Path(compilable.__file__).parent
 
 FLAGS = np.array([True, True, False, True])
 DAYS = np.array([40, 30, 20, 30], dtype=np.int64)
 TURNS = np.array([1, 9, 2, 3], dtype=np.int64)
+
+LEAD = np.array([3, 1], dtype=np.int64)
+TIE = np.array([2, 2], dtype=np.int64)
+NOBODY = np.array([0, 0], dtype=np.int64)
+EVEN = np.array([1, 1], dtype=np.int64)
+THREE = np.array([4, 2, 1], dtype=np.int64)
+SHARES = np.array([4, 3, 1], dtype=np.int64)
+TABLE = maximal_procedure.chances_of_the_first(10, 3)
 
 CALLS: dict[str, list[tuple[object, ...]]] = {
     "cap_reached": [(3, 4), (4, 4)],
@@ -62,6 +82,26 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         (1, 2, 0, 2, 1, dosing.NO_FORCED_STEP),
         (1, 0, 0, 2, 1, 1),
     ],
+    "arm_at": [(np.array([0.25, 0.0, 0.75]), uniform) for uniform in (0.0, 0.2, 0.25, 0.999)],
+    "total": [(THREE,)],
+    "two_arms": [(0.3,)],
+    "by_ratio": [(SHARES,)],
+    "what_is_left": [(THREE, SHARES, 8), (THREE, SHARES, 16)],
+    "truncated_binomial": [(LEAD, 6), (LEAD[::-1].copy(), 6), (TIE, 6)],
+    "efron": [(LEAD, 0.7), (TIE, 0.7), (LEAD[::-1].copy(), 0.7)],
+    "big_stick": [(LEAD, 2), (LEAD, 3), (LEAD[::-1].copy(), 2)],
+    "imbalance_tolerance": [(LEAD, 0.7, 2), (LEAD, 0.7, 3), (TIE, 0.7, 3)],
+    "adjustable": [(LEAD, 2.0), (LEAD[::-1].copy(), 1.5), (TIE, 2.0)],
+    "generalized": [(LEAD, 2.0), (NOBODY, 2.0)],
+    "wei": [(LEAD, 1.0, 3.0), (NOBODY, 0.0, 1.0), (THREE, 0.0, 1.0)],
+    "block_urn": [(LEAD, EVEN, 2), (THREE, SHARES, 2)],
+    "ehrenfest": [(LEAD, 4), (LEAD, 2)],
+    "mass_weighted": [(LEAD, EVEN, 2.0), (THREE, SHARES, 1.5)],
+    "maximal": [(LEAD, 3, TABLE), (NOBODY, 3, TABLE)],
+    "next_probabilities": [
+        (method, LEAD, EVEN, np.array([0.7, 3.0] if method in (4, 6) else [3.0, 3.0]), 10, TABLE)
+        for method in range(14)
+    ],
 }
 """Arguments for every compilable rule; a rule without an entry fails the test below."""
 
@@ -89,13 +129,13 @@ def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
     """No text, exceptions, comprehensions, keyword arguments or objects; other calls only to marked rules and builtins."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(rules()[name])))  # type: ignore[arg-type]
     body = tree.body[0].body[1:] if ast.get_docstring(tree.body[0]) else tree.body[0].body  # type: ignore[attr-defined,arg-type]
-    allowed = {*rules(), "max", "min", "abs", "len", "range", "bool", "int", "np.empty"}
+    allowed = {*rules(), "max", "min", "abs", "len", "range", "bool", "int", "float", "np.empty"}
     for node in (inner for statement in body for inner in ast.walk(statement)):
         assert not isinstance(
             node, (ast.Raise, ast.Try, ast.With, ast.JoinedStr, ast.Dict, ast.Set, ast.ListComp, ast.Lambda)
         ), ast.dump(node)
         if isinstance(node, ast.Constant):
-            assert isinstance(node.value, (int, bool)), node.value
+            assert isinstance(node.value, (int, bool, float)), node.value
         if isinstance(node, ast.Call):
             assert ast.unparse(node.func) in allowed, ast.unparse(node.func)
             assert all(keyword.arg == "dtype" for keyword in node.keywords)
@@ -105,11 +145,11 @@ def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
 def test_a_compiled_rule_answers_as_the_plain_one(name) -> None:
     compilable.register_rules()
     rule = rules()[name]
+    names = ", ".join(f"a{index}" for index in range(len(CALLS[name][0])))
+    scope = {"rule": rule}
+    exec(f"def call({names}):\n    return rule({names})", scope)  # noqa: S102
+    compiled = numba.njit(scope["call"])
     for arguments in CALLS[name]:
-        names = ", ".join(f"a{index}" for index in range(len(arguments)))
-        scope = {"rule": rule}
-        exec(f"def call({names}):\n    return rule({names})", scope)  # noqa: S102
-        compiled = numba.njit(scope["call"])
         np.testing.assert_array_equal(compiled(*arguments), rule(*arguments))
 
 
@@ -122,7 +162,7 @@ def test_a_command_of_the_service_does_not_wait_for_numba() -> None:
 
 def test_the_rules_import_nothing_but_numpy_errors_and_the_standard_library() -> None:
     allowed = {"numpy", "allocation", *sys.stdlib_module_names}
-    for source in sorted(RULES.glob("*.py")):
+    for source in sorted(RULES.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

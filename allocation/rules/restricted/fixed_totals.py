@@ -1,0 +1,38 @@
+"""Designs that end in the ratio exactly: permuted blocks, the random allocation rule and the truncated binomial design.
+
+The counts are those of the open block, or of the open sequence of n: where one is full, the next begins with none.
+Sources: Hill 1951, Matts & Lachin 1988 (permuted blocks); Blackwell & Hodges 1957 (truncated binomial);
+Rosenberger & Lachin, Randomization in Clinical Trials (2nd ed. 2016), 3.3 and 3.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from allocation.rules.compilable import IntArray, compilable
+from allocation.rules.draws import FloatArray
+from allocation.rules.restricted.complete import total, two_arms
+
+
+@compilable
+def what_is_left(taken: IntArray, ratio: IntArray, size: int) -> FloatArray:
+    """Return the probabilities of the next allocation of a block: what it has left of each arm, by all that it has left.
+
+    `size` is a multiple of the sum of `ratio`, and the block is not full. A block of all n subjects is the random allocation rule.
+    """
+    probabilities = np.empty(len(ratio), dtype=np.float64)
+    sets = size // total(ratio)
+    left = size - total(taken)
+    for i in range(len(ratio)):
+        probabilities[i] = (ratio[i] * sets - taken[i]) / left
+    return probabilities
+
+
+@compilable
+def truncated_binomial(counts: IntArray, n: int) -> FloatArray:
+    """Return the probabilities of two arms: a fair coin until one arm has n/2, then the other."""
+    if 2 * counts[0] >= n:
+        return two_arms(0.0)
+    if 2 * counts[1] >= n:
+        return two_arms(1.0)
+    return two_arms(0.5)
