@@ -334,12 +334,14 @@ subject_randomization = Table(
         Text,
         comment="hash of method, arms, ratio and parameters: what a live draw counts is of one scheme",
     ),
+    Column("run", Text, nullable=False, comment="the key of the run drawn from: cohort and present arm, then stratum"),
     Column("draw_index", Integer, comment="counts the live draws of the event from 0"),
+    Column("unit", Integer, comment="minimization: the unit arm drawn"),
     Column("list_id", Text),
     Column("randomization_number", Text),
     UniqueConstraint("study_id", "randomization_number"),
     UniqueConstraint("study_id", "event", "draw_index"),
-    Index("ix_subject_randomization_counts", "study_id", "event", "scheme", "stratum"),
+    Index("ix_subject_randomization_counts", "study_id", "event", "scheme", "run"),
 )
 
 subject_event_eligibility = Table(

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from allocation.rules.restricted.design import design_problems
 from allocation.study.allocation_scheme import RESERVED_FACTORS, runs_of
 from allocation.study.inconsistency import Findings, Path
+from allocation.study.minimization_settings import minimization_problems
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE, LIST_ONLY
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
     from allocation.study.randomization_design import RandomizationEvent
-
-METHOD_PARAMETERS: Final[dict[str, dict[str, bool]]] = {
-    "minimization": {"p": True},
-    "biased_coin": {"p": True},
-    "big_stick": {"b": True},
-    "wei_urn": {"alpha": False, "beta": False},
-}
-"""Randomization method -> its parameters -> whether it must be given; the other methods have none."""
-
 
 def check_randomization(protocol: Protocol, findings: Findings) -> None:
     """Append to `findings` whatever in the randomization events contradicts itself or names what is not there."""
@@ -39,10 +32,10 @@ def check_randomization(protocol: Protocol, findings: Findings) -> None:
         _check_gate(protocol, event, path, findings)
         _check_later_event(protocol, event, index, path, findings)
         if len(findings.found) == before:
-            _check_blocks(protocol, event, path, findings)
             _check_arms(protocol, event, path, findings)
+        if len(findings.found) == before:
+            _check_method(protocol, event, path, findings)
         _check_drawing(event, path, findings)
-        _check_method_parameters(event, path, findings)
 
 
 def check_regions(protocol: Protocol, reason: str, findings: Findings) -> None:
@@ -140,30 +133,26 @@ def _check_later_event(
             )
 
 
-def _check_blocks(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
-    path = (*path, "block_sizes")
-    if event.method != "permuted_block":
-        if event.block_sizes:
-            findings.add(
-                path,
-                list(event.block_sizes),
-                f"would be ignored by the method {event.method}",
-                "remove them, or set method: permuted_block",
-            )
-        return
-    if not event.block_sizes:
-        findings.add(path, "(none)", "is not enough for method permuted_block", "list one size or more")
-    findings.unique(path, event.block_sizes, "block size")
-    sums = {sum(share for _, share in run.ratio) for run in runs_of(protocol, event)}
-    for index, size in enumerate(event.block_sizes):
-        for total in sorted(sums):
-            if size <= 0 or (total and size % total):
+def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
+    """The rules themselves say what is wrong with a design, for each ratio that the event allocates by."""
+    if event.method == "list":
+        for name in ("block_sizes", "parameters"):
+            if getattr(event, name):
                 findings.add(
-                    (*path, index),
-                    size,
-                    f"is not a multiple of {total}, the sum of the arms' ratios",
-                    f"use {total}, {2 * total} or {3 * total}",
+                    (*path, name), event.code, "would be ignored by the method list", f"remove {name}"
                 )
+        return
+    seen = set()
+    for ratio in dict.fromkeys(run.ratio for run in runs_of(protocol, event)):
+        shares = [share for _, share in ratio]
+        if event.method in COVARIATE_ADAPTIVE:
+            problems = minimization_problems(protocol, event, ratio)
+        else:
+            problems = design_problems(event.method, shares, event.parameters, event.block_sizes)
+        for problem in problems:
+            if (problem.path, problem.message) not in seen:
+                seen.add((problem.path, problem.message))
+                findings.add((*path, *problem.path), problem.value, problem.message, problem.fix)
 
 
 def _check_arms(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
@@ -221,36 +210,4 @@ def _check_drawing(event: RandomizationEvent, path: Path, findings: Findings) ->
             event.forced,
             "fills skipped list entries later, but this event has no list",
             "use FR1, or set drawn: from_list",
-        )
-
-
-def _check_method_parameters(event: RandomizationEvent, path: Path, findings: Findings) -> None:
-    known = METHOD_PARAMETERS.get(event.method, {})
-    for name in event.parameters:
-        findings.name(
-            (*path, "parameters", name), name, list(known), f"parameter of the method {event.method}"
-        )
-    for name in [name for name, required in known.items() if required and name not in event.parameters]:
-        findings.add(
-            (*path, "parameters"), event.method, f"needs the parameter {name}", f"add {name} under parameters"
-        )
-    p, b = event.parameters.get("p"), event.parameters.get("b")
-    if p is not None and "p" in known and not 0 < p < 1:
-        findings.add(
-            (*path, "parameters", "p"),
-            p,
-            "leaves no random element in the allocation"
-            if p == 1
-            else "is not a probability between 0 and 1",
-            "use a value such as 0.8 (ICH E9 2.3.2: dynamic allocation keeps a random element)",
-        )
-    if b is not None and "b" in known and (b < 1 or b != int(b)):
-        findings.add((*path, "parameters", "b"), b, "is not a largest imbalance", "use a whole number from 1")
-    for name in ("alpha", "beta"):
-        value = event.parameters.get(name)
-        if value is not None and name in known and value < 0:
-            findings.add((*path, "parameters", name), value, "is a negative number of balls", "use 0 or more")
-    if event.method == "minimization" and not event.factors:
-        findings.add(
-            (*path, "factors"), "(none)", "leaves minimization nothing to balance", "list the factors"
         )

@@ -90,6 +90,9 @@ class RandomizationEvent(ProtocolPart):
     measure: Literal["range", "variance", "sd"] = Field(
         default="range", description="imbalance in minimization"
     )
+    ratio_rule: Literal["unit_arms", "biased_coin"] = Field(
+        default="unit_arms", description="how minimization keeps an unequal ratio (rules/minimization_design.py)"
+    )
     admission: Admission | None = None
     transitions: tuple[Transition, ...] = ()
     max_occurrences: int = Field(

@@ -60,8 +60,15 @@ def upgrade() -> None:
             comment="hash of method, arms, ratio and parameters: what a live draw counts is of one scheme",
         ),
         sa.Column(
+            "run",
+            sa.Text(),
+            nullable=False,
+            comment="the key of the run drawn from: cohort and present arm, then stratum",
+        ),
+        sa.Column(
             "draw_index", sa.Integer(), nullable=True, comment="counts the live draws of the event from 0"
         ),
+        sa.Column("unit", sa.Integer(), nullable=True, comment="minimization: the unit arm drawn"),
         sa.Column("list_id", sa.Text(), nullable=True),
         sa.Column("randomization_number", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint(
@@ -79,7 +86,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_subject_randomization_counts",
         "subject_randomization",
-        ["study_id", "event", "scheme", "stratum"],
+        ["study_id", "event", "scheme", "run"],
         unique=False,
     )
     op.create_table(
