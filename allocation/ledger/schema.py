@@ -334,7 +334,12 @@ subject_randomization = Table(
         Text,
         comment="hash of method, arms, ratio and parameters: what a live draw counts is of one scheme",
     ),
-    Column("run", Text, nullable=False, comment="the key of the run drawn from: cohort and present arm, then stratum"),
+    Column(
+        "run",
+        Text,
+        nullable=False,
+        comment="the key of the run drawn from: cohort and present arm, then stratum",
+    ),
     Column("draw_index", Integer, comment="counts the live draws of the event from 0"),
     Column("unit", Integer, comment="minimization: the unit arm drawn"),
     Column("list_id", Text),

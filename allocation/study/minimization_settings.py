@@ -50,9 +50,7 @@ def minimization_design(protocol: Protocol, event: RandomizationEvent, ratio: Ra
     )
 
 
-def minimization_problems(
-    protocol: Protocol, event: RandomizationEvent, ratio: Ratio
-) -> list[DesignProblem]:
+def minimization_problems(protocol: Protocol, event: RandomizationEvent, ratio: Ratio) -> list[DesignProblem]:
     """Everything that is wrong with the event's minimization for that ratio; empty where it can be used."""
     problems = [
         DesignProblem(

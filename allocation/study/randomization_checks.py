@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
     from allocation.study.randomization_design import RandomizationEvent
 
+
 def check_randomization(protocol: Protocol, findings: Findings) -> None:
     """Append to `findings` whatever in the randomization events contradicts itself or names what is not there."""
     findings.unique(("randomization",), [event.code for event in protocol.randomization], "code", "code")

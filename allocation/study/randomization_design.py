@@ -91,7 +91,8 @@ class RandomizationEvent(ProtocolPart):
         default="range", description="imbalance in minimization"
     )
     ratio_rule: Literal["unit_arms", "biased_coin"] = Field(
-        default="unit_arms", description="how minimization keeps an unequal ratio (rules/minimization_design.py)"
+        default="unit_arms",
+        description="how minimization keeps an unequal ratio (rules/minimization_design.py)",
     )
     admission: Admission | None = None
     transitions: tuple[Transition, ...] = ()

@@ -20,6 +20,8 @@ from allocation.rules import (
     dosing,
     draws,
     expiry,
+    imbalance,
+    minimization_chances,
     picking,
     randomization,
     resupply,
@@ -35,7 +37,7 @@ from allocation.rules.restricted import (
 )
 
 MODULES = (
-    *(caps, dosing, draws, expiry, picking, randomization, resupply, visits),
+    *(caps, dosing, draws, expiry, imbalance, minimization_chances, picking, randomization, resupply, visits),
     *(biased_coins, complete, fixed_totals, maximal_procedure, probabilities, urns),
 )
 RULES = Path(compilable.__file__).parent
@@ -43,6 +45,10 @@ RULES = Path(compilable.__file__).parent
 FLAGS = np.array([True, True, False, True])
 DAYS = np.array([40, 30, 20, 30], dtype=np.int64)
 TURNS = np.array([1, 9, 2, 3], dtype=np.int64)
+ROWS = np.array([[9, 10, 9], [9, 11, 9], [4, 5, 3]], dtype=np.int64)
+WEIGHTS = np.array([2.0, 0.0, 1.5])
+SCORES = np.array([6.0, 10.0, 5.0])
+TIED = np.array([5.0, 10.0, 5.0])
 
 LEAD = np.array([3, 1], dtype=np.int64)
 TIE = np.array([2, 2], dtype=np.int64)
@@ -70,6 +76,12 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         (9, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 35),
         (0, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 0),
     ],
+    "arm_at": [(np.array([0.2, 0.3, 0.5]), uniform) for uniform in (0.0, 0.2, 0.99)],
+    "row_imbalance": [(ROWS[0], SHARES, arm, measure) for arm in range(3) for measure in range(4)],
+    "arm_scores": [(ROWS, WEIGHTS, SHARES, measure) for measure in range(4)],
+    "tied": [(SCORES, 0, 2), (TIED, 0, 2)],
+    "biased_coin_chances": [(SCORES, SHARES, 0.7), (TIED, SHARES, 0.7)],
+    "rank_chances": [(SCORES, 0.5), (TIED, 0.5)],
     "first_unused": [(FLAGS, 0), (FLAGS, 3)],
     "offset_of_study_day": [(1,), (-1,)],
     "study_day_of_offset": [(0,), (-1,)],
@@ -129,7 +141,20 @@ def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
     """No text, exceptions, comprehensions, keyword arguments or objects; other calls only to marked rules and builtins."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(rules()[name])))  # type: ignore[arg-type]
     body = tree.body[0].body[1:] if ast.get_docstring(tree.body[0]) else tree.body[0].body  # type: ignore[attr-defined,arg-type]
-    allowed = {*rules(), "max", "min", "abs", "len", "range", "bool", "int", "float", "np.empty"}
+    allowed = {
+        *rules(),
+        "max",
+        "min",
+        "abs",
+        "len",
+        "range",
+        "bool",
+        "int",
+        "float",
+        "np.empty",
+        "np.zeros",
+        "np.sqrt",
+    }
     for node in (inner for statement in body for inner in ast.walk(statement)):
         assert not isinstance(
             node, (ast.Raise, ast.Try, ast.With, ast.JoinedStr, ast.Dict, ast.Set, ast.ListComp, ast.Lambda)
