@@ -94,7 +94,6 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         (1, 2, 0, 2, 1, dosing.NO_FORCED_STEP),
         (1, 0, 0, 2, 1, 1),
     ],
-    "arm_at": [(np.array([0.25, 0.0, 0.75]), uniform) for uniform in (0.0, 0.2, 0.25, 0.999)],
     "total": [(THREE,)],
     "two_arms": [(0.3,)],
     "by_ratio": [(SHARES,)],
