@@ -121,7 +121,7 @@ def _from_list(
     supply: ArmSupply | None,
 ) -> Allocated:
     mode = ForcedMode(event.forced)
-    found = open_run(transaction, event, holder, run, whole=mode.skips)
+    found = open_run(transaction, event, holder, run, whole=mode in (ForcedMode.FR1, ForcedMode.FR2))
     suppliable = _suppliable(supply, ratio)
     unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
     if any(one.entry.arm not in suppliable for one in unused):
