@@ -95,7 +95,7 @@ def law_of(
 
     The arithmetic is that of a forward pass: all states after j subjects, then their successors.
     """
-    ratio, numbers, table = design.ratio_array(), design.numbers(), design.table()
+    ratio, numbers, table = design.ratio_array(), design.numbers(), np.array(design.table())
     nothing = (0,) * len(ratio)
     even = design.ratio == (1, 1)
     width = n + 1 if even else 1
@@ -112,7 +112,8 @@ def law_of(
             j == _LOOK_AHEAD and everywhere and comb(n + len(ratio), len(ratio)) > most_states
         ):
             raise LawTooLarge(
-                f"{design.label} with {len(ratio)} arms has too many states for {n} subjects", fix="simulate it"
+                f"{design.label} with {len(ratio)} arms has too many states for {n} subjects",
+                fix="simulate it",
             )
         after: dict[State, Floats] = {}
         for state, masses in states.items():
