@@ -23,10 +23,15 @@ PACKAGES = ("allocation", "simulation", "forecasting", "pipelines", "data_contra
 
 
 class Mounted(NamedTuple):
-    """Where a command of `rtsm` comes from, and the line that `rtsm --help` shows without importing it."""
+    """Where a command of `rtsm` comes from, and the line that `rtsm --help` shows without importing it.
+
+    `parts` are for a group whose commands come from several modules: the module of each, and its line. Then `module` is empty,
+    and only the module of the command that is asked for is imported.
+    """
 
     module: str
     summary: str
+    parts: "dict[str, Mounted] | None" = None
 
 
 COMMANDS = {
@@ -40,7 +45,18 @@ COMMANDS = {
         "allocation.cli", "Validate, load, show and compare study protocols, or import one from USDM."
     ),
     "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
-    "randomization": Mounted("allocation.cli", "Activate a randomization method, or explain an allocation."),
+    "randomization": Mounted(
+        "",
+        "Compare randomization designs, activate a method, or explain an allocation.",
+        {
+            "compare": Mounted(
+                "simulation.cli",
+                "Compare randomization designs: imbalance, predictability, loss, certain allocations.",
+            ),
+            "activate": Mounted("allocation.cli", "Put the method of a randomization event into use."),
+            "explain": Mounted("allocation.cli", "Show how a subject's arm came about, and derive it again."),
+        },
+    ),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
@@ -100,29 +116,75 @@ def _leaves(command: Any) -> Iterator[Any]:
         yield command
 
 
-class MountedGroup(TyperGroup):
-    """The command group of `rtsm`: lists commands from COMMANDS, and imports the one that is asked for."""
+def _with_database(command: Any) -> Any:
+    """The command, with `--db` on each command below it that has none of its own."""
+    for leaf in _leaves(command):
+        if not any("--db" in parameter.opts for parameter in leaf.params):
+            leaf.params.append(_database_option())
+    return command
+
+
+def registered(module: str) -> dict[str, Any]:
+    """The commands and groups of a package's command line, by name; imports the module."""
+    return dict(typer.main.get_group(importlib.import_module(module).app).commands)
+
+
+class _LazyGroup(TyperGroup):
+    """A command group that lists what is mounted, and imports the module of the one command that is asked for."""
+
+    def mounted(self) -> dict[str, Mounted]:
+        """Name -> where it comes from."""
+        raise NotImplementedError
+
+    def real_command(self, name: str) -> Any:
+        """The command itself; imports its module."""
+        raise NotImplementedError
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names in COMMANDS, in their order."""
-        return list(COMMANDS)
+        """The mounted names, in their order."""
+        return list(self.mounted())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in that can be listed; `resolve_command` gives the real one."""
-        mounted = COMMANDS.get(cmd_name)
+        mounted = self.mounted().get(cmd_name)
         return TyperCommand(cmd_name, help=mounted.summary) if mounted else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Import the package that holds the command; an unknown name is a usage error with a suggestion."""
+        """The real command; an unknown name is a usage error with a suggestion."""
         name = args[0]
-        if name not in COMMANDS:
-            self.commands = {known: self.get_command(ctx, known) for known in COMMANDS}
+        if name not in self.mounted():
+            self.commands = {known: self.get_command(ctx, known) for known in self.mounted()}
             return super().resolve_command(ctx, args)
-        command = typer.main.get_group(importlib.import_module(COMMANDS[name].module).app).commands[name]
-        for leaf in _leaves(command):
-            if not any("--db" in parameter.opts for parameter in leaf.params):
-                leaf.params.append(_database_option())
-        return name, command, args[1:]
+        return name, _with_database(self.real_command(name)), args[1:]
+
+
+class PartsGroup(_LazyGroup):
+    """A group of `rtsm` whose commands come from several packages (`Mounted.parts`)."""
+
+    def __init__(self, name: str, mounted: Mounted) -> None:
+        super().__init__(name=name, help=mounted.summary, no_args_is_help=True)
+        self._parts = mounted.parts or {}
+
+    def mounted(self) -> dict[str, Mounted]:
+        """The parts."""
+        return self._parts
+
+    def real_command(self, name: str) -> Any:
+        """The command of that name in the group of this name of its module."""
+        return registered(self._parts[name].module)[self.name].commands[name]
+
+
+class MountedGroup(_LazyGroup):
+    """The command group of `rtsm`: lists commands from COMMANDS, and imports the one that is asked for."""
+
+    def mounted(self) -> dict[str, Mounted]:
+        """COMMANDS."""
+        return COMMANDS
+
+    def real_command(self, name: str) -> Any:
+        """The command of that name in its module, or the group of its parts."""
+        mounted = COMMANDS[name]
+        return PartsGroup(name, mounted) if mounted.parts else registered(mounted.module)[name]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a domain error becomes one line on stderr and exit code 1."""

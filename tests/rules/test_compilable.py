@@ -117,6 +117,7 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "two_arms": [(0.3,)],
     "by_ratio": [(SHARES,)],
     "what_is_left": [(THREE, SHARES, 8), (THREE, SHARES, 16)],
+    "size_index": [(np.array([0.25, 0.75]), 1, uniform, 3) for uniform in (0.25, 0.6, 0.99)],
     "truncated_binomial": [(LEAD, 6), (LEAD[::-1].copy(), 6), (TIE, 6)],
     "efron": [(LEAD, 0.7), (TIE, 0.7), (LEAD[::-1].copy(), 0.7)],
     "big_stick": [(LEAD, 2), (LEAD, 3), (LEAD[::-1].copy(), 2)],

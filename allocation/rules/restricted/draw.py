@@ -17,6 +17,7 @@ import numpy as np
 from allocation.errors import RuleError
 from allocation.rules.draws import DrawRecord, FloatArray, draw_arm
 from allocation.rules.restricted.design import RestrictedDesign
+from allocation.rules.restricted.fixed_totals import size_index
 from allocation.rules.restricted.probabilities import (
     BIG_STICK,
     EHRENFEST_URN,
@@ -84,7 +85,7 @@ def restricted_draw(
     facts: list[tuple[str, object]] = list(design.parameters.items())
     if block is not None:
         if size == 0:
-            size = design.sizes[_size_index(chances, chosen, uniform, len(design.sizes))]
+            size = design.sizes[size_index(chances, chosen, uniform, len(design.sizes))]
         facts += [
             ("block_number", block.number),
             ("block_size", size),
@@ -148,9 +149,3 @@ def _possible(design: RestrictedDesign, counts: tuple[int, ...], size: int) -> F
     if not bool(np.all(chances >= 0)):
         raise RuleError(f"{counts} cannot come from {design.label}", field="counts_before")
     return chances
-
-
-def _size_index(chances: FloatArray, chosen: int, uniform: float, sizes: int) -> int:
-    """Which size a new block has: the place of the uniform within the piece of the arm that it chose."""
-    within = (uniform - float(chances[:chosen].sum())) / float(chances[chosen])
-    return min(max(int(within * sizes), 0), sizes - 1)

@@ -36,3 +36,15 @@ def truncated_binomial(counts: IntArray, n: int) -> FloatArray:
     if 2 * counts[1] >= n:
         return two_arms(1.0)
     return two_arms(0.5)
+
+
+@compilable
+def size_index(probabilities: FloatArray, arm: int, uniform: float, sizes: int) -> int:
+    """Return which of so many block sizes a new block has: the place of the uniform within the piece of the arm that it gave.
+
+    Given the arm, that place is uniform again, so each size is equally likely whatever the arm.
+    """
+    within = uniform
+    for i in range(arm):
+        within -= probabilities[i]
+    return min(max(int(within / probabilities[arm] * sizes), 0), sizes - 1)
