@@ -40,6 +40,7 @@ COMMANDS = {
         "allocation.cli", "Validate, load, show and compare study protocols, or import one from USDM."
     ),
     "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
+    "randomization": Mounted("allocation.cli", "Activate a randomization method, or explain an allocation."),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),

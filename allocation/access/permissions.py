@@ -58,6 +58,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    "method.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
     # what happens to a subject
     "subject.screen": _SITE_DESK,
     "subject.eligibility": _SITE_DESK,
@@ -100,6 +101,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | SYSTEM
     ),
     "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
+    "view.draws": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.protocol": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "ledger.read": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "ledger.verify": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
@@ -118,6 +120,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "upload_list": "list.upload",
     "generate_list": "list.generate",
     "activate_list": "list.activate",
+    "activate_method": "method.activate",
     "screen": "subject.screen",
     "record_eligibility": "subject.eligibility",
     "randomize": "subject.randomize",

@@ -29,9 +29,10 @@ class StatusAnswer(Answer):
 
 
 class RandomizeAnswer(Answer):
-    """The randomization number, which says nothing of the arm."""
+    """The randomization number, which says nothing of the arm, and the event that was passed."""
 
     subject_id: str
+    event: str
     randomization_number: str
     randomized_on: date
     status: str
@@ -149,6 +150,15 @@ class ActivateListAnswer(Answer):
     """A list that is in use now."""
 
     list_id: str
+    state: str
+
+
+class ActivateMethodAnswer(Answer):
+    """A randomization method that is in use now; `activation` counts the event's activations. The seed is never answered."""
+
+    event: str
+    method: str
+    activation: int
     state: str
 
 

@@ -11,6 +11,7 @@ from allocation.commands.expiry import ExpireKitsRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
 from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
 from allocation.commands.participation import CompleteRequest, EndRequest
+from allocation.commands.randomization_methods import ActivateMethodRequest
 from allocation.commands.randomizing import RandomizeRequest
 from allocation.commands.resupply import RunResupplyRequest
 from allocation.commands.screening import EligibilityRequest, ScreenRequest
@@ -141,6 +142,13 @@ class ActivateListBody(ActivateListRequest):
     signature: SignatureBody
 
 
+class ActivateMethodBody(ActivateMethodRequest):
+    """A method to put into use for an event that draws at randomization, signed."""
+
+    reason: str = REASON
+    signature: SignatureBody
+
+
 class LoadStudyVersionBody(LoadStudyVersionRequest):
     """A protocol version; signed in production and for every version after the first."""
 
@@ -212,6 +220,10 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     ActivateListBody: {
         "list_id": "MRL1",
         "signature": {"password": "correct horse battery", "meaning": "randomization list activated"},
+    },
+    ActivateMethodBody: {
+        "event": "RAND",
+        "signature": {"password": "correct horse battery", "meaning": "randomization method activated"},
     },
 }
 """One example for each body, for the OpenAPI description."""

@@ -8,15 +8,17 @@ from fastapi import APIRouter
 
 from allocation.access.permissions import authorize
 from allocation.access.signing import sign
-from allocation.api.answers import ActivateListAnswer, LoadStudyVersionAnswer
-from allocation.api.bodies import ActivateListBody, LoadStudyVersionBody, request_of
+from allocation.api.answers import ActivateListAnswer, ActivateMethodAnswer, LoadStudyVersionAnswer
+from allocation.api.bodies import ActivateListBody, ActivateMethodBody, LoadStudyVersionBody, request_of
 from allocation.api.command_routes import STATISTICIAN, STUDY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.commands.lists import ActivateListRequest, activate_list, activation_content
+from allocation.commands.randomization_methods import ActivateMethodRequest, activate_method, method_content
 from allocation.commands.service import Act
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version, version_content
 from allocation.errors import DomainRefusal, NotFound
+from allocation.views.study_at import study_at
 from allocation.views.unblinded.lists import list_statuses
 
 router = APIRouter(prefix="/studies/{study_id}")
@@ -57,6 +59,45 @@ def activate(
     )
     act = Act(actor, idempotency_key, body.reason, signature)
     return activate_list(service, act, study_id, request_of(body, ActivateListRequest))
+
+
+@router.post(
+    "/method-activations",
+    response_model=ActivateMethodAnswer,
+    tags=[STATISTICIAN],
+    summary="Put a randomization method into use (signed)",
+    operation_id="activate_method",
+    responses=_REFUSALS,
+)
+def activate_drawing(
+    study_id: str,
+    body: ActivateMethodBody,
+    service: RunningService,
+    actor: WhoAsks,
+    idempotency_key: IdempotencyKey,
+) -> dict[str, Any]:
+    """Sign and activate the method of an event that draws at randomization: event, method and protocol version are signed."""
+    role = authorize(actor, "method.activate", study_id)
+    with service.database.read() as connection:
+        at = study_at(connection, study_id, service.clock())
+    event = at.protocol.event(body.event)
+    if event is None:
+        raise NotFound(
+            f"randomization event {body.event!r} is not in the protocol",
+            field="event",
+            fix=f"one of {', '.join(one.code for one in at.protocol.randomization)}",
+        )
+    signature = sign(
+        service.database,
+        actor,
+        body.signature.password.get_secret_value(),
+        body.signature.meaning,
+        method_content(event.code, event.method, at.version),
+        service.clock,
+        role=role,
+    )
+    act = Act(actor, idempotency_key, body.reason, signature)
+    return activate_method(service, act, study_id, request_of(body, ActivateMethodRequest))
 
 
 @router.post(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.views.unblinded.draws import ExplainedSubject, explain_randomization
 from allocation.views.unblinded.lists import list_statuses
 from allocation.views.unblinded.models import (
     LedgerPage,
@@ -72,6 +73,20 @@ def stock(
 def lists(study_id: str, service: RunningService, actor: WhoAsks) -> ListStatusList:
     """Each list with how far its runs are used, and the allocation so far by arm."""
     return list_statuses(service.database, actor, study_id)
+
+
+@router.get(
+    "/subjects/{subject_id}/randomizations",
+    response_model=ExplainedSubject,
+    tags=[UNBLINDED],
+    summary="How a subject's arm came about, derived again",
+    responses=_REFUSALS,
+)
+def randomizations(
+    study_id: str, subject_id: str, service: RunningService, actor: WhoAsks
+) -> ExplainedSubject:
+    """Each randomization of the subject: rule, facts, draw, result, and whether it derives to the same again."""
+    return explain_randomization(service.database, actor, study_id, subject_id)
 
 
 @router.get(

@@ -7,18 +7,29 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from allocation.commands.arm_supply import ArmSupply, arm_supply
 from allocation.commands.list_draws import CENTRAL, open_run
+from allocation.commands.live_draws import LiveStream, live_stream
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
-from allocation.rules.randomization import next_list_entry
-from allocation.study.allocation_scheme import event_ratio, run_key
+from allocation.ledger.allocation_history import DrawPlace, draw_after_history, plain_record, unit_of
+from allocation.rules.forced import ForcedMode, UnusedEntry, forced_list_entry, forced_live_draw
+from allocation.rules.supply_gates import SupplyGate, check_supply_gate
+from allocation.study.allocation_scheme import Ratio, event_ratio, run_key
 from allocation.study.randomization_design import RandomizationEvent
+
+KEPT, MOVED = "keep", "move"
+"""The methods of a later event that draws nothing: the subject stays in its arm, or goes to the one that the protocol names."""
+TRANSITION_VERSION = "transition/1"
 
 
 @dataclass(frozen=True, slots=True)
 class Allocated:
-    """What was allocated and how. `list_use` names the entry, the entries passed over and the block handed out."""
+    """What was allocated and how. `list_use` names the entry, the entries passed over and the block handed out.
+
+    `run` is the key of the run drawn from. `scheme`, `draw_index`, `unit` and `activation` are of live draws alone.
+    """
 
     method: str
     arm: str
@@ -26,16 +37,19 @@ class Allocated:
     forced: bool
     number: str
     holder: str
+    run: str
     record: dict[str, Any]
     list_use: dict[str, Any] | None = None
     scheme: str | None = None
     draw_index: int | None = None
+    unit: int | None = None
+    activation: int | None = None
 
 
 def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors: dict[str, str]) -> Allocated:
     """Allocate the subject. Raises DomainRefusal (nothing active, no arm open, no supply), ListExhausted."""
-    event = passage.event
-    ratio = event_ratio(transaction.protocol, event, row.cohort, passage.from_arm)
+    event, protocol = passage.event, transaction.protocol
+    ratio = event_ratio(protocol, event, row.cohort, passage.from_arm)
     if not ratio:
         raise DomainRefusal(
             "the protocol has no arm open for this subject",
@@ -44,25 +58,19 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
             fix="call the sponsor: the protocol must be amended",
         )
     holder = holder_of(transaction, row, event)
-    key = run_key(transaction.protocol, event, factors, row.cohort, passage.from_arm)
-    run = open_run(transaction, event, holder, key, whole=False)
-    decision = next_list_entry(run.list_id, f"{key} {holder}".strip(), run.entries, run.skipped)
-    entry = run.entries[decision.index]
-    record: dict[str, Any] = {
-        "rule_version": decision.rule_version,
-        "run": [holder, key],
-        "entries_before": entry.sequence - 1,
-    }
-    list_use = {
-        "list_id": run.list_id,
-        "holder": CENTRAL if event.block_assignment == "dynamic" else holder,
-        "stratum": entry.stratum,
-        "sequence": entry.sequence,
-        "block": entry.block,
-        "skipped": [],
-        "new_block": run.new_block,
-    }
-    return Allocated(decision.method, entry.arm, entry.arm, False, entry.number, holder, record, list_use)
+    run = run_key(protocol, event, factors, row.cohort, passage.from_arm)
+    supply = _supply(transaction, row, event, ratio)
+    if not event.draws_live:
+        allocated = _from_list(transaction, event, ratio, holder, run, supply)
+    else:
+        stream = live_stream(transaction, event)
+        if passage.from_arm is not None and event.transitions and len(ratio) == 1:
+            return _by_protocol(passage.from_arm, ratio[0][0], holder, run, stream)
+        place = DrawPlace(
+            transaction.study_id, protocol, event, ratio, run, holder, factors, stream.seed, stream.index
+        )
+        allocated = _live(transaction, place, stream, supply)
+    return allocated
 
 
 def holder_of(transaction: Transaction, row: Row[Any], event: RandomizationEvent) -> str:
@@ -71,3 +79,124 @@ def holder_of(transaction: Transaction, row: Row[Any], event: RandomizationEvent
         country = transaction.protocol.country(row.site_country)
         return "" if country is None or country.region is None else country.region
     return {"site": str(row.site_id), "country": str(row.site_country)}.get(event.held_by, "")
+
+
+def _supply(
+    transaction: Transaction, row: Row[Any], event: RandomizationEvent, ratio: Ratio
+) -> ArmSupply | None:
+    """What the site could supply, looked at only where a gate or forced randomization asks; refuses where the gate is closed."""
+    if event.supply_gate == "none" and event.forced == "none":
+        return None
+    levels = {arm.code: arm.start_dose_level for arm in transaction.protocol.arms}
+    supply = arm_supply(transaction, row, event, [arm for arm, _ in ratio], levels)
+    check_supply_gate(SupplyGate(event.supply_gate), supply.on_site(), event.gate_kit_types)
+    return supply
+
+
+def _suppliable(supply: ArmSupply | None, ratio: Ratio) -> dict[str, bool]:
+    return {arm: supply is None or supply.suppliable(arm) for arm, _ in ratio}
+
+
+def _by_protocol(from_arm: str, to_arm: str, holder: str, run: str, stream: LiveStream) -> Allocated:
+    return Allocated(
+        KEPT if to_arm == from_arm else MOVED,
+        to_arm,
+        to_arm,
+        False,
+        stream.number,
+        holder,
+        run,
+        {"rule_version": TRANSITION_VERSION, "from_arm": from_arm, "to_arm": to_arm},
+        draw_index=stream.index,
+        activation=stream.activation,
+    )
+
+
+def _from_list(
+    transaction: Transaction,
+    event: RandomizationEvent,
+    ratio: Ratio,
+    holder: str,
+    run: str,
+    supply: ArmSupply | None,
+) -> Allocated:
+    mode = ForcedMode(event.forced)
+    found = open_run(transaction, event, holder, run, whole=mode in (ForcedMode.FR1, ForcedMode.FR2))
+    suppliable = _suppliable(supply, ratio)
+    unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
+    if any(one.entry.arm not in suppliable for one in unused):
+        raise DomainRefusal(
+            "the list in use does not fit the protocol in force",
+            code="list-of-other-version",
+            field="event",
+            fix="the statistician activates a list for the present version",
+        )
+    decision = forced_list_entry(mode, f"{run} {holder}".strip(), unused, suppliable)
+    entry = decision.assigned
+    record: dict[str, Any] = {
+        "rule_version": decision.rule_version,
+        "run": [holder, run],
+        "entries_before": entry.sequence - 1,
+        "mode": str(mode),
+        "scheduled": {"sequence": decision.scheduled.sequence, "arm": decision.scheduled.arm},
+        "skipped_before": [one.sequence for one, skipped in found.entries if skipped],
+        "suppliable": suppliable,
+        "supply": None if supply is None else supply.record(),
+    }
+    list_use = {
+        "list_id": found.list_id,
+        "holder": CENTRAL if event.block_assignment == "dynamic" else holder,
+        "stratum": entry.stratum,
+        "sequence": entry.sequence,
+        "block": entry.block,
+        "skipped": [one.sequence for one in decision.newly_skipped],
+        "new_block": found.new_block,
+    }
+    return Allocated(
+        "list",
+        entry.arm,
+        decision.scheduled.arm,
+        decision.forced,
+        entry.number,
+        holder,
+        run,
+        record,
+        list_use,
+    )
+
+
+def _live(
+    transaction: Transaction, place: DrawPlace, stream: LiveStream, supply: ArmSupply | None
+) -> Allocated:
+    drawn = draw_after_history(transaction.connection, place)
+    decision = forced_live_draw(
+        ForcedMode(place.event.forced),
+        drawn.arms,
+        drawn.probabilities,
+        drawn.uniform,
+        _suppliable(supply, place.ratio),
+    )
+    record = plain_record(drawn)
+    if supply is not None:
+        record |= {
+            "mode": str(decision.mode),
+            "suppliable": dict(zip(drawn.arms, decision.suppliable, strict=True)),
+            "restricted": list(decision.restricted),
+            "second_uniform": decision.second_uniform,
+            "supply": supply.record(),
+        }
+    return Allocated(
+        place.event.method,
+        decision.assigned,
+        decision.scheduled,
+        decision.forced,
+        stream.number,
+        place.holder,
+        place.run,
+        record,
+        scheme=place.scheme,
+        draw_index=place.index,
+        # A forced subject is not in the unit arm that was drawn; later draws put it into one of its own arm.
+        unit=None if decision.forced else unit_of(drawn),
+        activation=stream.activation,
+    )

@@ -20,15 +20,23 @@ from allocation.study.subject_schedule import scheduled_dose_level
 
 @dataclass(frozen=True, slots=True)
 class ArmSupply:
-    """What the first dispensing of each arm takes, and whether the site has it. `usable` is capped at what is asked for."""
+    """What the first dispensing of each arm takes, and whether the site has it.
+
+    `asked` is the most that an arm takes of a kit type (1 for one that only the gate names); `usable` is counted up to that.
+    """
 
     visit: str | None
     needed: Mapping[str, tuple[tuple[str, int], ...]]
+    asked: Mapping[str, int]
     usable: Mapping[str, int]
 
     def suppliable(self, arm: str) -> bool:
         """Whether the site has every kit of the arm's first dispensing."""
         return all(self.usable.get(kit_type, 0) >= count for kit_type, count in self.needed.get(arm, ()))
+
+    def on_site(self) -> dict[str, bool]:
+        """For each kit type that the randomization may lead to, whether the site has enough for a subject."""
+        return {kit_type: self.usable[kit_type] >= count for kit_type, count in self.asked.items()}
 
     def record(self) -> dict[str, Any]:
         """The facts for the ledger: unblinded."""
@@ -57,7 +65,7 @@ def arm_supply(
         key=lambda one: one.number,
     )
     if not later:
-        return ArmSupply(None, {}, {})
+        return ArmSupply(None, {}, {}, {})
     visit = later[0].code
     needed: dict[str, tuple[tuple[str, int], ...]] = {}
     for arm in arms:
@@ -73,6 +81,7 @@ def arm_supply(
     return ArmSupply(
         visit,
         needed,
+        most,
         {kit_type: _usable(transaction, row, kit_type, count) for kit_type, count in most.items()},
     )
 

@@ -59,15 +59,14 @@ CENTRAL: str = ""
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """The unused entries of a run, in sequence; `skipped[i]`: entry i was passed over for another subject.
+    """The unused entries of a run, in sequence, each with whether it was passed over for another subject.
 
     `new_block` is the block that this draw hands out to the run, None when the run has entries of its own.
     """
 
     list_id: str
     holder: str
-    entries: tuple[ListEntry, ...]
-    skipped: tuple[bool, ...]
+    entries: tuple[tuple[ListEntry, bool], ...]
     new_block: int | None = None
 
 
@@ -101,9 +100,12 @@ def open_run(
         list_id,
         holder,
         tuple(
-            ListEntry(one.randomization_number, one.stratum, one.sequence, one.block, one.arm) for one in rows
+            (
+                ListEntry(one.randomization_number, one.stratum, one.sequence, one.block, one.arm),
+                one.skipped_for is not None,
+            )
+            for one in rows
         ),
-        tuple(one.skipped_for is not None for one in rows),
         new_block,
     )
 

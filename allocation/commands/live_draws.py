@@ -1,25 +1,16 @@
-"""Drawing an arm when the subject is randomized: the activated seed, what was allocated before, and the method's own rule."""
+"""The stream of an event that draws at randomization: the activated seed, the index of the next draw, and the subject's number."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import list_entry, randomization_method, subject_randomization
-from allocation.rules.draws import DrawRecord, uniform_of_draw
-from allocation.rules.minimization import UNIT_FACT, EarlierSubject, count_subjects, minimization_draw
-from allocation.rules.restricted.design import RestrictedDesign
-from allocation.rules.restricted.draw import restricted_draw
 from allocation.rules.seeded_stream import ScrambledNumbers
-from allocation.study.allocation_scheme import Ratio
-from allocation.study.minimization_settings import minimization_design
-from allocation.study.randomization_design import COVARIATE_ADAPTIVE, RandomizationEvent
-from allocation.study.strata import parse_stratum
+from allocation.study.randomization_design import RandomizationEvent
 
 GENERATOR = "live-draw/1"
 """Version of the way from a seed to numbers and uniforms; recorded when a method is activated."""
@@ -27,7 +18,7 @@ GENERATOR = "live-draw/1"
 NUMBER_DIGITS = 7
 
 _ACTIVE = (
-    select(randomization_method.c.seed, randomization_method.c.generator)
+    select(randomization_method.c.seed, randomization_method.c.activation)
     .where(
         randomization_method.c.study_id == bindparam("study"),
         randomization_method.c.event == bindparam("event"),
@@ -42,9 +33,10 @@ _BEFORE = subject_randomization.c
 
 @dataclass(frozen=True, slots=True)
 class LiveStream:
-    """Where the event's draws stand: the seed in use, the index of this draw (from 0), and the subject's number."""
+    """Where the event's draws stand: the seed in use and its activation, the index of this draw (from 0), the subject's number."""
 
     seed: int
+    activation: int
     index: int
     number: str
 
@@ -65,7 +57,8 @@ def live_stream(transaction: Transaction, event: RandomizationEvent) -> LiveStre
     )
     last = transaction.connection.execute(query).scalar()
     index = 0 if last is None else last + 1
-    return LiveStream(int(active.seed), index, _number(transaction, event, int(active.seed), index))
+    seed = int(active.seed)
+    return LiveStream(seed, active.activation, index, _number(transaction, event, seed, index))
 
 
 def _number(transaction: Transaction, event: RandomizationEvent, seed: int, index: int) -> str:
@@ -85,69 +78,3 @@ def _number(transaction: Transaction, event: RandomizationEvent, seed: int, inde
         if found is None:
             return number
     raise DomainRefusal("every randomization number is in use", code="numbers-exhausted")
-
-
-def draw(
-    transaction: Transaction,
-    event: RandomizationEvent,
-    ratio: Ratio,
-    *,
-    scheme: str,
-    run: str,
-    holder: str,
-    stratum: str,
-    factors: dict[str, str],
-    stream: LiveStream,
-) -> DrawRecord:
-    """Draw the arm by the event's method, after the earlier allocations of the same scheme. Raises RuleError for a defect."""
-    of_scheme = (
-        _BEFORE.study_id == transaction.study_id,
-        _BEFORE.event == event.code,
-        _BEFORE.scheme == scheme,
-    )
-    if event.method in COVARIATE_ADAPTIVE:
-        design = minimization_design(transaction.protocol, event, ratio)
-        query = select(_BEFORE.stratum, _BEFORE.arm, _BEFORE.unit).where(*of_scheme)
-        earlier = []
-        for row in transaction.connection.execute(query.order_by(_BEFORE.draw_index)):
-            levels = parse_stratum(row.stratum)
-            earlier.append(EarlierSubject(tuple(levels[code] for code in event.factors), row.arm, row.unit))
-        own = tuple(factors[code] for code in event.factors)
-        return minimization_draw(
-            design,
-            own,
-            count_subjects(design, earlier, own),
-            seed=stream.seed,
-            event=event.code,
-            index=stream.index,
-            stratum=stratum,
-        )
-    counts = dict.fromkeys((arm for arm, _ in ratio), 0)
-    query = (
-        select(_BEFORE.arm, func.count().label("subjects"))
-        .where(*of_scheme, _BEFORE.run == run, _BEFORE.holder == holder)
-        .group_by(_BEFORE.arm)
-    )
-    counts |= {row.arm: row.subjects for row in transaction.connection.execute(query)}
-    return restricted_draw(
-        RestrictedDesign(event.method, tuple(share for _, share in ratio), event.parameters),
-        event.code,
-        run,
-        list(counts),
-        list(counts.values()),
-        uniform_of_draw(stream.seed, event.code, stream.index),
-        stream.index,
-    )
-
-
-def unit_of(record: DrawRecord) -> int | None:
-    """The unit arm that a minimization drew; None for other methods."""
-    found = dict(record.facts).get(UNIT_FACT)
-    return found if isinstance(found, int) else None
-
-
-def plain_record(record: DrawRecord) -> dict[str, Any]:
-    """The record as the payload of an entry."""
-    plain = dataclasses.asdict(record)
-    plain["facts"] = dict(record.facts)
-    return plain

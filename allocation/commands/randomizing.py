@@ -105,10 +105,13 @@ def _after(
         "dose_level": row.dose_level if keeps else start,
         "method": allocated.method,
         "holder": allocated.holder,
+        "run": allocated.run,
         "randomization_number": allocated.number,
         "list": allocated.list_use,
         "scheme": allocated.scheme,
         "draw_index": allocated.draw_index,
+        "unit": allocated.unit,
+        "activation": allocated.activation,
         "randomizations": randomizations_after(transaction, row.subject_id, passage.event.code, on),
         "record": allocated.record,
     }

@@ -42,30 +42,12 @@ def version_content(protocol: Protocol) -> dict[str, Any]:
 def unsupported_features(protocol: Protocol) -> list[str]:
     """What the protocol asks for that this version of the service would not carry out; empty when all can be run."""
     found = []
-    for index, event in enumerate(protocol.randomization):
-        at = f"randomization[{index}]"
-        if event.method not in ("list", "permuted_block"):
-            found.append(f"{at}.method {event.method}: only list and permuted_block can be run yet")
-        if event.forced != "none":
-            found.append(f"{at}.forced {event.forced}: forced randomization cannot be run yet")
-        if event.supply_gate != "none":
-            found.append(f"{at}.supply_gate {event.supply_gate}: supply gates cannot be run yet")
-        if event.held_by == "region":
-            found.append(f"{at}.held_by region: blocks can be held by stratum, site or country")
-    if len(protocol.randomization) > 1:
-        found.append("randomization: only one randomization event can be run yet")
     if protocol.supply.eligible_subjects != "randomized":
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
     if protocol.supply.on_event:
         found.append("supply.on_event: resupply runs on schedule only")
     if protocol.edc.mode != "standalone":
         found.append("edc.mode unified: eligibility is entered at the site desk only")
-    arms = {arm.code for arm in protocol.arms}
-    found += [
-        f"cohorts[{index}].arms: a cohort with arms of its own cannot be randomized yet"
-        for index, cohort in enumerate(protocol.cohorts)
-        if cohort.arms and set(cohort.arms) != arms
-    ]
     found += [
         f"kit_types[{index}].serialized false: every kit needs a number yet"
         for index, kit_type in enumerate(protocol.kit_types)

@@ -67,7 +67,7 @@ def count_subjects(
     return rows
 
 
-def minimization_scores(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
+def column_scores(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
     """Return the score of each column: the weighted imbalance if the new subject were added to it. Raises RuleError."""
     if rows.shape != (len(design.weights), len(design.unit_ratio)):
         raise RuleError(
@@ -78,9 +78,9 @@ def minimization_scores(design: MinimizationDesign, rows: CountMatrix) -> FloatA
     return arm_scores(rows, np.array(design.weights, dtype=np.float64), shares, CODES[design.measure])
 
 
-def minimization_chances(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
+def column_chances(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
     """Return the chance of each column, the first `simple_first` subjects by the shares alone. Raises RuleError."""
-    scores = minimization_scores(design, rows)
+    scores = column_scores(design, rows)
     shares = np.array(design.unit_ratio, dtype=np.int64)
     if _is_simple(design, rows):
         simple: FloatArray = shares / shares.sum()
@@ -108,8 +108,8 @@ def minimization_draw(
     Raises RuleError for counts or levels that do not fit the design, InvalidParameter for a bad seed.
     """
     _check_levels(design, levels)
-    scores = minimization_scores(design, rows)
-    chances = minimization_chances(design, rows)
+    scores = column_scores(design, rows)
+    chances = column_chances(design, rows)
     uniform = uniform_of_draw(seed, event, index)
     unit = draw_arm([float(chance) for chance in chances], uniform)
     columns = [

@@ -1,8 +1,7 @@
 """From scores to chances: how minimization keeps its random element.
 
-The arm with the lowest score is preferred, not given: with a chance of 1 the next allocation could be foretold (ICH E9 2.3.2, EMA
-guideline on adjustment for baseline covariates 2015, 4.6). Scores that differ by less than one part in 10**9 are ties, so that the
-order in which weights are summed decides nothing.
+The arm with the lowest score is preferred, not given: with a chance of 1 the next allocation could be foretold (ICH E9 2.3.2).
+Scores that differ by less than one part in 10**9 are ties, so that the order in which weights are summed decides nothing.
 """
 
 from __future__ import annotations

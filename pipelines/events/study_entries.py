@@ -51,6 +51,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "upload_list": nothing,
     "generate_list": nothing,
     "activate_list": nothing,
+    "activate_method": nothing,
+    "set_cohort": nothing,
     "run_resupply": nothing,
     # Who may do what is no fact of the trial's data; the ledger itself is the record of it.
     "grant_role": nothing,

@@ -38,9 +38,9 @@ def test_a_cohort_closes_by_itself_when_its_cap_is_randomized(empty_desk: Desk) 
 def test_what_the_service_cannot_run_is_refused_when_the_protocol_is_loaded(empty_desk: Desk) -> None:
     document = protocol()
     document["kit_types"][0]["serialized"] = False
-    document["randomization"][0]["supply_gate"] = "all_kit_types"
+    document["supply"]["on_event"] = True
     before = empty_desk.state()
     request = LoadStudyVersionRequest(protocol=Protocol.model_validate(document))
-    with pytest.raises(Unsupported, match=r"supply_gate.*serialized"):
+    with pytest.raises(Unsupported, match=r"on_event.*serialized"):
         load_study_version(empty_desk.service, ACT, request)
     assert empty_desk.state() == before

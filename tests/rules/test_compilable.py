@@ -20,6 +20,7 @@ from allocation.rules import (
     dosing,
     draws,
     expiry,
+    forced,
     imbalance,
     minimization_chances,
     picking,
@@ -37,7 +38,19 @@ from allocation.rules.restricted import (
 )
 
 MODULES = (
-    *(caps, dosing, draws, expiry, imbalance, minimization_chances, picking, randomization, resupply, visits),
+    *(
+        caps,
+        dosing,
+        draws,
+        expiry,
+        forced,
+        imbalance,
+        minimization_chances,
+        picking,
+        randomization,
+        resupply,
+        visits,
+    ),
     *(biased_coins, complete, fixed_totals, maximal_procedure, probabilities, urns),
 )
 RULES = Path(compilable.__file__).parent
@@ -82,6 +95,12 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "tied": [(SCORES, 0, 2), (TIED, 0, 2)],
     "biased_coin_chances": [(SCORES, SHARES, 0.7), (TIED, SHARES, 0.7)],
     "rank_chances": [(SCORES, 0.5), (TIED, 0.5)],
+    "forced_indexes": [
+        (mode, skipped, suppliable, False)
+        for mode in range(5)
+        for skipped in (FLAGS, ~FLAGS)
+        for suppliable in (FLAGS, ~FLAGS)
+    ],
     "first_unused": [(FLAGS, 0), (FLAGS, 3)],
     "offset_of_study_day": [(1,), (-1,)],
     "study_day_of_offset": [(0,), (-1,)],
@@ -94,7 +113,6 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         (1, 2, 0, 2, 1, dosing.NO_FORCED_STEP),
         (1, 0, 0, 2, 1, 1),
     ],
-    "arm_at": [(np.array([0.25, 0.0, 0.75]), uniform) for uniform in (0.0, 0.2, 0.25, 0.999)],
     "total": [(THREE,)],
     "two_arms": [(0.3,)],
     "by_ratio": [(SHARES,)],

@@ -14,10 +14,10 @@ from allocation.rules.draws import uniform_of_draw
 from allocation.rules.imbalance import CODES, ImbalanceMeasure, row_imbalance
 from allocation.rules.minimization import (
     EarlierSubject,
+    column_chances,
+    column_scores,
     count_subjects,
-    minimization_chances,
     minimization_draw,
-    minimization_scores,
 )
 from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
 from allocation.rules.minimization_design import ChanceRule, MinimizationDesign, RatioRule
@@ -56,8 +56,8 @@ def draw(design: MinimizationDesign, rows: np.ndarray, levels: tuple[str, ...], 
 def test_the_fifty_patients_of_pocock_and_simon_give_the_margins_scores_and_chances_of_their_paper() -> None:
     rows = pocock_simon_rows()
     assert rows[2:].tolist() == [[9, 10, 9], [9, 11, 9], [4, 5, 3]]
-    assert minimization_scores(POCOCK_SIMON, rows).tolist() == [6, 10, 5]
-    assert minimization_chances(POCOCK_SIMON, rows) == pytest.approx([1 / 6, 1 / 6, 2 / 3], abs=1e-15)
+    assert column_scores(POCOCK_SIMON, rows).tolist() == [6, 10, 5]
+    assert column_chances(POCOCK_SIMON, rows) == pytest.approx([1 / 6, 1 / 6, 2 / 3], abs=1e-15)
 
 
 def test_the_rank_rule_with_four_arms_and_q_one_half_gives_the_chances_of_the_paper() -> None:
@@ -77,7 +77,7 @@ def test_a_patient_goes_by_the_sum_of_matches_as_in_the_example_of_scott() -> No
     design = MinimizationDesign(("I", "C"), (1, 1), (("baseline", 1.0), ("covariate", 1.0)), 0.8)
     rows = np.array([[0, 0], [0, 0], [1, 1], [3, 1]])
     assert rows[2:].sum(axis=0).tolist() == [4, 2]
-    assert minimization_chances(design, rows) == pytest.approx([0.2, 0.8])
+    assert column_chances(design, rows) == pytest.approx([0.2, 0.8])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def chances_of(rows, ratio=(3, 1, 1), weights=(1.0, 2.0), measure=ImbalanceMeasu
     design = MinimizationDesign(
         ("A", "B", "C"), ratio, factors, 0.7, measure, ChanceRule.PREFERRED, RatioRule.BIASED_COIN, whole
     )
-    return minimization_chances(design, np.array(rows, dtype=np.int64))
+    return column_chances(design, np.array(rows, dtype=np.int64))
 
 
 @given(COUNTS, st.sampled_from(MEASURES), st.integers(1, 100))
@@ -196,9 +196,9 @@ def test_the_first_subjects_are_drawn_by_the_ratio_alone_when_asked_for() -> Non
         ("A", "B"), (2, 1), (("F", 1.0),), 0.8, ratio_rule=RatioRule.BIASED_COIN, simple_first=2
     )
     one = count_subjects(design, [EarlierSubject(("x",), "A")], ("x",))
-    assert minimization_chances(design, one) == pytest.approx([2 / 3, 1 / 3])
+    assert column_chances(design, one) == pytest.approx([2 / 3, 1 / 3])
     two = count_subjects(design, [EarlierSubject(("x",), "A"), EarlierSubject(("y",), "A")], ("x",))
-    assert minimization_chances(design, two) == pytest.approx([0.2, 0.8])
+    assert column_chances(design, two) == pytest.approx([0.2, 0.8])
     assert dict(draw(design, one, ("x",)).facts)["simple"] is True
 
 
@@ -218,7 +218,7 @@ def test_hu_and_hu_prefers_the_arm_that_the_weighted_differences_ask_for() -> No
     rows = np.array([[5, 4], [0, 2], [3, 2], [2, 3]])
     signed = 0.2 * 1 - 0.3 * 2 + 0.25 * 1 - 0.25 * 1
     assert signed < 0
-    assert minimization_chances(hu_and_hu(), rows) == pytest.approx([0.85, 0.15])
+    assert column_chances(hu_and_hu(), rows) == pytest.approx([0.85, 0.15])
 
 
 @pytest.mark.parametrize(
@@ -273,5 +273,5 @@ def test_a_history_that_does_not_fit_the_design_is_refused(subject, field) -> No
 
 def test_counts_of_another_shape_are_refused() -> None:
     with pytest.raises(RuleError) as refused:
-        minimization_scores(hu_and_hu(), np.zeros((3, 2), dtype=np.int64))
+        column_scores(hu_and_hu(), np.zeros((3, 2), dtype=np.int64))
     assert refused.value.field == "rows"

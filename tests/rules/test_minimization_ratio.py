@@ -12,7 +12,7 @@ import pytest
 from allocation.rules.compilable import register_rules
 from allocation.rules.draws import arm_at
 from allocation.rules.imbalance import CODES, ImbalanceMeasure
-from allocation.rules.minimization import minimization_chances
+from allocation.rules.minimization import column_chances
 from allocation.rules.minimization_design import MinimizationDesign, RatioRule
 from tests.rules.exact_minimization import compiled_chances
 
@@ -131,7 +131,7 @@ def chances_at_each_allocation(design: MinimizationDesign, subjects: int) -> lis
                 key = (*whole, *state[level])
                 if key not in known:
                     rows = np.array([whole, [0] * columns, state[level]], dtype=np.int64)
-                    known[key] = minimization_chances(design, rows)
+                    known[key] = column_chances(design, rows)
                 at_levels[level] += mass * float(known[key][first].sum())
                 for column in range(columns):
                     row = tuple(count + (other == column) for other, count in enumerate(state[level]))

@@ -9,7 +9,14 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
-from allocation.ledger.schema import cohort, list_block, list_entry, subject, subject_randomization
+from allocation.ledger.schema import (
+    cohort,
+    list_block,
+    list_entry,
+    randomization_method,
+    subject,
+    subject_randomization,
+)
 
 
 def randomize(
@@ -43,7 +50,9 @@ def randomize(
                     "dose_level",
                     "method",
                     "scheme",
+                    "run",
                     "draw_index",
+                    "unit",
                     "randomization_number",
                 )
             },
@@ -146,4 +155,29 @@ def set_cohort(
     )
 
 
-FOLDS: dict[str, Fold] = {"randomize": randomize, "set_cohort": set_cohort}
+def activate_method(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A method becomes the one in use for its event; the activation before it is retired."""
+    methods = randomization_method.c
+    connection.execute(
+        update(randomization_method)
+        .where(methods.study_id == study_id, methods.event == after["event"], methods.state == "active")
+        .values(state="retired")
+    )
+    connection.execute(
+        insert(randomization_method),
+        {
+            "study_id": study_id,
+            "state": "active",
+            **{name: after[name] for name in ("event", "activation", "method", "seed", "generator")},
+            "activated_on": day(after["activated_on"]),
+        },
+    )
+
+
+FOLDS: dict[str, Fold] = {
+    "randomize": randomize,
+    "activate_method": activate_method,
+    "set_cohort": set_cohort,
+}

@@ -21,6 +21,7 @@ WORDS: Final[dict[str, str]] = {
     "upload_list": "A randomization list was stored",
     "generate_list": "A randomization list was stored",
     "activate_list": "A randomization list was activated",
+    "activate_method": "A randomization method was put into use",
     "screen": "Subject {subject} was screened at site {site}",
     "record_eligibility": "Eligibility of subject {subject} was recorded",
     "randomize": "Subject {subject} was randomized at site {site}",

@@ -1,0 +1,170 @@
+"""`rtsm randomization activate|explain`: put a method into use, and show how a subject's arm came about.
+
+`rtsm randomization compare` and `monitor` are of the simulator (simulation/cli.py), which mounts under the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.access.signing import sign
+from allocation.commands.randomization_methods import (
+    METHOD_ACTIVATION,
+    ActivateMethodRequest,
+    activate_method,
+    method_content,
+)
+from allocation.commands.service import Act, Service, utc_now
+from allocation.errors import NotFound, NotPermitted
+from allocation.ledger.database import open_database
+from allocation.ledger_cli import As, AsJson, Study
+from allocation.terminal import acting, show, the_study
+from allocation.views.study_at import study_at
+from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
+
+app = typer.Typer(no_args_is_help=True, help="Activate a randomization method, or explain an allocation.")
+
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+@app.command()
+def activate(
+    event: Annotated[str, typer.Argument(help="The randomization event.", show_default=False)],
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            help="The seed to draw from (default: drawn, and kept).",
+            min=0,
+            max=2**63 - 1,
+            show_default=False,
+        ),
+    ] = None,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the method of an event that draws at randomization into use, signed by the account of --as."""
+    if actor is None:
+        raise NotPermitted(
+            "an activation is signed by a person",
+            field="--as",
+            fix="name the statistician's account with --as",
+        )
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    who = acting(database, actor)
+    role = authorize(who, COMMAND_PERMISSIONS["activate_method"], study_id)
+    with database.read() as connection:
+        at = study_at(connection, study_id, utc_now())
+    found = at.protocol.event(event)
+    if found is None:
+        known = ", ".join(one.code for one in at.protocol.randomization)
+        raise NotFound(
+            f"randomization event {event!r} is not in the protocol", field="EVENT", fix=f"one of {known}"
+        )
+    password = typer.prompt(f"Password of {actor}, to sign: {METHOD_ACTIVATION}", hide_input=True)
+    content = method_content(event, found.method, at.version)
+    signature = sign(database, who, password, METHOD_ACTIVATION, content, utc_now, role=role)
+    request = ActivateMethodRequest(event=event, seed=seed)
+    answer = activate_method(Service(database), Act(who, signature=signature), study_id, request)
+    show(answer, as_json, f"{study_id}: {answer['method']} is in use at {event}")
+
+
+@app.command()
+def explain(
+    subject: Annotated[str, typer.Argument(help="The subject.", show_default=False)],
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a subject's arm came about, and derive it again. Exit code 1 where it comes out otherwise. It UNBLINDS."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    found = explain_randomization(database, acting(database, actor), study_id, subject)
+    if as_json:
+        show(found.model_dump(mode="json"), True, "")
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_WIDTH_WITHOUT_TERMINAL)
+        if not found.randomizations:
+            console.print(f"{subject} has not been randomized.")
+        for one in found.randomizations:
+            console.print(_table(subject, one))
+    if not all(one.derives_to_the_same for one in found.randomizations):
+        raise typer.Exit(1)
+
+
+def _table(subject: str, one: ExplainedRandomization) -> Table:
+    occurrence = f" ({one.occurrence})" if one.occurrence > 1 else ""
+    table = Table(
+        title=f"{subject}: {one.event}{occurrence} on {one.randomized_on}, protocol version {one.protocol_version}",
+        title_justify="left",
+        show_header=False,
+    )
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(one):
+        table.add_row(name, value)
+    same = "the same" if one.derives_to_the_same else f"OTHERWISE: {_text(one.derived_again)}"
+    table.add_row("derived again", same)
+    return table
+
+
+def _facts(one: ExplainedRandomization) -> list[tuple[str, str]]:
+    """What is shown, in the order in which a reader asks."""
+    facts = [
+        ("randomization number", one.randomization_number),
+        ("arm", one.arm + (f" (forced; {one.scheduled_arm} was scheduled)" if one.forced else "")),
+        ("method", f"{one.method}, rule {one.record['rule_version']}"),
+        ("stratum", one.stratum + (f" at {one.holder}" if one.holder else "")),
+    ]
+    facts += [
+        (name, value) for name, value in (("cohort", one.cohort), ("came from arm", one.from_arm)) if value
+    ]
+    if one.list_use is not None:
+        used = one.list_use
+        facts.append(
+            (
+                "list entry",
+                f"{used['list_id']}: run {used['stratum'] or '(central)'}, sequence {used['sequence']}, block {used['block']}",
+            )
+        )
+        if used["skipped"]:
+            facts.append(("passed over", f"sequences {_text(used['skipped'])}"))
+        if used["new_block"] is not None:
+            facts.append(("block handed out", str(used["new_block"])))
+    if "probabilities" in one.record:
+        facts += _drawn(one.record)
+    if one.record.get("supply"):
+        facts.append(("supply at the site", _text(one.record["supply"])))
+    facts.append(("recorded", f"{one.recorded_at:%Y-%m-%d %H:%M:%S} UTC by {one.actor}"))
+    return facts
+
+
+def _drawn(record: dict[str, Any]) -> list[tuple[str, str]]:
+    def by_arm(values: list[Any]) -> str:
+        return ", ".join(f"{arm} {value:.4g}" for arm, value in zip(record["arms"], values, strict=True))
+
+    facts = [
+        ("ratio", ":".join(map(str, record["ratio"]))),
+        ("counts before", by_arm(record["counts_before"])),
+    ]
+    if record["scores"]:
+        facts.append(("imbalance scores", by_arm(record["scores"])))
+    facts += [
+        ("probabilities", by_arm(record["probabilities"])),
+        ("uniform", f"{record['uniform']!r} (draw {record['index']} of the event)"),
+    ]
+    return facts
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
