@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -61,7 +62,11 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         yield
         sealer.stop()
 
-    app = FastAPI(
+    # The pages of FastAPI itself load Swagger UI from another machine, which many of a trial's networks do not reach. The package
+    # brings it along, and Redoc too: one description of the routes is enough.
+    app = FastAPIOffline(
+        docs_url="/docs",
+        redoc_url=None,
         title="OpenRTSM",
         version=version("openrtsm"),
         description=DESCRIPTION,

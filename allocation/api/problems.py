@@ -1,19 +1,19 @@
 """Every refusal as problem+json (RFC 9457): a stable type from the error's code, the field at fault, and the fix.
 
 Messages of refusals are blinded by their makers (allocation/errors.py). Whatever else goes wrong is answered without its message,
-which could name an arm, and is logged instead.
+which could name an arm, and the log says where it happened (allocation/service_log.py).
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from allocation.errors import (
     DatabaseUnavailable,
@@ -30,8 +30,9 @@ from allocation.errors import (
     SignatureRefused,
     StateChanged,
 )
+from allocation.service_log import service_logger
 
-log = structlog.get_logger(__name__)
+log = service_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 URN: Final = "urn:openrtsm:problem:"
@@ -198,9 +199,34 @@ def _defect(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+class DefectsAnswered:
+    """Answers what no handler knows. A handler of Exception would not do: the framework answers by it and raises again, so that the
+    server writes the exception a second time, message and all, and drops the connection.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; where it fails before its answer has begun, answer it as a defect."""
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await _defect(Request(scope), error)(scope, receive, send)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the app as problem+json."""
     app.add_exception_handler(RTSMError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _defect)
+    app.add_middleware(DefectsAnswered)

@@ -11,18 +11,18 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 
-import structlog
 from sqlalchemy import ARRAY, BigInteger, Connection, any_, bindparam, delete, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from allocation.ledger.database import Database
 from allocation.ledger.entry import GENESIS, chain_hash
 from allocation.ledger.schema import ledger_entry, ledger_seal, ledger_unsealed
+from allocation.service_log import service_logger
 
 SEALER_LOCK = 0x5254534D  # "RTSM": the advisory lock that lets one sealer work at a time
 BATCH = 5000
 
-log = structlog.get_logger(__name__)
+log = service_logger(__name__)
 
 _HEAD = (
     select(ledger_seal.c.position, ledger_seal.c.chain_hash).order_by(ledger_seal.c.position.desc()).limit(1)

@@ -1,4 +1,4 @@
-"""Verifying the ledger of a study: hashes and chain, kits in one place, projections equal to replay."""
+"""Verifying the ledger of a study: hashes and chain, kits in one place, projections equal to replay, triggers in their place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.entry import GENESIS, chain_hash, content_hash, moment_text
+from allocation.ledger.protection import gaps
 from allocation.ledger.reader import iter_rows
 from allocation.ledger.replay import Progress, no_progress, replayed
 from allocation.ledger.schema import PROJECTIONS, kit, ledger_entry, ledger_seal, subject
@@ -40,7 +41,7 @@ class Verification:
 
     @property
     def intact(self) -> bool:
-        """True when chain, conservation and projections all hold."""
+        """True when chain, conservation, projections and protection all hold."""
         return self.difference is None
 
 
@@ -69,6 +70,8 @@ def verify_ledger(database: Database, study_id: str, progress: Progress = no_pro
             kits, difference = _check_conservation(database, live, study_id)
             if difference is None:
                 rows, difference = _check_projections(database, live, fresh, study_id)
+            if difference is None:
+                difference = _check_protection(live)
         fresh.engine.dispose()
     return Verification(study_id, entries, kits, rows, head, difference)
 
@@ -161,6 +164,18 @@ def _check_projections(
                 position = _last_naming(database, study_id, str(key[-1] if table is not subject else key[1]))
                 return compared, Difference("projection", position, f"{table.name} {shown}: {message}")
     return compared, None
+
+
+def _check_protection(live: Connection) -> Difference | None:
+    """Nothing was changed; nothing may stand open to change either. Last, because what was changed is the graver finding."""
+    found = gaps(live)
+    if not found:
+        return None
+    return Difference(
+        "protection",
+        None,
+        f"unprotected: {', '.join(found)}; make it again as the migration m0001_ledger does, and ask who took it away",
+    )
 
 
 def _keyed(connection: Connection, table: Table, study_id: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -13,6 +13,8 @@ CONSENT, RANDOMIZED, RERANDOMIZED, DEATH = (
     "RE-RANDOMIZED",
     "DEATH",
 )
+FOLLOW_UP = "FOLLOW-UP"
+"""How the terms of EPOCH for follow-up end (codelist C99079: FOLLOW-UP, LONG-TERM FOLLOW-UP)."""
 _ROW = ("USUBJID", "DSREFID", "DSTERM", "DSDECOD", "DSCAT", "DSSCAT", "EPOCH", "on", "position")
 
 
@@ -30,8 +32,9 @@ def ds(
     1. INFORMED CONSENT OBTAINED, on the date of consent, in the screening epoch;
     2. RANDOMIZED, with the randomization number in DSREFID, in the epoch that starts with it; a second time RE-RANDOMIZED;
     3. the end of participation as reported (DSTERM) and standardized (DSDECOD), a screen failure included, in the epoch of the
-       subject's latest element that started by then, follow-up aside where it starts on that very day. It is of DSSCAT STUDY
-       PARTICIPATION, unless the subject left for another reason and died: then it is of STUDY TREATMENT and DEATH follows;
+       subject's latest element that started by then, but for a follow-up that starts on that very day: it follows what ended. It
+       is of DSSCAT STUDY PARTICIPATION, unless the subject left for another reason and died: then of STUDY TREATMENT, and DEATH
+       follows;
     4. DEATH, where 3 is another reason and a date of death is known. A disposition DEATH has the date of death (CORE-000034).
 
     Numbered by date. What was recorded when is the ledger's matter: DSDTC is left out.
@@ -41,7 +44,7 @@ def ds(
         [
             _consents(design, progress),
             _randomizations(design, subjects, randomizations, se),
-            _dispositions(subjects, dispositions, se),
+            _dispositions(design, subjects, dispositions, se),
             _deaths(subjects, dispositions, se),
         ]
     )
@@ -98,7 +101,9 @@ def _randomizations(
     return _in_epoch(rows, se, fallback=design.screening_epoch).select(_ROW)
 
 
-def _dispositions(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame) -> pl.DataFrame:
+def _dispositions(
+    design: TrialDesign, subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame
+) -> pl.DataFrame:
     died_of_it = pl.col("end_reason") == DEATH
     category = (
         pl.when(pl.col("died_on").is_null() | died_of_it)
@@ -113,7 +118,7 @@ def _dispositions(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.Dat
         category.alias("DSSCAT"),
         pl.when(died_of_it).then(pl.coalesce("died_on", "ended_on")).otherwise("ended_on").alias("on"),
     )
-    return _in_epoch(rows, se, before_follow_up=True).select(_ROW)
+    return _in_epoch(rows, se, follows=_follow_up(design)).select(_ROW)
 
 
 def _deaths(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame) -> pl.DataFrame:
@@ -129,22 +134,31 @@ def _deaths(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame
     return _in_epoch(rows, se).select(_ROW)
 
 
+def _follow_up(design: TrialDesign) -> frozenset[str]:
+    """The codes of the elements of follow-up: those that start when the treatment has ended, or are of an epoch of that name."""
+    by_epoch = {cell.element for cell in design.cells if cell.epoch.endswith(FOLLOW_UP)}
+    return frozenset(by_epoch | {one.code for one in design.elements if one.starts_after_treatment})
+
+
 def _in_epoch(
-    rows: pl.DataFrame, se: pl.DataFrame, *, before_follow_up: bool = False, fallback: str | None = None
+    rows: pl.DataFrame,
+    se: pl.DataFrame,
+    *,
+    follows: frozenset[str] = frozenset(),
+    fallback: str | None = None,
 ) -> pl.DataFrame:
     """Add EPOCH: that of the subject's latest element that started by the day `on`, else the first element's.
 
-    before_follow_up: an element that starts and the one before it that ends on the day count as the one before it, since what ends
-    the participation belongs to what it ended.
+    follows: codes of elements that count from the day after they start, because what is told of a day belongs to what they follow.
     """
-    started = pl.col("start") < pl.col("on") if before_follow_up else pl.col("start") <= pl.col("on")
-    elements = se.select("USUBJID", "SESEQ", "EPOCH", pl.col("SESTDTC").str.to_date().alias("start"))
+    counted_from = pl.col("start") + pl.duration(days=pl.col("ETCD").is_in(list(follows)).cast(pl.Int64))
+    elements = se.select("USUBJID", "SESEQ", "ETCD", "EPOCH", pl.col("SESTDTC").str.to_date().alias("start"))
     first = elements.filter(pl.col("SESEQ") == 1).select("USUBJID", pl.col("EPOCH").alias("first_epoch"))
     numbered = rows.with_row_index("row")
     latest = (
         numbered.select("row", "USUBJID", "on")
         .join(elements, on="USUBJID", how="inner")
-        .filter(started)
+        .filter(counted_from <= pl.col("on"))
         .sort("row", "SESEQ")
         .group_by("row", maintain_order=True)
         .agg(pl.col("EPOCH").last())

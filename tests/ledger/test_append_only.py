@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from typer.testing import CliRunner
 
 import allocation.access.schema  # noqa: F401  (its tables are migrated too)
 from allocation.commands.dispensing import DispenseRequest, dispense
@@ -19,6 +20,7 @@ from allocation.ledger.replay import rebuild_projections
 from allocation.ledger.schema import metadata
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
+from rtsm import app as rtsm_app
 from tests.api.trial import STUDY
 from tests.commands.desk import ACT, Desk
 
@@ -88,6 +90,94 @@ def test_a_changed_entry_is_found_by_its_position(desk: Desk) -> None:
     difference = verify_ledger(desk.database, STUDY).difference
     assert difference is not None
     assert (difference.check, difference.position) == ("content", position)
+
+
+TRIGGERS = {
+    "sqlite": [
+        ("ledger_entry", "ledger_entry_no_update"),
+        ("ledger_entry", "ledger_entry_no_delete"),
+        ("ledger_seal", "ledger_seal_no_update"),
+        ("ledger_seal", "ledger_seal_no_delete"),
+    ],
+    "postgresql": [
+        ("ledger_entry", "ledger_entry_append_only"),
+        ("ledger_entry", "ledger_entry_no_truncate"),
+        ("ledger_entry", "ledger_entry_queue"),
+        ("ledger_seal", "ledger_seal_append_only"),
+        ("ledger_seal", "ledger_seal_no_truncate"),
+    ],
+}
+
+
+def unprotected(desk: Desk) -> str:
+    """What `rtsm ledger verify` says of the protection of a ledger in which nothing was changed."""
+    difference = verify_ledger(desk.database, STUDY).difference
+    assert difference is not None
+    assert difference.check == "protection"
+    return difference.message.partition(";")[0]
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_a_ledger_without_one_of_its_triggers_is_unprotected_and_the_trigger_is_named(
+    desk: Desk, index: int
+) -> None:
+    kind = "postgresql" if desk.database.is_postgresql else "sqlite"
+    if index >= len(TRIGGERS[kind]):
+        pytest.skip("SQLite has four")
+    table, name = TRIGGERS[kind][index]
+    run(desk, f"DROP TRIGGER {name}" + (f" ON {table}" if desk.database.is_postgresql else ""))
+    assert unprotected(desk) == f"unprotected: trigger {name} is missing"
+
+
+def test_a_trigger_that_is_switched_off_protects_nothing(desk: Desk) -> None:
+    if not desk.database.is_postgresql:
+        pytest.skip("SQLite cannot switch off a trigger")
+    run(desk, "ALTER TABLE ledger_seal DISABLE TRIGGER ledger_seal_append_only")
+    assert unprotected(desk) == "unprotected: trigger ledger_seal_append_only is switched off"
+
+
+def test_a_trigger_that_lets_some_changes_pass_is_found(desk: Desk) -> None:
+    if desk.database.is_postgresql:
+        run(desk, "DROP TRIGGER ledger_entry_append_only ON ledger_entry")
+        run(
+            desk,
+            "CREATE TRIGGER ledger_entry_append_only BEFORE UPDATE OR DELETE ON ledger_entry FOR EACH ROW "
+            "WHEN (OLD.reason <> 'mine') EXECUTE FUNCTION refuse_change()",
+        )
+        assert unprotected(desk) == "unprotected: trigger ledger_entry_append_only was changed"
+    else:
+        run(desk, "DROP TRIGGER ledger_entry_no_update")
+        run(
+            desk,
+            "CREATE TRIGGER ledger_entry_no_update BEFORE UPDATE OF study_id ON ledger_entry "
+            "BEGIN SELECT RAISE(ABORT, 'ledger_entry is append-only: UPDATE refused'); END",
+        )
+        assert unprotected(desk) == "unprotected: trigger ledger_entry_no_update was changed"
+
+
+def test_a_trigger_function_that_refuses_no_more_is_found(desk: Desk) -> None:
+    if not desk.database.is_postgresql:
+        pytest.skip("SQLite's triggers call no function")
+    run(
+        desk,
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+    )
+    assert unprotected(desk).count("was changed") == 4
+
+
+def test_the_command_that_verifies_says_what_is_unprotected_and_exits_1(
+    desk: Desk, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, name = TRIGGERS["postgresql" if desk.database.is_postgresql else "sqlite"][0]
+    monkeypatch.setenv("RTSM_DATABASE_URL", database_url)
+    arguments = ["ledger", "verify", "--study", STUDY]
+    before = CliRunner().invoke(rtsm_app, arguments)
+    assert (before.exit_code, "intact" in before.output) == (0, True)
+    run(desk, f"DROP TRIGGER {name}" + (f" ON {table}" if desk.database.is_postgresql else ""))
+    after = CliRunner().invoke(rtsm_app, arguments)
+    assert after.exit_code == 1
+    assert f"unprotected: trigger {name} is missing" in after.output
+    assert "intact" not in after.output
 
 
 def test_an_entry_taken_out_of_the_chain_is_found(desk: Desk) -> None:

@@ -50,6 +50,27 @@ def test_a_disposition_belongs_to_what_it_ended_even_where_follow_up_starts_that
     assert only(story.dataset("sdtm/ds"), "DSDECOD", "EPOCH")[-1] == ("COMPLETED", "TREATMENT")
 
 
+def test_a_participation_that_ends_on_the_day_of_randomization_ends_in_the_treatment_that_began_that_day() -> (
+    None
+):
+    # As subject 01-705-1382 of the CDISC pilot study: randomized, dosed and gone on one day.
+    story = _started().ended("1001", "03-10", "ADVERSE EVENT", last_dose="03-10")
+    assert only(story.dataset("sdtm/ds"), "DSDECOD", "EPOCH", "DSSTDY")[1:] == [
+        ("RANDOMIZED", "TREATMENT", 1),
+        ("ADVERSE EVENT", "TREATMENT", 1),
+    ]
+
+
+def test_a_follow_up_that_starts_on_the_day_of_randomization_does_not_take_the_disposition() -> None:
+    story = _started().visited("1001", "V4", "03-10").ended("1001", "03-10", last_dose="03-10")
+    story.visited("1001", "FU1", "03-24")
+    assert only(story.dataset("sdtm/se"), "EPOCH", "SESTDTC")[-2:] == [
+        ("TREATMENT", "2026-03-10"),
+        ("FOLLOW-UP", "2026-03-10"),
+    ]
+    assert only(story.dataset("sdtm/ds"), "DSDECOD", "EPOCH")[-1] == ("COMPLETED", "TREATMENT")
+
+
 def test_who_left_for_another_reason_and_died_has_both_records() -> None:
     story = _started().ended("1001", "03-20", "ADVERSE EVENT", last_dose="03-19", died="03-28")
     assert only(story.dataset("sdtm/ds"), "DSDECOD", "DSSCAT", "DSSTDTC")[2:] == [
