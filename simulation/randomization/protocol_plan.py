@@ -7,10 +7,11 @@ from math import ceil
 
 from allocation.errors import NotFound
 from allocation.rules.restricted.design import design_problems
-from allocation.study.design import RandomizationEvent
+from allocation.study.allocation_scheme import event_ratio
 from allocation.study.errors import Problem, ProtocolError
 from allocation.study.inconsistency import choice_text
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from simulation.randomization.contenders import Entry
 from simulation.randomization.plan import PlannedFactor, TrialPlan
 
@@ -47,7 +48,7 @@ def plan_of_protocol(
             field="--event",
             fix=choice_text(str(event_code), codes, "leave it out"),
         )
-    arms = tuple((arm.code, arm.ratio) for arm in protocol.arms if not event.arms or arm.code in event.arms)
+    arms = event_ratio(protocol, event)
     subjects = protocol.study.planned_subjects
     if subjects < 2 or len(arms) < 2:
         path, value, what = (
