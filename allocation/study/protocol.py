@@ -20,6 +20,7 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.edc import Edc
 from allocation.study.inconsistency import InconsistentProtocolError
 from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
@@ -66,13 +67,6 @@ class Screening(ProtocolPart):
     age_min: int | None = Field(default=None, ge=0, le=130)
     age_max: int | None = Field(default=None, ge=0, le=130)
     max_days_to_randomization: int | None = Field(default=None, ge=0)
-
-
-class Edc(ProtocolPart):
-    """Whether eligibility comes from an EDC (`unified`) or from the site desk (`standalone`), and which item is what."""
-
-    mode: Literal["standalone", "unified"] = "standalone"
-    field_map: dict[str, str] = Field(default_factory=dict)
 
 
 class Protocol(ProtocolPart):
