@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import Row, bindparam, select
 
 from allocation.commands.caps import check_caps
+from allocation.commands.edc_gate import check_edc
 from allocation.commands.screening import check_factors
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -70,6 +71,7 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
         event = _event(transaction, request.event)
+        check_edc(transaction, row, "randomization", given=request.factors)
         _check_state(transaction, row)
         randomized_on = request.randomized_on or transaction.today
         refuse_future(randomized_on, transaction.today, "randomized_on")

@@ -58,8 +58,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
     if protocol.supply.on_event:
         found.append("supply.on_event: resupply runs on schedule only")
-    if protocol.edc.mode != "standalone":
-        found.append("edc.mode unified: eligibility is entered at the site desk only")
     arms = {arm.code for arm in protocol.arms}
     found += [
         f"cohorts[{index}].arms: a cohort with arms of its own cannot be randomized yet"

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import studies, subjects, supply
+from allocation.ledger.projections import edc, studies, subjects, supply
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
-FOLDS: dict[str, Fold] = {**studies.FOLDS, **subjects.FOLDS, **supply.FOLDS}
+FOLDS: dict[str, Fold] = {**studies.FOLDS, **subjects.FOLDS, **supply.FOLDS, **edc.FOLDS}
 """Command name to the function that folds its entry."""
 
 UNPROJECTED = frozenset(
@@ -24,6 +24,8 @@ UNPROJECTED = frozenset(
         "issue_token",
         "revoke_token",
         "lock_account",
+        "issue_edc_key",
+        "revoke_edc_key",
     }
 )
 """Commands whose entries are a record only: their state (accounts) is no projection."""
