@@ -180,7 +180,7 @@ def key(
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give the EDC a key to sign its messages with. It is shown once; the protocol must name its id under edc.senders."""
+    """Give the EDC a key to sign its messages with. It is shown once; the protocol names the account under edc.senders."""
     database = open_database(create=False)
     study_id = the_study(database, study)
     secret = sender_secret(create=True) or b""

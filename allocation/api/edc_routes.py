@@ -82,7 +82,7 @@ def receive_odm(
     """Identified by its signature, not by a token. Taken as a whole or not at all; the same message again changes nothing."""
     signed = Signed(key_id, timestamp, signature, body.sha256)
     actor = check_signature(service.database, sender_secret(), study_id, signed, service.clock())
-    return take_transfer(service, Act(actor), study_id, Arrival(key_id, signature), body.read_odm)
+    return take_transfer(service, Act(actor), study_id, Arrival(actor.username, signature), body.read_odm)
 
 
 @router.get(

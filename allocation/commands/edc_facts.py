@@ -30,7 +30,7 @@ LISTED: Final = 500
 
 
 class ReceiveEdcRequest(CommandRequest):
-    """A message, as the map of protocol version `config_version` picked its facts. `sender`: a key id, redcap, or None for the operator."""
+    """A message as the map of version `config_version` picked its facts. `sender`: an account, redcap, or None for the operator."""
 
     message: EdcMessage
     config_version: int = Field(ge=1)
@@ -80,12 +80,12 @@ def _check_sender(transaction: Transaction, sender: str | None) -> None:
     """Without a sender it is the operator of the machine who loads a file: nobody else comes by that way."""
     if sender is None and transaction.role == "system":
         return
-    if sender not in {one.key for one in transaction.protocol.edc.senders}:
+    if sender not in {one.account for one in transaction.protocol.edc.senders}:
         raise DomainRefusal(
             f"the protocol does not name {sender} as a sender",
             code="edc-sender-unknown",
             field="edc.senders",
-            fix="name the key in the study's protocol",
+            fix="name the account in the study's protocol",
         )
 
 

@@ -26,7 +26,7 @@ Read = Callable[[Edc], EdcMessage]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How a message came. `sender`: key id, or redcap; None: the operator loads a file. `signature`: of a push; taken once."""
+    """How a message came. `sender`: account, or redcap; None: the operator loads a file. `signature`: of a push; taken once."""
 
     sender: str | None
     signature: str | None = None

@@ -28,7 +28,7 @@ edc_transfer = Table(
     metadata,
     Column("transfer_id", ENTRY_ID, primary_key=True, autoincrement=True),
     Column("study_id", Text, nullable=False),
-    Column("sender", Text, nullable=False, comment="id of the sender key, redcap, or operator"),
+    Column("sender", Text, nullable=False, comment="the account, redcap, or operator"),
     Column("signature", Text, unique=True, comment="of a push: the same one is never taken twice"),
     Column("came_at", UtcMoment, nullable=False),
     Column("outcome", Text, nullable=False),

@@ -101,9 +101,9 @@ class SubjectItem(ProtocolPart):
 
 
 class Sender(ProtocolPart):
-    """Who may send: the id of a sender key (`rtsm edc key`), or `redcap` for the records that the service fetches itself."""
+    """Who may send: an account with the role edc, whatever key it signs with, or `redcap` for records that the service fetches itself."""
 
-    key: Code
+    account: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@-]{1,63}$")]
     description: str = ""
 
 

@@ -25,13 +25,13 @@ def check_edc(protocol: Protocol, findings: Findings) -> None:
     _check_forms(protocol, findings)
     _unique_items(("edc", "factors"), edc.factors, findings)
     _unique_items(("edc", "visit_dates"), edc.visit_dates, findings)
-    findings.unique(("edc", "senders"), [sender.key for sender in edc.senders], "key", "key")
+    findings.unique(("edc", "senders"), [sender.account for sender in edc.senders], "sender", "account")
     if edc.mode == "unified" and not edc.senders:
         findings.add(
             ("edc", "senders"),
             "(none)",
             "may tell what unified mode waits for",
-            "name the key of at least one sender (rtsm edc key), or redcap",
+            "name the account of at least one sender, or redcap",
         )
     if edc.outgoing is not None:
         for code in edc.outgoing.events:

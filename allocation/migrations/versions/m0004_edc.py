@@ -87,7 +87,7 @@ def upgrade() -> None:
         "edc_transfer",
         sa.Column("transfer_id", _ID, autoincrement=True, nullable=False),
         sa.Column("study_id", sa.Text(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False, comment="id of the sender key, redcap, or operator"),
+        sa.Column("sender", sa.Text(), nullable=False, comment="the account, redcap, or operator"),
         sa.Column(
             "signature", sa.Text(), nullable=True, comment="of a push: the same one is never taken twice"
         ),
