@@ -63,14 +63,12 @@ def receive_edc_facts(
         unknown: list[str] = []
         # In the order of keys, so that two acts lock sites and subjects in one order.
         for one in sorted(request.message.subjects, key=lambda told: told.subject_key):
-            if one.facts:
-                _receive(transaction, request.message, one, counts, unknown)
-        unmapped = dict.fromkeys(oid for one in request.message.subjects for oid in one.unmapped)
+            _receive(transaction, request.message, one, counts, unknown)
         return {
             "message_id": request.message.message_id,
             **counts,
             "unknown_subjects": unknown[:LISTED],
-            "unmapped": list(unmapped)[:LISTED],
+            "unmapped": list(request.message.unmapped),
         }
 
     return execute(service, act, study_id, "receive_edc_facts", request, body)
@@ -126,7 +124,6 @@ def _receive(
             "subject_key": told.subject_key,
             "facts": [fact.payload() for fact in facts],
             "superseded": superseded,
-            "unmapped": list(told.unmapped),
         }
         subject_id, site_id = _place(transaction, told)
         transaction.append(

@@ -63,4 +63,5 @@ def read_export(content: bytes, form: str, name: str, edc: Edc, exported_at: dat
         sha256=hashlib.sha256(content).hexdigest(),
         says_only_changes=True,
         subjects=picked.subjects(),
+        unmapped=tuple(picked.unmapped),
     )

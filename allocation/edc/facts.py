@@ -51,13 +51,12 @@ class Fact(BaseModel):
 
 
 class SubjectFacts(BaseModel):
-    """All that a message says of one subject. `unmapped`: OIDs that the map does not name, each once."""
+    """All that a message says of one subject."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subject_key: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_KEY)]
     facts: tuple[Fact, ...]
-    unmapped: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -81,3 +80,4 @@ class EdcMessage(BaseModel):
     sha256: str
     says_only_changes: bool = False
     subjects: tuple[SubjectFacts, ...] = Field(default=())
+    unmapped: tuple[str, ...] = ()

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from allocation.edc.facts import LONGEST_KEY, LONGEST_VALUE, EdcMessage, Fact, SubjectFacts
-from allocation.edc.odm_reading import Found, OdmReader, Place
+from allocation.edc.odm_reading import Found, OdmReader, Place, Wanted
 from allocation.edc.refusals import malformed
 from allocation.study.edc import Edc, EdcItem
 
 FORM_OPEN: Final = "open"
-LISTED: Final = 200
-"""Unmapped OIDs of a subject that are listed by name at most."""
+LISTED: Final = 500
+"""Unmapped OIDs of a message that are listed by name at most."""
 
 
 def matches(mapped: EdcItem, fact: Any) -> bool:
@@ -42,7 +42,7 @@ class Picked:
 
     edc: Edc
     facts: dict[str, list[Fact]] = field(default_factory=dict)
-    unmapped: dict[str, dict[str, None]] = field(default_factory=dict)
+    unmapped: dict[str, None] = field(default_factory=dict)
 
     def add_item(self, subject_key: str, fact: Fact) -> None:
         """Keep the fact if the map names its item; an item that tells of a form becomes a fact about that form."""
@@ -63,7 +63,7 @@ class Picked:
         elif any(matches(mapped, fact) for mapped in self.edc.items):
             self._keep(subject_key, fact)
         else:
-            self._pass_over(subject_key, fact.item)
+            self.pass_over(fact.item)
 
     def add_form(self, subject_key: str, fact: Fact, word: str | None) -> None:
         """Keep how far a required form is; other forms are passed over. With statuses told by items, a form itself says nothing."""
@@ -77,24 +77,16 @@ class Picked:
         self._keep(subject_key, fact)
 
     def subjects(self) -> tuple[SubjectFacts, ...]:
-        """All that was picked. A subject of whom nothing was is there, too, with what was passed over."""
-        keys = dict.fromkeys((*self.facts, *self.unmapped))
-        return tuple(
-            SubjectFacts(
-                subject_key=key,
-                facts=tuple(self.facts.get(key, ())),
-                unmapped=tuple(self.unmapped.get(key, ())),
-            )
-            for key in keys
-        )
+        """All that was picked."""
+        return tuple(SubjectFacts(subject_key=key, facts=tuple(facts)) for key, facts in self.facts.items())
+
+    def pass_over(self, item: str) -> None:
+        """List the OID of an item that nobody mapped."""
+        if len(self.unmapped) < LISTED:
+            self.unmapped[checked(item, "an ItemOID")] = None
 
     def _keep(self, subject_key: str, fact: Fact) -> None:
         self.facts.setdefault(checked(subject_key, "a subject key"), []).append(fact)
-
-    def _pass_over(self, subject_key: str, item: str) -> None:
-        listed = self.unmapped.setdefault(checked(subject_key, "a subject key"), {})
-        if len(listed) < LISTED:
-            listed[item] = None
 
     def _form_told_by(self, item: str) -> str | None:
         status = self.edc.form_status
@@ -106,11 +98,23 @@ class Picked:
         return None
 
 
+def wanted_by(edc: Edc) -> Wanted:
+    """The OIDs that are worth keeping while a file is read, wherever they stand in it."""
+    status = edc.form_status
+    forms = {required.form for required in edc.required_forms}
+    items = {mapped.item for mapped in edc.items}
+    if status.source == "item":
+        items |= {status.name.replace("{form}", form) for form in forms}
+    return Wanted(frozenset(items), frozenset(forms))
+
+
 def message_of(
     reader: OdmReader, edc: Edc, source: Literal["odm-xml", "odm-json"], sha256: str
 ) -> EdcMessage:
     """The message that an ODM file is for this study. Raises DomainRefusal for a value that cannot be kept."""
     picked = Picked(edc)
+    for oid in reader.passed_over:
+        picked.pass_over(oid)
     for found in reader.found:
         subject_key, fact = _fact(reader, found)
         if found.kind == "item":
@@ -126,6 +130,7 @@ def message_of(
         created_at=reader.created_at,
         sha256=sha256,
         subjects=picked.subjects(),
+        unmapped=tuple(picked.unmapped),
     )
 
 

@@ -9,7 +9,7 @@ import json
 from typing import IO, Any, Final
 from zoneinfo import ZoneInfo
 
-from allocation.edc.odm_reading import DEEPEST, OdmReader
+from allocation.edc.odm_reading import DEEPEST, OdmReader, Wanted
 from allocation.edc.refusals import malformed, too_large
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -18,7 +18,7 @@ LARGEST: Final = 64 * 1024 * 1024
 _TEXT: Final = ("_content", "content", "value")
 
 
-def read_odm_json(stream: IO[bytes], zone: ZoneInfo) -> OdmReader:
+def read_odm_json(stream: IO[bytes], zone: ZoneInfo, wanted: Wanted) -> OdmReader:
     """Read a whole ODM 2.0 JSON file. Raises DomainRefusal for one that is too large, not well formed, or not ODM."""
     body = stream.read(LARGEST + 1)
     if len(body) > LARGEST:
@@ -35,7 +35,7 @@ def read_odm_json(stream: IO[bytes], zone: ZoneInfo) -> OdmReader:
         document = document["ODM"]
     if not isinstance(document, dict) or "FileOID" not in document:
         raise malformed("it is no ODM file: FileOID is missing")
-    reader = OdmReader(zone)
+    reader = OdmReader(zone, wanted)
     _walk(reader, "ODM", document, 1)
     return reader
 

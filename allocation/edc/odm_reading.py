@@ -68,6 +68,14 @@ class Found:
     ordinal: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The OIDs of items and forms that are kept; a file may hold a thousand times as much."""
+
+    items: frozenset[str]
+    forms: frozenset[str]
+
+
 @dataclass(slots=True)
 class Header:
     """The root element."""
@@ -80,12 +88,18 @@ class Header:
 
 
 class OdmReader:
-    """Takes the elements of a file in its order; `found` then holds those of the clinical data. `zone`: of moments without offset."""
+    """Takes the elements of a file in its order; `found` then holds what is wanted of the clinical data.
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    `passed_over`: OIDs of the other items, each once. `zone`: of moments without offset.
+    """
+
+    def __init__(self, zone: ZoneInfo, wanted: Wanted) -> None:
         self.header = Header()
         self.found: list[Found] = []
+        self.passed_over: dict[str, None] = {}
         self._zone = zone
+        self._wanted = wanted
+        self._ordinal = 0
         self._audits: dict[str, datetime] = {}
         self._names: list[str] = []
         self._places: list[Place] = []
@@ -216,8 +230,12 @@ class OdmReader:
     def _add(self, found: Found) -> None:
         if any(place.name == "study" for place in found.place.up()):
             return
-        found.ordinal = len(self.found)
-        self.found.append(found)
+        self._ordinal += 1
+        found.ordinal = self._ordinal
+        if found.kind == "item" and found.item not in self._wanted.items:
+            self.passed_over[found.item] = None
+        elif found.kind != "form" or found.place.oid in self._wanted.forms:
+            self.found.append(found)
 
     def _stamp(self, text: str) -> None:
         assert self._audit is not None  # noqa: S101  (the caller looked)

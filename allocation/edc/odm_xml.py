@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
-from allocation.edc.odm_reading import OdmReader
+from allocation.edc.odm_reading import OdmReader, Wanted
 from allocation.edc.refusals import malformed
 
 
-def read_odm_xml(stream: IO[bytes], zone: ZoneInfo) -> OdmReader:
+def read_odm_xml(stream: IO[bytes], zone: ZoneInfo, wanted: Wanted) -> OdmReader:
     """Read a whole ODM-XML file. Raises DomainRefusal for one that is not well formed, has a DTD, or is not ODM."""
-    reader = OdmReader(zone)
+    reader = OdmReader(zone, wanted)
     open_elements: list[Any] = []
     try:
         for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):

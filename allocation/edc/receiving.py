@@ -8,7 +8,7 @@ from typing import IO, Final, cast
 from zoneinfo import ZoneInfo
 
 from allocation.edc.facts import EdcMessage
-from allocation.edc.field_map import message_of
+from allocation.edc.field_map import message_of, wanted_by
 from allocation.edc.odm_json import read_odm_json
 from allocation.edc.odm_xml import read_odm_xml
 from allocation.edc.refusals import malformed, too_large
@@ -46,12 +46,12 @@ class ReceivedBody:
         self._file.seek(0)
         start = self._file.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()
         self._file.seek(0)
-        zone = ZoneInfo(edc.time_zone)
+        zone, wanted = ZoneInfo(edc.time_zone), wanted_by(edc)
         if not start:
             raise malformed("it is empty")
         if start[:1] == b"{":
-            return message_of(read_odm_json(self._file, zone), edc, "odm-json", self.sha256)
-        return message_of(read_odm_xml(self._file, zone), edc, "odm-xml", self.sha256)
+            return message_of(read_odm_json(self._file, zone, wanted), edc, "odm-json", self.sha256)
+        return message_of(read_odm_xml(self._file, zone, wanted), edc, "odm-xml", self.sha256)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -115,6 +115,7 @@ def read_records(body: bytes, edc: Edc, fetched_at: datetime) -> EdcMessage:
         sha256=hashlib.sha256(body).hexdigest(),
         says_only_changes=True,
         subjects=picked.subjects(),
+        unmapped=tuple(picked.unmapped),
     )
 
 

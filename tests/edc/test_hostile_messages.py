@@ -1,16 +1,30 @@
 """What is not signed, not fresh, not well formed or not sane is refused: nothing changes, and the transfer log says why."""
 
 import hashlib
+import hmac
+import io
 import json
 import time
+import tracemalloc
+from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from allocation.access.accounts import create_account
+from allocation.access.actors import SYSTEM_ACTOR, Grant
+from allocation.access.grants import grant_role, revoke_grant
+from allocation.commands import edc_facts
 from allocation.edc import receiving
-from tests.api.trial import STUDY
+from allocation.edc.field_map import wanted_by
+from allocation.edc.odm_xml import read_odm_xml
+from allocation.edc.signing import issue_key, revoke_key
+from allocation.errors import DomainRefusal, StateChanged
+from allocation.study.edc import Edc
+from tests.api.trial import PASSWORD, STUDY
 from tests.edc.conftest import UnifiedTrial
-from tests.edc.unified import PATH, Item, cleared, odm, signed_headers
+from tests.edc.unified import PATH, Item, cleared, edc_map, odm, signed_headers
 
 GOOD = odm({"S01-0001": cleared()}, "F.good")
 
@@ -128,8 +142,6 @@ def test_only_a_right_and_fresh_signature_of_a_key_in_force_is_taken(unified: Un
 
 
 def _signed(key_id: str, key: str, timestamp: str, text: str) -> dict[str, str]:
-    import hmac
-
     value = hmac.new(bytes.fromhex(key), text.encode(), hashlib.sha256).hexdigest()
     return {"X-RTSM-Key": key_id, "X-RTSM-Timestamp": timestamp, "X-RTSM-Signature": f"v1={value}"}
 
@@ -161,26 +173,27 @@ def test_a_message_from_the_future_is_refused(unified: UnifiedTrial):
     assert trial.state() == before
 
 
-def test_one_bad_subject_takes_the_whole_message_back(unified: UnifiedTrial):
-    """The fault is met inside the transaction, after other subjects have been stored."""
-    before = unified.trial.state()
-    body = odm(
-        {"S01-7003": cleared(), "S01-7004": [Item("IT.IN01", "Y", at="2031-01-01T00:00:00Z")]}, "F.half"
-    )
-    assert unified.edc.push(body).status_code == 422
+def test_a_fault_in_the_middle_takes_the_whole_message_back(
+    unified: UnifiedTrial, monkeypatch: pytest.MonkeyPatch
+):
+    """Two subjects have been stored when the third is met by a refusal."""
+    before, met = unified.trial.state(), []
+
+    def fails(_transaction: Any, key: str) -> bool:
+        met.append(key)
+        if len(met) == 3:
+            raise StateChanged("a fault")
+        return False
+
+    monkeypatch.setattr(edc_facts, "_came_before", fails)
+    answer = unified.edc.push(odm({f"S01-700{number}": cleared() for number in (3, 4, 5)}, "F.half"))
+    assert (answer.status_code, len(met)) == (409, 3)
     assert unified.trial.state() == before
 
 
 def test_an_account_that_the_protocol_does_not_name_or_without_the_role_cannot_send(
     unified: UnifiedTrial, secret: bytes
 ):
-    from allocation.access.accounts import create_account
-    from allocation.access.actors import SYSTEM_ACTOR, Grant
-    from allocation.access.grants import grant_role, revoke_grant
-    from allocation.edc.signing import issue_key, revoke_key
-    from allocation.errors import DomainRefusal
-    from tests.api.trial import PASSWORD
-
     trial = unified.trial
     create_account(trial.database, SYSTEM_ACTOR, "second.edc", "Another EDC", PASSWORD, trial.clock)
     with pytest.raises(DomainRefusal, match="does not hold the role edc"):
@@ -224,18 +237,41 @@ def test_a_message_that_is_too_large_is_read_no_further(
     assert unified.trial.state() == before
 
 
-def test_a_large_message_is_taken_without_keeping_it_in_memory(unified: UnifiedTrial):
-    """40 MB of items that nobody mapped, and two subjects that matter."""
-    from allocation.edc.odm_xml import read_odm_xml
+def large_message(subjects: int, items: int) -> Iterator[bytes]:
+    """Subjects whose items nobody mapped, behind two that matter."""
+    few = odm({"S01-7006": cleared(), "S01-7007": cleared("2")}, "F.big").decode()
+    at = few.index("</", few.rindex("</ns0:SubjectData>") + 2)
+    yield few[:at].encode()
+    for number in range(subjects):
+        filler = "".join(
+            f'<ns0:ItemData ItemOID="IT.X{index % 50}" Value="{index:060}"/>' for index in range(items)
+        )
+        yield (
+            f'<ns0:SubjectData SubjectKey="S02-{number}"><ns0:StudyEventData StudyEventOID="E"><ns0:FormData FormOID="LB">'
+            f'<ns0:ItemGroupData ItemGroupOID="G">{filler}</ns0:ItemGroupData></ns0:FormData></ns0:StudyEventData>'
+            "</ns0:SubjectData>"
+        ).encode()
+    yield few[at:].encode()
 
-    filler = [Item(f"IT.X{index % 50}", "x" * 60, form="LB") for index in range(120)]
-    few = odm({"S01-7006": cleared(), "S01-7007": cleared("2")}, "F.big")
-    many = odm({f"S02-{number}": filler for number in range(1000)}, "F.big")
-    start, end = few.rindex(b"</"), many.index(b"SubjectData") - 5
-    body = few[: few.rindex(b"</", 0, start)] + many[end + 0 :]
-    assert len(body) > 20_000_000
+
+def test_a_large_message_is_taken(unified: UnifiedTrial):
+    body = b"".join(large_message(subjects=100, items=400))
+    assert len(body) > 3_500_000
     answer = unified.edc.push(body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["subjects"] == 2
     assert len(answer.json()["unmapped"]) == 50
-    assert read_odm_xml.__module__  # the reader of streams is what the route uses
+
+
+def test_a_stream_is_read_in_memory_that_does_not_grow_with_it():
+    wanted = wanted_by(Edc.model_validate(edc_map()))
+    peaks = []
+    for subjects in (5, 200):
+        stream = io.BytesIO(b"".join(large_message(subjects, items=100)))
+        tracemalloc.start()
+        reader = read_odm_xml(stream, ZoneInfo("UTC"), wanted)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(reader.found) == 2 * (4 + 3), "four items and three required forms of each"
+        assert len(reader.passed_over) == 50
+    assert peaks[1] < peaks[0] * 1.5, peaks
