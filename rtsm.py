@@ -58,6 +58,9 @@ COMMANDS = {
         },
     ),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "edc": Mounted(
+        "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
+    ),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),

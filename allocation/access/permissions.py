@@ -25,9 +25,13 @@ BLINDED_ROLES: Final = frozenset(
         "medical_monitor",
         "data_manager",
         "administrator",
+        "edc",
     }
 )
-"""Roles that must never learn an arm. A depot picks by kit number; an administrator gives access and needs no arm for it."""
+"""Roles that must never learn an arm. A depot picks by kit number; an administrator gives access and needs no arm for it.
+
+`edc` is the account of an electronic data capture system: it states facts of subjects and signs every message.
+"""
 
 UNBLINDED_ROLES: Final = frozenset(
     {"site_pharmacist_unblinded", "supply_manager_unblinded", "unblinded_statistician", "auditor"}
@@ -68,6 +72,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.miss_visit": _SITE_DESK,
     "subject.discontinue": _SITE_DESK,
     "subject.complete": _SITE_DESK,
+    # What follows from facts (a recorded eligibility, a visit, a factor) is done under this permission, too: the EDC asks for none of it.
+    "edc.receive": frozenset({"edc"}) | SYSTEM,
+    "edc.send": frozenset({"data_manager"}) | SYSTEM,
     # what happens to supplies
     "resupply.run": SUPPLY_ROLES | SYSTEM,
     "shipment.order": SUPPLY_ROLES | SYSTEM,
@@ -100,6 +107,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | UNBLINDED_ROLES
         | SYSTEM
     ),
+    "view.edc": frozenset({"edc"}) | SITE_ROLES | _STUDY_TEAM | UNBLINDED_ROLES | SYSTEM,
     "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.draws": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.protocol": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
@@ -129,6 +137,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "miss_visit": "subject.miss_visit",
     "discontinue": "subject.discontinue",
     "complete": "subject.complete",
+    "receive_edc_facts": "edc.receive",
+    "apply_edc_facts": "edc.receive",
     "run_resupply": "resupply.run",
     "order_shipment": "shipment.order",
     "dispatch_shipment": "shipment.dispatch",

@@ -75,6 +75,18 @@ class EndAnswer(Answer):
     ended_on: date
 
 
+class ReceiveEdcAnswer(Answer):
+    """What came of a message. `repeated`: subjects of whom it said nothing new; `unmapped`: OIDs that the study does not map."""
+
+    message_id: str
+    subjects: int
+    facts: int
+    superseded: int
+    repeated: int
+    unknown_subjects: tuple[str, ...]
+    unmapped: tuple[str, ...]
+
+
 class OpenSiteAnswer(Answer):
     """An open site; `opened_on` is the site's date."""
 

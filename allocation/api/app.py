@@ -14,7 +14,14 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from allocation.api import access_routes, file_routes, signed_routes, unblinded_routes, view_routes
+from allocation.api import (
+    access_routes,
+    edc_routes,
+    file_routes,
+    signed_routes,
+    unblinded_routes,
+    view_routes,
+)
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
 from allocation.api.identity import RunningService
@@ -39,6 +46,7 @@ TAGS: Final = [
         "description": "Arms, kit types, lists: for those who may learn them.",
     },
     {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
+    {"name": edc_routes.EDC, "description": "Signed messages of the EDC, and the exchange with it."},
     {"name": STUDY, "description": "Protocol versions and sites."},
     {"name": access_routes.ACCESS, "description": "Identity, tokens, accounts, roles."},
 ]
@@ -81,6 +89,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(command_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
+    app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)

@@ -57,6 +57,8 @@ STATE_CODES: Final = frozenset(
     {
         "already-randomized",
         "cap-reached",
+        "edc-not-ready",
+        "edc-replayed",
         "list-exists",
         "list-state",
         "no-active-list",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from allocation.commands.edc_gate import check_edc
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.subject_paths import path_of, visits_of
@@ -65,6 +66,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
                 fix="record it as a visit",
             )
         refuse_repeat(visit, visits, row.subject_id)
+        check_edc(transaction, row, "dispensing", visit=visit.code)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
         refuse_before_screening(visit_date, row.screened_on)

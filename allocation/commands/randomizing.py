@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from allocation.commands.allocating import Allocated, allocate
 from allocation.commands.caps import cap_closes_cohort, check_caps
+from allocation.commands.edc_gate import check_edc
 from allocation.commands.randomization_admission import Passage, passage_of, randomizations_after
 from allocation.commands.screening import check_factors
 from allocation.commands.service import Act, CommandRequest, Service
@@ -48,6 +49,7 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
+        check_edc(transaction, row, "randomization", given=request.factors)
         randomized_on = request.randomized_on or transaction.today
         refuse_future(randomized_on, transaction.today, "randomized_on")
         passage = passage_of(transaction, row, request.event, randomized_on, request.override_reason)

@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from allocation.commands.caps import check_caps, is_cohort_open
+from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
@@ -109,7 +110,9 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, ""),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
-        return transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)
+        transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)
+        follow_edc_of(transaction, subject_id)
+        return answer
 
     return execute(service, act, study_id, "screen", request, body)
 

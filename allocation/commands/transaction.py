@@ -18,6 +18,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.edc.outbox import queue_for_edc
+from allocation.edc.outgoing import KIND_OF_COMMAND
 from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, RTSMError, StateChanged
 from allocation.ledger.append import append_entry
 from allocation.ledger.canonical import sha256_hex
@@ -192,19 +194,26 @@ class Transaction:
         subject_id: str | None = None,
         site_id: str | None = None,
         kit_numbers: tuple[str, ...] = (),
+        follows: str | None = None,
+        key: str | None = None,
     ) -> dict[str, Any]:
-        """Append the act's entry and fold it; gives the answer, which a retry will be given again."""
+        """Append the act's entry and fold it; gives the answer, which a retry will be given again.
+
+        What the EDC is to be told of it goes into the outbox. `follows`: the command of an entry that follows from the act
+        without having been asked for (edc_following.py). `key`: that of one entry, where an act has several.
+        """
         if self.role is None:
             raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
         signature = self.act.signature
-        append_entry(
+        command = follows or self.command
+        entry_id = append_entry(
             self.connection,
             EntryDraft(
                 study_id=self.study_id,
                 recorded_at=self.now,
                 actor=self.act.actor.username,
                 role=self.role,
-                command=self.command,
+                command=command,
                 after=after,
                 before=before or {},
                 subject_id=subject_id,
@@ -213,11 +222,15 @@ class Transaction:
                 reason=self.act.reason,
                 signature=None if signature is None else signature.manifest(),
                 config_version=self.version,
-                idempotency_key=self.act.idempotency_key,
+                idempotency_key=key or (None if follows else self.act.idempotency_key),
                 request_sha256=self.request_sha256,
                 answer=answer,
             ),
         )
+        if subject_id is not None and site_id is not None and command in KIND_OF_COMMAND:
+            queue_for_edc(
+                self.connection, self.protocol, entry_id, command, subject_id, site_id, after, self.now
+            )
         return answer
 
 

@@ -29,6 +29,7 @@ def warnings(protocol: Protocol) -> list[Inconsistency]:
     _doubt_blinding(protocol, findings)
     _doubt_dispensing(protocol, findings)
     _doubt_thresholds(protocol, findings)
+    _doubt_edc(protocol, findings)
     return findings.found
 
 
@@ -289,3 +290,13 @@ def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
             )
     for (path, _), (value, message, fix) in found.items():
         findings.add(path, value, message, fix)
+
+
+def _doubt_edc(protocol: Protocol, findings: Findings) -> None:
+    if protocol.edc.field_map:
+        findings.add(
+            ("edc", "field_map"),
+            ", ".join(protocol.edc.field_map),
+            "is read by nothing",
+            "map items under edc.criteria, factors, weight and visit_dates",
+        )

@@ -19,6 +19,7 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.edc import Edc
 from allocation.study.inconsistency import InconsistentProtocolError
 from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.randomization_design import RandomizationEvent
@@ -70,13 +71,6 @@ class Screening(ProtocolPart):
         default="none",
         description="whether a subject who left may be replaced, and how the replacement is allocated",
     )
-
-
-class Edc(ProtocolPart):
-    """Whether eligibility comes from an EDC (`unified`) or from the site desk (`standalone`), and which item is what."""
-
-    mode: Literal["standalone", "unified"] = "standalone"
-    field_map: dict[str, str] = Field(default_factory=dict)
 
 
 class Protocol(ProtocolPart):

@@ -57,4 +57,9 @@ TRANSLATIONS: dict[str, Translation] = {
     # Who may do what is no fact of the trial's data; the ledger itself is the record of it.
     "grant_role": nothing,
     "revoke_grant": nothing,
+    # The EDC's data are in the EDC; what follows from them for the trial are entries of their own.
+    "receive_edc_facts": nothing,
+    "apply_edc_facts": nothing,
+    "issue_edc_key": nothing,
+    "revoke_edc_key": nothing,
 }

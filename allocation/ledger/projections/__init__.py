@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import randomizations, studies, subjects, supply
+from allocation.ledger.projections import edc, randomizations, studies, subjects, supply
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
 FOLDS: dict[str, Fold] = {
@@ -17,6 +17,7 @@ FOLDS: dict[str, Fold] = {
     **subjects.FOLDS,
     **randomizations.FOLDS,
     **supply.FOLDS,
+    **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""
 
@@ -29,6 +30,8 @@ UNPROJECTED = frozenset(
         "issue_token",
         "revoke_token",
         "lock_account",
+        "issue_edc_key",
+        "revoke_edc_key",
     }
 )
 """Commands whose entries are a record only: their state (accounts) is no projection."""

@@ -30,6 +30,8 @@ WORDS: Final[dict[str, str]] = {
     "miss_visit": "A visit of subject {subject} was recorded as missed",
     "discontinue": "Subject {subject} discontinued",
     "complete": "Subject {subject} completed the study",
+    "receive_edc_facts": "Data came from the EDC",
+    "apply_edc_facts": "What the EDC says of subject {subject} was compared with what is on record",
     "run_resupply": "The resupply run looked at every site's stock",
     "order_shipment": "A shipment to site {site} was requested",
     "dispatch_shipment": "A shipment of {kits} to site {site} left the depot",
@@ -37,6 +39,8 @@ WORDS: Final[dict[str, str]] = {
     "expire_kits": "{kits} expired",
     "grant_role": "Access to the study was given",
     "revoke_grant": "Access to the study was taken back",
+    "issue_edc_key": "The EDC was given a key",
+    "revoke_edc_key": "A key of the EDC was revoked",
 }
 """Ledger command -> its event in blinded words. Nothing but the subject, the site and a count of kits is filled in."""
 
