@@ -8,7 +8,7 @@ from typing import Any
 from allocation.commands.edc_gate import check_edc
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.subject_paths import path_of, visits_of
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -46,7 +46,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         protocol = transaction.protocol
         if row.status != "randomized":
             raise DomainRefusal(

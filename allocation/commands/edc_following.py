@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from allocation.commands.subject_paths import path_of, visits_of
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
 from allocation.edc.field_map import matches

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from allocation.commands.subject_paths import visits_of
+from allocation.ledger.subject_paths import visits_of
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import subject, subject_event_eligibility, subject_randomization

@@ -5,29 +5,38 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
+from allocation.commands.version_effects import check_moments
 from allocation.errors import DomainRefusal, Unsupported
 from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
+from allocation.study.amendment_of_randomization import list_events_by_country
 from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.effective_moments import effective_moments
 from allocation.study.protocol import Protocol
+from allocation.study.supply import CountryCode
 
 GO_LIVE = "protocol version approved"
 """The meaning of the signature on a protocol version."""
 
 
 class LoadStudyVersionRequest(CommandRequest):
-    """A protocol version and the moment (UTC) from which acts are decided under it; None: from now."""
+    """A protocol version and the moment (UTC) from which acts are decided under it; None: from now.
+
+    `countries`: the moments of countries that have their own. Where it names any and `effective_at` is left out, the other
+    countries wait until the version is put into effect there (version_effects.py).
+    """
 
     protocol: Protocol
     effective_at: AwareDatetime | None = None
+    countries: dict[CountryCode, AwareDatetime] = Field(default_factory=dict)
 
 
 def version_content(protocol: Protocol) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
-    """Load a protocol version; answers study, version, hash and effective moment.
+    """Load a protocol version; answers study, version, hash, the moment from which it counts anywhere, and that of each country.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
     version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
@@ -106,10 +115,11 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             )
         if protocol.study.mode == "production" or version > 1:
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
-        effective = request.effective_at or transaction.now
+        moments = effective_moments(protocol, request.effective_at, request.countries, transaction.now)
+        effective = min(moments.values(), default=request.effective_at or transaction.now)
         if version > 1:
             columns = study_version.c
-            before_query = select(columns.sha256, columns.effective_at, columns.protocol_json).where(
+            before_query = select(columns.sha256, columns.protocol_json).where(
                 columns.study_id == study_id, columns.version == latest
             )
             previous = transaction.connection.execute(before_query).one()
@@ -123,12 +133,14 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                 )
             if unsupported := unsupported_changes(old, protocol):
                 raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
-            if effective < max(previous.effective_at, transaction.now):
+            check_moments(transaction, version, moments, effective)
+            if refused := list_events_by_country(old, protocol, moments):
                 raise DomainRefusal(
-                    f"version {version} would take effect at {moment_text(effective)}, in the past",
-                    code="effective-in-the-past",
-                    field="effective_at",
-                    fix="leave it out for now, or give a later moment",
+                    f"version {version} changes what randomization event {', '.join(refused)} draws from a list, and one list at a "
+                    "time is in use for all countries",
+                    code="list-event-by-country",
+                    field="countries",
+                    fix="let it take effect everywhere at one moment, or amend randomization in a version of its own",
                 )
             before = {"version": latest, "sha256": previous.sha256}
         else:
@@ -137,6 +149,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
         after = {
             "version": version,
             "effective_at": moment_text(effective),
+            "countries": [[country, moment_text(moments[country])] for country in sorted(moments)],
             "sha256": sha256,
             "protocol": plain_document(protocol),
             "depots": [
@@ -154,6 +167,9 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             "version": version,
             "sha256": sha256,
             "effective_at": moment_text(effective.astimezone(UTC)),
+            "countries": {
+                country: moment_text(moments[country].astimezone(UTC)) for country in sorted(moments)
+            },
         }
         return transaction.append(after, before=before, answer=answer)
 

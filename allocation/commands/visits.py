@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.subject_paths import path_of, visits_of
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -62,7 +62,7 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
         protocol = transaction.protocol
@@ -125,7 +125,7 @@ def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequ
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = planned_visit(transaction.protocol, request.visit_code, path_of(row, visits))
         if visit.optional:

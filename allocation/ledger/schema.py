@@ -122,6 +122,22 @@ study_version = Table(
     Column("protocol_json", Text, nullable=False),
 )
 
+study_version_country = Table(
+    "study_version_country",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("country", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("effective_at", UtcMoment, nullable=False),
+    Column(
+        "moves_subjects",
+        Boolean,
+        nullable=False,
+        comment="subjects on study follow the version from their next visit",
+    ),
+    comment="from when a version counts in a country; without a row it waits for its approval there",
+)
+
 depot = Table(
     "depot",
     metadata,
@@ -168,6 +184,11 @@ subject = Table(
     Column("randomization_number", Text),
     Column("arm", Text),
     Column("dose_level", Text),
+    Column(
+        "protocol_version",
+        Integer,
+        comment="that of the latest randomization; none: the one in force in the country counts",
+    ),
     Column("randomizations_json", Text, comment="event -> date of its latest occurrence"),
     Column(
         "true_factors_json", Text, comment="factor levels found later to be true, beside those randomized by"
@@ -446,6 +467,7 @@ edc_contradiction = Table(
 PROJECTIONS: tuple[Table, ...] = (
     study,
     study_version,
+    study_version_country,
     depot,
     site,
     subject,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class SubjectPath:
     """How far a subject has come. `done` holds the date of each planned visit that took place, `missed` those marked missed.
 
-    `dispensed` are the visits at which kits were handed out; `dose_level` is the level of the last of them.
+    `dispensed` are the visits at which kits were handed out; `dose_level` is the level of the last of them. `version`: the protocol
+    version that the subject's visits follow, where whoever made the path knows it.
     """
 
     subject_id: str
@@ -38,6 +39,7 @@ class SubjectPath:
     done: Mapping[str, date] = field(default_factory=dict)
     missed: frozenset[str] = frozenset()
     dispensed: frozenset[str] = frozenset()
+    version: int | None = None
 
 
 def applies_to(visit: Visit, path: SubjectPath) -> bool:

@@ -18,7 +18,7 @@ from allocation.commands.site_supply import (
     site_need,
     site_situations,
 )
-from allocation.commands.subject_paths import path_of, visits_of
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.ledger.database import Database
 from allocation.ledger.projections import project
 from allocation.ledger.reader import SealedEntry, iter_sealed, protocol_at
@@ -149,13 +149,14 @@ class Derivation:
         after, protocol = entry.after, self.protocol(entry)
         row = self.site(state, entry.site_id)
         today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
-        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today)
+        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, entry.config_version)
         for decided in after["record"]["decisions"]:
             kit_type = decided["kit_type"]
             assert decided["on_hand"] == self.on_hand(state, protocol, at, kit_type)
             assert decided["pipeline"] == self.pipeline(state, protocol, at.site_id, kit_type)
-        (situation,) = site_situations(state, self.study_id, protocol, [at])
-        need = site_need(protocol, situation)
+        known = {(self.study_id, protocol.study.version): protocol}
+        (situation,) = site_situations(state, self.study_id, [at], entry.recorded_at, known)
+        need = site_need(situation)
         supplier = state.execute(select(depot).where(depot.c.depot_id == row.depot_id)).one()
         stock = self.candidates(state, "depot_available", supplier.depot_id, at.country)
         depot_today = entry.recorded_at.astimezone(ZoneInfo(supplier.timezone)).date()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import subject, subject_visit
+from allocation.ledger.schema import site, subject, subject_visit
+from allocation.ledger.versions import moving_version_in_country, version_in_country
+from allocation.rules.amendments import followed_version
 from allocation.study.subject_schedule import SubjectPath
 
 _VISITS = HotStatement(
@@ -30,7 +32,12 @@ _HERE = (
     subject.c.site_id.in_(bindparam("sites", expanding=True)),
     subject.c.status == bindparam("status"),
 )
-_SUBJECTS_AT_SITES = select(subject).where(*_HERE).order_by(subject.c.site_id, subject.c.subject_id)
+_SUBJECTS_AT_SITES = (
+    select(subject, version_in_country(site.c.country), moving_version_in_country(site.c.country))
+    .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
+    .where(*_HERE)
+    .order_by(subject.c.site_id, subject.c.subject_id)
+)
 _VISITS_AT_SITES = (
     select(
         subject_visit.c.subject_id,
@@ -54,8 +61,8 @@ def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[An
     return _VISITS.rows(connection, {"study": study_id, "who": subject_id})
 
 
-def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
-    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`."""
+def path_of(row: Any, visits: Iterable[Any], version: int | None = None) -> SubjectPath:
+    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`, and its version if known."""
     done: dict[str, date] = {}
     missed = set()
     dispensed = set()
@@ -80,18 +87,25 @@ def path_of(row: Any, visits: Iterable[Any]) -> SubjectPath:
         done=done,
         missed=frozenset(missed),
         dispensed=frozenset(dispensed),
+        version=version,
     )
 
 
 def paths_at_sites(
-    connection: Connection, study_id: str, sites: Sequence[str], status: str
+    connection: Connection, study_id: str, sites: Sequence[str], status: str, now: datetime
 ) -> dict[str, list[SubjectPath]]:
-    """Site -> the paths of its subjects in `status`, in order of their ids; a site without any has an empty list."""
-    keys = {"study": study_id, "sites": list(sites), "status": status}
+    """Site -> the paths of its subjects in `status`, in order of their ids; a site without any has an empty list.
+
+    Each names the version that it follows at `now` (UTC); none where no version is in force in its country.
+    """
+    keys = {"study": study_id, "sites": list(sites), "status": status, "now": now}
     visits: dict[str, list[Any]] = defaultdict(list)
     for row in connection.execute(_VISITS_AT_SITES, keys):
         visits[row.subject_id].append(row)
     paths: dict[str, list[SubjectPath]] = {site_id: [] for site_id in sites}
     for row in connection.execute(_SUBJECTS_AT_SITES, keys):
-        paths[row.site_id].append(path_of(row, visits[row.subject_id]))
+        version = None
+        if row.version is not None:
+            version = followed_version(row.version, row.protocol_version, row.moves_to)
+        paths[row.site_id].append(path_of(row, visits[row.subject_id], version))
     return paths
