@@ -175,9 +175,19 @@ class ActivateMethodAnswer(Answer):
 
 
 class LoadStudyVersionAnswer(Answer):
-    """A loaded protocol version and when it takes effect (UTC)."""
+    """A loaded protocol version and when it takes effect (UTC): anywhere, and in each country; one that is left out waits."""
 
     study_id: str
     version: int
     sha256: str
+    effective_at: datetime
+    countries: dict[str, datetime]
+
+
+class PutVersionIntoEffectAnswer(Answer):
+    """From when a protocol version counts in a country (UTC)."""
+
+    study_id: str
+    version: int
+    country: str
     effective_at: datetime

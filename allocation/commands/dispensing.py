@@ -8,7 +8,6 @@ from typing import Any
 from allocation.commands.edc_gate import check_edc
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -19,6 +18,7 @@ from allocation.commands.visit_facts import (
     refuse_repeat,
 )
 from allocation.errors import DomainRefusal, RuleError
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import RULE_VERSION, choose_kits_at_site

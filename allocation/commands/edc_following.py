@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
 from allocation.edc.field_map import matches
@@ -22,6 +21,7 @@ from allocation.edc.known import criteria_answers, factor_levels, keys_of, known
 from allocation.errors import DomainRefusal
 from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import edc_contradiction, site, subject
+from allocation.ledger.subject_paths import path_of, visits_of
 
 FROM_EDC = "as the EDC dates it"
 """The reason that is recorded with a visit outside its window which nobody here has dated."""

@@ -11,10 +11,10 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from allocation.commands.kit_candidates import is_released
-from allocation.ledger.subject_paths import paths_at_sites
 from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
 from allocation.ledger.schema import kit, lot, shipment, subject
+from allocation.ledger.subject_paths import paths_at_sites
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.demand import (
     Counted,
@@ -261,12 +261,11 @@ def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
 
 def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
     """Who may count and what each is to receive, by the version that the subject follows."""
-    followed = {**situation.followed, None: situation.protocol}
-    rows = {path.version: dispensing_rows(followed[path.version]) for path in situation.paths}
+    rows = {path.version: dispensing_rows(_followed(situation, path)) for path in situation.paths}
     facts: list[SubjectDemandFacts] = []
     planned: list[PlannedDispensing] = []
     for path in situation.paths:
-        protocol = followed[path.version]
+        protocol = _followed(situation, path)
         ahead = visits_ahead(protocol, path)
         facts.append(
             SubjectDemandFacts(
@@ -278,6 +277,10 @@ def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[Pl
         )
         planned += _planned(protocol, rows[path.version], path, ahead)
     return facts, planned
+
+
+def _followed(situation: SiteSituation, path: SubjectPath) -> Protocol:
+    return situation.protocol if path.version is None else situation.followed[path.version]
 
 
 def _planned(

@@ -13,7 +13,9 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.version_effects import check_moments
 from allocation.errors import DomainRefusal, Unsupported
+from allocation.ledger.database import Database
 from allocation.ledger.entry import moment_text
+from allocation.ledger.reader import protocol_at
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
@@ -83,6 +85,12 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
         for index, one in enumerate(new.kit_types)
         if before.get(one.code, one.expiry) != one.expiry
     ]
+
+
+def reasons_not_to_run(database: Database, protocol: Protocol) -> list[str]:
+    """Everything in `protocol` that would not be carried out after the latest loaded version. Raises NotFound where there is none."""
+    latest = protocol_at(database, protocol.study.id)
+    return [*unsupported_features(protocol), *unsupported_changes(latest, protocol)]
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:

@@ -126,7 +126,10 @@ class Transaction:
         return self.service.dispensing_tables[key]
 
     def in_study(self, *, new: bool = False, depot_id: str | None = None) -> None:
-        """Act on the study as a whole, or at a depot, under the latest version in force anywhere. Raises NotFound for an unknown study unless it is `new`, NotPermitted."""
+        """Act on the study as a whole, or at a depot, under the latest version in force anywhere.
+
+        Raises NotFound for an unknown study unless it is `new`, NotPermitted.
+        """
         self.role = authorize(
             self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id, depot_id=depot_id
         )

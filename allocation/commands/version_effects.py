@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
@@ -44,6 +44,21 @@ def effect_content(
         "country": country,
         "effective_at": None if effective_at is None else moment_text(effective_at),
     }
+
+
+def loaded_sha256(connection: Connection, study_id: str, version: int) -> str:
+    """The hash of a loaded version's document. Raises NotFound."""
+    query = select(study_version.c.sha256).where(
+        study_version.c.study_id == study_id, study_version.c.version == version
+    )
+    sha256 = connection.execute(query).scalar()
+    if sha256 is None:
+        raise NotFound(
+            f"version {version} of study {study_id} is not loaded",
+            field="version",
+            fix="load it with `rtsm study amend FILE`",
+        )
+    return str(sha256)
 
 
 def check_moments(
@@ -95,17 +110,7 @@ def put_version_into_effect(
         connection.execute(
             select(study_table.c.study_id).where(study_table.c.study_id == study_id).with_for_update()
         )
-        sha256 = connection.execute(
-            select(study_version.c.sha256).where(
-                study_version.c.study_id == study_id, study_version.c.version == request.version
-            )
-        ).scalar()
-        if sha256 is None:
-            raise NotFound(
-                f"version {request.version} of study {study_id} is not loaded",
-                field="version",
-                fix="load it with `rtsm study amend FILE`",
-            )
+        sha256 = loaded_sha256(connection, study_id, request.version)
         protocol = protocol_of(connection, study_id, request.version, service.protocols)
         require_signature(
             act.signature,

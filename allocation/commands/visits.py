@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -20,6 +19,7 @@ from allocation.commands.visit_facts import (
     unscheduled_visit_facts,
 )
 from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
 

@@ -85,7 +85,9 @@ class SubjectEffect:
         return self.hole or bool(self.visits or self.kits)
 
 
-def effect_on_subject(old: Plan, new: Plan, path: SubjectPath, today: date, effective_on: date) -> SubjectEffect:
+def effect_on_subject(
+    old: Plan, new: Plan, path: SubjectPath, today: date, effective_on: date
+) -> SubjectEffect:
     """Compare the subject's coming visits under the version followed so far and under the new one from `effective_on` (site's date).
 
     Visits whose target is before that day are taken to happen on it, under the old version. One that is overdue `today` is still to come
@@ -153,9 +155,7 @@ def _dispensings(plan: Plan, path: SubjectPath) -> tuple[PlannedDispensing, ...]
         return None
 
 
-def _visit_effects(
-    old: dict[str, VisitWindow], new: dict[str, VisitWindow]
-) -> tuple[VisitEffect, ...]:
+def _visit_effects(old: dict[str, VisitWindow], new: dict[str, VisitWindow]) -> tuple[VisitEffect, ...]:
     found = [
         VisitEffect(code, "dropped" if code not in new else "moved", window, new.get(code))
         for code, window in old.items()
@@ -168,9 +168,7 @@ def _visit_effects(
 _NEVER: Final = VisitWindow(date.max, date.max, date.max)
 
 
-def _kit_effects(
-    old: Iterable[PlannedDispensing], new: Iterable[PlannedDispensing]
-) -> tuple[KitEffect, ...]:
+def _kit_effects(old: Iterable[PlannedDispensing], new: Iterable[PlannedDispensing]) -> tuple[KitEffect, ...]:
     before, after = _by_visit(old), _by_visit(new)
     visits = [*before, *(visit for visit in after if visit not in before)]
     return tuple(

@@ -54,9 +54,7 @@ def effects_on_randomization(old: Protocol, new: Protocol) -> tuple[EventEffect,
     return tuple(found)
 
 
-def list_events_by_country(
-    old: Protocol, new: Protocol, moments: Mapping[str, datetime]
-) -> tuple[str, ...]:
+def list_events_by_country(old: Protocol, new: Protocol, moments: Mapping[str, datetime]) -> tuple[str, ...]:
     """The events that cannot change by country: they draw from a list, of which one at a time is in use for all countries.
 
     Empty where the version takes effect at one moment in every country, or changes what no list holds.
@@ -84,7 +82,12 @@ def _differences(
         differs.append("arms")
     if ratios[0] != ratios[1] and "ratio" not in differs:
         differs.append("ratio")
-    if event.draws_live and before.draws_live and not differs and _schemes(old, before) != _schemes(new, event):
+    if (
+        event.draws_live
+        and before.draws_live
+        and not differs
+        and _schemes(old, before) != _schemes(new, event)
+    ):
         differs.append("weights")
     return tuple(differs)
 

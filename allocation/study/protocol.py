@@ -26,7 +26,6 @@ from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
 
-
 MOVES_SUBJECTS: Final = "next_visit"
 """The amendment rule by which the subjects on study follow a version from their next visit."""
 

@@ -71,9 +71,7 @@ def amendment_effects(
 
     Each subject is compared with the version that it follows at `now` (UTC).
     """
-    latest = connection.execute(
-        select(study.c.latest_version).where(study.c.study_id == study_id)
-    ).scalar()
+    latest = connection.execute(select(study.c.latest_version).where(study.c.study_id == study_id)).scalar()
     if latest is None:
         raise NotFound(
             f"study {study_id!r} is not loaded", field="study_id", fix="load it with `rtsm study load FILE`"

@@ -18,7 +18,6 @@ from allocation.commands.site_supply import (
     site_need,
     site_situations,
 )
-from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.ledger.database import Database
 from allocation.ledger.projections import project
 from allocation.ledger.reader import SealedEntry, iter_sealed, protocol_at
@@ -33,6 +32,7 @@ from allocation.ledger.schema import (
     site,
     subject,
 )
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.dosing import DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
 from allocation.rules.orders import fill_order
