@@ -62,6 +62,15 @@ def amend(
     blinded: Annotated[
         bool, typer.Option("--blinded", help="With --preview: what the blinded study team may be told.")
     ] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of",
+            formats=MOMENT_FORMATS,
+            help="With --preview: the moment that counts as now, for a study that is played by its own clock.",
+            show_default=False,
+        ),
+    ] = None,
     effective_at: EffectiveAt = None,
     country: Annotated[
         list[str] | None,
@@ -79,14 +88,15 @@ def amend(
     as_json: AsJson = False,
 ) -> None:
     """Amend a running study: show what the next version would change, or sign and load it."""
-    if blinded and not preview:
-        raise typer.BadParameter("--blinded goes with --preview")
+    if (blinded or as_of is not None) and not preview:
+        raise typer.BadParameter("--blinded and --as-of go with --preview")
     countries = dict(map(_country_moment, country or []))
     protocol = load_protocol(file)
     database = open_database(create=False)
     who = acting(database, actor)
     if preview:
-        _preview(database, who, protocol, effective_at, countries, blinded, as_json)
+        now = as_of or Service(database).clock()
+        _preview(database, who, protocol, now, effective_at, countries, blinded, as_json)
         return
     service = Service(database)
     content, study_id = version_content(protocol), protocol.study.id
@@ -157,12 +167,12 @@ def _preview(
     database: Database,
     who: Actor,
     protocol: Protocol,
+    now: datetime,
     effective_at: datetime | None,
     countries: dict[str, datetime],
     blinded: bool,
     as_json: bool,
 ) -> None:
-    now = Service(database).clock()
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH_WITHOUT_TERMINAL)

@@ -12,6 +12,8 @@ from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, ledger_entry, subject, subject_visit
+from allocation.ledger.versions import moving_version_in_country, version_in_country
+from allocation.rules.amendments import followed_version
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.views.blinded.kit_groups import kit_group
@@ -23,7 +25,7 @@ from allocation.views.blinded.subject_models import (
     SubjectList,
     SubjectRow,
 )
-from allocation.views.study_at import study_at
+from allocation.views.study_at import StudyAt, protocol_of_version, study_at
 from allocation.views.visible import visible
 
 SubjectStatus = Literal["screening", "eligible", "screen_failed", "randomized", "discontinued", "completed"]
@@ -118,6 +120,9 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             subject.c.eligible,
             subject.c.factors_json,
             subject.c.first_dose_on,
+            subject.c.protocol_version,
+            version_in_country(subject.c.country),
+            moving_version_in_country(subject.c.country),
         )
         row = (
             connection.execute(
@@ -125,7 +130,8 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
                     subject.c.study_id == study_id,
                     subject.c.subject_id == subject_id,
                     seen.at_site(subject.c.site_id),
-                )
+                ),
+                {"study": study_id, "now": at.moment},
             )
             .mappings()
             .first()
@@ -144,7 +150,7 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             factors=json.loads(row["factors_json"]),
             eligible=row["eligible"],
             visits=visits,
-            visits_ahead=_ahead(at.protocol, row, visits),
+            visits_ahead=_ahead(_followed(connection, at, row), row, visits),
             kits=_kits(connection, at.protocol, study_id, subject_id),
         )
 
@@ -156,6 +162,14 @@ def _visits(connection: Connection, study_id: str, subject_id: str) -> tuple[Rec
     ).mappings()
     found = [RecordedVisit.model_validate(dict(row)) for row in rows]
     return tuple(sorted(found, key=lambda visit: (visit.visit_date or date.max, float(visit.visit_number))))
+
+
+def _followed(connection: Connection, at: StudyAt, row: Any) -> Protocol:
+    """The protocol that the subject's visits follow: its country's, or an earlier one by the amendment rule."""
+    if row["version"] is None:
+        return at.protocol
+    version = followed_version(row["version"], row["protocol_version"], row["moves_to"])
+    return protocol_of_version(connection, at.study_id, version)
 
 
 def _ahead(protocol: Protocol, row: Any, visits: tuple[RecordedVisit, ...]) -> tuple[ExpectedVisit, ...]:
