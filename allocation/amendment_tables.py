@@ -119,13 +119,17 @@ def _print_heading(preview: AmendmentPreview | BlindedAmendmentPreview, console:
 
 
 def _countries(countries: Mapping[str, datetime | None]) -> str:
-    moments: dict[datetime | None, list[str]] = {}
+    """Each moment with its countries, in order of time, and at the end those that wait."""
+    by_moment: dict[datetime, list[str]] = {}
     for code, moment in countries.items():
-        moments.setdefault(moment, []).append(code)
+        if moment is not None:
+            by_moment.setdefault(moment, []).append(code)
     told = [
-        f"{'waits' if moment is None else f'from {moment:%Y-%m-%d %H:%M %Z}'} in {', '.join(codes)}"
-        for moment, codes in moments.items()
+        f"from {moment:%Y-%m-%d %H:%M %Z} in {', '.join(by_moment[moment])}" for moment in sorted(by_moment)
     ]
+    waiting = [code for code, moment in countries.items() if moment is None]
+    if waiting:
+        told.append(f"waits in {', '.join(waiting)}")
     return "takes effect: " + ("; ".join(told) or "the protocol has no countries")
 
 

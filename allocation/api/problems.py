@@ -62,6 +62,7 @@ STATE_CODES: Final = frozenset(
         "list-exists",
         "list-state",
         "no-active-list",
+        "no-version-in-country",
         "not-eligible",
         "not-in-screening",
         "not-on-study",
@@ -73,7 +74,9 @@ STATE_CODES: Final = frozenset(
         "site-open",
         "subject-exists",
         "username-taken",
+        "version-in-effect",
         "version-out-of-order",
+        "version-superseded",
         "visit-on-record",
     }
 )

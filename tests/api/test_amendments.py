@@ -19,7 +19,7 @@ def on_treatment(trial: Trial, site: str = "S01", who: str = "coordinator") -> s
     body = {"site_id": site, "sex": "F", "age": 40, "factors": {"SEVERITY": "MILD"}}
     subject_id: str = trial.clients[who].done(f"{PATH}/subjects", body)["subject_id"]
     named = {"subject_id": subject_id}
-    trial.clients[who].done(f"{PATH}/eligibilities", {**named, "eligible": True})
+    trial.clients[who].done(f"{PATH}/eligibility", {**named, "eligible": True})
     trial.clients[who].done(f"{PATH}/randomizations", named)
     trial.clients[who].done(f"{PATH}/dispensings", {**named, "visit_code": "V2"})
     return subject_id
