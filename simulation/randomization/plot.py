@@ -20,7 +20,7 @@ _HEIGHT: Final = 500
 _INK: Final = "#1c2b36"
 _MUTED: Final = "#55636f"
 _RULE: Final = "#dfe5ea"
-_FONT: Final = "Source Sans 3, Helvetica Neue, Arial, sans-serif"
+_FONT: Final = "Helvetica Neue, Arial, sans-serif"
 
 _KINDS: Final[tuple[tuple[str, frozenset[str], str, str], ...]] = (
     ("complete", frozenset({"complete"}), "#55636f", "circle"),
@@ -146,7 +146,8 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
     bottom = min(bottom, -0.04 * top) if min(y for _, y in points) >= 0 else bottom
     texts = [row.label for row in rows]
     pixels = [((x - left) / (right - left) * _WIDTH, (top - y) / (top - bottom) * _HEIGHT) for x, y in points]
-    places = place_labels(pixels, texts, _WIDTH, _HEIGHT)
+    unbeaten = frontier(points)
+    places = place_labels(pixels, texts, _WIDTH, _HEIGHT, line=[pixels[index] for index in unbeaten])
     data = []
     for row, (x, y), (px, py), place in zip(rows, points, pixels, places, strict=True):
         near_x = min(max(px, place.box.left), place.box.right)
@@ -162,7 +163,7 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
                 "label_y": top - place.y / _HEIGHT * (top - bottom),
                 "end_x": left + near_x / _WIDTH * (right - left),
                 "end_y": top - near_y / _HEIGHT * (top - bottom),
-                "apart": abs(near_x - px) + abs(near_y - py) > 16,
+                "apart": abs(near_x - px) + abs(near_y - py) > 12,
             }
         )
     present = [kind for kind in _KINDS if any(one["kind"] == kind[0] for one in data)]
@@ -171,7 +172,7 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
     base = alt.Chart(alt.Data(values=data))
     x = alt.X("x:Q", scale=x_scale, title="Right guesses of the next allocation, %")
     y = alt.Y("y:Q", scale=y_scale, title=y_title)
-    best = alt.Data(values=[{"x": points[index][0], "y": points[index][1]} for index in frontier(points)])
+    best = alt.Data(values=[{"x": points[index][0], "y": points[index][1]} for index in unbeaten])
     line = alt.Chart(best).mark_line(color="#b9c4cd", strokeWidth=1.5, strokeDash=[5, 4]).encode(x=x, y=y)
     leaders = (
         base.transform_filter("datum.apart")
