@@ -53,6 +53,10 @@ COMMANDS = {
                 "simulation.cli",
                 "Compare randomization designs: imbalance, predictability, loss, certain allocations.",
             ),
+            "monitor": Mounted(
+                "simulation.cli",
+                "Measure a running study's randomization: balance, predictability, loss, forced allocations.",
+            ),
             "activate": Mounted("allocation.cli", "Put the method of a randomization event into use."),
             "explain": Mounted("allocation.cli", "Show how a subject's arm came about, and derive it again."),
         },
@@ -174,7 +178,7 @@ class PartsGroup(_LazyGroup):
 
     def real_command(self, name: str) -> Any:
         """The command of that name in the group of this name of its module."""
-        return registered(self._parts[name].module)[self.name].commands[name]
+        return registered(self._parts[name].module)[str(self.name)].commands[name]
 
 
 class MountedGroup(_LazyGroup):

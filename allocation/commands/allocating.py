@@ -137,6 +137,7 @@ def _from_list(
         "rule_version": decision.rule_version,
         "run": [holder, run],
         "entries_before": entry.sequence - 1,
+        "ratio": dict(ratio),
         "mode": str(mode),
         "scheduled": {"sequence": decision.scheduled.sequence, "arm": decision.scheduled.arm},
         "skipped_before": [one.sequence for one, skipped in found.entries if skipped],
