@@ -39,7 +39,10 @@ def rejected(arms: NDArray[np.int64], responses: Floats, alpha: float = 0.05) ->
     subjects = arms.shape[1]
     enough = (sizes.min(axis=0) > 0) & (subjects > 2)
     held = np.maximum(sizes, 1)
-    means = np.stack([np.where(first, responses, 0).sum(axis=1), np.where(first, 0, responses).sum(axis=1)]) / held
+    means = (
+        np.stack([np.where(first, responses, 0).sum(axis=1), np.where(first, 0, responses).sum(axis=1)])
+        / held
+    )
     residuals = responses - np.where(first, means[0][:, None], means[1][:, None])
     spread = np.sqrt((residuals**2).sum(axis=1) / max(subjects - 2, 1) * (1 / held).sum(axis=0))
     threshold = float(stdtrit(max(subjects - 2, 1), 1 - alpha / 2))

@@ -170,24 +170,26 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
     x_scale = alt.Scale(domain=[left, right], nice=False, zero=False)
     y_scale = alt.Scale(domain=[bottom, top], nice=False, zero=False)
     base = alt.Chart(alt.Data(values=data))
-    x = alt.X("x:Q", scale=x_scale, title="Right guesses of the next allocation, %")
-    y = alt.Y("y:Q", scale=y_scale, title=y_title)
+    across = alt.X("x:Q", scale=x_scale, title="Right guesses of the next allocation, %")
+    up = alt.Y("y:Q", scale=y_scale, title=y_title)
     best = alt.Data(values=[{"x": points[index][0], "y": points[index][1]} for index in unbeaten])
-    line = alt.Chart(best).mark_line(color="#b9c4cd", strokeWidth=1.5, strokeDash=[5, 4]).encode(x=x, y=y)
+    line = (
+        alt.Chart(best).mark_line(color="#b9c4cd", strokeWidth=1.5, strokeDash=[5, 4]).encode(x=across, y=up)
+    )
     leaders = (
         base.transform_filter("datum.apart")
         .mark_rule(color="#9aa7b2", strokeWidth=0.8)
-        .encode(x=x, y=y, x2="end_x:Q", y2="end_y:Q")
+        .encode(x=across, y=up, x2="end_x:Q", y2="end_y:Q")
     )
     ring = (
         base.transform_filter("datum.own")
         .mark_point(shape="circle", size=330, filled=False, strokeWidth=1.6, color=_INK)
-        .encode(x=x, y=y)
+        .encode(x=across, y=up)
     )
     names = [kind[0] for kind in present]
     marks = base.mark_point(filled=True, size=95, opacity=1, stroke="white", strokeWidth=0.8).encode(
-        x=x,
-        y=y,
+        x=across,
+        y=up,
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=names, range=[kind[2] for kind in present]),
