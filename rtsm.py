@@ -170,6 +170,7 @@ class PartsGroup(_LazyGroup):
 
     def __init__(self, name: str, mounted: Mounted) -> None:
         super().__init__(name=name, help=mounted.summary, no_args_is_help=True)
+        self._group = name
         self._parts = mounted.parts or {}
 
     def mounted(self) -> dict[str, Mounted]:
@@ -178,7 +179,7 @@ class PartsGroup(_LazyGroup):
 
     def real_command(self, name: str) -> Any:
         """The command of that name in the group of this name of its module."""
-        return registered(self._parts[name].module)[str(self.name)].commands[name]
+        return registered(self._parts[name].module)[self._group].commands[name]
 
 
 class MountedGroup(_LazyGroup):
