@@ -1,13 +1,15 @@
 """What happened last, in words that everyone may read.
 
-The query takes the command, who and where, and how many kits: never the payload, which holds arms and kit types.
+The query takes the command, who and where, and how many kits: never the payload, which holds arms and kit types. Which depot an
+entry is of stands in the payload alone; the database compares it for a depot's reader, and does not give it out.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, cast, func, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from allocation.ledger.schema import ledger_entry
 from allocation.views.blinded.overview_models import Event
@@ -45,8 +47,12 @@ WORDS: Final[dict[str, str]] = {
 """Ledger command -> its event in blinded words. Nothing but the subject, the site and a count of kits is filled in."""
 
 
+OF_A_DEPOT: Final = ("load_kits", "order_shipment", "dispatch_shipment", "receive_shipment")
+"""Commands whose payload names the depot that is concerned."""
+
+
 def last_events(connection: Connection, study_id: str, seen: Visible, limit: int) -> tuple[Event, ...]:
-    """The latest `limit` events of the visible sites and of the study as a whole, the latest first."""
+    """The latest `limit` events of the visible sites and depots and of the study as a whole, the latest first."""
     entries = ledger_entry.c
     # The list of kit numbers may be long: the database counts it.
     kits = case(
@@ -58,7 +64,7 @@ def last_events(connection: Connection, study_id: str, seen: Visible, limit: int
         .where(
             entries.study_id == study_id,
             entries.command.in_(tuple(WORDS)),
-            true() if seen.whole_study else or_(entries.site_id.is_(None), seen.at_site(entries.site_id)),
+            true() if seen.whole_study else _of_what_is_seen(connection, seen),
         )
         .order_by(entries.entry_id.desc())
         .limit(limit)
@@ -72,6 +78,20 @@ def last_events(connection: Connection, study_id: str, seen: Visible, limit: int
         )
         for row in rows
     )
+
+
+def _of_what_is_seen(connection: Connection, seen: Visible) -> ColumnElement[bool]:
+    """The condition that an entry is of a visible site or depot, or of no place at all."""
+    entries = ledger_entry.c
+    named = (
+        cast(entries.after_json, JSONB)["depot_id"].as_string()
+        if connection.dialect.name == "postgresql"
+        else func.json_extract(entries.after_json, "$.depot_id")
+    )
+    # Only where the payload names a depot is it looked at: a case is evaluated in its order.
+    depot = case((entries.command.in_(OF_A_DEPOT), named))
+    of_no_place = and_(entries.site_id.is_(None), entries.command.not_in(OF_A_DEPOT))
+    return or_(of_no_place, seen.at_site(entries.site_id), seen.at_depot(depot))
 
 
 def _kits(count: int) -> str:
