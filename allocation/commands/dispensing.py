@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from, first_kits_at_site
@@ -23,6 +22,7 @@ from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import RULE_VERSION, choose_kits_at_site
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
+from allocation.study.plain_values import Day
 from allocation.study.subject_schedule import dose_level_at, dose_level_before
 
 
@@ -31,8 +31,8 @@ class DispenseRequest(CommandRequest):
 
     subject_id: Code
     visit_code: Code
-    visit_date: date | None = None
-    end_date: date | None = None
+    visit_date: Day | None = None
+    end_date: Day | None = None
     titration: DoseMove | None = None
     override_reason: str = ""
 

@@ -12,6 +12,7 @@ from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, refuse_future
 from allocation.errors import DomainRefusal
 from allocation.study.model import Code
+from allocation.study.plain_values import Day
 
 COMPLETED = "COMPLETED"
 
@@ -24,23 +25,23 @@ class EndRequest(CommandRequest):
     """
 
     subject_id: Code
-    ended_on: date | None = None
+    ended_on: Day | None = None
     end_reason: str = Field(min_length=1, max_length=200)
     end_term: str = Field(default="", max_length=200)
-    last_dose_on: date | None = None
-    last_contact_on: date | None = None
+    last_dose_on: Day | None = None
+    last_contact_on: Day | None = None
     visit_code: Code | None = None
-    died_on: date | None = None
+    died_on: Day | None = None
 
 
 class CompleteRequest(CommandRequest):
     """A subject who went through the whole study."""
 
     subject_id: Code
-    ended_on: date | None = None
+    ended_on: Day | None = None
     end_term: str = Field(default="", max_length=200)
-    last_dose_on: date | None = None
-    last_contact_on: date | None = None
+    last_dose_on: Day | None = None
+    last_contact_on: Day | None = None
     visit_code: Code | None = None
 
 

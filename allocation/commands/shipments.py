@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
 from allocation.rules.kit_status import KitStatus
 from allocation.study.parameters import lead_time_days
+from allocation.study.plain_values import Day
 
 Disposition = Literal["available", "damaged", "quarantined", "lost"]
 
@@ -24,7 +25,7 @@ class DispatchRequest(CommandRequest):
     shipment_id: str = Field(min_length=1, max_length=60)
     carrier: str = Field(default="", max_length=100)
     tracking_number: str = Field(default="", max_length=100)
-    expected_on: date | None = None
+    expected_on: Day | None = None
 
 
 class ReceiveRequest(CommandRequest):

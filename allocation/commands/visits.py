@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from allocation.commands.visit_facts import (
 from allocation.errors import DomainRefusal, NotFound
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
+from allocation.study.plain_values import Day
 
 
 class VisitRequest(CommandRequest):
@@ -36,8 +36,8 @@ class VisitRequest(CommandRequest):
     name: str | None = Field(default=None, max_length=40)
     epoch: Code | None = None
     contact: Literal["clinic", "phone", "home"] = "clinic"
-    visit_date: date | None = None
-    end_date: date | None = None
+    visit_date: Day | None = None
+    end_date: Day | None = None
     override_reason: str = ""
 
     @model_validator(mode="after")

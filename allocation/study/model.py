@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import ConfigDict, StringConstraints
+
+from allocation.study.plain_values import PlainModel
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")]
 """A short identifier that the ledger, the files and the exports use as a key."""
@@ -16,7 +18,7 @@ PLACEHOLDER = "TO FILL IN"
 """Stands in a drafted study file at every place that a person must still decide; a file that holds it is not valid yet."""
 
 
-class ProtocolPart(BaseModel):
+class ProtocolPart(PlainModel):
     """A frozen piece of a protocol; an unknown key is an error, so that a typing slip never goes unnoticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
