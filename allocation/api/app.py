@@ -8,18 +8,17 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from allocation.api import access_routes, file_routes, signed_routes, unblinded_routes, view_routes
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
 from allocation.api.identity import RunningService
+from allocation.api.plain_address import plain_address
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.commands.service import Service, utc_now
-from allocation.errors import DatabaseUnavailable
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
 
@@ -67,6 +66,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        dependencies=[Depends(plain_address)],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.service = Service(database, clock)
@@ -84,11 +84,8 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
 
 def health(service: RunningService) -> Health:
     """Asks the database something. Raises DatabaseUnavailable (503) when it does not answer."""
-    try:
-        with service.database.read() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable("the database does not answer", fix="see the service's log") from error
+    with service.database.read() as connection:
+        connection.execute(text("SELECT 1"))
     kind = "postgresql" if service.database.is_postgresql else "sqlite"
     return Health(status="ok", database=kind, version=version("openrtsm"))
 

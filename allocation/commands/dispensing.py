@@ -17,12 +17,12 @@ from allocation.commands.visit_facts import (
     refuse_repeat,
 )
 from allocation.errors import DomainRefusal, RuleError
+from allocation.plain_values import Day
 from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import RULE_VERSION, choose_kits_at_site
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
-from allocation.study.plain_values import Day
 from allocation.study.subject_schedule import dose_level_at, dose_level_before
 
 
@@ -67,6 +67,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         refuse_repeat(visit, visits, row.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         refuse_before_screening(visit_date, row.screened_on)
         facts = planned_visit_facts(
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason

@@ -13,10 +13,10 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
+from allocation.plain_values import Day
 from allocation.rules import expiry
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
-from allocation.study.plain_values import Day
 from allocation.study.protocol import Protocol
 
 ALL_COUNTRIES = "*"

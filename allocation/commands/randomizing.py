@@ -21,8 +21,8 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal
+from allocation.plain_values import Day
 from allocation.study.model import Code
-from allocation.study.plain_values import Day
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
 

@@ -13,8 +13,8 @@ from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
+from allocation.plain_values import Day
 from allocation.study.model import Code
-from allocation.study.plain_values import Day
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath
 
@@ -154,6 +154,13 @@ def record_eligibility(
                 field="failed_criteria",
                 fix="leave them out, or set eligible to false",
             )
+        if request.eligible and request.last_contact_on is not None:
+            raise DomainRefusal(
+                "eligible, yet a last contact is given",
+                code="contradiction",
+                field="last_contact_on",
+                fix="leave it out; it is of a subject who failed screening",
+            )
         after: dict[str, Any] = {
             "eligible": request.eligible,
             "assessed_on": assessed_on.isoformat(),
@@ -163,6 +170,7 @@ def record_eligibility(
         if not request.eligible:
             status = "screen_failed"
             last_contact = request.last_contact_on or assessed_on
+            refuse_future(last_contact, transaction.today, "last_contact_on")
             if last_contact < assessed_on:
                 raise DomainRefusal(
                     f"last contact {last_contact} is before {assessed_on}",

@@ -11,8 +11,8 @@ from pydantic import ConfigDict
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
 from allocation.ledger.database import Database
+from allocation.plain_values import PlainModel
 from allocation.rules.dosing import DispensingRow
-from allocation.study.plain_values import PlainModel
 from allocation.study.protocol import Protocol
 
 Clock = Callable[[], datetime]

@@ -12,9 +12,9 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
+from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus
 from allocation.study.parameters import lead_time_days
-from allocation.study.plain_values import Day
 
 Disposition = Literal["available", "damaged", "quarantined", "lost"]
 

@@ -19,9 +19,9 @@ from allocation.commands.visit_facts import (
     unscheduled_visit_facts,
 )
 from allocation.errors import DomainRefusal, NotFound
+from allocation.plain_values import Day
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
-from allocation.study.plain_values import Day
 
 
 class VisitRequest(CommandRequest):
@@ -65,6 +65,7 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
         row = transaction.at_subject(request.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         protocol = transaction.protocol
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         if request.visit_number is None or not request.override_reason:

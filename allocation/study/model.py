@@ -6,13 +6,19 @@ from typing import Annotated
 
 from pydantic import ConfigDict, StringConstraints
 
-from allocation.study.plain_values import PlainModel
+from allocation.plain_values import PlainModel
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")]
 """A short identifier that the ledger, the files and the exports use as a key."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """A non-empty text for people. No `max_length` here: pydantic would let it win over the one that a field sets for itself."""
+
+LONGEST = 36_500
+"""Days: a hundred years. Longer is a slip, and would leave the calendar."""
+
+LARGEST = 1_000_000
+"""The largest count of anything that a protocol plans; far below what the compiled rules and the databases can hold."""
 
 PLACEHOLDER = "TO FILL IN"
 """Stands in a drafted study file at every place that a person must still decide; a file that holds it is not valid yet."""
