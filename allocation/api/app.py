@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import text
 
@@ -16,7 +16,7 @@ from allocation.api import access_routes, file_routes, signed_routes, unblinded_
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
 from allocation.api.identity import RunningService
-from allocation.api.plain_address import plain_address
+from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.commands.service import Service, utc_now
 from allocation.ledger.database import Database
@@ -66,7 +66,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        dependencies=[Depends(plain_address)],
+        dependencies=[PLAIN_ADDRESS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.service = Service(database, clock)

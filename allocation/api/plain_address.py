@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from typing import Any, Final
+
+from fastapi import Depends, Request
 
 from allocation.errors import DomainRefusal
 from allocation.plain_values import fault_in_text
@@ -18,3 +20,7 @@ def plain_address(request: Request) -> None:
                 raise DomainRefusal(
                     message, code="invalid-request", field="query" if text == name else name, fix=fix
                 )
+
+
+PLAIN_ADDRESS: Final[Any] = Depends(plain_address)
+"""The dependency of every route."""
