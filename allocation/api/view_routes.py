@@ -21,6 +21,9 @@ SPONSOR = "Sponsor and study team"
 SITE_VIEWS = "Site desk"
 SUPPLY_VIEWS = "Supply"
 
+FARTHEST = 10**9
+"""The largest offset of a page: a database counts no further than it can hold."""
+
 router = APIRouter(prefix="/studies")
 _REFUSALS = responses(401, 403, 404, 422)
 
@@ -70,7 +73,7 @@ def subjects(
     actor: WhoAsks,
     site_id: str | None = None,
     status: SubjectStatus | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=FARTHEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
 ) -> SubjectList:
     """The subjects that the caller may see, by subject id."""

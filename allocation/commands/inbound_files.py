@@ -14,7 +14,7 @@ from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, L
 from allocation.commands.lists import UploadedEntry, UploadListRequest
 from allocation.commands.malformed import fault_of, request_from
 from allocation.commands.service import CommandRequest
-from allocation.commands.sites import OpenSiteRequest, OpenSitesRequest
+from allocation.commands.sites import OpenSitesRequest, SiteRow
 from allocation.csv_rows import read_csv_rows
 from allocation.errors import FileRefused
 
@@ -29,7 +29,7 @@ def read_sites(content: bytes) -> OpenSitesRequest:
     rows = read_csv_rows(
         content, ("site_id",), "the file of sites", ("name", "country", "depot_id", "timezone", "profile")
     )
-    sites = _parsed(rows, "the file of sites", lambda _line, row: OpenSiteRequest.model_validate(_given(row)))
+    sites = _parsed(rows, "the file of sites", lambda line, row: _row_of(SiteRow, line, row))
     return OpenSitesRequest(sites=sites)
 
 

@@ -96,6 +96,13 @@ def _holders(transaction: Transaction, event: RandomizationEvent) -> list[str]:
     return [""]
 
 
+def _not_a_holder(event: RandomizationEvent) -> str:
+    """What is wrong with a holder that may not hold entries of the event."""
+    if event.held_by in ("site", "country"):
+        return f"is not a {event.held_by} of the study; name one"
+    return "is given, but the study holds the entries of every stratum; leave it empty"
+
+
 def _key(holder: str, stratum: str) -> str:
     return f"{stratum}{HOLDER_SEPARATOR}{holder}" if holder else stratum
 
@@ -141,7 +148,7 @@ def upload_list(service: Service, act: Act, study_id: str, request: UploadListRe
         holders = _holders(transaction, event)
         used_holders = {entry.holder for entry in request.entries}
         problems = [
-            f"line {entry.line}: holder {entry.holder!r} is none of the {event.held_by}s that may hold entries"
+            f"line {entry.line}: holder {entry.holder!r} {_not_a_holder(event)}"
             for entry in request.entries
             if entry.holder not in holders
         ]

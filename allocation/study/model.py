@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import ConfigDict, StringConstraints
 
 from allocation.plain_values import PlainModel
 
-Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")]
+_CODE = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$"
+
+Code = Annotated[str, StringConstraints(strip_whitespace=True, pattern=_CODE)]
 """A short identifier that the ledger, the files and the exports use as a key."""
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is a `Code` as it stands."""
+    return re.fullmatch(_CODE, text) is not None
+
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 """A non-empty text for people. No `max_length` here: pydantic would let it win over the one that a field sets for itself."""
