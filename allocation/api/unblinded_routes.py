@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.api.view_routes import FARTHEST
 from allocation.views.unblinded.lists import list_statuses
 from allocation.views.unblinded.models import (
     LedgerPage,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
@@ -20,9 +20,6 @@ from allocation.views.blinded.subjects import LONGEST_PAGE, PAGE, SubjectStatus,
 SPONSOR = "Sponsor and study team"
 SITE_VIEWS = "Site desk"
 SUPPLY_VIEWS = "Supply"
-
-FARTHEST = 10**9
-"""The largest offset of a page: a database counts no further than it can hold."""
 
 router = APIRouter(prefix="/studies")
 _REFUSALS = responses(401, 403, 404, 422)
