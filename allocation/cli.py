@@ -22,7 +22,7 @@ app.add_typer(ledger_cli.app, name="ledger")
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = HOST,
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = PORT,
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = PORT,
 ) -> None:
     """Serve the API, with its documentation at /docs."""
     from allocation.api.server import serve as serve_api

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from allocation.errors import FileRefused
+from allocation.plain_values import fault_in_text
 
 
 def read_csv_rows(
@@ -15,7 +16,8 @@ def read_csv_rows(
     """The rows of a CSV file with their line numbers, every value stripped; a missing optional column is empty text.
 
     `content` is UTF-8 (a byte order mark may stand before it), its first line names the columns in any order. `what` names the
-    file to people. Raises FileRefused for another encoding, wrong columns, broken quoting, ragged lines or no rows.
+    file to people. Raises FileRefused for another encoding, wrong columns, broken quoting, ragged lines,
+    control characters or no rows.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -38,6 +40,12 @@ def read_csv_rows(
         f"line {line}: has {'more' if None in row else 'fewer'} than {len(header)} columns"
         for line, row in rows
         if None in row or None in row.values()
+    ]
+    ragged += [
+        f"line {line}: {name} {fault.replace('; ', ' (')})"
+        for line, row in rows
+        for name, value in row.items()
+        if isinstance(value, str) and (fault := fault_in_text(value)) is not None
     ]
     if ragged or not rows:
         raise FileRefused(what, ragged or ["line 2: there is no row in it"])

@@ -14,6 +14,8 @@ from allocation.commands.inbound_files import read_kits, read_list, read_lots, r
 from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.lists import (
     ACTIVATION,
+    LARGEST_SEED,
+    MOST_ENTRIES,
     ActivateListRequest,
     GenerateListRequest,
     activate_list,
@@ -21,6 +23,7 @@ from allocation.commands.lists import (
     generate_randomization_list,
     upload_list,
 )
+from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service, utc_now
 from allocation.commands.sites import open_sites
 from allocation.errors import NotPermitted
@@ -107,12 +110,19 @@ def randomization_list(
             "--generate",
             help="Generate permuted blocks instead, with this many entries a stratum.",
             min=1,
+            max=MOST_ENTRIES,
             show_default=False,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="The seed to generate from (default: drawn).", min=0, show_default=False),
+        typer.Option(
+            "--seed",
+            help="The seed to generate from (default: drawn).",
+            min=0,
+            max=LARGEST_SEED,
+            show_default=False,
+        ),
     ] = None,
     activate: Annotated[
         bool, typer.Option("--activate", help="Activate it, signed by the account of --as.")
@@ -131,8 +141,8 @@ def randomization_list(
     if file is not None:
         answer = upload_list(service, Act(who), study_id, read_list(file.read_bytes(), list_id, event))
     else:
-        request = GenerateListRequest(
-            list_id=list_id, event=event, entries_per_stratum=generate or 1, seed=seed
+        request = request_from(
+            GenerateListRequest, list_id=list_id, event=event, entries_per_stratum=generate, seed=seed
         )
         answer = generate_randomization_list(service, Act(who), study_id, request)
     if activate:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import sign
+from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
 from allocation.ledger.database import open_database
@@ -41,6 +42,9 @@ Source = Annotated[
 ]
 
 _WIDTH_WITHOUT_TERMINAL = 160
+
+LONGEST_VERSION = 6
+"""Digits of the number of a version."""
 
 
 @app.command()
@@ -138,7 +142,7 @@ def load(
     answer = load_study_version(
         service,
         Act(who, idempotency_key=idempotency_key, reason=reason, signature=signature),
-        LoadStudyVersionRequest(protocol=protocol, effective_at=effective_at),
+        request_from(LoadStudyVersionRequest, protocol=protocol, effective_at=effective_at),
     )
     database.dispose()
     text = f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, sha256 {answer['sha256']}"
@@ -150,7 +154,7 @@ def _protocol(source: str) -> Protocol:
     if Path(source).is_file() or source.endswith((".yaml", ".yml")):
         return load_protocol(source)
     study_id, at, version = source.partition("@")
-    if at and not version.isdecimal():
+    if at and not (version.isdecimal() and len(version) <= LONGEST_VERSION):
         raise typer.BadParameter(f"{source!r}: write the version as a number, such as {study_id}@2")
     database = open_database(create=False)
     try:

@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from allocation.api import (
     access_routes,
@@ -25,9 +24,9 @@ from allocation.api import (
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
 from allocation.api.identity import RunningService
+from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.commands.service import Service, utc_now
-from allocation.errors import DatabaseUnavailable
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
 
@@ -80,6 +79,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        dependencies=[PLAIN_ADDRESS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.service = Service(database, clock)
@@ -98,11 +98,8 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
 
 def health(service: RunningService) -> Health:
     """Asks the database something. Raises DatabaseUnavailable (503) when it does not answer."""
-    try:
-        with service.database.read() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable("the database does not answer", fix="see the service's log") from error
+    with service.database.read() as connection:
+        connection.execute(text("SELECT 1"))
     kind = "postgresql" if service.database.is_postgresql else "sqlite"
     return Health(status="ok", database=kind, version=version("openrtsm"))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from allocation.commands.dispensing import DispenseRequest
 from allocation.commands.expiry import ExpireKitsRequest
@@ -20,16 +20,21 @@ from allocation.commands.shipments import DispatchRequest, ReceiveRequest
 from allocation.commands.sites import OpenSiteRequest
 from allocation.commands.studies import LoadStudyVersionRequest
 from allocation.commands.visits import MissVisitRequest, VisitRequest
+from allocation.plain_values import PlainModel
 
 RequestT = TypeVar("RequestT", bound=CommandRequest)
 
 REASON = Field(default="", max_length=1000, description="why, for the ledger")
 
 
-class SignatureBody(BaseModel):
+Password = Annotated[SecretStr, Field(max_length=1000)]
+"""A password as it is sent; models of it are `PlainModel`, which refuses what cannot be written as UTF-8."""
+
+
+class SignatureBody(PlainModel):
     """An electronic signature: the password again, and what signing means (21 CFR 11.50, 11.200)."""
 
-    password: SecretStr = Field(examples=["correct horse battery"])
+    password: Password = Field(examples=["correct horse battery"])
     meaning: str = Field(min_length=1, max_length=200, examples=["randomization list activated"])
 
 

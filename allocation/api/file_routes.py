@@ -16,6 +16,7 @@ from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.lists import upload_list
 from allocation.commands.service import Act
 from allocation.errors import FileRefused
+from allocation.study.model import Code
 
 LARGEST_FILE: Final = 64 * 1024 * 1024
 """Bytes: some two million kits. More than that is read no further."""
@@ -74,7 +75,7 @@ def kits_file(
     service: RunningService,
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
-    depot_id: Annotated[str, Query(description="the depot that holds the kits")],
+    depot_id: Annotated[Code, Query(description="the depot that holds the kits")],
 ) -> dict[str, Any]:
     """Columns: kit_number, kit_type, lot_id; if needed pick_sequence."""
     authorize(actor, "kits.load", study_id, depot_id=depot_id)
@@ -97,8 +98,8 @@ def list_file(
     service: RunningService,
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
-    list_id: Annotated[str, Query(description="the id that the list will have")],
-    event: Annotated[str, Query(description="the randomization event of the protocol")],
+    list_id: Annotated[Code, Query(description="the id that the list will have")],
+    event: Annotated[Code, Query(description="the randomization event of the protocol")],
     allow_truncated_last_block: bool = False,
 ) -> dict[str, Any]:
     """Columns: stratum, sequence, randomization_number, arm; if needed holder, block."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
@@ -70,7 +70,7 @@ def subjects(
     actor: WhoAsks,
     site_id: str | None = None,
     status: SubjectStatus | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=FARTHEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
 ) -> SubjectList:
     """The subjects that the caller may see, by subject id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from allocation.commands.edc_gate import check_edc
@@ -19,6 +18,7 @@ from allocation.commands.visit_facts import (
     refuse_repeat,
 )
 from allocation.errors import DomainRefusal, RuleError
+from allocation.plain_values import Day
 from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import RULE_VERSION, choose_kits_at_site
@@ -32,8 +32,8 @@ class DispenseRequest(CommandRequest):
 
     subject_id: Code
     visit_code: Code
-    visit_date: date | None = None
-    end_date: date | None = None
+    visit_date: Day | None = None
+    end_date: Day | None = None
     titration: DoseMove | None = None
     override_reason: str = ""
 
@@ -69,6 +69,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         check_edc(transaction, row, "dispensing", visit=visit.code)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         refuse_before_screening(visit_date, row.screened_on)
         facts = planned_visit_facts(
             protocol, visit, path, visits, visit_date, request.end_date, request.override_reason

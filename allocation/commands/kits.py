@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictInt, field_validator
 from sqlalchemy import func, select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import FileRefused, NotFound
+from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
+from allocation.plain_values import Day
 from allocation.rules import expiry
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 
 ALL_COUNTRIES = "*"
+LAST_PICK_SEQUENCE = 10**12
+"""Far above any number of kits, and far below what a database can hold and count on from."""
 
 
 class LotRow(CommandRequest):
@@ -27,11 +29,18 @@ class LotRow(CommandRequest):
 
     lot_id: Code
     kit_type: Code
-    expiry_date: date
-    manufactured_on: date | None = None
+    expiry_date: Day
+    manufactured_on: Day | None = None
     released_for: tuple[str, ...] = (ALL_COUNTRIES,)
     status: Literal["released", "quarantined"] = "released"
-    line: int | None = None
+    line: StrictInt | None = None
+
+    @field_validator("released_for")
+    @classmethod
+    def _no_empty_country(cls, countries: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in countries:
+            raise ValueError("has an empty entry; take out the semicolon or text that is too many")
+        return countries
 
 
 class LoadLotsRequest(CommandRequest):
@@ -46,8 +55,8 @@ class KitRow(CommandRequest):
     kit_number: Code
     kit_type: Code
     lot_id: Code
-    pick_sequence: int | None = Field(default=None, ge=1)
-    line: int | None = None
+    pick_sequence: StrictInt | None = Field(default=None, ge=1, le=LAST_PICK_SEQUENCE)
+    line: StrictInt | None = None
 
 
 class LoadKitsRequest(CommandRequest):
@@ -162,6 +171,13 @@ def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[
     given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
     start = max([start, *(number + 1 for number in given)])
     drawn = list(range(start, start + len(request.kits) - len(given)))
+    if drawn and drawn[-1] > LAST_PICK_SEQUENCE:
+        raise DomainRefusal(
+            f"the pick sequences up to {start - 1} are in use, and too few are left above them",
+            code="no-pick-sequence",
+            field="kits",
+            fix=f"give every kit a pick_sequence of its own, up to {LAST_PICK_SEQUENCE}",
+        )
     SeededStream("pick-sequence", secrets.randbits(63)).shuffle(drawn)
     ahead = iter(drawn)
     return [row.pick_sequence if row.pick_sequence is not None else next(ahead) for row in request.kits]

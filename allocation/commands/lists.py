@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
@@ -27,15 +27,20 @@ ACTIVATION = "randomization list activated"
 HOLDER_SEPARATOR = " @ "
 """Between stratum and holder where a rule wants one key for both."""
 
+MOST_ENTRIES = 100_000
+"""Entries of one run of a list: far more than a trial has subjects."""
+
+LARGEST_SEED = 2**63 - 1
+
 
 class UploadedEntry(CommandRequest):
     """A row of a statistician's list. `holder` is the site or country that holds the run, empty for the study."""
 
-    line: int
+    line: StrictInt
     holder: str = ""
     stratum: str
-    sequence: int = Field(ge=1)
-    block: int | None = Field(default=None, ge=1)
+    sequence: StrictInt = Field(ge=1, le=MOST_ENTRIES)
+    block: StrictInt | None = Field(default=None, ge=1, le=MOST_ENTRIES)
     randomization_number: str = Field(min_length=1, max_length=40)
     arm: str
 
@@ -46,7 +51,7 @@ class UploadListRequest(CommandRequest):
     list_id: Code
     event: Code
     entries: tuple[UploadedEntry, ...] = Field(min_length=1)
-    allow_truncated_last_block: bool = False
+    allow_truncated_last_block: StrictBool = False
 
 
 class GenerateListRequest(CommandRequest):
@@ -54,8 +59,8 @@ class GenerateListRequest(CommandRequest):
 
     list_id: Code
     event: Code
-    entries_per_stratum: int = Field(ge=1)
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    entries_per_stratum: StrictInt = Field(ge=1, le=MOST_ENTRIES)
+    seed: StrictInt | None = Field(default=None, ge=0, le=LARGEST_SEED)
 
 
 class ActivateListRequest(CommandRequest):
@@ -89,6 +94,13 @@ def _holders(transaction: Transaction, event: RandomizationEvent) -> list[str]:
     if event.held_by == "country":
         return [country.code for country in protocol.countries]
     return [""]
+
+
+def _not_a_holder(event: RandomizationEvent) -> str:
+    """What is wrong with a holder that may not hold entries of the event."""
+    if event.held_by in ("site", "country"):
+        return f"is not a {event.held_by} of the study; name one"
+    return "is given, but the study holds the entries of every stratum; leave it empty"
 
 
 def _key(holder: str, stratum: str) -> str:
@@ -136,7 +148,7 @@ def upload_list(service: Service, act: Act, study_id: str, request: UploadListRe
         holders = _holders(transaction, event)
         used_holders = {entry.holder for entry in request.entries}
         problems = [
-            f"line {entry.line}: holder {entry.holder!r} is none of the {event.held_by}s that may hold entries"
+            f"line {entry.line}: holder {entry.holder!r} {_not_a_holder(event)}"
             for entry in request.entries
             if entry.holder not in holders
         ]

@@ -22,6 +22,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal
+from allocation.plain_values import Day
 from allocation.study.model import Code
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
@@ -35,7 +36,7 @@ class RandomizeRequest(CommandRequest):
 
     subject_id: Code
     event: Code | None = None
-    randomized_on: date | None = None
+    randomized_on: Day | None = None
     factors: dict[str, str] = Field(default_factory=dict)
     override_reason: str = ""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 from sqlalchemy import func, select
 
 from allocation.commands.caps import check_caps, is_cohort_open
@@ -15,6 +14,7 @@ from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
+from allocation.plain_values import Day
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath
@@ -30,10 +30,10 @@ class ScreenRequest(CommandRequest):
 
     site_id: Code
     subject_id: Code | None = None
-    screened_on: date | None = None
-    consented_on: date | None = None
+    screened_on: Day | None = None
+    consented_on: Day | None = None
     sex: Literal["F", "M", "U", "UNDIFFERENTIATED"]
-    age: int = Field(ge=0, le=130)
+    age: StrictInt = Field(ge=0, le=130)
     race: str | None = Field(default=None, max_length=60)
     ethnic: str | None = Field(default=None, max_length=60)
     factors: dict[str, str] = Field(default_factory=dict)
@@ -44,10 +44,10 @@ class EligibilityRequest(CommandRequest):
     """Whether a subject meets the criteria. Not eligible is final: the subject is a screen failure."""
 
     subject_id: Code
-    eligible: bool
-    assessed_on: date | None = None
+    eligible: StrictBool
+    assessed_on: Day | None = None
     failed_criteria: tuple[Code, ...] = ()
-    last_contact_on: date | None = None
+    last_contact_on: Day | None = None
 
 
 def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) -> dict[str, Any]:
@@ -157,6 +157,13 @@ def record_eligibility(
                 field="failed_criteria",
                 fix="leave them out, or set eligible to false",
             )
+        if request.eligible and request.last_contact_on is not None:
+            raise DomainRefusal(
+                "eligible, yet a last contact is given",
+                code="contradiction",
+                field="last_contact_on",
+                fix="leave it out; it is of a subject who failed screening",
+            )
         after: dict[str, Any] = {
             "eligible": request.eligible,
             "assessed_on": assessed_on.isoformat(),
@@ -166,6 +173,7 @@ def record_eligibility(
         if not request.eligible:
             status = "screen_failed"
             last_contact = request.last_contact_on or assessed_on
+            refuse_future(last_contact, transaction.today, "last_contact_on")
             if last_contact < assessed_on:
                 raise DomainRefusal(
                     f"last contact {last_contact} is before {assessed_on}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from allocation.commands.visit_facts import (
     unscheduled_visit_facts,
 )
 from allocation.errors import DomainRefusal, NotFound
+from allocation.plain_values import Day
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
 
@@ -36,8 +36,8 @@ class VisitRequest(CommandRequest):
     name: str | None = Field(default=None, max_length=40)
     epoch: Code | None = None
     contact: Literal["clinic", "phone", "home"] = "clinic"
-    visit_date: date | None = None
-    end_date: date | None = None
+    visit_date: Day | None = None
+    end_date: Day | None = None
     override_reason: str = ""
 
     @model_validator(mode="after")
@@ -65,6 +65,7 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
         row = transaction.at_subject(request.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         protocol = transaction.protocol
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         if request.visit_number is None or not request.override_reason:

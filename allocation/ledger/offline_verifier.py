@@ -71,7 +71,8 @@ def verify(lines: Iterable[str]) -> tuple[int, str]:
     """Check an export; gives (number of entries, chain head). Raises Broken naming the first line that differs."""
     iterator = iter(lines)
     header = json.loads(next(iterator, "{}"))
-    if header.get("format") != "openrtsm-ledger/1":
+    wanted = {"format", "study_id", "entries", "chain_head"}
+    if not isinstance(header, dict) or not wanted <= set(header) or header["format"] != "openrtsm-ledger/1":
         raise Broken("line 1 is not the header of an openrtsm-ledger/1 export")
     previous, position = "0" * 64, 0
     places: dict[str, str] = {}

@@ -190,6 +190,7 @@ class PickDecision:
         if self.shortfall:
             raise NoUsableKit(
                 "there is no usable kit at this place for what is to be dispensed",
+                field="visit_code",
                 fix="ask the supply manager for a resupply; nothing was dispensed",
             )
         return self

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 
 
 class Visit(ProtocolPart):
@@ -27,9 +27,9 @@ class Visit(ProtocolPart):
     anchor_event: Code | None = Field(
         default=None, description="with anchor randomization: which event; none: the first"
     )
-    target_day: int | None = None
-    window_before: int = Field(default=0, ge=0)
-    window_after: int = Field(default=0, ge=0)
+    target_day: int | None = Field(default=None, ge=-LONGEST, le=LONGEST)
+    window_before: int = Field(default=0, ge=0, le=LONGEST)
+    window_after: int = Field(default=0, ge=0, le=LONGEST)
     window: Literal["hard", "soft"] = "soft"
     contact: Literal["clinic", "phone", "home"] = "clinic"
     dispensing: bool = False
@@ -68,7 +68,7 @@ class DoseLevel(ProtocolPart):
 
     code: Code
     label: Text
-    order: int = Field(ge=0)
+    order: int = Field(ge=0, le=LARGEST)
 
 
 class Titration(ProtocolPart):
@@ -86,14 +86,14 @@ class Titration(ProtocolPart):
     to_level: Code | None = None
     min_level: Code | None = None
     max_level: Code | None = None
-    max_steps: int = Field(default=1, ge=1)
+    max_steps: int = Field(default=1, ge=1, le=LARGEST)
 
 
 class ExposurePeriod(ProtocolPart):
     """A period of constant intended dosing (an SDTM EX record): it starts `offset_days` after the actual date of `visit`."""
 
     visit: Code
-    offset_days: int = Field(default=0, ge=0)
+    offset_days: int = Field(default=0, ge=0, le=LONGEST)
 
 
 class Regimen(ProtocolPart):
