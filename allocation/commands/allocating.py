@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from allocation.commands.list_draws import CENTRAL, open_run
+from allocation.commands.list_runs import require_fitting_list
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
@@ -46,6 +47,7 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
     holder = holder_of(transaction, row, event)
     key = run_key(transaction.protocol, event, factors, row.cohort, passage.from_arm)
     run = open_run(transaction, event, holder, key, whole=False)
+    require_fitting_list(transaction, event, run.list_id, key, ratio)
     decision = next_list_entry(run.list_id, f"{key} {holder}".strip(), run.entries, run.skipped)
     entry = run.entries[decision.index]
     record: dict[str, Any] = {

@@ -50,8 +50,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
             found.append(f"{at}.forced {event.forced}: forced randomization cannot be run yet")
         if event.supply_gate != "none":
             found.append(f"{at}.supply_gate {event.supply_gate}: supply gates cannot be run yet")
-        if event.held_by == "region":
-            found.append(f"{at}.held_by region: blocks can be held by stratum, site or country")
     if len(protocol.randomization) > 1:
         found.append("randomization: only one randomization event can be run yet")
     if protocol.supply.eligible_subjects != "randomized":
@@ -60,12 +58,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         found.append("supply.on_event: resupply runs on schedule only")
     if protocol.edc.mode != "standalone":
         found.append("edc.mode unified: eligibility is entered at the site desk only")
-    arms = {arm.code for arm in protocol.arms}
-    found += [
-        f"cohorts[{index}].arms: a cohort with arms of its own cannot be randomized yet"
-        for index, cohort in enumerate(protocol.cohorts)
-        if cohort.arms and set(cohort.arms) != arms
-    ]
     found += [
         f"kit_types[{index}].serialized false: every kit needs a number yet"
         for index, kit_type in enumerate(protocol.kit_types)

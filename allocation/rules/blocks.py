@@ -12,6 +12,7 @@ with gaps, and without information on arm, stratum, block or order. The seed is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,24 +78,34 @@ class BlockDesign:
                     field="block_sizes",
                     fix=f"use sizes such as {total} and {2 * total}",
                 )
-        names = [plan.stratum for plan in self.strata]
-        if not names or len(set(names)) != len(names):
-            raise InvalidParameter(f"needs distinct strata, not {names}", field="strata")
-        longest = STRATUM_CAPACITY - max(self.block_sizes)
-        for plan in self.strata:
-            if not 1 <= plan.length <= longest:
-                raise InvalidParameter(
-                    f"stratum {plan.stratum} asks for {plan.length} entries",
-                    field="strata",
-                    fix=f"1 to {longest}",
-                )
-        numbers = 9 * 10 ** (self.number_digits - 1) if self.number_digits > 0 else 0
-        if numbers < 2 * STRATUM_CAPACITY * len(self.strata):
+        check_strata(self.strata, max(self.block_sizes))
+        check_numbers(self.strata, self.number_digits)
+
+
+def check_strata(strata: Sequence[StratumPlan], longest_block: int) -> None:
+    """Check the strata of a list: distinct, and of a length that their share of the numbers holds. Raises InvalidParameter."""
+    names = [plan.stratum for plan in strata]
+    if not names or len(set(names)) != len(names):
+        raise InvalidParameter(f"needs distinct strata, not {names}", field="strata")
+    longest = STRATUM_CAPACITY - longest_block
+    for plan in strata:
+        if not 1 <= plan.length <= longest:
             raise InvalidParameter(
-                f"{self.number_digits} digits leave too few gaps for {len(self.strata)} strata",
-                field="number_digits",
-                fix="use more digits",
+                f"stratum {plan.stratum} asks for {plan.length} entries",
+                field="strata",
+                fix=f"1 to {longest}",
             )
+
+
+def check_numbers(strata: Sequence[StratumPlan], number_digits: int) -> None:
+    """Check that the randomization numbers suffice with gaps. Raises InvalidParameter."""
+    numbers = 9 * 10 ** (number_digits - 1) if number_digits > 0 else 0
+    if numbers < 2 * STRATUM_CAPACITY * len(strata):
+        raise InvalidParameter(
+            f"{number_digits} digits leave too few gaps for {len(strata)} strata",
+            field="number_digits",
+            fix="use more digits",
+        )
 
 
 def generate_list(design: BlockDesign, seed: int) -> tuple[ListEntry, ...]:

@@ -239,7 +239,14 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "urn of negative balls",
-        {"randomization[0]": {"code": "R", "visit": "V2", "method": "wei_urn", "parameters": {"alpha": -1.0}}},
+        {
+            "randomization[0]": {
+                "code": "R",
+                "visit": "V2",
+                "method": "wei_urn",
+                "parameters": {"alpha": -1.0},
+            }
+        },
         "randomization[0].parameters.alpha",
         "-1.0",
         "0 or more",
