@@ -150,12 +150,17 @@ class ReceiveAnswer(Answer):
 
 
 class ListAnswer(Answer):
-    """A stored randomization list: its length and the hash of its entries."""
+    """A stored randomization list: its length, the hash of its entries, and that of the file.
+
+    A draft has `faults`; what they are is for the unblinded, in the view of the lists.
+    """
 
     list_id: str
     state: str
     entries: int
     sha256: str
+    file_sha256: str | None = None
+    faults: int = 0
 
 
 class ActivateListAnswer(Answer):

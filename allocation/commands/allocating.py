@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from allocation.commands.arm_supply import ArmSupply, arm_supply
 from allocation.commands.list_draws import CENTRAL, open_run
+from allocation.commands.list_runs import require_fitting_list
 from allocation.commands.live_draws import LiveStream, live_stream
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
@@ -122,6 +123,7 @@ def _from_list(
 ) -> Allocated:
     mode = ForcedMode(event.forced)
     found = open_run(transaction, event, holder, run, whole=mode in (ForcedMode.FR1, ForcedMode.FR2))
+    require_fitting_list(transaction, event, found.list_id, run, ratio)
     suppliable = _suppliable(supply, ratio)
     unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
     if any(one.entry.arm not in suppliable for one in unused):

@@ -1,4 +1,4 @@
-"""Inbound CSV files (sites, lots, kits, randomization list) as the requests of their commands, errors by line.
+"""Inbound CSV files (sites, lots, kits) as the requests of their commands, errors by line.
 
 The files' columns are those of the request rows; allocation/commands/README.md lists them.
 """
@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow
-from allocation.commands.lists import UploadedEntry, UploadListRequest
 from allocation.commands.malformed import fault_of, request_from
 from allocation.commands.service import CommandRequest
 from allocation.commands.sites import OpenSitesRequest, SiteRow
@@ -57,26 +56,6 @@ def read_kits(content: bytes, depot_id: str) -> LoadKitsRequest:
     )
     kits = _parsed(rows, "the file of kits", lambda line, row: _row_of(KitRow, line, row, "pick_sequence"))
     return request_from(LoadKitsRequest, depot_id=depot_id, kits=kits)
-
-
-def read_list(
-    content: bytes, list_id: str, event: str, *, allow_truncated_last_block: bool = False
-) -> UploadListRequest:
-    """A master randomization list: stratum, sequence, randomization_number, arm; optional holder, block. Raises FileRefused."""
-    columns = ("stratum", "sequence", "randomization_number", "arm")
-    rows = read_csv_rows(content, columns, "the randomization list", ("holder", "block"))
-    entries = _parsed(
-        rows,
-        "the randomization list",
-        lambda line, row: _row_of(UploadedEntry, line, row, "sequence", "block"),
-    )
-    return request_from(
-        UploadListRequest,
-        list_id=list_id,
-        event=event,
-        entries=entries,
-        allow_truncated_last_block=allow_truncated_last_block,
-    )
 
 
 def _given(row: dict[str, str]) -> dict[str, str]:

@@ -261,7 +261,10 @@ randomization_list = Table(
     Column("state", Text, nullable=False),
     Column("method", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("file_sha256", Text, comment="of the uploaded file as it was sent"),
     Column("entries", Integer, nullable=False),
+    Column("made_for_json", Text, nullable=False, comment="the event's holders, and each run's ratio"),
+    Column("faults_json", Text, comment="of a draft: what is wrong with it, by line"),
     Column("activated_on", Date),
 )
 
@@ -281,7 +284,7 @@ list_entry = Table(
     Column(
         "skipped_for", Text, comment="the subject for whom this entry was passed over (forced randomization)"
     ),
-    UniqueConstraint("study_id", "list_id", "randomization_number"),
+    UniqueConstraint("study_id", "randomization_number"),
 )
 
 list_block = Table(

@@ -67,13 +67,18 @@ class ListRun(View):
 
 
 class ListStatus(View):
-    """A randomization list and how far it is used; `allocated` counts used entries by arm."""
+    """A randomization list and how far it is used; `allocated` counts used entries by arm.
+
+    `file_sha256` is that of the uploaded file, `faults` what is wrong with a draft.
+    """
 
     list_id: str
     event: str
     state: str
     method: str
     sha256: str
+    file_sha256: str | None
+    faults: tuple[str, ...]
     activated_on: date | None
     entries: int
     used: int
