@@ -1,13 +1,13 @@
 """What can be compared: a contender allocates the subjects of simulated trials, and says exactly what can be known exactly.
 
-To add methods that are no restricted designs (minimization, say), add a `Family` for their names to FAMILIES: how their entry in a
-comparison is checked, and how the contender is made. Balance and predictability are then measured as for all others.
+To add methods of another kind, add a `Family` for their names to families.py: how their entry in a comparison is checked, and how the
+contender is made. Balance and predictability are then measured as for all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -30,13 +30,19 @@ _NEGLIGIBLE = 1e-13
 
 @dataclass(frozen=True)
 class Entry:
-    """A method as a comparison names it. `parameters` and `block_sizes` are those of a protocol's randomization event."""
+    """A method as a comparison names it. `parameters` and `block_sizes` are those of a protocol's randomization event.
+
+    `measure`, `ratio_rule` and `weights` (factor -> weight, 1 where it is left out) are of minimization alone.
+    """
 
     method: str
     parameters: Mapping[str, float]
     block_sizes: tuple[int, ...] = ()
     within: Within = "strata"
     label: str = ""
+    measure: str = "range"
+    ratio_rule: str = "unit_arms"
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Contender(Protocol):
@@ -191,5 +197,5 @@ def _restricted(entry: Entry, plan: TrialPlan) -> Contender:
     return RestrictedContender(design, entry.within, entry.label or f"{design.label}{apart}")
 
 
-FAMILIES: dict[str, Family] = {name: Family(_restricted_problems, _restricted) for name in METHODS}
-"""Method name -> its family. The registration point for methods of other kinds."""
+RESTRICTED_FAMILIES: dict[str, Family] = {name: Family(_restricted_problems, _restricted) for name in METHODS}
+"""The restricted methods by name; families.py joins them with those of other kinds."""
