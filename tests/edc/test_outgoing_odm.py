@@ -160,8 +160,7 @@ def test_every_json_message_is_valid_by_the_schema_of_odm_2_0_and_says_the_same_
         schema.validate(document)
         mine = [(one.get("ItemOID"), one[0].text) for one in document.iter(f"{{{ODM_2}}}ItemData")]
         theirs = [
-            (one.get("ItemOID"), one.get("Value"))
-            for one in fromstring(twin).iter(f"{{{ODM}}}ItemData")
+            (one.get("ItemOID"), one.get("Value")) for one in fromstring(twin).iter(f"{{{ODM}}}ItemData")
         ]
         assert mine == theirs
         assert mine

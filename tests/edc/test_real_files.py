@@ -162,6 +162,10 @@ def test_metadata_without_clinical_data_say_nothing_of_subjects(odm_samples: Pat
     for file in sorted(odm_samples.glob("*.xml")):
         if "<ODM" not in file.read_text("utf-8") or "ClinicalData" in file.read_text("utf-8"):
             continue
+        if file.name == "test_odm_001.xml":  # it uses a prefix that it does not declare
+            with pytest.raises(DomainRefusal, match="not well-formed"):
+                read(file, {})
+            continue
         assert read(file, {}).subjects == (), file
         found += 1
     assert found >= 5
