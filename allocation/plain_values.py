@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, field_validator
 
 EARLIEST: Final = date(1900, 1, 1)
 LATEST: Final = date(2199, 12, 31)
@@ -44,7 +44,13 @@ def _written_day(value: Any) -> Any:
     raise ValueError("is not a date; write it like 2026-03-31")
 
 
-Day = Annotated[date, BeforeValidator(_written_day), Field(ge=EARLIEST, le=LATEST)]
+def _plausible_day(day: date) -> date:
+    if not EARLIEST <= day <= LATEST:
+        raise ValueError(f"is no date of a trial; use one from {EARLIEST} to {LATEST}")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_written_day), AfterValidator(_plausible_day)]
 """A calendar date (of the place that the field names) between `EARLIEST` and `LATEST`."""
 
 
