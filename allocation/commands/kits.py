@@ -20,8 +20,8 @@ from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 
 ALL_COUNTRIES = "*"
-LAST_PICK_SEQUENCE = 10**12
-"""Far above any number of kits, and far below what a database can hold and count on from."""
+LAST_PICK_SEQUENCE = 2 * 10**9
+"""Far above any number of kits, and as far as the databases hold (PostgreSQL's integer ends at 2147483647)."""
 
 
 class LotRow(CommandRequest):
