@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from allocation.api.app import create_app
@@ -34,8 +34,10 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(create):
 
 
 def test_a_database_that_does_not_exist_on_a_server_is_out_of_reach(fresh_postgres_url):
+    there = make_url(fresh_postgres_url())
+    gone = there.set(database="never_made").render_as_string(hide_password=False)
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
-        open_database(f"{fresh_postgres_url()}_gone")
+        open_database(gone)
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -78,11 +80,16 @@ def test_a_connection_that_is_lost_is_out_of_reach_and_the_next_one_works(fresh_
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
-    with pytest.raises(DatabaseUnavailable), database.write() as connection:
-        connection.execute(text("SELECT 1"))
-        with database.write() as other:
-            other.execute(end)
-        connection.execute(text("SELECT 1"))
+
+    def lose_it() -> None:
+        with database.write() as connection:
+            connection.execute(text("SELECT 1"))
+            with database.write() as other:
+                other.execute(end)
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(DatabaseUnavailable):
+        lose_it()
     with database.read() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     database.dispose()
