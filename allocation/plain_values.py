@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from numbers import Integral
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, field_validator
@@ -52,6 +53,17 @@ def _plausible_day(day: date) -> date:
 
 Day = Annotated[date, BeforeValidator(_written_day), AfterValidator(_plausible_day)]
 """A calendar date (of the place that the field names) between `EARLIEST` and `LATEST`."""
+
+
+def _whole_number(value: Any) -> Any:
+    """A whole number of Python or NumPy: pydantic would take text and truth values, too."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ValueError("is not a whole number; write it like 3, without quotes")
+    return int(value)
+
+
+Whole = Annotated[int, BeforeValidator(_whole_number)]
+"""A whole number that is written as one."""
 
 
 class PlainModel(BaseModel):
