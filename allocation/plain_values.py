@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from numbers import Integral
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr, field_validator
 
 EARLIEST: Final = date(1900, 1, 1)
 LATEST: Final = date(2199, 12, 31)
@@ -44,8 +45,25 @@ def _written_day(value: Any) -> Any:
     raise ValueError("is not a date; write it like 2026-03-31")
 
 
-Day = Annotated[date, BeforeValidator(_written_day), Field(ge=EARLIEST, le=LATEST)]
+def _plausible_day(day: date) -> date:
+    if not EARLIEST <= day <= LATEST:
+        raise ValueError(f"is no date of a trial; use one from {EARLIEST} to {LATEST}")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_written_day), AfterValidator(_plausible_day)]
 """A calendar date (of the place that the field names) between `EARLIEST` and `LATEST`."""
+
+
+def _whole_number(value: Any) -> Any:
+    """A whole number of Python or NumPy: pydantic would take text and truth values, too."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ValueError("is not a whole number; write it like 3, without quotes")
+    return int(value)
+
+
+Whole = Annotated[int, BeforeValidator(_whole_number)]
+"""A whole number that is written as one."""
 
 
 class PlainModel(BaseModel):

@@ -6,22 +6,22 @@ import secrets
 from collections import Counter
 from typing import Any, Literal
 
-from pydantic import Field, StrictInt, field_validator
+from pydantic import Field, field_validator
 from sqlalchemy import func, select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
-from allocation.plain_values import Day
+from allocation.plain_values import Day, Whole
 from allocation.rules import expiry
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 
 ALL_COUNTRIES = "*"
-LAST_PICK_SEQUENCE = 10**12
-"""Far above any number of kits, and far below what a database can hold and count on from."""
+LAST_PICK_SEQUENCE = 2 * 10**9
+"""Far above any number of kits, and as far as the databases hold (PostgreSQL's integer ends at 2147483647)."""
 
 
 class LotRow(CommandRequest):
@@ -33,7 +33,7 @@ class LotRow(CommandRequest):
     manufactured_on: Day | None = None
     released_for: tuple[str, ...] = (ALL_COUNTRIES,)
     status: Literal["released", "quarantined"] = "released"
-    line: StrictInt | None = None
+    line: Whole | None = None
 
     @field_validator("released_for")
     @classmethod
@@ -55,8 +55,8 @@ class KitRow(CommandRequest):
     kit_number: Code
     kit_type: Code
     lot_id: Code
-    pick_sequence: StrictInt | None = Field(default=None, ge=1, le=LAST_PICK_SEQUENCE)
-    line: StrictInt | None = None
+    pick_sequence: Whole | None = Field(default=None, ge=1, le=LAST_PICK_SEQUENCE)
+    line: Whole | None = None
 
 
 class LoadKitsRequest(CommandRequest):

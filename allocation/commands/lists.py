@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import Field, StrictBool, StrictInt, field_validator
+from pydantic import Field, StrictBool, field_validator
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
@@ -17,6 +17,7 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.schema import randomization_list, study
+from allocation.plain_values import Whole
 from allocation.rules.list_checks import whole_number
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
@@ -39,11 +40,11 @@ class UploadedEntry(CommandRequest):
     is no whole number stays the text that it is, and is refused with its line.
     """
 
-    line: StrictInt
+    line: Whole
     holder: str = ""
     stratum: str = ""
-    sequence: StrictInt | str
-    block: StrictInt | str | None = None
+    sequence: Whole | str
+    block: Whole | str | None = None
     randomization_number: str
     arm: str
 
@@ -92,9 +93,9 @@ class GenerateListRequest(CommandRequest):
 
     list_id: Code
     event: Code
-    entries_per_stratum: StrictInt = Field(ge=1, le=MOST_ENTRIES)
-    seed: StrictInt | None = Field(default=None, ge=0, le=LARGEST_SEED)
-    number_digits: StrictInt | None = Field(default=None, ge=5, le=MOST_DIGITS)
+    entries_per_stratum: Whole = Field(ge=1, le=MOST_ENTRIES)
+    seed: Whole | None = Field(default=None, ge=0, le=LARGEST_SEED)
+    number_digits: Whole | None = Field(default=None, ge=5, le=MOST_DIGITS)
 
 
 class ActivateListRequest(CommandRequest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool
 from sqlalchemy import func, select
 
 from allocation.commands.caps import check_caps, is_cohort_open
@@ -14,7 +14,7 @@ from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
-from allocation.plain_values import Day
+from allocation.plain_values import Day, Whole
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath
@@ -33,7 +33,7 @@ class ScreenRequest(CommandRequest):
     screened_on: Day | None = None
     consented_on: Day | None = None
     sex: Literal["F", "M", "U", "UNDIFFERENTIATED"]
-    age: StrictInt = Field(ge=0, le=130)
+    age: Whole = Field(ge=0, le=130)
     race: str | None = Field(default=None, max_length=60)
     ethnic: str | None = Field(default=None, max_length=60)
     factors: dict[str, str] = Field(default_factory=dict)

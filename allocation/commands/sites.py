@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, StrictInt
+from pydantic import Field
 from sqlalchemy import select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.schema import site
+from allocation.plain_values import Whole
 from allocation.study.model import Code
 from allocation.study.supply import CountryCode, TimeZone
 
@@ -29,7 +30,7 @@ class OpenSiteRequest(CommandRequest):
 class SiteRow(OpenSiteRequest):
     """A site of a file. `line` is where it stood."""
 
-    line: StrictInt | None = None
+    line: Whole | None = None
 
 
 class OpenSitesRequest(CommandRequest):
