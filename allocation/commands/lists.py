@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
+from allocation.commands.list_draws import CENTRAL
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
@@ -198,6 +199,8 @@ def generate_randomization_list(
             for holder in _holders(transaction, event)
             for levels in strata_of(protocol, event)
         ]
+        if event.block_assignment == "dynamic":
+            runs = [(CENTRAL, CENTRAL)]
         design = BlockDesign(
             ratio=_ratio(protocol, event),
             block_sizes=event.block_sizes,

@@ -106,8 +106,7 @@ def _check_later_event(
         return
     admission = event.admission
     earlier = [one.code for one in protocol.randomization[:index]]
-    repeated = [event.code] if event.max_occurrences > 1 else []
-    findings.name((*path, "admission", "after"), admission.after, earlier + repeated, "earlier event")
+    findings.name((*path, "admission", "after"), admission.after, earlier, "earlier event")
     findings.names((*path, "admission", "from_arms"), admission.from_arms, arms, "arm")
     visits = [visit.code for visit in protocol.visits]
     findings.names((*path, "admission", "visits_done"), admission.visits_done, visits, "visit")
@@ -146,6 +145,8 @@ def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, fin
     seen = set()
     for ratio in dict.fromkeys(run.ratio for run in runs_of(protocol, event)):
         shares = [share for _, share in ratio]
+        if len(ratio) == 1 and event.transitions:
+            continue  # nothing is drawn: the subject is kept, moved, or (of a split) has one open arm left
         if event.method in COVARIATE_ADAPTIVE:
             problems = minimization_problems(protocol, event, ratio)
         else:
