@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.rules.restricted.design import design_problems
-from allocation.study.allocation_scheme import RESERVED_FACTORS, runs_of
+from allocation.study.allocation_scheme import RESERVED_FACTORS, event_ratio, runs_of
 from allocation.study.inconsistency import Findings, Path
 from allocation.study.minimization_settings import minimization_problems
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE, LIST_ONLY
@@ -167,6 +167,17 @@ def _check_arms(protocol: Protocol, event: RandomizationEvent, path: Path, findi
                 event.code,
                 f"leaves no open arm for {run.key}",
                 "open an arm, or name others for the event, the transition or the cohort",
+            )
+    cohorts: list[str | None] = [one.code for one in protocol.cohorts] or [None]
+    for at, transition in enumerate(event.transitions):
+        # A split has runs of its own, and was looked at above.
+        reached = [event_ratio(protocol, event, cohort, transition.from_arm) for cohort in cohorts]
+        if len(transition.to) == 1 and not all(reached):
+            findings.add(
+                (*path, "transitions", at, "to"),
+                transition.to[0].arm,
+                f"leaves no open arm for those who are in {transition.from_arm}",
+                "name an open arm (of the cohort), or the arm itself to keep them in it",
             )
     if event.block_assignment == "dynamic" and len({run.ratio for run in runs}) > 1:
         findings.add(
