@@ -65,7 +65,9 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset("sdtm/tv", tv, {}, "Trial Visits", "TV"),
     DerivedDataset("sdtm/ti", ti, {}, "Trial Inclusion/Exclusion Criteria", "TI"),
     DerivedDataset("sdtm/ts", ts, {"progress": PROGRESS}, "Trial Summary", "TS"),
-    DerivedDataset("sdtm/ex", ex, {**_events("visits"), "progress": PROGRESS}, "Exposure", "EX"),
+    DerivedDataset(
+        "sdtm/ex", ex, {**_events("visits", "randomizations"), "progress": PROGRESS}, "Exposure", "EX"
+    ),
     DerivedDataset(
         "sdtm/dm",
         dm,
@@ -75,7 +77,11 @@ DATASETS: tuple[DerivedDataset, ...] = (
     ),
     DerivedDataset("sdtm/sv", sv, {**_events("visits"), "dm": "sdtm/dm"}, "Subject Visits", "SV"),
     DerivedDataset(
-        "sdtm/se", se, {**_events("visits"), "progress": PROGRESS, "dm": "sdtm/dm"}, "Subject Elements", "SE"
+        "sdtm/se",
+        se,
+        {**_events("visits", "randomizations"), "progress": PROGRESS, "dm": "sdtm/dm"},
+        "Subject Elements",
+        "SE",
     ),
     DerivedDataset(
         "sdtm/ds",

@@ -17,6 +17,7 @@ from allocation.ledger.schema import subject
 from allocation.plain_values import Day, Whole
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import SubjectPath
 
 SCREEN_FAILURE = "SCREEN FAILURE"
@@ -41,10 +42,15 @@ class ScreenRequest(CommandRequest):
 
 
 class EligibilityRequest(CommandRequest):
-    """Whether a subject meets the criteria. Not eligible is final: the subject is a screen failure."""
+    """Whether a subject meets the criteria. Not eligible for study is final: the subject is a screen failure.
+
+    `event`: a later randomization event that asks for an eligibility of its own; what was recorded last counts, and the subject goes on
+    either way.
+    """
 
     subject_id: Code
     eligible: StrictBool
+    event: Code | None = None
     assessed_on: Day | None = None
     failed_criteria: tuple[Code, ...] = ()
     last_contact_on: Day | None = None
@@ -120,17 +126,26 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
 def record_eligibility(
     service: Service, act: Act, study_id: str, request: EligibilityRequest
 ) -> dict[str, Any]:
-    """Record that a subject is eligible, or has failed screening; answers the new status.
+    """Record that a subject is eligible, or has failed screening; answers the new status, which a later event's leaves as it is.
 
-    Raises DomainRefusal when the subject is past screening, NotFound for a criterion that the protocol does not have.
+    Raises DomainRefusal when the subject is past screening (for a later event: not on study), or the event asks for no eligibility,
+    NotFound for a criterion or event that the protocol does not have.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
-        if row.status not in ("screening", "eligible"):
+        event = _later_event(transaction.protocol, request.event)
+        if event is None and row.status not in ("screening", "eligible"):
             raise DomainRefusal(
                 f"subject {row.subject_id} is {row.status}, not in screening",
                 code="not-in-screening",
+                field="subject_id",
+                fix="nothing was changed",
+            )
+        if event is not None and row.status != "randomized":
+            raise DomainRefusal(
+                f"subject {row.subject_id} is {row.status}, not on study",
+                code="not-on-study",
                 field="subject_id",
                 fix="nothing was changed",
             )
@@ -168,9 +183,10 @@ def record_eligibility(
             "eligible": request.eligible,
             "assessed_on": assessed_on.isoformat(),
             "failed_criteria": list(request.failed_criteria),
+            "event": None if event is None else event.code,
         }
-        status = "eligible"
-        if not request.eligible:
+        status = "eligible" if event is None else str(row.status)
+        if event is None and not request.eligible:
             status = "screen_failed"
             last_contact = request.last_contact_on or assessed_on
             refuse_future(last_contact, transaction.today, "last_contact_on")
@@ -193,6 +209,29 @@ def record_eligibility(
         )
 
     return execute(service, act, study_id, "record_eligibility", request, body)
+
+
+def _later_event(protocol: Protocol, code: str | None) -> RandomizationEvent | None:
+    """The later event of that code; None for the first event, whose eligibility is that for study."""
+    if code is None:
+        return None
+    event = protocol.event(code)
+    if event is None:
+        raise NotFound(
+            f"randomization event {code!r} is not in the protocol",
+            field="event",
+            fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
+        )
+    if event.code == protocol.randomization[0].code:
+        return None
+    if event.admission is None or not event.admission.require_eligibility:
+        raise DomainRefusal(
+            f"the protocol asks for no eligibility for {event.code}",
+            code="no-eligibility-here",
+            field="event",
+            fix="randomize the subject by that event; nothing was recorded",
+        )
+    return event
 
 
 def check_factors(protocol: Protocol, factors: dict[str, str]) -> None:

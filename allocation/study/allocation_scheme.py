@@ -54,6 +54,19 @@ def event_ratio(
     )
 
 
+def arms_reached(protocol: Protocol, event: RandomizationEvent, cohort: str | None) -> tuple[str, ...]:
+    """Every arm that the event may allocate a subject of that cohort to, whatever arm the subject is in now."""
+    from_arms: list[str | None] = [one.from_arm for one in event.transitions] or [None]
+    reached = {arm for now in from_arms for arm, _ in event_ratio(protocol, event, cohort, now)}
+    return tuple(arm.code for arm in protocol.arms if arm.code in reached)
+
+
+def may_keep(event: RandomizationEvent, arm: str) -> bool:
+    """Whether a later event may leave a subject of that arm in it."""
+    transition = transition_of(event, arm)
+    return not event.transitions or (transition is not None and arm in {one.arm for one in transition.to})
+
+
 def separates_cohorts(protocol: Protocol, event: RandomizationEvent) -> bool:
     """Whether each cohort has its own run: by the event's own word, or because a cohort's arms are not those of the others."""
     own = {frozenset(one.arms) or frozenset(arm.code for arm in protocol.arms) for one in protocol.cohorts}

@@ -31,8 +31,13 @@ def screen(entry: SealedEntry) -> list[Row]:
 
 
 def record_eligibility(entry: SealedEntry) -> list[Row]:
-    """Criteria are met, or the subject fails screening, which ends the participation."""
+    """Criteria are met, or the subject fails screening, which ends the participation.
+
+    The eligibility for a later randomization event is no fact of screening, and no dataset shows it.
+    """
     after = entry.after
+    if after.get("event") is not None:
+        return []
     assessed = (
         entry.subject_id,
         entry.site_id,

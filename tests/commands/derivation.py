@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.pool import StaticPool
 
+from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.resupply import decision_record
 from allocation.commands.site_supply import (
     SiteAt,
@@ -26,6 +27,7 @@ from allocation.ledger.schema import (
     PROJECTIONS,
     depot,
     kit,
+    list_block,
     list_entry,
     lot,
     metadata,
@@ -39,8 +41,10 @@ from allocation.rules.orders import fill_order
 from allocation.rules.picking import KitCandidate, choose_kits_at_site
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
 from allocation.study.subject_schedule import dose_level_at, dose_level_before
+from allocation.views.unblinded.draws import explain_randomization
 
 
 class Derivation:
@@ -99,25 +103,53 @@ class Derivation:
         ]
 
     def randomize(self, state: Connection, entry: SealedEntry) -> None:
-        """The subject got the first entry of its stratum that nobody had used."""
+        """The record derives to the same again; and what a list gave is the entry in turn, found here without the rule."""
         after = entry.after
-        (event,) = self.protocol(entry).randomization
+        event = self.protocol(entry).event(after["event"])
+        assert event is not None
+        assert entry.subject_id is not None
         assert after["stratum"] == stratum_key(after["factors"], event.factors)
-        unused = state.execute(
-            select(list_entry)
-            .where(
-                list_entry.c.list_id == after["list"]["list_id"],
-                list_entry.c.stratum == after["stratum"],
-                list_entry.c.subject_id.is_(None),
-            )
-            .order_by(list_entry.c.sequence)
-        ).first()
-        assert unused is not None
-        assert (unused.sequence, unused.randomization_number, unused.arm) == (
-            after["list"]["sequence"],
+        known = explain_randomization(self.database, SYSTEM_ACTOR, self.study_id, entry.subject_id)
+        (found,) = [
+            one
+            for one in known.randomizations
+            if (one.event, one.occurrence) == (after["event"], after["occurrence"])
+        ]
+        assert found.derives_to_the_same, found
+        assert after["forced"] == (after["arm"] != after["scheduled_arm"]) or after["list"] is not None
+        if after["list"] is not None:
+            self.list_entry(state, event, after)
+
+    def list_entry(self, state: Connection, event: RandomizationEvent, after: dict[str, Any]) -> None:
+        used = after["list"]
+        columns = list_entry.c
+        query = select(list_entry).where(
+            columns.list_id == used["list_id"],
+            columns.holder == used["holder"],
+            columns.stratum == used["stratum"],
+            columns.subject_id.is_(None),
+        )
+        rows = state.execute(query.order_by(columns.sequence)).all()
+        if event.block_assignment == "dynamic":
+            ours = {used["new_block"]}
+            others = set()
+            for row in state.execute(select(list_block).where(list_block.c.list_id == used["list_id"])):
+                mine = [row.holder, row.stratum] == after["record"]["run"]
+                (ours if mine else others).add(row.block)
+            assert used["new_block"] not in others, "a block is never in two runs"
+            rows = [row for row in rows if row.block in ours]
+        in_turn = [row for row in rows if row.skipped_for is None or event.forced == "FR2"]
+        suppliable = after["record"]["suppliable"]
+        skips = event.forced in ("FR1", "FR2")
+        chosen = next(row for row in in_turn if not skips or suppliable[row.arm])
+        assert (chosen.sequence, chosen.randomization_number, chosen.arm) == (
+            used["sequence"],
             after["randomization_number"],
             after["arm"],
         )
+        assert (after["scheduled_arm"], after["forced"]) == (in_turn[0].arm, chosen is not in_turn[0])
+        before = [row for row in in_turn if row.sequence < chosen.sequence and row.skipped_for is None]
+        assert used["skipped"] == [row.sequence for row in before]
 
     def dispense(self, state: Connection, entry: SealedEntry) -> None:
         """Level, kits due and the kits chosen are what the rules say of that stock on the site's date."""

@@ -96,6 +96,20 @@ class Desk:
     def arm(self, subject_id: str) -> str | None:
         return subject_arm(self.database, STUDY, subject_id)
 
+    def stock(self, kit_types: list[str], kit_count: int) -> None:
+        """Bring kits of these types to the depot, `kit_count` in three types, and by a resupply run to the sites."""
+        known = self.state()["lot"]
+        held = {one.kit_type for one in known}
+        rows = lots(AS_IS)["lots"]
+        new = [one for one in rows if one["kit_type"] in kit_types and one["kit_type"] not in held]
+        if new:
+            load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": new}))
+        loaded = [one for one in kits(AS_IS, kit_count)["kits"] if one["kit_type"] in kit_types]
+        if loaded:
+            request = {"depot_id": "D1", "kits": loaded}
+            load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(request))
+            self.resupply()
+
     def resupply(self) -> list[str]:
         """Run resupply, and bring what was ordered to its sites two days later; gives the shipments."""
         orders = run_resupply(self.service, ACT, STUDY, RunResupplyRequest())["orders"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections.fold import Fold, day, expect_count, expect_rows
 from allocation.ledger.projections.kit_moves import transition
-from allocation.ledger.schema import kit, subject, subject_visit
+from allocation.ledger.schema import kit, subject, subject_event_eligibility, subject_visit
 from allocation.rules.kit_status import Act, Place
 
 _INSERT_VISIT = HotStatement(insert(subject_visit))
@@ -102,7 +102,10 @@ def screen(
 def record_eligibility(
     connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
 ) -> None:
-    """The subject is found eligible, or fails screening for good."""
+    """The subject is found eligible, or fails screening for good; for a later event, what was found last stands."""
+    if after.get("event") is not None:
+        _event_eligibility(connection, study_id, subject_id, after)
+        return
     values: dict[str, Any] = {"eligible": after["eligible"], "status": "eligible"}
     if not after["eligible"]:
         values |= {
@@ -119,6 +122,14 @@ def record_eligibility(
     expect_rows(
         connection.execute(statement, {"study": study_id, "who": subject_id}), 1, "subject in screening"
     )
+
+
+def _event_eligibility(connection: Connection, study_id: str, subject_id: str, after: dict[str, Any]) -> None:
+    keys = {"study_id": study_id, "subject_id": subject_id, "event": after["event"]}
+    table = subject_event_eligibility
+    connection.execute(delete(table).where(*(table.c[name] == value for name, value in keys.items())))
+    found = {"eligible": after["eligible"], "assessed_on": day(after["assessed_on"])}
+    connection.execute(insert(table), {**keys, **found})
 
 
 def dispense(

@@ -77,6 +77,7 @@ def explain_randomization(
         entries = ledger_entry.c
         query = (
             select(
+                entries.entry_id,
                 entries.recorded_at,
                 entries.actor,
                 entries.config_version,
@@ -157,6 +158,7 @@ def _again(connection: Connection, study_id: str, row: Any, after: dict[str, Any
         drawn.probabilities,
         drawn.uniform,
         suppliable,
+        drawn.ratio,
     )
     record = json.loads(json.dumps(plain_record(drawn)))
     return {"arm": decision.assigned, "scheduled_arm": decision.scheduled, "record": record}
