@@ -41,6 +41,7 @@ COMMANDS = {
     ),
     "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "subject": Mounted("allocation.cli", "Correct a subject's stratum. No subject is ever removed."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),

@@ -1,4 +1,4 @@
-"""The service's part of the command line: `rtsm serve`, `study`, `load`, `resupply`, `ledger`."""
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `resupply`, `subject`, `ledger`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from allocation import ledger_cli, load_cli, resupply_cli
+from allocation import ledger_cli, load_cli, resupply_cli, subject_cli
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
 
@@ -14,6 +14,7 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(study_app, name="study")
 app.add_typer(load_cli.app, name="load")
 app.add_typer(resupply_cli.app, name="resupply")
+app.add_typer(subject_cli.app, name="subject")
 app.add_typer(ledger_cli.app, name="ledger")
 
 

@@ -58,6 +58,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    # A blinded act: a cohort's arms are not shown by it.
+    "cohort.set": frozenset({"project_manager", "unblinded_statistician"}) | SYSTEM,
     # what happens to a subject
     "subject.screen": _SITE_DESK,
     "subject.eligibility": _SITE_DESK,
@@ -65,6 +67,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.dispense": _DISPENSERS,
     "subject.visit": _SITE_DESK,
     "subject.miss_visit": _SITE_DESK,
+    "subject.correct_stratum": _SITE_DESK | frozenset({"data_manager"}),
     "subject.discontinue": _SITE_DESK,
     "subject.complete": _SITE_DESK,
     # what happens to supplies
@@ -118,8 +121,10 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "upload_list": "list.upload",
     "generate_list": "list.generate",
     "activate_list": "list.activate",
+    "set_cohort": "cohort.set",
     "screen": "subject.screen",
     "record_eligibility": "subject.eligibility",
+    "correct_stratum": "subject.correct_stratum",
     "randomize": "subject.randomize",
     "dispense": "subject.dispense",
     "record_visit": "subject.visit",

@@ -15,7 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from allocation.api import access_routes, file_routes, signed_routes, unblinded_routes, view_routes
 from allocation.api.bodies import EXAMPLES
-from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
+from allocation.api.command_routes import (
+    SITE_DESK,
+    STATISTICIAN,
+    STUDY,
+    SUPPLY,
+    command_router,
+    removal_router,
+)
 from allocation.api.identity import RunningService
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.commands.service import Service, utc_now
@@ -74,6 +81,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
     app.include_router(command_router())
+    app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(unblinded_routes.router)

@@ -17,6 +17,7 @@ from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
 from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.list_basis import events_needing_lists
 from allocation.study.protocol import Protocol
 
 GO_LIVE = "protocol version approved"
@@ -87,7 +88,7 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
-    """Load a protocol version; answers study, version, hash and effective moment.
+    """Load a protocol version; answers study, version, hash, effective moment, and the events that wait for a new list then.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
     version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
@@ -117,6 +118,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
         if protocol.study.mode == "production" or version > 1:
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
         effective = request.effective_at or transaction.now
+        waiting: list[str] = []
         if version > 1:
             columns = study_version.c
             before_query = select(columns.sha256, columns.effective_at, columns.protocol_json).where(
@@ -141,6 +143,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                     fix="leave it out for now, or give a later moment",
                 )
             before = {"version": latest, "sha256": previous.sha256}
+            waiting = events_needing_lists(old, protocol)
         else:
             before = {}
         sha256 = protocol_sha256(protocol)
@@ -164,6 +167,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             "version": version,
             "sha256": sha256,
             "effective_at": moment_text(effective.astimezone(UTC)),
+            "events_needing_lists": waiting,
         }
         return transaction.append(after, before=before, answer=answer)
 
