@@ -117,8 +117,9 @@ def test_desks_that_randomize_at_once_never_pass_a_cap_and_a_full_cohort_closes(
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_cap_on_forced_randomization_is_the_refusal_of_a_site_without_supplies(
-    empty_desk: Desk, scope: str
+    empty_desk: Desk, scope: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("allocation.commands.studies.unsupported_features", lambda _protocol: [])
     desk = empty_desk.set_up(document=with_caps(cap("forced_randomization", scope)), stocked=False)
     desk.randomized("S01", cohort="ONE")
 
