@@ -1,4 +1,4 @@
-"""The service's part of the command line: `rtsm serve`, `study`, `load`, `randomization`, `resupply`, `edc`, `ledger`."""
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `randomization`, `subject`, `resupply`, `edc`, `ledger`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from allocation import edc_cli, ledger_cli, load_cli, randomization_cli, resupply_cli
+from allocation import edc_cli, ledger_cli, load_cli, randomization_cli, resupply_cli, subject_cli
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
 
@@ -16,6 +16,7 @@ app.add_typer(load_cli.app, name="load")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
+app.add_typer(subject_cli.app, name="subject")
 app.add_typer(ledger_cli.app, name="ledger")
 
 

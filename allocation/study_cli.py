@@ -15,6 +15,7 @@ from rich.console import Console
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import sign
+from allocation.cohort_cli import app as cohort_app
 from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
@@ -35,6 +36,7 @@ app = typer.Typer(
     help="Validate, load, show and compare study protocols, or import one from USDM.", no_args_is_help=True
 )
 app.command("import-usdm")(import_usdm_command)
+app.add_typer(cohort_app, name="cohort")
 
 Source = Annotated[
     str,
@@ -146,6 +148,9 @@ def load(
     )
     database.dispose()
     text = f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, sha256 {answer['sha256']}"
+    if answer["events_needing_lists"]:
+        waiting = ", ".join(answer["events_needing_lists"])
+        text += f"\nfrom then on {waiting} randomizes nobody until a list for this version is activated"
     print_answer(answer, as_json, text)
 
 

@@ -63,6 +63,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "method.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    # A blinded act: a cohort's arms are not shown by it.
+    "cohort.set": frozenset({"project_manager", "unblinded_statistician"}) | SYSTEM,
     # what happens to a subject
     "subject.screen": _SITE_DESK,
     "subject.eligibility": _SITE_DESK,
@@ -70,6 +72,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.dispense": _DISPENSERS,
     "subject.visit": _SITE_DESK,
     "subject.miss_visit": _SITE_DESK,
+    "subject.correct_stratum": _SITE_DESK | frozenset({"data_manager"}),
     "subject.discontinue": _SITE_DESK,
     "subject.complete": _SITE_DESK,
     # What follows from facts (a recorded eligibility, a visit, a factor) is done under this permission, too: the EDC asks for none of it.
@@ -129,8 +132,10 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "generate_list": "list.generate",
     "activate_list": "list.activate",
     "activate_method": "method.activate",
+    "set_cohort": "cohort.set",
     "screen": "subject.screen",
     "record_eligibility": "subject.eligibility",
+    "correct_stratum": "subject.correct_stratum",
     "randomize": "subject.randomize",
     "dispense": "subject.dispense",
     "record_visit": "subject.visit",

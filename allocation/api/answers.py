@@ -87,6 +87,22 @@ class ReceiveEdcAnswer(Answer):
     unmapped: tuple[str, ...]
 
 
+class SetCohortAnswer(Answer):
+    """A cohort that is open or closed now."""
+
+    cohort: str
+    state: str
+
+
+class CorrectStratumAnswer(Answer):
+    """The factor levels that a subject has on record, and of a randomized one the true levels that differ."""
+
+    subject_id: str
+    randomized: bool
+    factors: dict[str, str]
+    true_factors: dict[str, str]
+
+
 class OpenSiteAnswer(Answer):
     """An open site; `opened_on` is the site's date."""
 
@@ -180,9 +196,13 @@ class ActivateMethodAnswer(Answer):
 
 
 class LoadStudyVersionAnswer(Answer):
-    """A loaded protocol version and when it takes effect (UTC)."""
+    """A loaded protocol version and when it takes effect (UTC).
+
+    `events_needing_lists`: randomization events whose list does not fit it; from then on they wait for a new list.
+    """
 
     study_id: str
     version: int
     sha256: str
     effective_at: datetime
+    events_needing_lists: tuple[str, ...] = ()

@@ -22,7 +22,14 @@ from allocation.api import (
     view_routes,
 )
 from allocation.api.bodies import EXAMPLES
-from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
+from allocation.api.command_routes import (
+    SITE_DESK,
+    STATISTICIAN,
+    STUDY,
+    SUPPLY,
+    command_router,
+    removal_router,
+)
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
@@ -87,6 +94,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
     app.include_router(command_router())
+    app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(edc_routes.router)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, TypeVar, cast
 
 from pydantic import Field, SecretStr
 
+from allocation.commands.cohorts import SetCohortRequest
 from allocation.commands.dispensing import DispenseRequest
 from allocation.commands.expiry import ExpireKitsRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
@@ -18,6 +19,7 @@ from allocation.commands.screening import EligibilityRequest, ScreenRequest
 from allocation.commands.service import CommandRequest
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest
 from allocation.commands.sites import OpenSiteRequest
+from allocation.commands.stratum_correction import CorrectStratumRequest
 from allocation.commands.studies import LoadStudyVersionRequest
 from allocation.commands.visits import MissVisitRequest, VisitRequest
 from allocation.plain_values import PlainModel
@@ -82,6 +84,18 @@ class DiscontinueBody(EndRequest):
 
 class CompleteBody(CompleteRequest):
     """A subject who went through the whole study."""
+
+    reason: str = REASON
+
+
+class SetCohortBody(SetCohortRequest):
+    """A cohort to open or to close."""
+
+    reason: str = REASON
+
+
+class CorrectStratumBody(CorrectStratumRequest):
+    """The true factor levels of a subject."""
 
     reason: str = REASON
 
@@ -187,6 +201,12 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "last_dose_on": "2026-05-03",
     },
     CompleteBody: {"subject_id": "DE01-0001", "ended_on": "2027-03-08", "visit_code": "V11"},
+    SetCohortBody: {"cohort": "C2", "open": True, "reason": "Data of cohort C1 reviewed on 2026-05-04"},
+    CorrectStratumBody: {
+        "subject_id": "DE01-0001",
+        "factors": {"PRIOR": "YES"},
+        "reason": "Source data verification: prior therapy found",
+    },
     OpenSiteBody: {"site_id": "DE01"},
     LoadLotsBody: {
         "lots": [

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.views.blinded.cohorts import CohortList, list_cohorts
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
 from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
@@ -89,6 +90,18 @@ def subjects(
 def subject(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> SubjectDetail:
     """Where a subject stands: visits on record, visits to come with their windows, kits by number."""
     return subject_detail(service.database, actor, study_id, subject_id)
+
+
+@router.get(
+    "/{study_id}/cohorts",
+    response_model=CohortList,
+    tags=[SPONSOR],
+    summary="Cohorts",
+    responses=_REFUSALS,
+)
+def cohorts(study_id: str, service: RunningService, actor: WhoAsks) -> CohortList:
+    """Which cohorts take subjects now, and how far they are filled at the sites that the caller may see."""
+    return list_cohorts(service.database, actor, study_id)
 
 
 @router.get(

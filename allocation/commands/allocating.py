@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from allocation.commands.arm_supply import ArmSupply, arm_supply
+from allocation.commands.caps import check_forced_cap
 from allocation.commands.list_draws import CENTRAL, open_run
 from allocation.commands.list_runs import require_fitting_list
 from allocation.commands.live_draws import LiveStream, live_stream
@@ -19,6 +20,7 @@ from allocation.rules.forced import ForcedMode, UnusedEntry, forced_list_entry, 
 from allocation.rules.supply_gates import SupplyGate, check_supply_gate, refused_for_supply
 from allocation.study.allocation_scheme import Ratio, event_ratio, run_key
 from allocation.study.randomization_design import RandomizationEvent
+from allocation.study.strata import stratum_key
 
 KEPT, MOVED = "keep", "move"
 """The methods of a later event that draws nothing: the subject stays in its arm, or goes to the one that the protocol names."""
@@ -71,6 +73,9 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
             transaction.study_id, protocol, event, ratio, run, holder, factors, stream.seed, stream.index
         )
         allocated = _live(transaction, place, stream, supply)
+    if allocated.forced:
+        stratum = stratum_key(factors, event.factors)
+        check_forced_cap(transaction, row.site_id, row.site_country, row.cohort, stratum)
     return allocated
 
 
@@ -93,7 +98,7 @@ def _supply(
         return None
     supply = arm_supply(transaction, row, event, from_arm)
     check_supply_gate(SupplyGate(event.supply_gate), supply.on_site(), event.gate_kit_types)
-    if event.forced == ForcedMode.FR0A:
+    if ForcedMode(event.forced) is ForcedMode.FR0A:
         check_supply_gate(SupplyGate.ALL_KIT_TYPES, supply.on_site())
     return supply
 
@@ -112,7 +117,11 @@ def _by_protocol(
     supply: ArmSupply | None,
 ) -> Allocated:
     """Nothing is drawn, so nobody is forced; without the arm's kits the subject waits, as after a draw that leaves no other arm."""
-    if supply is not None and event.forced != ForcedMode.NONE and not supply.suppliable(to_arm):
+    if (
+        supply is not None
+        and ForcedMode(event.forced) is not ForcedMode.NONE
+        and not supply.suppliable(to_arm)
+    ):
         raise refused_for_supply()
     return Allocated(
         KEPT if to_arm == from_arm else MOVED,

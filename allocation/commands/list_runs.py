@@ -75,15 +75,6 @@ def planned_runs(protocol: Protocol, event: RandomizationEvent, holders: list[st
     return [PlannedRun(holder, run.key, run.ratio) for holder in holders for run in runs]
 
 
-def made_for(protocol: Protocol, event: RandomizationEvent) -> dict[str, Any]:
-    """What a list of the event is made for: who holds its runs, and each run's ratio. It is stored with the list."""
-    return {
-        "held_by": event.held_by,
-        "block_assignment": event.block_assignment,
-        "runs": {run.key: [list(share) for share in run.ratio] for run in runs_of(protocol, event)},
-    }
-
-
 def require_fitting_list(
     transaction: Transaction, event: RandomizationEvent, list_id: str, run: str, ratio: Ratio
 ) -> None:

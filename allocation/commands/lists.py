@@ -11,7 +11,7 @@ from sqlalchemy import select
 from allocation.access.signing import require_signature
 from allocation.commands.list_faults import list_faults
 from allocation.commands.list_numbers import MOST_DIGITS, new_entries
-from allocation.commands.list_runs import generator_version, made_for
+from allocation.commands.list_runs import generator_version
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
@@ -19,6 +19,7 @@ from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.schema import randomization_list, study
 from allocation.plain_values import Whole
 from allocation.rules.list_checks import whole_number
+from allocation.study.list_basis import list_basis
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
@@ -154,7 +155,7 @@ def _store(
         "state": state,
         "method": method,
         "sha256": sha256,
-        "made_for": made_for(transaction.protocol, event),
+        "made_for": list_basis(transaction.protocol, event),
         "entries": entries,
         "faults": faults,
         **more,
@@ -254,7 +255,7 @@ def activate_list(service: Service, act: Act, study_id: str, request: ActivateLi
                 fix="activate a validated list",
             )
         event = _event(transaction.protocol, found.event)
-        if json.loads(found.made_for_json) != made_for(transaction.protocol, event):
+        if json.loads(found.made_for_json) != list_basis(transaction.protocol, event):
             raise DomainRefusal(
                 f"list {request.list_id} was made for another version of event {found.event} than the present one",
                 code="list-outdated",

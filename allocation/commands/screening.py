@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from allocation.commands.caps import check_caps, is_cohort_open
 from allocation.commands.edc_following import follow_edc_of
+from allocation.commands.replacing import subject_to_replace
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
@@ -26,7 +27,8 @@ SCREEN_FAILURE = "SCREEN FAILURE"
 class ScreenRequest(CommandRequest):
     """A subject who comes to screening. No name, initials or birth date: age in whole years at screening.
 
-    `subject_id`: the screening number; left out, the service gives the site's next one (`101-0007`). Dates are the site's.
+    `subject_id`: the screening number; left out, the service gives the site's next one (`101-0007`). Dates are the site's. `replaces`: the
+    subject of this site who left and whose place this one takes, in its cohort even where that has closed.
     """
 
     site_id: Code
@@ -39,6 +41,7 @@ class ScreenRequest(CommandRequest):
     ethnic: str | None = Field(default=None, max_length=60)
     factors: dict[str, str] = Field(default_factory=dict)
     cohort: Code | None = None
+    replaces: Code | None = None
 
 
 class EligibilityRequest(CommandRequest):
@@ -85,8 +88,17 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             )
         _check_age(protocol, request.age)
         check_factors(protocol, request.factors)
-        cohort = _cohort(transaction, request.cohort)
-        check_caps(transaction, "screening", request.site_id, here.site_country, cohort, None)
+        cohort = _cohort_of(transaction, request)
+        check_caps(
+            transaction,
+            "screening",
+            request.site_id,
+            here.site_country,
+            cohort,
+            None,
+            factors=request.factors,
+            replaces=request.replaces,
+        )
         subject_id = request.subject_id or _next_number(transaction, request.site_id)
         taken = select(subject.c.site_id).where(
             subject.c.study_id == study_id, subject.c.subject_id == subject_id
@@ -113,6 +125,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "ethnic": request.ethnic,
             "factors": request.factors,
             "cohort": cohort,
+            "replaces": request.replaces,
             "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, ""),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
@@ -262,6 +275,21 @@ def _check_age(protocol: Protocol, age: int) -> None:
             field="age",
             fix=f"{limits} years",
         )
+
+
+def _cohort_of(transaction: Transaction, request: ScreenRequest) -> str | None:
+    """The cohort that the subject joins: that of the one it replaces, else one that is open."""
+    if request.replaces is None:
+        return _cohort(transaction, request.cohort)
+    replaced = subject_to_replace(transaction, request.replaces, request.site_id)
+    if request.cohort not in (None, replaced.cohort):
+        raise DomainRefusal(
+            f"subject {request.replaces} was in another cohort",
+            code="contradiction",
+            field="cohort",
+            fix="leave it out: a replacement joins the cohort of the one it replaces",
+        )
+    return None if replaced.cohort is None else str(replaced.cohort)
 
 
 def _cohort(transaction: Transaction, code: str | None) -> str | None:

@@ -94,15 +94,27 @@ def screen(
             "ethnic": after["ethnic"],
             "factors_json": canonical_json(after["factors"]),
             "cohort": after["cohort"],
+            "replaces": after["replaces"],
         },
     )
+    if after["replaces"] is not None:
+        link = (
+            update(subject)
+            .where(*_UPDATE_SUBJECT, subject.c.status == "discontinued", subject.c.replaced_by.is_(None))
+            .values(replaced_by=subject_id)
+        )
+        replaced = connection.execute(link, {"study": study_id, "who": after["replaces"]})
+        expect_rows(replaced, 1, "subject to replace")
     _store_visit(connection, study_id, subject_id, after["visit"])
 
 
 def record_eligibility(
     connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
 ) -> None:
-    """The subject is found eligible, or fails screening for good; for a later event, what was found last stands."""
+    """The subject is found eligible, or fails screening for good (then whom it was to replace is free to be replaced by another).
+
+    For a later event, what was found last stands.
+    """
     if after.get("event") is not None:
         _event_eligibility(connection, study_id, subject_id, after)
         return
@@ -114,6 +126,11 @@ def record_eligibility(
             "end_reason": after["end_reason"],
             "last_contact_on": day(after["last_contact_on"]),
         }
+        connection.execute(
+            update(subject)
+            .where(subject.c.study_id == study_id, subject.c.replaced_by == subject_id)
+            .values(replaced_by=None)
+        )
     statement = (
         update(subject)
         .where(*_UPDATE_SUBJECT, subject.c.status.in_(("screening", "eligible")))
@@ -183,9 +200,26 @@ def end_participation(
     expect_rows(connection.execute(statement, {"study": study_id, "who": subject_id}), 1, "subject on study")
 
 
+def correct_stratum(
+    connection: Connection, study_id: str, subject_id: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Factor levels are corrected; of a randomized subject the true ones stand beside those it was randomized by."""
+    values = {
+        "factors_json": canonical_json(after["factors"]),
+        "true_factors_json": canonical_json(after["true_factors"]) if after["true_factors"] else None,
+    }
+    randomized = (
+        subject.c.randomized_on.is_not(None) if after["randomized"] else subject.c.randomized_on.is_(None)
+    )
+    statement = update(subject).where(*_UPDATE_SUBJECT, randomized).values(**values)
+    changed = connection.execute(statement, {"study": study_id, "who": subject_id})
+    expect_rows(changed, 1, "subject whose factors are corrected")
+
+
 FOLDS: dict[str, Fold] = {
     "screen": screen,
     "record_eligibility": record_eligibility,
+    "correct_stratum": correct_stratum,
     "dispense": dispense,
     "record_visit": record_visit,
     "miss_visit": record_visit,

@@ -68,7 +68,10 @@ class DispensedKit(View):
 
 
 class SubjectDetail(View):
-    """A subject with all that blinded people may know of its way through the study."""
+    """A subject with all that blinded people may know of its way through the study.
+
+    `factors` are those it was randomized by; `true_factors` the levels that were found later to be true instead.
+    """
 
     study_id: str
     subject: SubjectRow
@@ -76,6 +79,9 @@ class SubjectDetail(View):
     sex: str | None
     age: int | None
     factors: dict[str, str]
+    true_factors: dict[str, str]
+    replaces: str | None
+    replaced_by: str | None
     eligible: bool | None
     visits: tuple[RecordedVisit, ...]
     visits_ahead: tuple[ExpectedVisit, ...]

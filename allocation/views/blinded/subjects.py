@@ -117,6 +117,9 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             subject.c.age,
             subject.c.eligible,
             subject.c.factors_json,
+            subject.c.true_factors_json,
+            subject.c.replaces,
+            subject.c.replaced_by,
             subject.c.first_dose_on,
         )
         row = (
@@ -142,6 +145,9 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             sex=row["sex"],
             age=row["age"],
             factors=json.loads(row["factors_json"]),
+            true_factors=json.loads(row["true_factors_json"] or "{}"),
+            replaces=row["replaces"],
+            replaced_by=row["replaced_by"],
             eligible=row["eligible"],
             visits=visits,
             visits_ahead=_ahead(at.protocol, row, visits),

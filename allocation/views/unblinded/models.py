@@ -9,13 +9,19 @@ from allocation.views.shape import View
 
 
 class UnblindedSubject(View):
-    """A subject with its allocation: arm, dose level, and the list entry that it took."""
+    """A subject with its allocation: arm, dose level, and the list entry that it took.
+
+    `true_factors`: the levels that were found later to be true, beside the `stratum` that it was randomized in.
+    """
 
     subject_id: str
     site_id: str
     country: str
     status: str
     stratum: str | None
+    true_factors: dict[str, str]
+    replaces: str | None
+    replaced_by: str | None
     arm: str | None
     dose_level: str | None
     randomized_on: date | None
