@@ -99,7 +99,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
     "transit": ("in_transit",),
-    "site": ("site_available", "quarantined", "expired", "damaged"),
+    "site": ("site_available", "assigned", "quarantined", "expired", "damaged"),
     "subject": ("dispensed",),
     "returned": ("returned",),
     "destroyed": ("destroyed",),

@@ -14,6 +14,7 @@ from allocation.errors import RuleError
 from allocation.rules.dosing import kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import choose_kits_at_site
+from allocation.study.measure_points import planning_measures
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import scheduled_dose_level
 
@@ -63,7 +64,9 @@ def arm_supply(
     for arm in arms:
         level = scheduled_dose_level(protocol, arm, start_levels[arm], visit)
         try:
-            needed[arm] = kits_due(transaction.dispensing_table, visit, arm, level).kits
+            # Not measured yet: what goes by weight or area is looked for as supply plans it.
+            measures = planning_measures(protocol)
+            needed[arm] = kits_due(transaction.dispensing_table, visit, arm, level, measures).kits
         except RuleError:
             needed[arm] = ()
     most: dict[str, int] = dict.fromkeys(event.gate_kit_types, 1)

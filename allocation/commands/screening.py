@@ -106,7 +106,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "ethnic": request.ethnic,
             "factors": request.factors,
             "cohort": cohort,
-            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, ""),
+            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, "", transaction.today),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
         return transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)

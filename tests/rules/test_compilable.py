@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from allocation.rules import (
+    calculated_dose,
     caps,
     compilable,
+    dose_kits,
     dosing,
     expiry,
     picking,
@@ -25,7 +27,7 @@ from allocation.rules import (
     visits,
 )
 
-MODULES = (caps, dosing, expiry, picking, randomization, resupply, visits)
+MODULES = (calculated_dose, caps, dose_kits, dosing, expiry, picking, randomization, resupply, visits)
 RULES = Path(compilable.__file__).parent
 
 FLAGS = np.array([True, True, False, True])
@@ -33,6 +35,13 @@ DAYS = np.array([40, 30, 20, 30], dtype=np.int64)
 TURNS = np.array([1, 9, 2, 3], dtype=np.int64)
 
 CALLS: dict[str, list[tuple[object, ...]]] = {
+    "rounded_multiples": [(amount, 4, way) for amount in (3, 4, 5, 6, 7) for way in (0, 1, 2)],
+    "least_kits": [(7, np.array([2, 3], dtype=np.int64))],
+    "fewest_kits": [(30, np.array([10, 20], dtype=np.int64)), (7, np.array([2, 4], dtype=np.int64))],
+    "pick_kits_of_one_lot": [
+        (quantity, np.array([2, 0, 1, 3], dtype=np.int64), np.array([1, 2, 1, 1], dtype=np.int64))
+        for quantity in (1, 2, 3, 4)
+    ],
     "cap_reached": [(3, 4), (4, 4)],
     "last_allowed_day": [(100, 10)],
     "allowed_on_day": [(89, 100, 10), (90, 100, 10)],
