@@ -96,6 +96,7 @@ def confirm_dispensing(
             "occurrence": sum(one.visit_number == visit.visit_number for one in visits),
             "dose_level": row.dose_level,
             "handed_on": handed_on.isoformat(),
+            "recorded_on": transaction.today.isoformat(),
             "kits": [_facts(transaction, assigned[number]) for number in request.handed_out],
             "not_dispensed": not_dispensed,
             "confirmation": outcome,

@@ -13,7 +13,7 @@ from typing import Final
 
 from allocation.errors import InvalidParameter
 from allocation.rules.compilable import compilable
-from allocation.rules.measures import Measure, Measures
+from allocation.rules.measures import EXACT, Measure, Measures
 
 RULE_VERSION: Final = "calculated-dose/1"
 
@@ -119,7 +119,7 @@ def calculate_dose(rule: DoseRule, measures: Measures | None) -> DoseDecision:
     counted = measured
     if counted is not None and rule.measure_cap is not None:
         counted = min(counted, rule.measure_cap)
-    exact = rule.amount if counted is None else _product(rule.amount, counted)
+    exact = rule.amount if counted is None else EXACT.multiply(rule.amount, counted)
     rounded = exact if rule.round_to is None else round_dose(exact, rule.round_to, rule.rounding)
     dose, limited_by = rounded, DoseLimit.NONE
     if rule.minimum is not None and dose < rule.minimum:
@@ -141,13 +141,13 @@ def round_dose(exact: Decimal, multiple: Decimal, rounding: Rounding) -> Decimal
         if value <= 0:
             raise InvalidParameter(f"must be above 0, not {value}", field=field)
     amount, step = common_integers(exact, multiple)
-    return multiple * rounded_multiples(amount, step, _DIRECTIONS[rounding])
+    return EXACT.multiply(multiple, Decimal(rounded_multiples(amount, step, _DIRECTIONS[rounding])))
 
 
 def common_integers(*values: Decimal) -> tuple[int, ...]:
     """The values as integers of one unit: each times the same power of ten, exactly."""
     places = max(0, *(-_exponent(value) for value in values))
-    return tuple(int(value.scaleb(places)) for value in values)
+    return tuple(int(EXACT.scaleb(value, places)) for value in values)
 
 
 def _exponent(value: Decimal) -> int:
@@ -155,9 +155,3 @@ def _exponent(value: Decimal) -> int:
     if not isinstance(exponent, int):
         raise InvalidParameter(f"must be a number, not {value}", field="amount")
     return exponent
-
-
-def _product(left: Decimal, right: Decimal) -> Decimal:
-    """The exact product, whatever precision the thread's context has."""
-    places = -_exponent(left) - _exponent(right)
-    return Decimal(int(left.scaleb(-_exponent(left))) * int(right.scaleb(-_exponent(right)))).scaleb(-places)

@@ -17,6 +17,7 @@ import numpy as np
 from allocation.errors import InvalidParameter
 from allocation.rules.calculated_dose import common_integers
 from allocation.rules.compilable import IntArray, compilable
+from allocation.rules.measures import EXACT
 
 RULE_VERSION: Final = "fewest-kits/1"
 
@@ -117,5 +118,5 @@ def first_dose_not_made_up(
     least = least_kits(last // unit, np.array([one // unit for one in contents], dtype=np.int64))
     for place, dose in enumerate(range(first, last + 1, by)):
         if dose % unit or least[0, dose // unit] > last // unit:
-            return lowest + place * step
+            return EXACT.add(lowest, EXACT.multiply(Decimal(place), step))
     return None

@@ -22,7 +22,7 @@ from allocation.errors import InvalidParameter
 RULE_VERSION: Final = "measures/1"
 
 BSA_STEP: Final = Decimal("0.01")
-_EXACT: Final = Context(prec=40)
+EXACT: Final = Context(prec=40)
 """A context of our own: the answer must not depend on what a thread has set."""
 
 
@@ -85,12 +85,12 @@ def body_surface_area(weight: Decimal, height: Decimal, formula: BsaFormula) -> 
         if value <= 0:
             raise InvalidParameter(f"must be above 0, not {value}", field=field)
     if formula == BsaFormula.MOSTELLER:
-        area = _EXACT.sqrt(_EXACT.divide(_EXACT.multiply(height, weight), Decimal(3600)))
+        area = EXACT.sqrt(EXACT.divide(EXACT.multiply(height, weight), Decimal(3600)))
     else:
-        by_weight = _EXACT.power(weight, Decimal("0.425"))
-        by_height = _EXACT.power(height, Decimal("0.725"))
-        area = _EXACT.multiply(Decimal("0.007184"), _EXACT.multiply(by_weight, by_height))
-    return area.quantize(BSA_STEP, rounding=ROUND_HALF_UP, context=_EXACT)
+        by_weight = EXACT.power(weight, Decimal("0.425"))
+        by_height = EXACT.power(height, Decimal("0.725"))
+        area = EXACT.multiply(Decimal("0.007184"), EXACT.multiply(by_weight, by_height))
+    return area.quantize(BSA_STEP, rounding=ROUND_HALF_UP, context=EXACT)
 
 
 @dataclass(frozen=True, slots=True)

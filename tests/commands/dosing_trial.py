@@ -1,4 +1,4 @@
-"""The small blinded trial of tests/api/trial.py with what dosing can do: a protocol that is changed at a place, and kits as a test needs them."""
+"""The small blinded trial of tests/api/trial.py with what dosing can do: the protocol changed at a place, and kits as a test needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
