@@ -11,6 +11,7 @@ from typing import Literal
 import polars as pl
 
 from pipelines.events.frames import EventFrames
+from pipelines.events.settled import settled_events
 from pipelines.sdtm.da import da
 from pipelines.sdtm.design_datasets import ta, te, ti, tv
 from pipelines.sdtm.dm import dm
@@ -142,6 +143,7 @@ def datasets_of(product: Product) -> tuple[DerivedDataset, ...]:
 
 def product_inputs(events: EventFrames, product: Product) -> tuple[TrialDesign, EventFrames]:
     """What the datasets of a product are built from: masked for the blinded one. Raises DerivationError."""
+    events = settled_events(events)
     if product == "blinded":
         return masked_design(events), masked_events(events)
     return trial_design(events), events

@@ -39,13 +39,46 @@ class RandomizeAnswer(Answer):
 
 
 class DispenseAnswer(Answer):
-    """The kits to hand out, by number."""
+    """The kits to hand out, by number. `dose_label`: the blinded word for the dose, where showing it is safe; `kits_short`: how many are
+    missing in a partial dispensing; `awaits_confirmation`: the kits are assigned until handing out is confirmed."""
 
     subject_id: str
-    visit_code: str
+    visit_code: str | None
+    visit_number: str
     visit_date: date
     window: str
     kit_numbers: tuple[str, ...]
+    dose_label: str | None
+    kits_short: int
+    awaits_confirmation: bool
+
+
+class ConfirmDispensingAnswer(Answer):
+    """What is now on record about the kits of a visit."""
+
+    subject_id: str
+    visit_number: str
+    confirmation: str
+    handed_on: date
+    handed_out: tuple[str, ...]
+    not_dispensed: tuple[str, ...]
+
+
+class ReplaceKitAnswer(Answer):
+    """The kit that takes the place of another, by number."""
+
+    subject_id: str
+    visit_number: str
+    replaced: str
+    kit_number: str
+    awaits_confirmation: bool
+
+
+class DoseHoldAnswer(Answer):
+    """Since when dosing is on hold; null: it is not."""
+
+    subject_id: str
+    dose_held_on: date | None
 
 
 class VisitAnswer(Answer):

@@ -7,8 +7,11 @@ from typing import Annotated, Any, Final, TypeVar, cast
 from pydantic import Field, SecretStr
 
 from allocation.commands.cohorts import SetCohortRequest
+from allocation.commands.confirming import ConfirmDispensingRequest
 from allocation.commands.dispensing import DispenseRequest
+from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
 from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kit_replacement import ReplaceKitRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
 from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
 from allocation.commands.participation import CompleteRequest, EndRequest
@@ -60,6 +63,30 @@ class RandomizeBody(RandomizeRequest):
 
 class DispenseBody(DispenseRequest):
     """A dispensing visit."""
+
+    reason: str = REASON
+
+
+class ConfirmDispensingBody(ConfirmDispensingRequest):
+    """What became of the assigned kits."""
+
+    reason: str = REASON
+
+
+class ReplaceKitBody(ReplaceKitRequest):
+    """A kit to replace, with the reason."""
+
+    reason: str = REASON
+
+
+class HoldDosingBody(HoldDosingRequest):
+    """A dose hold, with the reason."""
+
+    reason: str = REASON
+
+
+class ResumeDosingBody(ResumeDosingRequest):
+    """The end of a dose hold, with the reason."""
 
     reason: str = REASON
 
@@ -191,6 +218,19 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     EligibilityBody: {"subject_id": "DE01-0001", "eligible": True, "assessed_on": "2026-03-09"},
     RandomizeBody: {"subject_id": "DE01-0001", "randomized_on": "2026-03-09"},
     DispenseBody: {"subject_id": "DE01-0001", "visit_code": "V4", "titration": "up"},
+    ConfirmDispensingBody: {
+        "subject_id": "DE01-0001",
+        "handed_out": ["483920"],
+        "not_dispensed": [{"kit_number": "483921", "reason": "carton was open"}],
+    },
+    ReplaceKitBody: {
+        "subject_id": "DE01-0001",
+        "kit_number": "483920",
+        "found": "lost",
+        "reason": "left on a train",
+    },
+    HoldDosingBody: {"subject_id": "DE01-0001", "reason": "laboratory value out of range"},
+    ResumeDosingBody: {"subject_id": "DE01-0001", "reason": "laboratory value in range again"},
     VisitBody: {"subject_id": "DE01-0001", "visit_code": "V3", "visit_date": "2026-03-23"},
     MissVisitBody: {"subject_id": "DE01-0001", "visit_code": "V3"},
     DiscontinueBody: {

@@ -12,8 +12,11 @@ from allocation.api import answers, bodies
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.commands.cohorts import SetCohortRequest, set_cohort
+from allocation.commands.confirming import ConfirmDispensingRequest, confirm_dispensing
 from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest, hold_dosing, resume_dosing
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
 from allocation.commands.lists import (
     GenerateListRequest,
@@ -106,6 +109,46 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         DispenseRequest,
         bodies.DispenseBody,
         answers.DispenseAnswer,
+    ),
+    CommandRoute(
+        "confirm_dispensing",
+        "dispensing-confirmations",
+        SITE_DESK,
+        "Confirm which kits were handed out",
+        confirm_dispensing,
+        ConfirmDispensingRequest,
+        bodies.ConfirmDispensingBody,
+        answers.ConfirmDispensingAnswer,
+    ),
+    CommandRoute(
+        "replace_kit",
+        "kit-replacements",
+        SITE_DESK,
+        "Replace a lost or damaged kit of a subject",
+        replace_kit,
+        ReplaceKitRequest,
+        bodies.ReplaceKitBody,
+        answers.ReplaceKitAnswer,
+    ),
+    CommandRoute(
+        "hold_dosing",
+        "dose-holds",
+        SITE_DESK,
+        "Put a subject's dosing on hold",
+        hold_dosing,
+        HoldDosingRequest,
+        bodies.HoldDosingBody,
+        answers.DoseHoldAnswer,
+    ),
+    CommandRoute(
+        "resume_dosing",
+        "dose-resumptions",
+        SITE_DESK,
+        "Let a subject's dosing go on",
+        resume_dosing,
+        ResumeDosingRequest,
+        bodies.ResumeDosingBody,
+        answers.DoseHoldAnswer,
     ),
     CommandRoute(
         "record_visit",

@@ -15,8 +15,15 @@ from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, s
 from allocation.views.blinded.stock import site_stock
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, SiteStock
 from allocation.views.blinded.studies import StudyListing, list_studies
-from allocation.views.blinded.subject_models import SubjectDetail, SubjectList
-from allocation.views.blinded.subjects import LONGEST_PAGE, PAGE, SubjectStatus, list_subjects, subject_detail
+from allocation.views.blinded.subject_models import ProjectedVisits, SubjectDetail, SubjectList
+from allocation.views.blinded.subjects import (
+    LONGEST_PAGE,
+    PAGE,
+    SubjectStatus,
+    list_subjects,
+    projected_visits,
+    subject_detail,
+)
 
 SPONSOR = "Sponsor and study team"
 SITE_VIEWS = "Site desk"
@@ -102,6 +109,18 @@ def subject(study_id: str, subject_id: str, service: RunningService, actor: WhoA
 def cohorts(study_id: str, service: RunningService, actor: WhoAsks) -> CohortList:
     """Which cohorts take subjects now, and how far they are filled at the sites that the caller may see."""
     return list_cohorts(service.database, actor, study_id)
+
+
+@router.get(
+    "/{study_id}/subjects/{subject_id}/projected-visits",
+    response_model=ProjectedVisits,
+    tags=[SITE_VIEWS],
+    summary="When a subject is expected",
+    responses=_REFUSALS,
+)
+def projected(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> ProjectedVisits:
+    """The visits to come with their windows, as resupply counts them."""
+    return projected_visits(service.database, actor, study_id, subject_id, now=service.clock())
 
 
 @router.get(

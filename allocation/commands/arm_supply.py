@@ -15,6 +15,7 @@ from allocation.rules.dosing import kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import choose_kits_at_site
 from allocation.study.allocation_scheme import arms_reached, may_keep
+from allocation.study.measure_points import planning_measures
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import scheduled_dose_level
 
@@ -94,7 +95,9 @@ def _first_kits(
     """What the visit hands out in the arm to whoever comes with the level; nothing where the protocol says nothing."""
     level = scheduled_dose_level(transaction.protocol, arm, level, visit)
     try:
-        return kits_due(transaction.dispensing_table, visit, arm, level).kits
+        # Not measured yet: what goes by weight or area is looked for as supply plans it.
+        measures = planning_measures(transaction.protocol)
+        return kits_due(transaction.dispensing_table, visit, arm, level, measures).kits
     except RuleError:
         return ()
 

@@ -126,7 +126,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "factors": request.factors,
             "cohort": cohort,
             "replaces": request.replaces,
-            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, ""),
+            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, "", transaction.today),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
         transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)

@@ -69,6 +69,8 @@ _SUBJECT_COLUMNS = (
     subject.c.randomized_on,
     subject.c.arm,
     subject.c.dose_level,
+    subject.c.randomizations_json,
+    subject.c.dose_held_on,
     subject.c.first_dose_on,
     subject.c.last_dispensed_on,
 )

@@ -174,6 +174,7 @@ subject = Table(
     ),
     Column("replaces", Text),
     Column("replaced_by", Text),
+    Column("dose_held_on", Date, comment="dosing is on hold since; null: it is not"),
     Column("first_dose_on", Date),
     Column("last_dispensed_on", Date),
     Column("ended_on", Date),
@@ -196,8 +197,25 @@ subject_visit = Table(
     Column("status", Text, nullable=False),
     Column("visit_date", Date),
     Column("end_date", Date),
+    Column("recorded_on", Date, comment="the date of the transaction at the site"),
     Column("override_reason", Text, nullable=False),
     Column("dispensed", Boolean, nullable=False),
+    Column(
+        "confirmation",
+        Text,
+        comment="awaited, confirmed or not_dispensed; null: handed out at once, or no kits",
+    ),
+)
+
+subject_measurement = Table(
+    "subject_measurement",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("measured_on", Date, primary_key=True),
+    Column("value", Text, nullable=False, comment="exact decimal: kg or cm"),
+    comment="weight and height; a later entry of the same day corrects the earlier one",
 )
 
 lot = Table(
@@ -453,6 +471,7 @@ PROJECTIONS: tuple[Table, ...] = (
     site,
     subject,
     subject_visit,
+    subject_measurement,
     lot,
     kit,
     randomization_list,

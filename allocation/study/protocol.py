@@ -19,6 +19,7 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.dosing_design import Dosing
 from allocation.study.edc import Edc
 from allocation.study.inconsistency import InconsistentProtocolError
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
@@ -93,6 +94,7 @@ class Protocol(ProtocolPart):
     dose_levels: tuple[DoseLevel, ...] = ()
     dispensing: tuple[Dispensing, ...] = ()
     titration: tuple[Titration, ...] = ()
+    dosing: Dosing = Dosing()
     exposure: Exposure = Exposure()
     blinding_groups: tuple[BlindingGroup, ...] = ()
     kit_types: tuple[KitType, ...] = ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
 
 
 def _known_zone(name: str) -> str:
@@ -63,11 +66,20 @@ class KitType(ProtocolPart):
     strength: str = ""
     storage: StorageLimits | None = None
     expiry: ExpiryWindows = ExpiryWindows()
+    valid_until_next_visit: bool | None = Field(
+        default=None, description="dynamic DND for this type; none: as the study's `dosing` says"
+    )
     block_size: int = Field(
         default=1, ge=1, le=LARGEST, description="orders are rounded up to a multiple of it"
     )
     serialized: bool = True
     cost: Decimal | None = Field(default=None, ge=0, description="in the study's currency, per kit")
+
+
+def stays_valid(protocol: Protocol, kit_type: KitType) -> bool:
+    """Whether a kit of this type must stay valid until the subject's next dispensing visit (dynamic DND)."""
+    own = kit_type.valid_until_next_visit
+    return protocol.dosing.valid_until_next_visit if own is None else own
 
 
 class BlindingGroup(ProtocolPart):

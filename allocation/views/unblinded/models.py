@@ -24,6 +24,7 @@ class UnblindedSubject(View):
     replaced_by: str | None
     arm: str | None
     dose_level: str | None
+    dose_held_on: date | None
     randomized_on: date | None
     randomization_number: str | None
     list_id: str | None
