@@ -58,9 +58,7 @@ Day = Annotated[date, BeforeValidator(_written_day), AfterValidator(_plausible_d
 def _whole_number(value: Any) -> Any:
     """A whole number of Python or NumPy: pydantic would take text and truth values, too."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise ValueError(  # noqa: TRY004  (pydantic turns no other into a refusal)
-            "is not a whole number; write it like 3, without quotes"
-        )
+        raise ValueError("is not a whole number; write it like 3, without quotes")  # noqa: TRY004  (pydantic's word)
     return int(value)
 
 

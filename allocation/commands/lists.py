@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
@@ -14,6 +14,7 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.schema import randomization_list, site
+from allocation.plain_values import Whole
 from allocation.rules.blocks import VERSION, BlockDesign, StratumPlan, generate_list
 from allocation.rules.list_checks import ListRow, check_list
 from allocation.study.model import Code
@@ -36,11 +37,11 @@ LARGEST_SEED = 2**63 - 1
 class UploadedEntry(CommandRequest):
     """A row of a statistician's list. `holder` is the site or country that holds the run, empty for the study."""
 
-    line: StrictInt
+    line: Whole
     holder: str = ""
     stratum: str
-    sequence: StrictInt = Field(ge=1, le=MOST_ENTRIES)
-    block: StrictInt | None = Field(default=None, ge=1, le=MOST_ENTRIES)
+    sequence: Whole = Field(ge=1, le=MOST_ENTRIES)
+    block: Whole | None = Field(default=None, ge=1, le=MOST_ENTRIES)
     randomization_number: str = Field(min_length=1, max_length=40)
     arm: str
 
@@ -59,8 +60,8 @@ class GenerateListRequest(CommandRequest):
 
     list_id: Code
     event: Code
-    entries_per_stratum: StrictInt = Field(ge=1, le=MOST_ENTRIES)
-    seed: StrictInt | None = Field(default=None, ge=0, le=LARGEST_SEED)
+    entries_per_stratum: Whole = Field(ge=1, le=MOST_ENTRIES)
+    seed: Whole | None = Field(default=None, ge=0, le=LARGEST_SEED)
 
 
 class ActivateListRequest(CommandRequest):
