@@ -11,17 +11,16 @@ from sqlalchemy import func, select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal, FileRefused, NotFound
+from allocation.errors import FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
 from allocation.plain_values import Day, Whole
 from allocation.rules import expiry
+from allocation.rules.kit_numbers import LARGEST_PICK_SEQUENCE
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 
 ALL_COUNTRIES = "*"
-LAST_PICK_SEQUENCE = 2 * 10**9
-"""Far above any number of kits, and as far as the databases hold (PostgreSQL's integer ends at 2147483647)."""
 
 
 class LotRow(CommandRequest):
@@ -55,7 +54,7 @@ class KitRow(CommandRequest):
     kit_number: Code
     kit_type: Code
     lot_id: Code
-    pick_sequence: Whole | None = Field(default=None, ge=1, le=LAST_PICK_SEQUENCE)
+    pick_sequence: Whole | None = Field(default=None, ge=1, le=LARGEST_PICK_SEQUENCE)
     line: Whole | None = None
 
 
@@ -170,17 +169,25 @@ def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[
     start = (transaction.connection.execute(query).scalar() or 0) + 1
     given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
     start = max([start, *(number + 1 for number in given)])
-    drawn = list(range(start, start + len(request.kits) - len(given)))
-    if drawn and drawn[-1] > LAST_PICK_SEQUENCE:
-        raise DomainRefusal(
-            f"the pick sequences up to {start - 1} are in use, and too few are left above them",
-            code="no-pick-sequence",
-            field="kits",
-            fix=f"give every kit a pick_sequence of its own, up to {LAST_PICK_SEQUENCE}",
-        )
+    wanted = len(request.kits) - len(given)
+    drawn = list(range(start, start + wanted))
+    if start + wanted > LARGEST_PICK_SEQUENCE:
+        drawn = _free_sequences(transaction, wanted, set(given))
     SeededStream("pick-sequence", secrets.randbits(63)).shuffle(drawn)
     ahead = iter(drawn)
     return [row.pick_sequence if row.pick_sequence is not None else next(ahead) for row in request.kits]
+
+
+def _free_sequences(transaction: Transaction, wanted: int, taken: set[int]) -> list[int]:
+    """Sequences that no kit has, from anywhere: a packager's may lie as high as there are any."""
+    query = select(kit.c.pick_sequence).where(kit.c.study_id == transaction.study_id)
+    taken = taken | set(transaction.connection.execute(query).scalars())
+    drawn: dict[int, None] = {}
+    while len(drawn) < wanted:
+        sequence = secrets.randbelow(LARGEST_PICK_SEQUENCE) + 1
+        if sequence not in taken:
+            drawn[sequence] = None
+    return list(drawn)
 
 
 def _kit_problems(

@@ -68,17 +68,18 @@ def test_a_value_of_another_type_or_beyond_all_bounds_is_not_taken_for_what_it_i
     invalid(trial, who, path, body, field)
 
 
-@pytest.mark.parametrize("sequence", [2**63 - 1, 2**63, 10**30, 2 * 10**9 + 1])
+@pytest.mark.parametrize("sequence", [2**63 - 1, 2**63, 10**30, 2**31])
 def test_a_pick_sequence_beyond_what_can_be_counted_on_from_is_refused(trial, sequence):
     body = {"depot_id": "D1", "kits": [{**KIT, "pick_sequence": sequence}]}
     problem = invalid(trial, "open.supply", "kits", body, "kits[0].pick_sequence")
-    assert problem["fix"] == "use 2000000000 or less"
+    assert problem["fix"] == "use 2147483647 or less"
 
 
-def test_kits_without_a_pick_sequence_are_refused_and_not_failed_when_none_is_left(trial):
-    last = {**KIT, "kit_number": "990002", "pick_sequence": 2 * 10**9}
+def test_kits_without_a_pick_sequence_are_loaded_when_the_largest_one_is_in_use(trial):
+    last = {**KIT, "kit_number": "990002", "pick_sequence": 2**31 - 1}
     trial.clients["open.supply"].done(f"{PATH}/kits", {"depot_id": "D1", "kits": [last]})
-    refused(trial, "open.supply", "kits", {"depot_id": "D1", "kits": [KIT]}, 422, "no-pick-sequence", "kits")
+    others = [{**KIT, "kit_number": f"99100{index}"} for index in range(5)]
+    trial.clients["open.supply"].done(f"{PATH}/kits", {"depot_id": "D1", "kits": others})
 
 
 @pytest.mark.parametrize(
