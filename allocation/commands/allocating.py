@@ -98,7 +98,7 @@ def _supply(
         return None
     supply = arm_supply(transaction, row, event, from_arm)
     check_supply_gate(SupplyGate(event.supply_gate), supply.on_site(), event.gate_kit_types)
-    if ForcedMode(event.forced) is ForcedMode.FR0A:
+    if event.forced == "FR0a":
         check_supply_gate(SupplyGate.ALL_KIT_TYPES, supply.on_site())
     return supply
 
@@ -117,11 +117,7 @@ def _by_protocol(
     supply: ArmSupply | None,
 ) -> Allocated:
     """Nothing is drawn, so nobody is forced; without the arm's kits the subject waits, as after a draw that leaves no other arm."""
-    if (
-        supply is not None
-        and ForcedMode(event.forced) is not ForcedMode.NONE
-        and not supply.suppliable(to_arm)
-    ):
+    if supply is not None and event.forced != "none" and not supply.suppliable(to_arm):
         raise refused_for_supply()
     return Allocated(
         KEPT if to_arm == from_arm else MOVED,

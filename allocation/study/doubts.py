@@ -219,6 +219,7 @@ def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
     regimens = {
         found[0]
         for period in protocol.exposure.periods
+        if period.treated
         for arm in protocol.arms
         for level in levels[arm.code][period.visit]
         if (found := regimen_for(protocol, period.visit, arm.code, level)) is not None

@@ -103,10 +103,14 @@ class Titration(ProtocolPart):
 
 
 class ExposurePeriod(ProtocolPart):
-    """A period of constant intended dosing (an SDTM EX record): it starts `offset_days` after the actual date of `visit`."""
+    """A period of constant intended dosing (an SDTM EX record): it starts `offset_days` after the actual date of `visit`.
+
+    `treated: false` is a period in which nothing is taken, such as a washout: it ends the one before it and has no record of its own.
+    """
 
     visit: Code
     offset_days: int = Field(default=0, ge=0, le=LONGEST)
+    treated: bool = True
 
 
 class Regimen(ProtocolPart):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from allocation.errors import InvalidParameter
 from allocation.rules.dosing import DispensingRow
+from allocation.study.allocation_scheme import arms_by_visit
 from allocation.study.design_checks import check_stratum
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.dosing_checks import check_dosing
@@ -209,12 +210,12 @@ def _check_dispensing(protocol: Protocol, findings: Findings) -> None:
 
 
 def _check_dispensing_coverage(protocol: Protocol, findings: Findings) -> None:
-    """Every arm, at every dose level that it can reach, gets something at every dispensing visit."""
+    """Every arm that subjects may be in by then, at every dose level that it can reach, gets something at every dispensing visit."""
     rows = dispensing_rows(protocol)
     for index, visit in enumerate(protocol.visits):
         if not visit.dispensing:
             continue
-        for arm in protocol.arms:
+        for arm in arms_by_visit(protocol, visit):
             for level in sorted(reachable_dose_levels(protocol, arm)[visit.code], key=str):
                 if not _dispenses(protocol, rows, visit.code, arm.code, level):
                     at_level = f" at dose level {level}" if level is not None else ""
@@ -260,9 +261,10 @@ def _check_exposure(protocol: Protocol, findings: Findings) -> None:
 
 
 def _check_exposure_coverage(protocol: Protocol, findings: Findings) -> None:
-    """Every arm, at every dose level that it can reach, has a regimen in every exposure period."""
+    """Every arm, at every dose level that it can reach, has a regimen in every exposure period in which something is taken."""
     for index, period in enumerate(protocol.exposure.periods):
-        for arm in protocol.arms:
+        at = protocol.visit(period.visit)
+        for arm in arms_by_visit(protocol, at) if period.treated and at is not None else ():
             for level in sorted(reachable_dose_levels(protocol, arm)[period.visit], key=str):
                 if regimen_for(protocol, period.visit, arm.code, level) is None:
                     at_level = f" at dose level {level}" if level is not None else ""

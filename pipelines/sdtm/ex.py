@@ -52,6 +52,8 @@ def ex(
     2. the participation ended: the date of the last dose, null where that is unknown;
     3. the subject is still on study: the cut-off date.
 
+    A period in which nothing is taken ends the one before it, and has no record.
+
     What is taken is the protocol's first regimen that matches arm, dose level (both those of the latest dispensing up to the visit)
     and visit. Raises DerivationError where no regimen matches.
     """
@@ -65,13 +67,18 @@ def _entered(
     """Visits that start a period, with the start, the arm and the dose level: the cases of `ex` for its existence."""
     codes = {visit.code: visit for visit in design.visits}
     planned = [
-        (one.visit, one.offset_days, codes[one.visit].dispensing)
+        (one.visit, one.offset_days, codes[one.visit].dispensing, one.treated)
         for one in design.periods
         if one.visit in codes
     ]
     periods = pl.DataFrame(
         planned,
-        schema={"visit_code": pl.String, "offset_days": pl.Int64, "dispensing_visit": pl.Boolean},
+        schema={
+            "visit_code": pl.String,
+            "offset_days": pl.Int64,
+            "dispensing_visit": pl.Boolean,
+            "doses": pl.Boolean,
+        },
         orient="row",
     )
     # From here on `status` is the subject's, not the visit's.
@@ -104,8 +111,8 @@ def _ended(entered: pl.DataFrame, design: TrialDesign) -> pl.DataFrame:
     ordered = entered.sort("USUBJID", "start", "position")
     periods = ordered.filter((following > pl.col("start")).fill_null(True))
     last = pl.when(ongoing()).then(pl.lit(design.cut_off)).otherwise("last_dose_on")
-    return periods.with_columns(
-        pl.coalesce(following - pl.duration(days=1), last).alias("end"),
+    ended = periods.with_columns(pl.coalesce(following - pl.duration(days=1), last).alias("end"))
+    return ended.filter("doses").with_columns(
         pl.int_range(1, pl.len() + 1).over("subject_id").alias("EXSEQ"),
         pl.col("start").min().over("subject_id").alias("reference"),
     )
