@@ -5,7 +5,7 @@ The service judges visit dates with it, resupply and forecasting project demand 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -96,12 +96,9 @@ def visits_ahead(protocol: Protocol, path: SubjectPath) -> list[tuple[Visit, Vis
     Not those done or marked missed, nor optional ones, nor those before a later planned visit that has taken place: whoever came to
     week 8 will not be given week 4's kits any more.
     """
-    return list(_ahead(protocol, path))
-
-
-def _ahead(protocol: Protocol, path: SubjectPath) -> Iterator[tuple[Visit, VisitWindow]]:
     scheduled = [visit for visit in protocol.visits if not visit.optional and applies_to(visit, path)]
     latest = max((visit.number for visit in scheduled if visit.code in path.done), default=None)
+    ahead = []
     for visit in sorted(scheduled, key=lambda visit: visit.number):
         if (
             visit.code in path.done
@@ -111,7 +108,8 @@ def _ahead(protocol: Protocol, path: SubjectPath) -> Iterator[tuple[Visit, Visit
             continue
         window = window_of(protocol, visit, path)
         if window is not None:
-            yield visit, window
+            ahead.append((visit, window))
+    return ahead
 
 
 def needed_until(protocol: Protocol, path: SubjectPath, visit: Visit | None, on: date) -> date | None:
@@ -122,7 +120,23 @@ def needed_until(protocol: Protocol, path: SubjectPath, visit: Visit | None, on:
     """
     done = path.done if visit is None else {**path.done, visit.code: on}
     came = replace(path, done=done, first_dose_on=path.first_dose_on or on)
-    return next((window.closes for later, window in _ahead(protocol, came) if later.dispensing), None)
+    # Every dispensing asks this, so the windows of the visits between are not worked out (as visits_ahead would).
+    following = [
+        one
+        for one in protocol.visits
+        if (one.dispensing or one.code in done) and not one.optional and applies_to(one, came)
+    ]
+    latest = max((one.number for one in following if one.code in done), default=None)
+    later = [
+        one
+        for one in following
+        if one.code not in done and one.code not in path.missed and (latest is None or one.number > latest)
+    ]
+    for one in sorted(later, key=lambda one: one.number):
+        window = window_of(protocol, one, came)
+        if window is not None:
+            return window.closes
+    return None
 
 
 def scheduled_dose_level(protocol: Protocol, arm: str, level: str | None, visit_code: str) -> str | None:

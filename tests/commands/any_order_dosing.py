@@ -16,7 +16,7 @@ from tests.commands.any_order_model import WHICH
 class DosingActs(AnyOrderDesk):
     """Confirmation, replacement, dose hold."""
 
-    @precondition(lambda self: self.model.people)
+    @precondition(lambda self: self.variant.confirmation and self.model.people)
     @rule(which=WHICH, keep=st.integers(0, 2), ago=st.sampled_from((0, 0, 0, 1, -1)))
     def handing_out_is_confirmed(self, which: int, keep: int, ago: int) -> None:
         waiting = [name for name, one in self.model.people.items() if one.assigned]
