@@ -16,7 +16,8 @@ from allocation.views.unblinded.amendment_models import AmendmentPreview, KitCou
 NEEDS: Final[Mapping[str, str]] = {
     "nothing": "nothing",
     "list": "a new list, activated before the next subject: none can be randomized without",
-    "list_for_new_ratio": "a new list: until it is active, subjects are drawn from the list in use, in its old ratio",
+    "list_for_changed_strata": "a new list: until it is active, subjects of the strata that it changes wait",
+    "list_for_new_blocks": "a new list: until it is active, subjects are drawn from the list in use, as it was made",
     "activation": "the method activated, signed, before the next subject",
 }
 """What a randomization event needs (study/amendment_of_randomization.py), in words."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,9 +15,10 @@ import typer
 from sqlalchemy import func, select
 
 from allocation.access.permissions import authorize
-from allocation.commands.edc_transfers import Arrival, take_transfer
+from allocation.commands.edc_transfers import Arrival, Read, take_transfer
 from allocation.commands.service import Act, Service, utc_now
 from allocation.edc.export_csv import read_export
+from allocation.edc.facts import EdcMessage
 from allocation.edc.receiving import ReceivedBody
 from allocation.edc.redcap import SENDER, fetch_records, read_records
 from allocation.edc.schema import edc_transfer
@@ -33,6 +36,7 @@ from allocation.edc.signing import issue_key, keys_derived_otherwise, revoke_key
 from allocation.ledger.database import Database, open_database
 from allocation.ledger.reader import protocol_at
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.study.edc import Edc
 from allocation.terminal import acting, progress_bar, show, the_study
 from allocation.views.blinded.edc import LONGEST_PAGE, PAGE, edc_log
 from allocation.views.blinded.edc_models import EdcLog
@@ -84,25 +88,17 @@ def receive(
     database = open_database(create=False)
     study_id = the_study(database, study)
     act = Act(acting(database, actor))
-    body = ReceivedBody()
-    size = file.stat().st_size
-    with file.open("rb") as source, progress_bar("reading") as report:
-        while part := source.read(CHUNK):
-            body.add(part)
-            report(body.size, size)
-    if form is not None and as_of is not None and kind is FileKind.EXPORT:
-        moment = as_of.astimezone(UTC)
-        content = file.read_bytes()
-        answer = take_transfer(
-            Service(database),
-            act,
-            study_id,
-            Arrival(None),
-            lambda edc: read_export(content, form, file.name, edc, moment),
-        )
-    else:
-        answer = take_transfer(Service(database), act, study_id, Arrival(None), body.read_odm)
-    body.close()
+    service, size = Service(database), file.stat().st_size
+    with closing(ReceivedBody()) as body:
+        with file.open("rb") as source, progress_bar("reading") as report:
+            while part := source.read(CHUNK):
+                body.add(part)
+                report(body.size, size)
+        if form is not None and as_of is not None and kind is FileKind.EXPORT:
+            read: Read = partial(_read_export, file, form, as_of.astimezone(UTC))
+        else:
+            read = body.read_odm
+        answer = take_transfer(service, act, study_id, Arrival(None), read)
     show(answer, as_json, _received(study_id, answer))
 
 
@@ -206,6 +202,10 @@ def revoke(
     study_id = the_study(database, study)
     revoke_key(database, acting(database, actor), study_id, key_id, utc_now, reason=reason)
     show({"key_id": key_id, "revoked": True}, as_json, f"{study_id}: key {key_id} is revoked")
+
+
+def _read_export(file: Path, form: str, exported_at: datetime, edc: Edc) -> EdcMessage:
+    return read_export(file.read_bytes(), form, file.name, edc, exported_at)
 
 
 def _pulled_until(database: Database, study_id: str) -> datetime | None:

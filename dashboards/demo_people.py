@@ -45,17 +45,33 @@ class DemoPerson:
     sees: str
 
 
+_PAGES = "the whole study, blinded"
+"""What every team member sees in the browser: there are no unblinded pages yet."""
+
+
 def demo_people(protocol: Protocol) -> tuple[DemoPerson, ...]:
     """Everybody in a study: its team, an operator a depot, a coordinator a site."""
     study_id = protocol.study.id
     wanted = [
-        ("sponsor", Grant("sponsor_blinded", study_id), "the whole study, blinded"),
-        (PROJECT_MANAGER, Grant("project_manager", study_id), "the whole study, blinded"),
+        ("sponsor", Grant("sponsor_blinded", study_id), _PAGES),
+        (PROJECT_MANAGER, Grant("project_manager", study_id), _PAGES),
         ("data.manager", Grant("data_manager", study_id), "the whole study and its datasets, blinded"),
-        ("monitor", Grant("monitor", study_id), "the whole study, blinded"),
-        (SUPPLY_MANAGER, Grant("supply_manager_unblinded", study_id), "the whole study, unblinded"),
-        (STATISTICIAN, Grant("unblinded_statistician", study_id), "the whole study, unblinded"),
-        ("auditor", Grant("auditor", study_id), "the whole study and its ledger, unblinded"),
+        ("monitor", Grant("monitor", study_id), _PAGES),
+        (
+            SUPPLY_MANAGER,
+            Grant("supply_manager_unblinded", study_id),
+            f"{_PAGES}; by the API kit types in stock",
+        ),
+        (
+            STATISTICIAN,
+            Grant("unblinded_statistician", study_id),
+            f"{_PAGES}; by the API and exports arms and lists",
+        ),
+        (
+            "auditor",
+            Grant("auditor", study_id),
+            f"{_PAGES}; by the API and exports arms, lists and the ledger",
+        ),
         ("administrator", Grant("administrator", ALL), "accounts and roles; studies blinded"),
     ]
     wanted += [

@@ -6,6 +6,9 @@ SETTINGS = """\
 # Written by OpenRTSM where it is missing. Nothing is sent anywhere.
 telemetry:
   enabled: false
+# Nor is anybody asked for an e-mail address on the first visit.
+nux:
+  enabled: false
 # One refresh at a time: the next one finds more sealed entries, and two would only compete for the processors.
 concurrency:
   runs:

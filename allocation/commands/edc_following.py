@@ -156,7 +156,8 @@ def _record_visit(transaction: Transaction, row: Any, code: str, day: date, visi
     path = path_of(row, visits)
     visit = planned_visit(protocol, code, path)
     refuse_repeat(visit, visits, row.subject_id)
-    facts = planned_visit_facts(protocol, visit, path, visits, day, None, FROM_EDC)
+    today = transaction.at_zone(row.timezone)
+    facts = planned_visit_facts(protocol, visit, path, visits, day, None, FROM_EDC, today)
     _append(transaction, row, "record_visit", {"visit": facts, "source": "edc"}, {})
 
 

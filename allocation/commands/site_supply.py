@@ -14,7 +14,7 @@ from allocation.commands.kit_candidates import is_released
 from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
 from allocation.ledger.schema import kit, lot, shipment, subject
-from allocation.ledger.subject_paths import paths_at_sites
+from allocation.ledger.subject_paths import measured_at_sites, paths_at_sites
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.demand import (
     Counted,
@@ -177,6 +177,9 @@ def site_situations(
     paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
     versions = {path.version for found in paths.values() for path in found if path.version is not None}
     followed = {version: protocol_of(connection, study_id, version, known) for version in versions}
+    measured = measured_at_sites(
+        connection, study_id, keys["sites"], "randomized", [*protocols.values(), *followed.values()]
+    )
     return [
         SiteSituation(
             at,
@@ -184,7 +187,10 @@ def site_situations(
             followed,
             tuple(stock[at.site_id]),
             pipeline[at.site_id],
-            tuple(paths[at.site_id]),
+            tuple(
+                measured.planned(path, followed.get(path.version or at.version, protocols[at.site_id]))
+                for path in paths[at.site_id]
+            ),
             at.site_id in supplied,
             at.site_id in screened,
         )
@@ -271,6 +277,7 @@ def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[Pl
             SubjectDemandFacts(
                 subject=path.subject_id,
                 state=SubjectState.RANDOMIZED,
+                on_dose_hold=path.on_hold,
                 skipped_last_dispensing=_skipped_latest(protocol, path),
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.commands.version_effects import check_moments
+from allocation.commands.version_effects import check_moments, refuse_list_events_by_country
 from allocation.errors import DomainRefusal, Unsupported
 from allocation.ledger.database import Database
 from allocation.ledger.entry import moment_text
@@ -19,9 +19,9 @@ from allocation.ledger.reader import protocol_at
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
-from allocation.study.amendment_of_randomization import list_events_by_country
 from allocation.study.canonical import plain_document, protocol_sha256
 from allocation.study.effective_moments import effective_moments
+from allocation.study.list_basis import events_needing_lists
 from allocation.study.protocol import Protocol
 from allocation.study.supply import CountryCode
 
@@ -57,8 +57,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
     if protocol.supply.on_event:
         found.append("supply.on_event: resupply runs on schedule only")
-    if protocol.edc.mode != "standalone":
-        found.append("edc.mode unified: eligibility is entered at the site desk only")
     found += [
         f"kit_types[{index}].serialized false: every kit needs a number yet"
         for index, kit_type in enumerate(protocol.kit_types)
@@ -68,11 +66,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         f"countries[{index}].label_group: lots are released by country; list the countries with the lot"
         for index, country in enumerate(protocol.countries)
         if country.label_group is not None
-    ]
-    found += [
-        f"caps[{index}].kind: forced randomization cannot be run yet"
-        for index, cap in enumerate(protocol.caps)
-        if cap.kind == "forced_randomization"
     ]
     return found
 
@@ -94,7 +87,8 @@ def reasons_not_to_run(database: Database, protocol: Protocol) -> list[str]:
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
-    """Load a protocol version; answers study, version, hash, the moment from which it counts anywhere, and that of each country.
+    """Load a protocol version; answers study, version, hash, the moment from which it counts anywhere, that of each country, and the
+    events that wait for a new list then.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
     version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
@@ -125,6 +119,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
         moments = effective_moments(protocol, request.effective_at, request.countries, transaction.now)
         effective = min(moments.values(), default=request.effective_at or transaction.now)
+        waiting: list[str] = []
         if version > 1:
             columns = study_version.c
             before_query = select(columns.sha256, columns.protocol_json).where(
@@ -142,15 +137,9 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             if unsupported := unsupported_changes(old, protocol):
                 raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
             check_moments(transaction, version, moments, effective)
-            if refused := list_events_by_country(old, protocol, moments):
-                raise DomainRefusal(
-                    f"version {version} changes what randomization event {', '.join(refused)} draws from a list, and one list at a "
-                    "time is in use for all countries",
-                    code="list-event-by-country",
-                    field="countries",
-                    fix="let it take effect everywhere at one moment, or amend randomization in a version of its own",
-                )
+            refuse_list_events_by_country(old, protocol, moments)
             before = {"version": latest, "sha256": previous.sha256}
+            waiting = events_needing_lists(old, protocol)
         else:
             before = {}
         sha256 = protocol_sha256(protocol)
@@ -178,6 +167,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             "countries": {
                 country: moment_text(moments[country].astimezone(UTC)) for country in sorted(moments)
             },
+            "events_needing_lists": waiting,
         }
         return transaction.append(after, before=before, answer=answer)
 

@@ -70,6 +70,8 @@ _SUBJECT_COLUMNS = (
     subject.c.randomized_on,
     subject.c.arm,
     subject.c.dose_level,
+    subject.c.randomizations_json,
+    subject.c.dose_held_on,
     subject.c.first_dose_on,
     subject.c.last_dispensed_on,
     subject.c.protocol_version,
@@ -279,7 +281,7 @@ def execute(
     IdempotencyConflict. Any refusal leaves ledger and projections as they were. A lost race raises StateChanged when the state no
     longer allows the act; deadlocks are tried again.
     """
-    request_sha256 = _hash_of(command, request)
+    request_sha256 = _hash_of(command, request, act)
     for attempt in range(1, TRIES + 1):
         try:
             with service.database.write() as connection:
@@ -317,11 +319,13 @@ def earlier_answer(
     For a command of several transactions, or of one that may end without an entry: its retry does not meet the first one's effect
     by itself. Raises IdempotencyConflict.
     """
-    return _first_answer(service, act, study_id, _hash_of(command, request))
+    return _first_answer(service, act, study_id, _hash_of(command, request, act))
 
 
-def _hash_of(command: str, request: CommandRequest) -> str:
-    return sha256_hex(f"{command}:{request.model_dump_json()}")
+def _hash_of(command: str, request: CommandRequest, act: Act) -> str:
+    """What a retry must repeat: the request and, where one is given, the reason, which a retry would else lose in silence."""
+    reason = f"\n{act.reason}" if act.reason else ""
+    return sha256_hex(f"{command}:{request.model_dump_json()}{reason}")
 
 
 def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str) -> dict[str, Any] | None:
@@ -335,7 +339,7 @@ def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str
         return None
     if found.request_sha256 != request_sha256:
         raise IdempotencyConflict(
-            f"the key {act.idempotency_key!r} was used before with another request",
+            f"the key {act.idempotency_key!r} was used before with another request or reason",
             field="Idempotency-Key",
             fix="use a new key",
         )

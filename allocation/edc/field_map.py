@@ -62,7 +62,7 @@ class Picked:
             self._keep(subject_key, told)
         elif any(matches(mapped, fact) for mapped in self.edc.items):
             self._keep(subject_key, fact)
-        else:
+        elif fact.value is not None:  # a flat record has empty fields wherever an item does not belong
             self.pass_over(fact.item)
 
     def add_form(self, subject_key: str, fact: Fact, word: str | None) -> None:

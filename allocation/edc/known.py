@@ -18,6 +18,9 @@ from allocation.rules.edc_order import Stamp, stamp_of
 from allocation.study.edc import CriterionItem, Edc, EdcItem, RequiredForm
 from allocation.study.protocol import Protocol
 
+LARGEST: Final = 10**6
+"""No weight or height, in any unit, has such a number."""
+
 _TO_KG: Final = {"kg": Decimal(1), "g": Decimal("0.001"), "lb": Decimal("0.45359237")}
 _TO_CM: Final = {"cm": Decimal(1), "m": Decimal(100), "in": Decimal("2.54")}
 
@@ -161,7 +164,7 @@ def _measured(item: EdcItem, factor: Decimal, facts: Iterable[Any]) -> Measured 
         number = Decimal(row.value)
     except InvalidOperation:
         return None
-    return Measured(number * factor, row.source_at) if number.is_finite() and number > 0 else None
+    return Measured(number * factor, row.source_at) if number.is_finite() and 0 < number < LARGEST else None
 
 
 def _met_by(mapped: CriterionItem, category: dict[str, str]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def _expected_on_postgresql() -> dict[tuple[str, str], _PostgresTrigger]:
 
 def gaps(connection: Connection) -> tuple[str, ...]:
     """What is wrong with the triggers, a phrase for each, such as "trigger ledger_entry_no_update is missing"; empty: nothing."""
-    on_postgresql = connection.engine.dialect.name == "postgresql"
+    on_postgresql = connection.dialect.name == "postgresql"
     return tuple(_gaps_on_postgresql(connection) if on_postgresql else _gaps_on_sqlite(connection))
 
 

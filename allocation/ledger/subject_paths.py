@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import site, subject, subject_visit
+from allocation.ledger.schema import site, subject, subject_measurement, subject_visit
 from allocation.ledger.versions import moving_version_in_country, version_in_country
 from allocation.rules.amendments import followed_version
+from allocation.rules.measures import Measure, Measurement
+from allocation.study.measure_points import goes_by_measures, planned_measures
+from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath
 
 _VISITS = HotStatement(
@@ -22,6 +29,7 @@ _VISITS = HotStatement(
         subject_visit.c.status,
         subject_visit.c.visit_date,
         subject_visit.c.dispensed,
+        subject_visit.c.confirmation,
     )
     .where(subject_visit.c.study_id == bindparam("study"), subject_visit.c.subject_id == bindparam("who"))
     .order_by(subject_visit.c.visit_date)
@@ -55,9 +63,26 @@ _VISITS_AT_SITES = (
     .where(*_HERE)
 )
 
+_AGES_AT_SITES = select(subject.c.subject_id, subject.c.age).where(*_HERE)
+_MEASURED_AT_SITES = (
+    select(
+        subject_measurement.c.subject_id,
+        subject_measurement.c.measure,
+        subject_measurement.c.measured_on,
+        subject_measurement.c.value,
+    )
+    .join_from(
+        subject,
+        subject_measurement,
+        (subject.c.study_id == subject_measurement.c.study_id)
+        & (subject.c.subject_id == subject_measurement.c.subject_id),
+    )
+    .where(*_HERE)
+)
+
 
 def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[Any]:
-    """The visits of one subject that are done or missed, by date: code, number, status, date, and whether kits were handed out."""
+    """The visits of one subject that are done or missed, by date: code, number, status, date, whether kits were given, and confirmation."""
     return _VISITS.rows(connection, {"study": study_id, "who": subject_id})
 
 
@@ -87,8 +112,16 @@ def path_of(row: Any, visits: Iterable[Any], version: int | None = None) -> Subj
         done=done,
         missed=frozenset(missed),
         dispensed=frozenset(dispensed),
+        randomizations=_dates(row.randomizations_json),
+        on_hold=row.dose_held_on is not None,
         version=version,
     )
+
+
+@lru_cache(maxsize=4096)
+def _dates(text: str | None) -> Mapping[str, date]:
+    found = {} if text is None else json.loads(text)
+    return {event: date.fromisoformat(day) for event, day in found.items()}
 
 
 def paths_at_sites(
@@ -109,3 +142,32 @@ def paths_at_sites(
             version = followed_version(row.version, row.protocol_version, row.moves_to)
         paths[row.site_id].append(path_of(row, visits[row.subject_id], version))
     return paths
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSubjects:
+    """Subject -> its age, and subject -> what was measured of it; both empty where no protocol asks for them."""
+
+    ages: Mapping[str, int | None]
+    taken: Mapping[str, Sequence[Measurement]]
+
+    def planned(self, path: SubjectPath, protocol: Protocol) -> SubjectPath:
+        """The path with the measures that `protocol` plans the subject's doses by; without any where it goes by none."""
+        if not goes_by_measures(protocol):
+            return replace(path, measures=None)
+        who = path.subject_id
+        return replace(path, measures=planned_measures(protocol, self.ages.get(who), self.taken.get(who, ())))
+
+
+def measured_at_sites(
+    connection: Connection, study_id: str, sites: Sequence[str], status: str, protocols: Iterable[Protocol]
+) -> MeasuredSubjects:
+    """What is known of the subjects in `status` at the sites that doses go by; read only if one of `protocols` goes by it."""
+    if not any(goes_by_measures(protocol) for protocol in protocols):
+        return MeasuredSubjects({}, {})
+    keys = {"study": study_id, "sites": list(sites), "status": status}
+    taken: dict[str, list[Measurement]] = defaultdict(list)
+    for one in connection.execute(_MEASURED_AT_SITES, keys):
+        taken[one.subject_id].append(Measurement(Measure(one.measure), Decimal(one.value), one.measured_on))
+    ages = {row.subject_id: row.age for row in connection.execute(_AGES_AT_SITES, keys)}
+    return MeasuredSubjects(ages, taken)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from allocation.errors import RuleError
 from allocation.rules.demand import PlannedDispensing
 from allocation.rules.dosing import DispensingRow
+from allocation.rules.measures import Measures
 from allocation.rules.visits import VisitWindow
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.subject_schedule import (
@@ -86,12 +87,18 @@ class SubjectEffect:
 
 
 def effect_on_subject(
-    old: Plan, new: Plan, path: SubjectPath, today: date, effective_on: date
+    old: Plan,
+    new: Plan,
+    path: SubjectPath,
+    today: date,
+    effective_on: date,
+    measures: Measures | None = None,
 ) -> SubjectEffect:
     """Compare the subject's coming visits under the version followed so far and under the new one from `effective_on` (site's date).
 
     Visits whose target is before that day are taken to happen on it, under the old version. One that is overdue `today` is still to come
-    under the new one, unless such a visit passes it over.
+    under the new one, unless such a visit passes it over. `path.measures` are what the old version plans doses by, `measures` what the new
+    one does.
     """
     then = path_on(old.protocol, path, today, effective_on)
     earlier = _dispensings(old, path) or ()
@@ -100,7 +107,7 @@ def effect_on_subject(
     windows = tuple(
         {visit.code: window for visit, window in visits_ahead(plan.protocol, then)} for plan in (old, new)
     )
-    coming = _dispensings(new, then)
+    coming = _dispensings(new, replace(then, measures=measures))
     return SubjectEffect(
         path.subject_id,
         _visit_effects(*windows),

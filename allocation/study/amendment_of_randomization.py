@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Literal
 
 from allocation.study.allocation_scheme import runs_of, scheme_hash
 from allocation.study.canonical import plain_document
+from allocation.study.list_basis import list_basis
 
 if TYPE_CHECKING:
     from allocation.study.allocation_scheme import Ratio
     from allocation.study.protocol import Protocol
     from allocation.study.randomization_design import RandomizationEvent
 
-Need = Literal["nothing", "list", "list_for_new_ratio", "activation"]
+Need = Literal["nothing", "list", "list_for_changed_strata", "list_for_new_blocks", "activation"]
 """What the statistician must do, once the version is in force.
 
-`list`: activate a list, without which nobody can be randomized; `list_for_new_ratio`: the list in use goes on in its old ratio or blocks
-until another is activated; `activation`: activate the method of an event that draws at randomization.
+`list`: activate a list, without which nobody can be randomized; `list_for_changed_strata`: the list in use fits some strata, which go on,
+and the others wait for a list; `list_for_new_blocks`: the list in use fits, and goes on as it was made until another is activated;
+`activation`: activate the method of an event that draws at randomization.
 """
 
 
@@ -66,7 +68,7 @@ def list_events_by_country(old: Protocol, new: Protocol, moments: Mapping[str, d
         before = old.event(event.code)
         if before is None or (before.draws_live and event.draws_live):
             continue
-        if before.draws_live != event.draws_live or _ratios(old, before) != _ratios(new, event):
+        if before.draws_live != event.draws_live or list_basis(old, before) != list_basis(new, event):
             found.append(event.code)
     return tuple(found)
 
@@ -97,15 +99,17 @@ def _needs(old: Protocol, before: RandomizationEvent, new: Protocol, event: Rand
         return "nothing" if before.draws_live and before.method == event.method else "activation"
     if before.draws_live:
         return "list"
-    was, now = _ratios(old, before), _ratios(new, event)
-    listed = {arm for ratio in was.values() for arm, _ in ratio}
-    allowed = {arm for ratio in now.values() for arm, _ in ratio}
-    kept = (before.held_by, before.block_assignment) == (event.held_by, event.block_assignment)
-    if not kept or not listed <= allowed or not set(now) <= set(was):
-        return "list"
-    if was != now or (before.method, before.block_sizes) != (event.method, event.block_sizes):
-        return "list_for_new_ratio"
-    return "nothing"
+    was, now = list_basis(old, before), list_basis(new, event)
+    if was == now:
+        made = (before.method, before.parameters, before.block_sizes)
+        return (
+            "nothing"
+            if made == (event.method, event.parameters, event.block_sizes)
+            else "list_for_new_blocks"
+        )
+    held = all(was[name] == now[name] for name in ("held_by", "block_assignment"))
+    fits = held and any(was["runs"].get(run) == ratio for run, ratio in now["runs"].items())
+    return "list_for_changed_strata" if fits else "list"
 
 
 def _ratios(protocol: Protocol, event: RandomizationEvent) -> dict[str, Ratio]:

@@ -161,4 +161,4 @@ def _unique_items(
 ) -> None:
     """No item stands twice in one list: two meanings of one value would have to be told apart by chance."""
     places = ["/".join((one.event or "*", one.form or "*", one.group or "*", one.item)) for one in items]
-    findings.unique(path, places, "item", "item")
+    findings.unique(path, places, "mapped item", "item")

@@ -19,9 +19,10 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.dosing_design import Dosing
 from allocation.study.edc import Edc
 from allocation.study.inconsistency import InconsistentProtocolError
-from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
@@ -35,14 +36,14 @@ class Identity(ProtocolPart):
 
     id: Code
     title: Text
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=LARGEST)
     amendment: str = ""
     phase: str = ""
     sponsor: str = ""
     indication: str = ""
     mode: Literal["test", "training", "production"] = "test"
     blinding: Literal["double_blind", "single_blind", "open_label"] = "double_blind"
-    planned_subjects: int = Field(default=0, ge=0)
+    planned_subjects: int = Field(default=0, ge=0, le=LARGEST)
     planned_start: date | None = None
     planned_enrolment_end: date | None = None
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
@@ -69,7 +70,7 @@ class Screening(ProtocolPart):
     require_eligibility: bool = True
     age_min: int | None = Field(default=None, ge=0, le=130)
     age_max: int | None = Field(default=None, ge=0, le=130)
-    max_days_to_randomization: int | None = Field(default=None, ge=0)
+    max_days_to_randomization: int | None = Field(default=None, ge=0, le=LONGEST)
     replacement: Literal["none", "next_entry", "same_arm"] = Field(
         default="none",
         description="whether a subject who left may be replaced, and how the replacement is allocated",
@@ -101,6 +102,7 @@ class Protocol(ProtocolPart):
     dose_levels: tuple[DoseLevel, ...] = ()
     dispensing: tuple[Dispensing, ...] = ()
     titration: tuple[Titration, ...] = ()
+    dosing: Dosing = Dosing()
     exposure: Exposure = Exposure()
     blinding_groups: tuple[BlindingGroup, ...] = ()
     kit_types: tuple[KitType, ...] = ()

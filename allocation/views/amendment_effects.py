@@ -12,10 +12,9 @@ from sqlalchemy import Connection, func, select
 
 from allocation.errors import NotFound
 from allocation.ledger.schema import site, study, subject
-from allocation.ledger.subject_paths import paths_at_sites
+from allocation.ledger.subject_paths import measured_at_sites, paths_at_sites
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.study.amendment_effects import (
-    Plan,
     SubjectEffect,
     demand_by_week,
     effect_on_subject,
@@ -23,7 +22,6 @@ from allocation.study.amendment_effects import (
 )
 from allocation.study.effective_moments import effective_moments
 from allocation.study.protocol import MOVES_SUBJECTS, Protocol
-from allocation.study.subject_schedule import SubjectPath
 
 Demand = Counter[tuple[str, date, str]]
 """Kits by country, Monday of the week, and kit type."""
@@ -80,9 +78,15 @@ def amendment_effects(
     moments = effective_moments(new, effective_at, countries, now)
     moves = new.amendment_rule == MOVES_SUBJECTS
     sites = connection.execute(select(site).where(site.c.study_id == study_id).order_by(site.c.site_id)).all()
-    paths = paths_at_sites(connection, study_id, [row.site_id for row in sites], "randomized", now)
-    plans: dict[int, Plan] = {}
+    here = [row.site_id for row in sites]
+    paths = paths_at_sites(connection, study_id, here, "randomized", now)
+    versions = {
+        latest if path.version is None else path.version for found in paths.values() for path in found
+    }
+    plans = {version: plan_of(protocol_of(connection, study_id, version, known)) for version in versions}
     plan = plan_of(new)
+    protocols = [new, *(one.protocol for one in plans.values())]
+    measured = measured_at_sites(connection, study_id, here, "randomized", protocols)
     changes: list[SubjectChange] = []
     counts: Counter[str] = Counter()
     demand: dict[str, Demand] = defaultdict(Counter)
@@ -92,15 +96,18 @@ def amendment_effects(
         moment = moments.get(row.country)
         for path in paths[row.site_id]:
             version = latest if path.version is None else path.version
-            if version not in plans:
-                plans[version] = plan_of(protocol_of(connection, study_id, version, known))
             counts["on study"] += 1
             counts["waiting"] += moment is None
             counts["staying"] += moment is not None and not moves
             stays = moment is None or not moves
             effective_on = today if moment is None else max(today, moment.astimezone(zone).date())
-            effect = _effect(plans[version], plans[version] if stays else plan, path, today, effective_on)
+            old, then = plans[version], plans[version] if stays else plan
+            known_of = measured.planned(path, old.protocol)
+            measures = measured.planned(path, then.protocol).measures
+            effect = effect_on_subject(old, then, known_of, today, effective_on, measures)
             for name, dispensings in (("before", effect.before), ("after", effect.after)):
+                if path.on_hold:  # supply plans nothing while dosing is on hold
+                    continue
                 for (week, kit_type), kits in demand_by_week(dispensings, today).items():
                     demand[name][row.country, week, kit_type] += kits
             if effect.changes:
@@ -117,10 +124,6 @@ def amendment_effects(
         demand["before"],
         demand["after"],
     )
-
-
-def _effect(old: Plan, new: Plan, path: SubjectPath, today: date, effective_on: date) -> SubjectEffect:
-    return effect_on_subject(old, new, path, today, effective_on)
 
 
 def _in_screening(connection: Connection, study_id: str) -> int:

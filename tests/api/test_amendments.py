@@ -67,7 +67,7 @@ def test_a_preview_names_what_stands_in_the_way_and_what_randomization_needs(tri
         "kit_types[0].expiry",
     ]
     (event,) = told["randomization"]
-    assert (event["differs"], event["needs"]) == (["ratio"], "list_for_new_ratio")
+    assert (event["differs"], event["needs"]) == (["ratio"], "list")
 
 
 @pytest.mark.parametrize("who", ["supply", "project.manager", "investigator", "auditor", "open.supply"])

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from allocation.access.permissions import BLINDED_ROLES, ROLES
+from allocation.commands.studies import GO_LIVE
 from allocation.ledger.sealing import seal_pending
 from tests.api.conftest import Trial, trial_at
 from tests.api.running_app import ApiClient
-from tests.api.trial import AS_IS, BLINDED, PEOPLE, PERMUTED, STUDY
+from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
 
 PATH = f"/studies/{STUDY}"
 UNBLINDED_PAGES = ("subjects", "stock", "lists", "protocol", "ledger")
@@ -70,6 +71,10 @@ def play(trial: Trial) -> Transcript:
         asked = {"subject_id": subject, "visit_code": "V3", "titration": move}
         out.post("pharmacist", "/dispensings", asked)
         out.post("pharmacist", "/dispensings", asked)  # refused: on record, or no kit, or not randomized
+    truth = {"subject_id": subjects[0], "factors": {"SEVERITY": "SEVERE"}, "reason": "Source data"}
+    out.post("coordinator", "/stratum-corrections", truth)
+    out.post("project.manager", "/cohorts", {"cohort": "NONE", "open": False, "reason": "No such cohort"})
+    use_what_dosing_can_do(out, subjects)
     out.post("coordinator", "/missed-visits", {"subject_id": subjects[0], "visit_code": "V4"})
     out.post("coordinator", "/visits", {"subject_id": subjects[1], "visit_code": "V4"})
     out.post("coordinator", "/discontinuations", {"subject_id": subjects[1], "end_reason": "ADVERSE EVENT"})
@@ -86,6 +91,43 @@ def play(trial: Trial) -> Transcript:
     out.post("supply", "/resupply-runs", {})
     read_everything(out, subjects)
     return out
+
+
+def use_what_dosing_can_do(out: Transcript, subjects: list[str]) -> None:
+    """Hold and resume, replace kits, and (by an amendment) confirm what was handed out and hand kits out again, each also refused."""
+    because = {"reason": "the subject says so"}
+    for subject in subjects[:4]:
+        who = {"subject_id": subject}
+        out.post(
+            "coordinator", "/visits", {**who, "visit_number": "3.1", "weight_kg": "70.5", "height_cm": 170}
+        )
+        out.post("coordinator", "/visits", {**who, "visit_number": "3.2", "weight_kg": "705"})  # refused
+        out.post("investigator", "/dose-holds", who)  # refused: no reason
+        out.post("investigator", "/dose-holds", {**who, **because})
+        out.post("pharmacist", "/dispensings", {**who, "visit_number": "3.3"})  # refused: on hold
+        out.post("investigator", "/dose-resumptions", {**who, **because})
+        out.post("pharmacist", "/dispensings", {**who, "visit_number": "3.3"})  # refused: not by this version
+        kits = out.get("pharmacist", f"/subjects/{subject}")["kits"]
+        for kit, found in zip(kits, ("lost", "damaged"), strict=False):
+            lost = {**who, "kit_number": kit["kit_number"], "found": found, **because}
+            out.post("pharmacist", "/kit-replacements", lost)
+            out.post("pharmacist", "/kit-replacements", lost)  # refused: it was replaced, or there is no kit
+    amended = protocol(version=2)
+    amended["dosing"] = {"confirmation": True, "unscheduled": True, "partial": True, "same_lot": "required"}
+    signature = {"password": PASSWORD, "meaning": GO_LIVE}
+    out.trial.clients["statistician"].done(f"{PATH}/versions", {"protocol": amended, "signature": signature})
+    for index, subject in enumerate(subjects[:6]):
+        who = {"subject_id": subject}
+        again = {**who, "visit_number": "3.4", "accept_partial": True}
+        given = out.post("pharmacist", "/dispensings", again)
+        out.post("pharmacist", "/dispensings", again)  # refused: not confirmed yet
+        kits = given.get("kit_numbers", [])
+        handed, others = (kits, []) if index % 2 else ([], kits)
+        torn = [{"kit_number": kit, "reason": "torn"} for kit in others]
+        settled = {**who, "handed_out": handed, "not_dispensed": torn}
+        out.post("pharmacist", "/dispensing-confirmations", {**settled, "handed_out": ["9999999"]})
+        out.post("pharmacist", "/dispensing-confirmations", settled)
+        out.post("pharmacist", "/dispensing-confirmations", settled)
 
 
 def move_shipments(out: Transcript) -> None:
@@ -110,10 +152,12 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/overview?days_ahead=730&events=200",
         "/subjects",
         "/shipments",
+        "/cohorts",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]
     pages += [f"/subjects/{subject}" for subject in subjects]
+    pages += [f"/subjects/{subject}/projected-visits" for subject in subjects[:3]]
     shipments = [one["shipment_id"] for one in out.get("supply", "/shipments")["shipments"]]
     pages += [f"/shipments/{shipment}" for shipment in shipments]
     pages += [f"/unblinded/{page}" for page in UNBLINDED_PAGES]
@@ -144,7 +188,13 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "list-exhausted",
             "no-usable-kit",
             "not-permitted",
+            "dose-on-hold",
+            "confirmation-awaited",
+            "nothing-to-confirm",
+            "implausible-measurement",
         } <= codes
+        for path in ("kit-replacements", "dispensing-confirmations", "dose-holds", "dose-resumptions"):
+            assert (f"POST /{path}", 200) in outcomes, path
 
         # The test can fail: the same comparison for an unblinded role finds the difference.
         for page in ("subjects", "stock", "lists"):

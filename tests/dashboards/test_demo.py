@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from allocation.access.permissions import ROLES
+from allocation.access.permissions import PERMISSIONS, ROLES
 from allocation.access.tokens import actor_for_login
 from allocation.ledger.database import open_database
 from allocation.ledger.reader import sealed_entries
@@ -98,6 +98,28 @@ def test_the_documented_logins_work_and_cover_who_the_demo_needs(made):
     assert {person.grant.role for person in people} <= ROLES
     assert len({person.display_name for person in people}) == len(people) == 51
     database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("words", "permissions"),
+    [
+        ("kit types in stock", {"view.stock.unblinded"}),
+        ("arms", {"view.subjects.unblinded"}),
+        ("lists", {"view.lists"}),
+        ("exports", {"export.unblinded"}),
+        ("ledger", {"ledger.read"}),
+        ("the whole study, blinded", {"view.overview"}),
+    ],
+)
+def test_the_logins_are_told_to_see_what_they_may_and_no_unblinded_page(words, permissions):
+    told = [one for one in demo_people(DemoPlan.read(SCENARIO, None).protocol) if words in one.sees]
+    assert told
+    for person in told:
+        assert all(person.grant.role in PERMISSIONS[permission] for permission in permissions)
+        # The dashboards have blinded pages only: what is unblinded is told with the way to it.
+        assert "unblinded" not in person.sees
+        if words in ("kit types in stock", "arms", "lists", "ledger"):
+            assert "by the API" in person.sees
 
 
 def test_datasets_and_exports_are_those_of_the_whole_ledger(made):
@@ -192,14 +214,16 @@ def test_an_interrupted_demo_is_made_again(tmp_path):
 
 def _has_screened(home: Path) -> bool:
     from sqlalchemy import text
-    from sqlalchemy.exc import OperationalError
 
-    database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
+    from allocation.errors import DatabaseUnavailable
+
+    try:
+        database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
+    except DatabaseUnavailable:  # its tables are being made
+        return False
     try:
         with database.read() as connection:
             found = connection.execute(text("SELECT count(*) FROM subject")).scalar_one()
-    except OperationalError:  # its tables are being made
-        return False
     finally:
         database.dispose()
     return bool(found)

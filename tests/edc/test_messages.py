@@ -1,6 +1,7 @@
 """What messages say: moments, removals, nested groups, typed items, ODM 2.0 in XML and JSON, unmapped items, duplicates."""
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +18,9 @@ HEAD = f'<ODM xmlns="{ODM}" FileOID="F" FileType="Snapshot" CreationDateTime="20
 
 
 def read(body: bytes | str, edc: Edc = EDC) -> Any:
-    received = ReceivedBody()
-    received.add(body if isinstance(body, bytes) else body.encode())
-    message = received.read_odm(edc)
-    received.close()
-    return message
+    with closing(ReceivedBody()) as received:
+        received.add(body if isinstance(body, bytes) else body.encode())
+        return received.read_odm(edc)
 
 
 def facts(message: Any) -> list[tuple[str, ...]]:

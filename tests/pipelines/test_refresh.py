@@ -286,6 +286,11 @@ def test_while_a_studys_run_is_under_way_the_sensor_waits(
     assert json.loads(found.cursor or "") == {}
 
 
+def test_the_dagster_home_asks_its_visitors_for_no_address(tmp_path: Path) -> None:
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(tmp_path / "dagster"))) as made:
+        assert made.nux_enabled is False
+
+
 def test_the_dagster_home_sends_nothing_and_never_waits_for_a_dead_run(tmp_path: Path) -> None:
     folder = prepare_dagster_home(tmp_path / "dagster")
     with dg.DagsterInstance.from_config(str(folder)) as made:

@@ -44,7 +44,7 @@ def factor(levels: dict[str, str], code: str = "SEX") -> dict[str, Any]:
 
 REFUSED = [
     (changed(criteria=[{"item": "A", "criteria": ["I2"]}]), "edc.criteria[0].criteria[0]", "I2", "use one of I1"),
-    (changed(criteria=[{"item": "A"}, {"item": "A"}]), "edc.criteria[1]", "*/*/*/A", "remove one"),
+    (changed(criteria=[{"item": "A"}, {"item": "A"}]), "edc.criteria[1].item", "*/*/*/A", "remove one"),
     (changed(criteria=[], required_forms=[]), "edc.criteria", "(none)", "map the criteria"),
     (factor({"f": "F"}, "AGE"), "edc.factors[0].factor", "AGE", "use one of SEX"),
     (factor({"x": "X", "f": "F", "m": "M"}), "edc.factors[0].levels.x", "X", "use one of F, M"),

@@ -5,7 +5,7 @@ import time
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
@@ -13,7 +13,7 @@ from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.shipments import DispatchRequest, dispatch_shipment
 from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.projections import FOLDS
-from allocation.ledger.schema import kit, site, subject
+from allocation.ledger.schema import kit, shipment, site, subject
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.enrolment import expected_enrolment
@@ -156,6 +156,37 @@ def test_who_holds_a_part_of_the_study_sees_that_part(service):
     assert depot.enrolment.sites == ()
     assert {one.place_kind for one in depot.stock} == {"depot"}
     assert depot.shipments_under_way
+
+
+def test_a_depot_sees_what_came_to_it_and_left_it_and_not_what_another_depot_did(service):
+    shipment_id, *_ = ship(service)
+    enrol(service, "S01")
+
+    def texts(*grants):
+        return [one.text for one in study_overview(service.database, sponsor(*grants), STUDY).events]
+
+    own = texts(Grant("depot_operator", STUDY, "depot", "D1"))
+    with service.database.read() as connection:
+        shipments = connection.execute(select(shipment).order_by(shipment.c.shipment_id)).all()
+    expected = {
+        text
+        for one in shipments
+        for text in (
+            f"A shipment to site {one.site_id} was requested",
+            f"A shipment of {one.kit_count} kits to site {one.site_id} left the depot",
+            f"A shipment of {one.kit_count} kits arrived at site {one.site_id}",
+        )
+    }
+    assert shipment_id in {one.shipment_id for one in shipments}
+    assert {text for text in own if "shipment" in text} == expected
+    assert "Kits arrived at a depot" in own
+    assert not any("Subject" in text or "dispensed" in text for text in own)
+    another = texts(Grant("depot_operator", STUDY, "depot", "D2"))
+    assert not any("shipment" in text or "Kits arrived" in text for text in another)
+    assert "The resupply run looked at every site's stock" in another
+    # Two grants show each event once.
+    both = texts(Grant("depot_operator", STUDY, "depot", "D1"), Grant("depot_operator", STUDY, "depot", "D2"))
+    assert both == own
 
 
 def test_a_study_is_not_shown_to_those_who_hold_nothing_in_it(service):

@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import edc, randomizations, studies, subjects, supply
+from allocation.ledger.projections import edc, handing_out, randomizations, studies, subjects, supply
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
 FOLDS: dict[str, Fold] = {
     **studies.FOLDS,
     **subjects.FOLDS,
+    **handing_out.FOLDS,
     **randomizations.FOLDS,
     **supply.FOLDS,
     **edc.FOLDS,

@@ -1,13 +1,15 @@
 """What happened last, in words that everyone may read.
 
-The query takes the command, who and where, and how many kits: never the payload, which holds arms and kit types.
+The query takes the command, who and where, and how many kits: never the payload, which holds arms and kit types. Which depot an
+entry is of stands in the payload alone; the database compares it for a depot's reader, and does not give it out.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, cast, func, or_, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from allocation.ledger.schema import ledger_entry
 from allocation.views.blinded.overview_models import Event
@@ -23,10 +25,16 @@ WORDS: Final[dict[str, str]] = {
     "generate_list": "A randomization list was stored",
     "activate_list": "A randomization list was activated",
     "activate_method": "A randomization method was put into use",
+    "set_cohort": "A cohort was opened or closed",
     "screen": "Subject {subject} was screened at site {site}",
     "record_eligibility": "Eligibility of subject {subject} was recorded",
+    "correct_stratum": "Stratification factors of subject {subject} were corrected",
     "randomize": "Subject {subject} was randomized at site {site}",
     "dispense": "{kits} dispensed to subject {subject} at site {site}",
+    "confirm_dispensing": "What became of the kits assigned to subject {subject} was recorded at site {site}",
+    "replace_kit": "A kit of subject {subject} was replaced at site {site}",
+    "hold_dosing": "Dosing of subject {subject} was put on hold",
+    "resume_dosing": "Dosing of subject {subject} goes on",
     "record_visit": "A visit of subject {subject} was recorded",
     "miss_visit": "A visit of subject {subject} was recorded as missed",
     "discontinue": "Subject {subject} discontinued",
@@ -46,8 +54,12 @@ WORDS: Final[dict[str, str]] = {
 """Ledger command -> its event in blinded words. Nothing but the subject, the site and a count of kits is filled in."""
 
 
+OF_A_DEPOT: Final = ("load_kits", "order_shipment", "dispatch_shipment", "receive_shipment")
+"""Commands whose payload names the depot that is concerned."""
+
+
 def last_events(connection: Connection, study_id: str, seen: Visible, limit: int) -> tuple[Event, ...]:
-    """The latest `limit` events of the visible sites and of the study as a whole, the latest first."""
+    """The latest `limit` events of the visible sites and depots and of the study as a whole, the latest first."""
     entries = ledger_entry.c
     # The list of kit numbers may be long: the database counts it.
     kits = case(
@@ -59,7 +71,7 @@ def last_events(connection: Connection, study_id: str, seen: Visible, limit: int
         .where(
             entries.study_id == study_id,
             entries.command.in_(tuple(WORDS)),
-            true() if seen.whole_study else or_(entries.site_id.is_(None), seen.at_site(entries.site_id)),
+            true() if seen.whole_study else _of_what_is_seen(connection, seen),
         )
         .order_by(entries.entry_id.desc())
         .limit(limit)
@@ -73,6 +85,20 @@ def last_events(connection: Connection, study_id: str, seen: Visible, limit: int
         )
         for row in rows
     )
+
+
+def _of_what_is_seen(connection: Connection, seen: Visible) -> ColumnElement[bool]:
+    """The condition that an entry is of a visible site or depot, or of no place at all."""
+    entries = ledger_entry.c
+    named = (
+        cast(entries.after_json, JSONB)["depot_id"].as_string()
+        if connection.dialect.name == "postgresql"
+        else func.json_extract(entries.after_json, "$.depot_id")
+    )
+    # Only where the payload names a depot is it looked at: a case is evaluated in its order.
+    depot = case((entries.command.in_(OF_A_DEPOT), named))
+    of_no_place = and_(entries.site_id.is_(None), entries.command.not_in(OF_A_DEPOT))
+    return or_(of_no_place, seen.at_site(entries.site_id), seen.at_depot(depot))
 
 
 def _kits(count: int) -> str:

@@ -9,8 +9,8 @@ from alembic import op
 
 from allocation.ledger.schema import UtcMoment
 
-revision = "0006"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
