@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from allocation.rules.dosing import kits_due
+from allocation.study.allocation_scheme import arms_by_visit
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Inconsistency, Path
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
@@ -142,7 +143,7 @@ def _doubt_blinding(protocol: Protocol, findings: Findings) -> None:
     levels = {arm.code: reachable_dose_levels(protocol, arm) for arm in protocol.arms}
     for index, visit in enumerate(protocol.visits):
         looks: dict[str | None, dict[tuple[tuple[str, int], ...], str]] = {}
-        for arm in protocol.arms if visit.dispensing else ():
+        for arm in arms_by_visit(protocol, visit) if visit.dispensing else ():
             for level in levels[arm.code][visit.code]:
                 seen = Counter[str]()
                 for kit_type, quantity in kits_due(rows, visit.code, arm.code, level).kits:

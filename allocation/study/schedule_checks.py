@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from allocation.errors import InvalidParameter
 from allocation.rules.dosing import DispensingRow, kits_due
-from allocation.study.design_checks import check_stratum
 from allocation.study.allocation_scheme import arms_by_visit
+from allocation.study.design_checks import check_stratum
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Path
 
