@@ -114,7 +114,9 @@ COMPARED: Mapping[str, ComparedDataset] = {
     )
 }
 
-_NAMED_ELSEWHERE = "stands in every row alike, and is checked when the datasets are read"
+_NAMED_ELSEWHERE = (
+    "stands in every row alike; that all datasets are of one study is checked when they are read"
+)
 _STUDY_DAY = "a study day: follows from its date and the reference date, and those are compared"
 _NUMBERS_ROWS = "numbers the rows of a dataset; the export has other rows besides and numbers its own"
 _WRITTEN_DOWN = "the day on which it was written down, which the ledger has and the export leaves out"
