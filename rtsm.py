@@ -53,11 +53,19 @@ COMMANDS = {
                 "simulation.cli",
                 "Compare randomization designs: imbalance, predictability, loss, certain allocations.",
             ),
+            "monitor": Mounted(
+                "simulation.cli",
+                "Measure a running study's randomization: balance, predictability, loss, forced allocations.",
+            ),
             "activate": Mounted("allocation.cli", "Put the method of a randomization event into use."),
             "explain": Mounted("allocation.cli", "Show how a subject's arm came about, and derive it again."),
         },
     ),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "edc": Mounted(
+        "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
+    ),
+    "subject": Mounted("allocation.cli", "Correct a subject's stratum. No subject is ever removed."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
@@ -163,6 +171,7 @@ class PartsGroup(_LazyGroup):
 
     def __init__(self, name: str, mounted: Mounted) -> None:
         super().__init__(name=name, help=mounted.summary, no_args_is_help=True)
+        self._group = name
         self._parts = mounted.parts or {}
 
     def mounted(self) -> dict[str, Mounted]:
@@ -171,7 +180,7 @@ class PartsGroup(_LazyGroup):
 
     def real_command(self, name: str) -> Any:
         """The command of that name in the group of this name of its module."""
-        return registered(self._parts[name].module)[self.name].commands[name]
+        return registered(self._parts[name].module)[self._group].commands[name]
 
 
 class MountedGroup(_LazyGroup):

@@ -152,7 +152,9 @@ class FileRefused(DomainRefusal):
         shown = "; ".join(self.problems[:10])
         more = f"; and {len(self.problems) - 10} more" if len(self.problems) > 10 else ""
         super().__init__(
-            f"{what} was not loaded: {shown}{more}", field="file", fix="mend the file and load it again"
+            f"nothing of {what} was loaded: {shown}{more}",
+            field="file",
+            fix="mend the file and load it again",
         )
 
 

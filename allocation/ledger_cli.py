@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +47,7 @@ def verify(
 ) -> None:
     """Check hash chain, conservation of kits, and that the current state equals a replay. Exit 1 at the first difference."""
     if file is not None:
-        raise typer.Exit(offline_verifier.main([str(file)]))
+        raise typer.Exit(_verify_file(file, as_json))
     database = open_database(create=False)
     seal_pending(database)
     names = [the_study(database, study)] if study is not None else ledgers(database)
@@ -60,6 +61,29 @@ def verify(
         "\n".join(map(_line, results)),
     )
     raise typer.Exit(0 if intact else 1)
+
+
+def _verify_file(file: Path, as_json: bool) -> int:
+    """The exit code after an export was verified. Raises RTSMError when it cannot be read."""
+    found: dict[str, Any] = {"intact": True, "file": str(file)}
+    try:
+        with file.open(encoding="utf-8") as lines:
+            entries, head = offline_verifier.verify(lines)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise RTSMError(
+            f"cannot read {file}: {why}", field="--file", fix="name a file of `rtsm ledger export`"
+        ) from error
+    except (offline_verifier.Broken, json.JSONDecodeError) as error:
+        found |= {"intact": False, "message": str(error)}
+        show(found, as_json, f"BROKEN {file}: {error}")
+        return 1
+    show(
+        found | {"entries": entries, "chain_head": head},
+        as_json,
+        f"{file}: intact. {entries} entries, chain head {head}",
+    )
+    return 0
 
 
 def _verified(database: Database, name: str) -> Verification:
@@ -90,7 +114,14 @@ def export(
     authorize(acting(database, actor), "ledger.read", study_id)
     if not out.parent.is_dir():
         raise RTSMError(f"there is no folder {out.parent}", field="--out", fix="make it first")
-    entries = export_ledger(database, study_id, out)
+    if out.is_dir():
+        raise RTSMError(f"{out} is a folder", field="--out", fix="name a file in it")
+    try:
+        entries = export_ledger(database, study_id, out)
+    except OSError as error:
+        raise RTSMError(
+            f"cannot write {out}: {error.strerror}", field="--out", fix="name a file that can be written"
+        ) from error
     show(
         {"study_id": study_id, "entries": entries, "file": str(out)},
         as_json,

@@ -10,10 +10,13 @@ import typer
 from allocation.access.accounts_file import load_users
 from allocation.access.actors import Actor
 from allocation.access.signing import sign
-from allocation.commands.inbound_files import read_kits, read_list, read_lots, read_sites
+from allocation.commands.inbound_files import read_kits, read_lots, read_sites
 from allocation.commands.kits import load_kits, load_lots
+from allocation.commands.list_files import read_list
 from allocation.commands.lists import (
     ACTIVATION,
+    LARGEST_SEED,
+    MOST_ENTRIES,
     ActivateListRequest,
     GenerateListRequest,
     activate_list,
@@ -21,6 +24,7 @@ from allocation.commands.lists import (
     generate_randomization_list,
     upload_list,
 )
+from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service, utc_now
 from allocation.commands.sites import open_sites
 from allocation.errors import NotPermitted
@@ -98,21 +102,41 @@ def randomization_list(
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", help="The statistician's list (CSV).", exists=True, dir_okay=False, show_default=False
+            "--file",
+            help="The statistician's list (CSV in UTF-8, or XLSX).",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
         ),
     ] = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option(
+            "--sheet", help="The sheet of the XLSX file, where several are filled.", show_default=False
+        ),
+    ] = None,
+    keep_draft: Annotated[
+        bool, typer.Option("--draft", help="Keep a list with faults as a draft, with its faults.")
+    ] = False,
     generate: Annotated[
         int | None,
         typer.Option(
             "--generate",
-            help="Generate permuted blocks instead, with this many entries a stratum.",
+            help="Generate it instead by the event's method, with this many entries a stratum (in all, for dynamic blocks).",
             min=1,
+            max=MOST_ENTRIES,
             show_default=False,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="The seed to generate from (default: drawn).", min=0, show_default=False),
+        typer.Option(
+            "--seed",
+            help="The seed to generate from (default: drawn).",
+            min=0,
+            max=LARGEST_SEED,
+            show_default=False,
+        ),
     ] = None,
     activate: Annotated[
         bool, typer.Option("--activate", help="Activate it, signed by the account of --as.")
@@ -121,7 +145,7 @@ def randomization_list(
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload a master randomization list, or generate one. Columns: stratum, sequence, randomization_number, arm, holder, block."""
+    """Upload a master randomization list, or generate one. Columns: sequence, randomization_number, arm; stratum, holder, block."""
     if (file is None) == (generate is None):
         raise typer.BadParameter("give --file, or --generate", param_hint="--file")
     database = open_database(create=False)
@@ -129,18 +153,20 @@ def randomization_list(
     who = acting(database, actor)
     service = Service(database)
     if file is not None:
-        answer = upload_list(service, Act(who), study_id, read_list(file.read_bytes(), list_id, event))
+        uploaded = read_list(file.read_bytes(), list_id, event, sheet=sheet, keep_draft=keep_draft)
+        answer = upload_list(service, Act(who), study_id, uploaded)
     else:
-        request = GenerateListRequest(
-            list_id=list_id, event=event, entries_per_stratum=generate or 1, seed=seed
+        request = request_from(
+            GenerateListRequest, list_id=list_id, event=event, entries_per_stratum=generate, seed=seed
         )
         answer = generate_randomization_list(service, Act(who), study_id, request)
-    if activate:
+    if activate and answer["state"] != "draft":
         answer |= _activated(service, who, actor, study_id, answer["list_id"], answer["sha256"])
     show(
         answer,
         as_json,
-        f"{study_id}: list {list_id} is {answer['state']}, {answer['entries']} entries, sha256 {answer['sha256']}",
+        f"{study_id}: list {list_id} is {answer['state']}, {answer['entries']} entries, sha256 {answer['sha256']}"
+        + (f"; {answer['faults']} faults, see the lists' view" if answer["faults"] else ""),
     )
 
 

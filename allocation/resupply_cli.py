@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allocation.access.permissions import authorize
+from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.service import Act, Service
 from allocation.errors import NotFound
@@ -34,7 +35,7 @@ def run(
     """Turn expired kits over, decide every open site, and order what is needed."""
     database = open_database(create=False)
     study_id = the_study(database, study)
-    request = RunResupplyRequest(sites=tuple(site or ()))
+    request = request_from(RunResupplyRequest, sites=tuple(site or ()))
     answer = run_resupply(Service(database), Act(acting(database, actor)), study_id, request)
     lines = [
         f"{answer['run_id']}: {answer['sites']} sites decided, {len(answer['orders'])} orders, {answer['kits']} kits"

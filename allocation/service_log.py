@@ -61,4 +61,3 @@ def _facts(error: BaseException) -> str:
 
 def _write_exception(stream: TextIO, info: ExceptionInfo) -> None:
     stream.write("\n" + places(info[1]))
-

@@ -15,6 +15,8 @@ from rich.console import Console
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import sign
+from allocation.cohort_cli import app as cohort_app
+from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
 from allocation.ledger.database import open_database
@@ -34,6 +36,7 @@ app = typer.Typer(
     help="Validate, load, show and compare study protocols, or import one from USDM.", no_args_is_help=True
 )
 app.command("import-usdm")(import_usdm_command)
+app.add_typer(cohort_app, name="cohort")
 
 Source = Annotated[
     str,
@@ -41,6 +44,9 @@ Source = Annotated[
 ]
 
 _WIDTH_WITHOUT_TERMINAL = 160
+
+LONGEST_VERSION = 6
+"""Digits of the number of a version."""
 
 
 @app.command()
@@ -138,10 +144,13 @@ def load(
     answer = load_study_version(
         service,
         Act(who, idempotency_key=idempotency_key, reason=reason, signature=signature),
-        LoadStudyVersionRequest(protocol=protocol, effective_at=effective_at),
+        request_from(LoadStudyVersionRequest, protocol=protocol, effective_at=effective_at),
     )
     database.dispose()
     text = f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, sha256 {answer['sha256']}"
+    if answer["events_needing_lists"]:
+        waiting = ", ".join(answer["events_needing_lists"])
+        text += f"\nfrom then on {waiting} randomizes nobody until a list for this version is activated"
     print_answer(answer, as_json, text)
 
 
@@ -150,7 +159,7 @@ def _protocol(source: str) -> Protocol:
     if Path(source).is_file() or source.endswith((".yaml", ".yml")):
         return load_protocol(source)
     study_id, at, version = source.partition("@")
-    if at and not version.isdecimal():
+    if at and not (version.isdecimal() and len(version) <= LONGEST_VERSION):
         raise typer.BadParameter(f"{source!r}: write the version as a number, such as {study_id}@2")
     database = open_database(create=False)
     try:

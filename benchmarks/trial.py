@@ -27,7 +27,7 @@ from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
 from allocation.commands.service import Act, Service
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
-from allocation.commands.sites import OpenSiteRequest, OpenSitesRequest, open_sites
+from allocation.commands.sites import OpenSitesRequest, SiteRow, open_sites
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.ledger.database import Database
 from allocation.ledger.reader import subject_arm
@@ -119,7 +119,7 @@ def load_trial(database: Database, blocks_per_site: int, say: Say) -> LoadedTria
     say(f"loading {study_id}: {len(protocol.sites)} sites, {BLOCK * blocks_per_site} subjects at each")
     load_study_version(service, ACT, LoadStudyVersionRequest(protocol=protocol))
     sites = [one.code for one in protocol.sites]
-    opening = tuple(OpenSiteRequest(site_id=code) for code in sites)
+    opening = tuple(SiteRow(site_id=code) for code in sites)
     open_sites(service, ACT, study_id, OpenSitesRequest(sites=opening))
     _stock_depots(service, protocol, blocks_per_site)
     _stock_sites(service, study_id)

@@ -26,6 +26,7 @@ ALERT: Final = "#a8321a"
 STATUS_WORDS: Final = {
     "depot_available": "Available",
     "site_available": "Available",
+    "assigned": "Assigned to subjects",
     "requested": "Reserved for shipment",
     "in_transit": "In transit",
     "dispensed": "With subjects",
@@ -46,6 +47,7 @@ STATUS_COLOURS: Final = {
     PAST_LAST_DAY: "#d9856d",
     "Reserved for shipment": "#a9cdea",
     "In transit": "#e0a030",
+    "Assigned to subjects": "#7cc3ce",
     "With subjects": SCREENED,
     "Returned": "#9aa7b2",
     "Quarantined": "#8f5a99",

@@ -99,7 +99,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
     "transit": ("in_transit",),
-    "site": ("site_available", "quarantined", "expired", "damaged"),
+    "site": ("site_available", "assigned", "quarantined", "expired", "damaged"),
     "subject": ("dispensed",),
     "returned": ("returned",),
     "destroyed": ("destroyed",),
@@ -206,7 +206,8 @@ def kit_movements() -> list[Rule]:
 
     def in_time(frames: Frames) -> pl.Series:
         limit = looked_up(frames.own, kit, frames.others["kits"], "last_dispense_date")
-        return (frames.own["moved_on"] <= limit) | (frames.own["act"] != "dispense")
+        handed_out = frames.own["act"].is_in(["dispense", "confirm_dispensing"])
+        return (frames.own["moved_on"] <= limit) | ~handed_out
 
     return [
         *_column_rules("kit_movements"),

@@ -73,9 +73,9 @@ def _source_key(product: str, source: str) -> dg.AssetKey:
 
 
 def _sources(product: Product, dataset: DerivedDataset) -> set[dg.AssetKey]:
-    """What the graph shows a dataset to be built from: its frames, the protocol, and the last entry, which is the cut-off."""
+    """What the graph shows a dataset to be built from: its frames, the protocol, confirmations, and the last entry (the cut-off)."""
     found = {_source_key(product, source) for source in dataset.inputs.values()}
-    return found | {event_key("protocol_versions"), event_key("entries")}
+    return found | {event_key("protocol_versions"), event_key("hand_outs"), event_key("entries")}
 
 
 def output_name(dataset: str) -> str:

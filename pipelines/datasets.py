@@ -11,6 +11,7 @@ from typing import Literal
 import polars as pl
 
 from pipelines.events.frames import EventFrames
+from pipelines.events.settled import settled_events
 from pipelines.sdtm.da import da
 from pipelines.sdtm.design_datasets import ta, te, ti, tv
 from pipelines.sdtm.dm import dm
@@ -65,7 +66,9 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset("sdtm/tv", tv, {}, "Trial Visits", "TV"),
     DerivedDataset("sdtm/ti", ti, {}, "Trial Inclusion/Exclusion Criteria", "TI"),
     DerivedDataset("sdtm/ts", ts, {"progress": PROGRESS}, "Trial Summary", "TS"),
-    DerivedDataset("sdtm/ex", ex, {**_events("visits"), "progress": PROGRESS}, "Exposure", "EX"),
+    DerivedDataset(
+        "sdtm/ex", ex, {**_events("visits", "randomizations"), "progress": PROGRESS}, "Exposure", "EX"
+    ),
     DerivedDataset(
         "sdtm/dm",
         dm,
@@ -75,7 +78,11 @@ DATASETS: tuple[DerivedDataset, ...] = (
     ),
     DerivedDataset("sdtm/sv", sv, {**_events("visits"), "dm": "sdtm/dm"}, "Subject Visits", "SV"),
     DerivedDataset(
-        "sdtm/se", se, {**_events("visits"), "progress": PROGRESS, "dm": "sdtm/dm"}, "Subject Elements", "SE"
+        "sdtm/se",
+        se,
+        {**_events("visits", "randomizations"), "progress": PROGRESS, "dm": "sdtm/dm"},
+        "Subject Elements",
+        "SE",
     ),
     DerivedDataset(
         "sdtm/ds",
@@ -136,6 +143,7 @@ def datasets_of(product: Product) -> tuple[DerivedDataset, ...]:
 
 def product_inputs(events: EventFrames, product: Product) -> tuple[TrialDesign, EventFrames]:
     """What the datasets of a product are built from: masked for the blinded one. Raises DerivationError."""
+    events = settled_events(events)
     if product == "blinded":
         return masked_design(events), masked_events(events)
     return trial_design(events), events

@@ -13,8 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from allocation.ledger.database import open_database
+from allocation.terminal import acting, the_study
+from allocation.views.unblinded.allocations import allocation_history
 from simulation.randomization.comparison import Report, Row, compare
 from simulation.randomization.comparison_file import MOST_REPLICATES, Wanted, wanted_comparison
+from simulation.randomization.monitor import quality_of
+from simulation.randomization.monitor_report import monitor_table, write_monitor_plot
 from simulation.randomization.plot import BALANCES, check_plot, write_plot
 from simulation.randomization.table import comparison_table
 
@@ -85,6 +90,37 @@ def compare_designs(
     console.print(comparison_table(wanted.plan, rows))
     for remark in wanted.remarks:
         typer.echo(remark)
+    if plot is not None:
+        typer.echo(f"plot: {plot}")
+
+
+@randomization.command("monitor")
+def monitor_event(
+    event: Annotated[str | None, typer.Option(help="The randomization event (default: the first).")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw imbalance and right guesses over time into this .svg or .png."
+        ),
+    ] = None,
+    study: Annotated[str | None, typer.Option("--study", help="The study (default: the only one).")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--as", help="The account that looks (default: the operator).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure the randomization of a running study: balance, predictability, loss, forced and certain allocations. It UNBLINDS."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    report = quality_of(allocation_history(database, acting(database, actor), study_id, event))
+    if plot is not None:
+        write_monitor_plot(report, plot)
+    if as_json:
+        typer.echo(json.dumps({**report.as_json(), "plot": None if plot is None else str(plot)}, indent=2))
+        return
+    console = Console()
+    console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    console.print(monitor_table(report))
     if plot is not None:
         typer.echo(f"plot: {plot}")
 

@@ -190,7 +190,7 @@ def _check_arrivals(lot: LotPlan, protocol: Protocol, path: Path, findings: Find
 
 def _check_reach(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
     """Every depot that supplies sites has each dispensed kit type on the first day, released for each of its countries."""
-    dispensed = {kit.kit_type for entry in protocol.dispensing for kit in entry.kits}
+    dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
     depots_of: dict[tuple[str, str], date] = {}
     for country in protocol.countries:
         for site in [site for site in protocol.sites if site.country == country.code]:

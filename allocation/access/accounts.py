@@ -19,6 +19,7 @@ from allocation.errors import DomainRefusal, LoginRefused, NotFound
 from allocation.ledger.append import append_entry
 from allocation.ledger.database import Database
 from allocation.ledger.entry import EntryDraft, moment_text
+from allocation.plain_values import fault_in_text
 
 Clock = Callable[[], datetime]
 """Gives the present moment as an aware datetime in UTC."""
@@ -113,7 +114,14 @@ def insert_account(
 
 
 def check_password(username: str, password: str) -> None:
-    """Raises DomainRefusal when the password is too short or contains the username."""
+    """Raises DomainRefusal when the password is too short, contains the username, or holds what is no text."""
+    if fault_in_text(password) is not None:
+        raise DomainRefusal(
+            "the password holds a control character",
+            code="weak-password",
+            field="password",
+            fix="use letters, digits, signs and spaces",
+        )
     if len(password) < MIN_PASSWORD_LENGTH or username.lower() in password.lower():
         raise DomainRefusal(
             "the password is too easy to guess",
@@ -195,7 +203,7 @@ def _may_try(row: Any, now: datetime) -> bool:
 def _matches(password_hash: str, password: str) -> bool:
     try:
         return _HASHER.verify(password_hash, password)
-    except VerifyMismatchError:
+    except (VerifyMismatchError, UnicodeEncodeError):  # what cannot be encoded can be nobody's password
         return False
 
 

@@ -12,6 +12,9 @@ from allocation.access.permissions import ROLES, UNBLINDED_ROLES, authorize, con
 from allocation.access.schema import access_grant, account
 from allocation.errors import DomainRefusal, NotFound, NotPermitted
 from allocation.ledger.database import Database
+from allocation.ledger.schema import site, study_version
+from allocation.study.model import is_code
+from allocation.study.protocol import Protocol
 
 
 def grant_role(
@@ -19,7 +22,7 @@ def grant_role(
 ) -> bool:
     """Give `username` a role in a scope; False when it holds exactly that already.
 
-    Raises NotPermitted (also for a grant to oneself), NotFound for an unknown account, DomainRefusal for an unknown role or
+    Raises NotPermitted (also for a grant to oneself), NotFound for an unknown account or place, DomainRefusal for an unknown role or
     scope and, with code "role-conflict", for a role that would join blinded and unblinded in one study. Whoever was unblinded
     in a study stays so: a blinded role is refused even after the unblinded one was taken back.
     """
@@ -59,6 +62,7 @@ def insert_grant(
             field="role",
             fix="use a separate account of another person",
         )
+    _check_place(connection, grant)
     now = clock()
     connection.execute(
         insert(access_grant).values(
@@ -167,6 +171,40 @@ def _check_grant(grant: Grant) -> None:
             code="unknown-study",
             field="study_id",
             fix="name the study, or * for all",
+        )
+    for field, value in (("study_id", grant.study_id), ("scope_key", grant.scope_key)):
+        if value != ALL and not is_code(value):
+            raise DomainRefusal(
+                f"{value!r} is not a code",
+                code="unknown-study" if field == "study_id" else "unknown-scope",
+                field=field,
+                fix="use letters, digits, _ . and -, beginning with a letter or digit, at most 40",
+            )
+
+
+def _check_place(connection: Connection, grant: Grant) -> None:
+    """Raise NotFound when the study is loaded and has no such country, site or depot. Before that, nobody can know."""
+    newest = (
+        select(study_version.c.protocol_json)
+        .where(study_version.c.study_id == grant.study_id)
+        .order_by(study_version.c.version.desc())
+        .limit(1)
+    )
+    document = None if grant.scope_kind == "study" else connection.execute(newest).scalar()
+    if document is None:
+        return
+    protocol = Protocol.model_validate_json(document)
+    opened = select(site.c.site_id).where(site.c.study_id == grant.study_id)
+    known = {
+        "country": {one.code for one in protocol.countries},
+        "depot": {one.code for one in protocol.depots},
+        "site": {one.code for one in protocol.sites} | set(connection.execute(opened).scalars()),
+    }[grant.scope_kind]
+    if grant.scope_key not in known:
+        raise NotFound(
+            f"study {grant.study_id} has no {grant.scope_kind} {grant.scope_key!r}",
+            field="scope_key",
+            fix=f"name a {grant.scope_kind} of the study",
         )
 
 

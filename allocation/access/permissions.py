@@ -25,9 +25,13 @@ BLINDED_ROLES: Final = frozenset(
         "medical_monitor",
         "data_manager",
         "administrator",
+        "edc",
     }
 )
-"""Roles that must never learn an arm. A depot picks by kit number; an administrator gives access and needs no arm for it."""
+"""Roles that must never learn an arm. A depot picks by kit number; an administrator gives access and needs no arm for it.
+
+`edc` is the account of an electronic data capture system: it states facts of subjects and signs every message.
+"""
 
 UNBLINDED_ROLES: Final = frozenset(
     {"site_pharmacist_unblinded", "supply_manager_unblinded", "unblinded_statistician", "auditor"}
@@ -59,15 +63,24 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "method.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
+    # A blinded act: a cohort's arms are not shown by it.
+    "cohort.set": frozenset({"project_manager", "unblinded_statistician"}) | SYSTEM,
     # what happens to a subject
     "subject.screen": _SITE_DESK,
     "subject.eligibility": _SITE_DESK,
     "subject.randomize": _SITE_DESK,
     "subject.dispense": _DISPENSERS,
+    "subject.confirm_dispensing": _DISPENSERS,
+    "subject.replace_kit": _DISPENSERS,
+    "subject.hold": _SITE_DESK,
     "subject.visit": _SITE_DESK,
     "subject.miss_visit": _SITE_DESK,
+    "subject.correct_stratum": _SITE_DESK | frozenset({"data_manager"}),
     "subject.discontinue": _SITE_DESK,
     "subject.complete": _SITE_DESK,
+    # What follows from facts (a recorded eligibility, a visit, a factor) is done under this permission, too: the EDC asks for none of it.
+    "edc.receive": frozenset({"edc"}) | SYSTEM,
+    "edc.send": frozenset({"data_manager"}) | SYSTEM,
     # what happens to supplies
     "resupply.run": SUPPLY_ROLES | SYSTEM,
     "shipment.order": SUPPLY_ROLES | SYSTEM,
@@ -100,6 +113,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | UNBLINDED_ROLES
         | SYSTEM
     ),
+    "view.edc": frozenset({"edc"}) | SITE_ROLES | _STUDY_TEAM | UNBLINDED_ROLES | SYSTEM,
     "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.draws": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.protocol": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
@@ -121,14 +135,22 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "generate_list": "list.generate",
     "activate_list": "list.activate",
     "activate_method": "method.activate",
+    "set_cohort": "cohort.set",
     "screen": "subject.screen",
     "record_eligibility": "subject.eligibility",
+    "correct_stratum": "subject.correct_stratum",
     "randomize": "subject.randomize",
     "dispense": "subject.dispense",
+    "confirm_dispensing": "subject.confirm_dispensing",
+    "replace_kit": "subject.replace_kit",
+    "hold_dosing": "subject.hold",
+    "resume_dosing": "subject.hold",
     "record_visit": "subject.visit",
     "miss_visit": "subject.miss_visit",
     "discontinue": "subject.discontinue",
     "complete": "subject.complete",
+    "receive_edc_facts": "edc.receive",
+    "apply_edc_facts": "edc.receive",
     "run_resupply": "resupply.run",
     "order_shipment": "shipment.order",
     "dispatch_shipment": "shipment.dispatch",

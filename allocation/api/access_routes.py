@@ -6,21 +6,23 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from allocation.access.accounts import create_account, set_password
 from allocation.access.actors import ALL, Actor, Grant, ScopeKind
 from allocation.access.grants import grant_role, revoke_grant
 from allocation.access.tokens import actor_for_login, issue_token, revoke_token, token_id_of
+from allocation.api.bodies import Password
 from allocation.api.identity import BearerToken, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.plain_values import PlainModel
 
 ACCESS = "Access"
 
 router = APIRouter(tags=[ACCESS])
 
 
-class Closed(BaseModel):
+class Closed(PlainModel):
     """A body whose every field is known."""
 
     model_config = ConfigDict(extra="forbid")
@@ -30,16 +32,16 @@ class LoginBody(Closed):
     """Who logs in."""
 
     username: str = Field(max_length=64, examples=["site.de01"])
-    password: SecretStr = Field(max_length=1000, examples=["correct horse battery"])
+    password: Password = Field(examples=["correct horse battery"])
 
 
 class GrantBody(Closed):
     """A role in a study (`*`: every study), for the whole of it or for one country, site or depot."""
 
-    role: str = Field(examples=["site_coordinator"])
-    study_id: str = Field(examples=["ORT-301"])
+    role: str = Field(max_length=64, examples=["site_coordinator"])
+    study_id: str = Field(max_length=40, examples=["ORT-301"])
     scope_kind: ScopeKind = "study"
-    scope_key: str = Field(default=ALL, examples=["DE01"])
+    scope_key: str = Field(default=ALL, max_length=40, examples=["DE01"])
     reason: str = Field(default="", max_length=1000)
 
     def grant(self) -> Grant:
@@ -52,14 +54,14 @@ class AccountBody(Closed):
 
     username: str = Field(max_length=64, examples=["site.de01"])
     display_name: str = Field(max_length=200, examples=["Dr. Anna Weber"])
-    password: SecretStr = Field(max_length=1000, examples=["correct horse battery"])
+    password: Password = Field(examples=["correct horse battery"])
 
 
 class PasswordBody(Closed):
     """A new password for oneself."""
 
-    current: SecretStr = Field(max_length=1000)
-    new: SecretStr = Field(max_length=1000)
+    current: Password
+    new: Password
 
 
 class TokenBody(Closed):
@@ -67,7 +69,7 @@ class TokenBody(Closed):
     token that got into other hands cannot make itself wider or longer.
     """
 
-    password: SecretStr = Field(max_length=1000, examples=["correct horse battery"])
+    password: Password = Field(examples=["correct horse battery"])
     days: int = Field(default=30, ge=1, le=366)
     role: str | None = Field(default=None, examples=["site_coordinator"])
     study_id: str | None = Field(default=None, examples=["ORT-301"])

@@ -39,13 +39,46 @@ class RandomizeAnswer(Answer):
 
 
 class DispenseAnswer(Answer):
-    """The kits to hand out, by number."""
+    """The kits to hand out, by number. `dose_label`: the blinded word for the dose, where showing it is safe; `kits_short`: how many are
+    missing in a partial dispensing; `awaits_confirmation`: the kits are assigned until handing out is confirmed."""
 
     subject_id: str
-    visit_code: str
+    visit_code: str | None
+    visit_number: str
     visit_date: date
     window: str
     kit_numbers: tuple[str, ...]
+    dose_label: str | None
+    kits_short: int
+    awaits_confirmation: bool
+
+
+class ConfirmDispensingAnswer(Answer):
+    """What is now on record about the kits of a visit."""
+
+    subject_id: str
+    visit_number: str
+    confirmation: str
+    handed_on: date
+    handed_out: tuple[str, ...]
+    not_dispensed: tuple[str, ...]
+
+
+class ReplaceKitAnswer(Answer):
+    """The kit that takes the place of another, by number."""
+
+    subject_id: str
+    visit_number: str
+    replaced: str
+    kit_number: str
+    awaits_confirmation: bool
+
+
+class DoseHoldAnswer(Answer):
+    """Since when dosing is on hold; null: it is not."""
+
+    subject_id: str
+    dose_held_on: date | None
 
 
 class VisitAnswer(Answer):
@@ -73,6 +106,34 @@ class EndAnswer(Answer):
     subject_id: str
     status: str
     ended_on: date
+
+
+class ReceiveEdcAnswer(Answer):
+    """What came of a message. `repeated`: subjects of whom it said nothing new; `unmapped`: OIDs that the study does not map."""
+
+    message_id: str
+    subjects: int
+    facts: int
+    superseded: int
+    repeated: int
+    unknown_subjects: tuple[str, ...]
+    unmapped: tuple[str, ...]
+
+
+class SetCohortAnswer(Answer):
+    """A cohort that is open or closed now."""
+
+    cohort: str
+    state: str
+
+
+class CorrectStratumAnswer(Answer):
+    """The factor levels that a subject has on record, and of a randomized one the true levels that differ."""
+
+    subject_id: str
+    randomized: bool
+    factors: dict[str, str]
+    true_factors: dict[str, str]
 
 
 class OpenSiteAnswer(Answer):
@@ -138,12 +199,17 @@ class ReceiveAnswer(Answer):
 
 
 class ListAnswer(Answer):
-    """A stored randomization list: its length and the hash of its entries."""
+    """A stored randomization list: its length, the hash of its entries, and that of the file.
+
+    A draft has `faults`; what they are is for the unblinded, in the view of the lists.
+    """
 
     list_id: str
     state: str
     entries: int
     sha256: str
+    file_sha256: str | None = None
+    faults: int = 0
 
 
 class ActivateListAnswer(Answer):
@@ -163,9 +229,13 @@ class ActivateMethodAnswer(Answer):
 
 
 class LoadStudyVersionAnswer(Answer):
-    """A loaded protocol version and when it takes effect (UTC)."""
+    """A loaded protocol version and when it takes effect (UTC).
+
+    `events_needing_lists`: randomization events whose list does not fit it; from then on they wait for a new list.
+    """
 
     study_id: str
     version: int
     sha256: str
     effective_at: datetime
+    events_needing_lists: tuple[str, ...] = ()

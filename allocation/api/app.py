@@ -12,15 +12,28 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from allocation.api import access_routes, file_routes, signed_routes, unblinded_routes, view_routes
+from allocation.api import (
+    access_routes,
+    edc_routes,
+    file_routes,
+    signed_routes,
+    unblinded_routes,
+    view_routes,
+)
 from allocation.api.bodies import EXAMPLES
-from allocation.api.command_routes import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, command_router
+from allocation.api.command_routes import (
+    SITE_DESK,
+    STATISTICIAN,
+    STUDY,
+    SUPPLY,
+    command_router,
+    removal_router,
+)
 from allocation.api.identity import RunningService
+from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.commands.service import Service, utc_now
-from allocation.errors import DatabaseUnavailable
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
 
@@ -39,6 +52,7 @@ TAGS: Final = [
         "description": "Arms, kit types, lists: for those who may learn them.",
     },
     {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
+    {"name": edc_routes.EDC, "description": "Signed messages of the EDC, and the exchange with it."},
     {"name": STUDY, "description": "Protocol versions and sites."},
     {"name": access_routes.ACCESS, "description": "Identity, tokens, accounts, roles."},
 ]
@@ -72,6 +86,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        dependencies=[PLAIN_ADDRESS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.service = Service(database, clock)
@@ -79,8 +94,10 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
     app.include_router(command_router())
+    app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
+    app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)
@@ -89,11 +106,8 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
 
 def health(service: RunningService) -> Health:
     """Asks the database something. Raises DatabaseUnavailable (503) when it does not answer."""
-    try:
-        with service.database.read() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable("the database does not answer", fix="see the service's log") from error
+    with service.database.read() as connection:
+        connection.execute(text("SELECT 1"))
     kind = "postgresql" if service.database.is_postgresql else "sqlite"
     return Health(status="ok", database=kind, version=version("openrtsm"))
 

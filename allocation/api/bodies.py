@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
+from allocation.commands.cohorts import SetCohortRequest
+from allocation.commands.confirming import ConfirmDispensingRequest
 from allocation.commands.dispensing import DispenseRequest
+from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
 from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kit_replacement import ReplaceKitRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
 from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
 from allocation.commands.participation import CompleteRequest, EndRequest
@@ -18,18 +22,24 @@ from allocation.commands.screening import EligibilityRequest, ScreenRequest
 from allocation.commands.service import CommandRequest
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest
 from allocation.commands.sites import OpenSiteRequest
+from allocation.commands.stratum_correction import CorrectStratumRequest
 from allocation.commands.studies import LoadStudyVersionRequest
 from allocation.commands.visits import MissVisitRequest, VisitRequest
+from allocation.plain_values import PlainModel
 
 RequestT = TypeVar("RequestT", bound=CommandRequest)
 
 REASON = Field(default="", max_length=1000, description="why, for the ledger")
 
 
-class SignatureBody(BaseModel):
+Password = Annotated[SecretStr, Field(max_length=1000)]
+"""A password as it is sent; models of it are `PlainModel`, which refuses what cannot be written as UTF-8."""
+
+
+class SignatureBody(PlainModel):
     """An electronic signature: the password again, and what signing means (21 CFR 11.50, 11.200)."""
 
-    password: SecretStr = Field(examples=["correct horse battery"])
+    password: Password = Field(examples=["correct horse battery"])
     meaning: str = Field(min_length=1, max_length=200, examples=["randomization list activated"])
 
 
@@ -57,6 +67,30 @@ class DispenseBody(DispenseRequest):
     reason: str = REASON
 
 
+class ConfirmDispensingBody(ConfirmDispensingRequest):
+    """What became of the assigned kits."""
+
+    reason: str = REASON
+
+
+class ReplaceKitBody(ReplaceKitRequest):
+    """A kit to replace, with the reason."""
+
+    reason: str = REASON
+
+
+class HoldDosingBody(HoldDosingRequest):
+    """A dose hold, with the reason."""
+
+    reason: str = REASON
+
+
+class ResumeDosingBody(ResumeDosingRequest):
+    """The end of a dose hold, with the reason."""
+
+    reason: str = REASON
+
+
 class VisitBody(VisitRequest):
     """A visit without dispensing."""
 
@@ -77,6 +111,18 @@ class DiscontinueBody(EndRequest):
 
 class CompleteBody(CompleteRequest):
     """A subject who went through the whole study."""
+
+    reason: str = REASON
+
+
+class SetCohortBody(SetCohortRequest):
+    """A cohort to open or to close."""
+
+    reason: str = REASON
+
+
+class CorrectStratumBody(CorrectStratumRequest):
+    """The true factor levels of a subject."""
 
     reason: str = REASON
 
@@ -172,6 +218,19 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     EligibilityBody: {"subject_id": "DE01-0001", "eligible": True, "assessed_on": "2026-03-09"},
     RandomizeBody: {"subject_id": "DE01-0001", "randomized_on": "2026-03-09"},
     DispenseBody: {"subject_id": "DE01-0001", "visit_code": "V4", "titration": "up"},
+    ConfirmDispensingBody: {
+        "subject_id": "DE01-0001",
+        "handed_out": ["483920"],
+        "not_dispensed": [{"kit_number": "483921", "reason": "carton was open"}],
+    },
+    ReplaceKitBody: {
+        "subject_id": "DE01-0001",
+        "kit_number": "483920",
+        "found": "lost",
+        "reason": "left on a train",
+    },
+    HoldDosingBody: {"subject_id": "DE01-0001", "reason": "laboratory value out of range"},
+    ResumeDosingBody: {"subject_id": "DE01-0001", "reason": "laboratory value in range again"},
     VisitBody: {"subject_id": "DE01-0001", "visit_code": "V3", "visit_date": "2026-03-23"},
     MissVisitBody: {"subject_id": "DE01-0001", "visit_code": "V3"},
     DiscontinueBody: {
@@ -182,6 +241,12 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "last_dose_on": "2026-05-03",
     },
     CompleteBody: {"subject_id": "DE01-0001", "ended_on": "2027-03-08", "visit_code": "V11"},
+    SetCohortBody: {"cohort": "C2", "open": True, "reason": "Data of cohort C1 reviewed on 2026-05-04"},
+    CorrectStratumBody: {
+        "subject_id": "DE01-0001",
+        "factors": {"PRIOR": "YES"},
+        "reason": "Source data verification: prior therapy found",
+    },
     OpenSiteBody: {"site_id": "DE01"},
     LoadLotsBody: {
         "lots": [

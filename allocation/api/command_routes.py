@@ -11,8 +11,12 @@ from fastapi import APIRouter
 from allocation.api import answers, bodies
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.cohorts import SetCohortRequest, set_cohort
+from allocation.commands.confirming import ConfirmDispensingRequest, confirm_dispensing
 from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest, hold_dosing, resume_dosing
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
 from allocation.commands.lists import (
     GenerateListRequest,
@@ -27,6 +31,12 @@ from allocation.commands.screening import EligibilityRequest, ScreenRequest, rec
 from allocation.commands.service import Act, CommandRequest
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
 from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.stratum_correction import (
+    CorrectStratumRequest,
+    RemoveSubjectRequest,
+    correct_stratum,
+    remove_subject,
+)
 from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
 
 SITE_DESK: Final = "Site desk"
@@ -81,6 +91,16 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         answers.RandomizeAnswer,
     ),
     CommandRoute(
+        "correct_stratum",
+        "stratum-corrections",
+        SITE_DESK,
+        "Record the true factor levels of a subject",
+        correct_stratum,
+        CorrectStratumRequest,
+        bodies.CorrectStratumBody,
+        answers.CorrectStratumAnswer,
+    ),
+    CommandRoute(
         "dispense",
         "dispensings",
         SITE_DESK,
@@ -89,6 +109,46 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         DispenseRequest,
         bodies.DispenseBody,
         answers.DispenseAnswer,
+    ),
+    CommandRoute(
+        "confirm_dispensing",
+        "dispensing-confirmations",
+        SITE_DESK,
+        "Confirm which kits were handed out",
+        confirm_dispensing,
+        ConfirmDispensingRequest,
+        bodies.ConfirmDispensingBody,
+        answers.ConfirmDispensingAnswer,
+    ),
+    CommandRoute(
+        "replace_kit",
+        "kit-replacements",
+        SITE_DESK,
+        "Replace a lost or damaged kit of a subject",
+        replace_kit,
+        ReplaceKitRequest,
+        bodies.ReplaceKitBody,
+        answers.ReplaceKitAnswer,
+    ),
+    CommandRoute(
+        "hold_dosing",
+        "dose-holds",
+        SITE_DESK,
+        "Put a subject's dosing on hold",
+        hold_dosing,
+        HoldDosingRequest,
+        bodies.HoldDosingBody,
+        answers.DoseHoldAnswer,
+    ),
+    CommandRoute(
+        "resume_dosing",
+        "dose-resumptions",
+        SITE_DESK,
+        "Let a subject's dosing go on",
+        resume_dosing,
+        ResumeDosingRequest,
+        bodies.ResumeDosingBody,
+        answers.DoseHoldAnswer,
     ),
     CommandRoute(
         "record_visit",
@@ -201,6 +261,16 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         answers.OpenSiteAnswer,
     ),
     CommandRoute(
+        "set_cohort",
+        "cohorts",
+        STUDY,
+        "Open or close a cohort",
+        set_cohort,
+        SetCohortRequest,
+        bodies.SetCohortBody,
+        answers.SetCohortAnswer,
+    ),
+    CommandRoute(
         "upload_list",
         "lists",
         STATISTICIAN,
@@ -240,6 +310,24 @@ def command_router() -> APIRouter:
             operation_id=row.command,
             responses=responses(400, 401, 403, 404, 409, 422),
         )
+    return router
+
+
+def removal_router() -> APIRouter:
+    """The route that answers whoever wants a subject removed: never."""
+    router = APIRouter(prefix="/studies/{study_id}")
+
+    @router.delete(
+        "/subjects/{subject_id}",
+        tags=[SITE_DESK],
+        summary="Refused, always: no subject is ever removed",
+        responses=responses(401, 403, 404, 409),
+        status_code=204,
+    )
+    def remove(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> None:
+        """Answers with the reason (`subject-never-removed`) and with what to do instead. Nothing is recorded."""
+        remove_subject(service, Act(actor), study_id, RemoveSubjectRequest(subject_id=subject_id))
+
     return router
 
 

@@ -1,4 +1,4 @@
-"""The routes that take a CSV file as it is: lots, kits, randomization lists. A file is loaded whole or not at all."""
+"""The routes that take a file as it is: lots, kits (CSV), randomization lists (CSV, XLSX). Each is loaded whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from allocation.api.answers import ListAnswer, LoadKitsAnswer, LoadLotsAnswer
 from allocation.api.command_routes import STATISTICIAN, SUPPLY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.commands.inbound_files import read_kits, read_list, read_lots
+from allocation.commands.inbound_files import read_kits, read_lots
 from allocation.commands.kits import load_kits, load_lots
+from allocation.commands.list_files import read_list
 from allocation.commands.lists import upload_list
 from allocation.commands.service import Act
 from allocation.errors import FileRefused
+from allocation.study.model import Code
 
 LARGEST_FILE: Final = 64 * 1024 * 1024
 """Bytes: some two million kits. More than that is read no further."""
@@ -39,8 +41,13 @@ async def file_of(request: Request, _actor: WhoAsks) -> bytes:
 SentFile = Annotated[bytes, Depends(file_of)]
 
 
-def _csv(example: str) -> dict[str, Any]:
-    content = {"text/csv": {"schema": {"type": "string", "format": "binary"}, "example": example}}
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _csv(example: str, *also: str) -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    content: dict[str, Any] = {"text/csv": {"schema": binary, "example": example}}
+    content |= {kind: {"schema": binary} for kind in also}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -74,7 +81,7 @@ def kits_file(
     service: RunningService,
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
-    depot_id: Annotated[str, Query(description="the depot that holds the kits")],
+    depot_id: Annotated[Code, Query(description="the depot that holds the kits")],
 ) -> dict[str, Any]:
     """Columns: kit_number, kit_type, lot_id; if needed pick_sequence."""
     authorize(actor, "kits.load", study_id, depot_id=depot_id)
@@ -85,10 +92,11 @@ def kits_file(
     "/lists",
     response_model=ListAnswer,
     tags=[STATISTICIAN],
-    summary="Store a randomization list from a CSV file",
+    summary="Store a randomization list from a CSV or XLSX file",
     responses=_REFUSALS,
     openapi_extra=_csv(
-        "stratum,sequence,block,randomization_number,arm\nSEVERITY=MODERATE|PRIOR=NO,1,1,R10482,ORT20\n"
+        "stratum,sequence,block,randomization_number,arm\nSEVERITY=MODERATE|PRIOR=NO,1,1,R10482,ORT20\n",
+        XLSX,
     ),
 )
 def list_file(
@@ -97,11 +105,20 @@ def list_file(
     service: RunningService,
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
-    list_id: Annotated[str, Query(description="the id that the list will have")],
-    event: Annotated[str, Query(description="the randomization event of the protocol")],
+    list_id: Annotated[Code, Query(description="the id that the list will have")],
+    event: Annotated[Code, Query(description="the randomization event of the protocol")],
+    sheet: Annotated[str | None, Query(description="of an XLSX file in which several are filled")] = None,
+    keep_draft: Annotated[bool, Query(description="keep a list with faults as a draft")] = False,
     allow_truncated_last_block: bool = False,
 ) -> dict[str, Any]:
-    """Columns: stratum, sequence, randomization_number, arm; if needed holder, block."""
+    """Columns: sequence, randomization_number, arm; if needed stratum, holder, block. XLSX is known by its content."""
     authorize(actor, "list.upload", study_id)
-    request = read_list(file, list_id, event, allow_truncated_last_block=allow_truncated_last_block)
+    request = read_list(
+        file,
+        list_id,
+        event,
+        sheet=sheet,
+        allow_truncated_last_block=allow_truncated_last_block,
+        keep_draft=keep_draft,
+    )
     return upload_list(service, Act(actor, idempotency_key), study_id, request)

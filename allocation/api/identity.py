@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -43,6 +43,9 @@ def actor_of(service: RunningService, token: BearerToken) -> Actor:
     """The identity behind the request's token, with the grants that it holds now. Raises LoginRefused."""
     return actor_for_token(service.database, token, service.clock)
 
+
+FARTHEST: Final = 10**9
+"""The largest number that a route takes for a place in a table: a database counts no further than it can hold."""
 
 WhoAsks = Annotated[Actor, Depends(actor_of)]
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from allocation.commands.malformed import fault_of
 from allocation.errors import (
     DatabaseUnavailable,
     DomainRefusal,
@@ -56,20 +57,30 @@ STATUS: Final[tuple[tuple[type[RTSMError], int], ...]] = (
 STATE_CODES: Final = frozenset(
     {
         "already-randomized",
+        "already-replaced",
         "cap-reached",
+        "edc-not-ready",
+        "edc-replayed",
+        "cohort-not-open",
+        "cohort-out-of-order",
+        "cohort-state",
         "list-exists",
+        "list-outdated",
         "list-state",
         "no-active-list",
         "not-eligible",
         "not-in-screening",
+        "not-replaceable",
         "not-on-study",
         "not-on-treatment",
         "nothing-to-ship",
         "role-conflict",
         "shipment-state",
+        "numbers-in-use",
         "site-not-open",
         "site-open",
         "subject-exists",
+        "subject-never-removed",
         "username-taken",
         "version-out-of-order",
         "visit-on-record",
@@ -82,7 +93,7 @@ class FieldError(BaseModel):
     """What is wrong with one field of a request. The value is not repeated: it may be a password."""
 
     field: str
-    message: str
+    message: str = Field(description="what is wrong, and in brackets the fix")
 
 
 class Problem(BaseModel):
@@ -143,6 +154,13 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         return _defect(_request, error)
+    if isinstance(
+        error, DatabaseUnavailable
+    ):  # it names the database's address, for those who run the service
+        log.error("database unavailable", path=_request.url.path, error=error.message)
+        error = DatabaseUnavailable(
+            "the database does not answer", field="database", fix="try again; the service's log says why"
+        )
     listed = list(error.problems) if isinstance(error, FileRefused) else []
     return problem_response(
         _problem(status, error.code, error.message, field=error.field, fix=error.fix, problems=listed)
@@ -151,8 +169,9 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  (registered for it)
-    found = [(_path(one["loc"]), one) for one in error.errors()]
-    if any(one["loc"] == ("header", IDEMPOTENCY_HEADER) and one["type"] == "missing" for _, one in found):
+    if any(
+        one["loc"] == ("header", IDEMPOTENCY_HEADER) and one["type"] == "missing" for one in error.errors()
+    ):
         return problem_response(
             _problem(
                 400,
@@ -162,26 +181,18 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
                 fix="send a new key with each new act, and the same key with a retry, so that nothing happens twice",
             )
         )
-    errors = [FieldError(field=path, message=one["msg"]) for path, one in found]
-    first = errors[0]
+    faults = [fault_of(one) for one in error.errors()]
+    first = faults[0]
     return problem_response(
         _problem(
             422,
             "invalid-request",
-            f"{first.field}: {first.message}",
+            f"{first.field} {first.message}",
             field=first.field,
-            fix="see the route's description at /docs",
-            errors=errors,
+            fix=first.fix,
+            errors=[FieldError(field=one.field, message=f"{one.message} ({one.fix})") for one in faults],
         )
     )
-
-
-def _path(loc: tuple[int | str, ...]) -> str:
-    """Such as `lots[0].expiry_date`: without `body`, which every field is in."""
-    text = ""
-    for part in loc[1:] if len(loc) > 1 and loc[0] in ("body", "query", "path", "header") else loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
 
 
 def _http(_request: Request, error: Exception) -> JSONResponse:

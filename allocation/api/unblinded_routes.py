@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.views.unblinded.draws import ExplainedSubject, explain_randomization
 from allocation.views.unblinded.lists import list_statuses
@@ -40,7 +40,7 @@ def subjects(
     service: RunningService,
     actor: WhoAsks,
     site_id: str | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=FARTHEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> UnblindedSubjectList:
     """Subjects with arm, dose level and the list entry that each took."""
@@ -100,7 +100,7 @@ def protocol(
     study_id: str,
     service: RunningService,
     actor: WhoAsks,
-    version: Annotated[int | None, Query(ge=1)] = None,
+    version: Annotated[int | None, Query(ge=1, le=FARTHEST)] = None,
 ) -> ProtocolDocument:
     """A protocol version as it was loaded; the latest by default."""
     return protocol_document(service.database, actor, study_id, version)
@@ -117,7 +117,7 @@ def ledger(
     study_id: str,
     service: RunningService,
     actor: WhoAsks,
-    after: Annotated[int, Query(ge=0, description="the position behind which to begin")] = 0,
+    after: Annotated[int, Query(ge=0, le=FARTHEST, description="the position behind which to begin")] = 0,
     limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = 200,
 ) -> LedgerPage:
     """Sealed entries in order, whole: what the offline verifier checks."""

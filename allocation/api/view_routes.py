@@ -6,16 +6,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.views.blinded.cohorts import CohortList, list_cohorts
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
 from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
 from allocation.views.blinded.stock import site_stock
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, SiteStock
 from allocation.views.blinded.studies import StudyListing, list_studies
-from allocation.views.blinded.subject_models import SubjectDetail, SubjectList
-from allocation.views.blinded.subjects import LONGEST_PAGE, PAGE, SubjectStatus, list_subjects, subject_detail
+from allocation.views.blinded.subject_models import ProjectedVisits, SubjectDetail, SubjectList
+from allocation.views.blinded.subjects import (
+    LONGEST_PAGE,
+    PAGE,
+    SubjectStatus,
+    list_subjects,
+    projected_visits,
+    subject_detail,
+)
 
 SPONSOR = "Sponsor and study team"
 SITE_VIEWS = "Site desk"
@@ -70,7 +78,7 @@ def subjects(
     actor: WhoAsks,
     site_id: str | None = None,
     status: SubjectStatus | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=FARTHEST)] = 0,
     limit: Annotated[int, Query(ge=1, le=LONGEST_PAGE)] = PAGE,
 ) -> SubjectList:
     """The subjects that the caller may see, by subject id."""
@@ -89,6 +97,30 @@ def subjects(
 def subject(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> SubjectDetail:
     """Where a subject stands: visits on record, visits to come with their windows, kits by number."""
     return subject_detail(service.database, actor, study_id, subject_id)
+
+
+@router.get(
+    "/{study_id}/cohorts",
+    response_model=CohortList,
+    tags=[SPONSOR],
+    summary="Cohorts",
+    responses=_REFUSALS,
+)
+def cohorts(study_id: str, service: RunningService, actor: WhoAsks) -> CohortList:
+    """Which cohorts take subjects now, and how far they are filled at the sites that the caller may see."""
+    return list_cohorts(service.database, actor, study_id)
+
+
+@router.get(
+    "/{study_id}/subjects/{subject_id}/projected-visits",
+    response_model=ProjectedVisits,
+    tags=[SITE_VIEWS],
+    summary="When a subject is expected",
+    responses=_REFUSALS,
+)
+def projected(study_id: str, subject_id: str, service: RunningService, actor: WhoAsks) -> ProjectedVisits:
+    """The visits to come with their windows, as resupply counts them."""
+    return projected_visits(service.database, actor, study_id, subject_id, now=service.clock())
 
 
 @router.get(

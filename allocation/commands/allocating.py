@@ -8,16 +8,19 @@ from typing import Any
 from sqlalchemy import Row
 
 from allocation.commands.arm_supply import ArmSupply, arm_supply
+from allocation.commands.caps import check_forced_cap
 from allocation.commands.list_draws import CENTRAL, open_run
+from allocation.commands.list_runs import require_fitting_list
 from allocation.commands.live_draws import LiveStream, live_stream
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.allocation_history import DrawPlace, draw_after_history, plain_record, unit_of
 from allocation.rules.forced import ForcedMode, UnusedEntry, forced_list_entry, forced_live_draw
-from allocation.rules.supply_gates import SupplyGate, check_supply_gate
+from allocation.rules.supply_gates import SupplyGate, check_supply_gate, refused_for_supply
 from allocation.study.allocation_scheme import Ratio, event_ratio, run_key
 from allocation.study.randomization_design import RandomizationEvent
+from allocation.study.strata import stratum_key
 
 KEPT, MOVED = "keep", "move"
 """The methods of a later event that draws nothing: the subject stays in its arm, or goes to the one that the protocol names."""
@@ -59,17 +62,20 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
         )
     holder = holder_of(transaction, row, event)
     run = run_key(protocol, event, factors, row.cohort, passage.from_arm)
-    supply = _supply(transaction, row, event, ratio)
+    supply = _supply(transaction, row, event, passage.from_arm)
     if not event.draws_live:
         allocated = _from_list(transaction, event, ratio, holder, run, supply)
     else:
         stream = live_stream(transaction, event)
         if passage.from_arm is not None and event.transitions and len(ratio) == 1:
-            return _by_protocol(passage.from_arm, ratio[0][0], holder, run, stream)
+            return _by_protocol(event, passage.from_arm, ratio[0][0], holder, run, stream, supply)
         place = DrawPlace(
             transaction.study_id, protocol, event, ratio, run, holder, factors, stream.seed, stream.index
         )
         allocated = _live(transaction, place, stream, supply)
+    if allocated.forced:
+        stratum = stratum_key(factors, event.factors)
+        check_forced_cap(transaction, row.site_id, row.site_country, row.cohort, stratum)
     return allocated
 
 
@@ -82,14 +88,18 @@ def holder_of(transaction: Transaction, row: Row[Any], event: RandomizationEvent
 
 
 def _supply(
-    transaction: Transaction, row: Row[Any], event: RandomizationEvent, ratio: Ratio
+    transaction: Transaction, row: Row[Any], event: RandomizationEvent, from_arm: str | None
 ) -> ArmSupply | None:
-    """What the site could supply, looked at only where a gate or forced randomization asks; refuses where the gate is closed."""
+    """What the site could supply, looked at only where a gate or forced randomization asks; refuses where the gate is closed.
+
+    FR0a asks for the kits of every arm of the event, also of those that this subject cannot come to: else a refusal would tell which.
+    """
     if event.supply_gate == "none" and event.forced == "none":
         return None
-    levels = {arm.code: arm.start_dose_level for arm in transaction.protocol.arms}
-    supply = arm_supply(transaction, row, event, [arm for arm, _ in ratio], levels)
+    supply = arm_supply(transaction, row, event, from_arm)
     check_supply_gate(SupplyGate(event.supply_gate), supply.on_site(), event.gate_kit_types)
+    if event.forced == "FR0a":
+        check_supply_gate(SupplyGate.ALL_KIT_TYPES, supply.on_site())
     return supply
 
 
@@ -97,7 +107,18 @@ def _suppliable(supply: ArmSupply | None, ratio: Ratio) -> dict[str, bool]:
     return {arm: supply is None or supply.suppliable(arm) for arm, _ in ratio}
 
 
-def _by_protocol(from_arm: str, to_arm: str, holder: str, run: str, stream: LiveStream) -> Allocated:
+def _by_protocol(
+    event: RandomizationEvent,
+    from_arm: str,
+    to_arm: str,
+    holder: str,
+    run: str,
+    stream: LiveStream,
+    supply: ArmSupply | None,
+) -> Allocated:
+    """Nothing is drawn, so nobody is forced; without the arm's kits the subject waits, as after a draw that leaves no other arm."""
+    if supply is not None and event.forced != "none" and not supply.suppliable(to_arm):
+        raise refused_for_supply()
     return Allocated(
         KEPT if to_arm == from_arm else MOVED,
         to_arm,
@@ -106,7 +127,12 @@ def _by_protocol(from_arm: str, to_arm: str, holder: str, run: str, stream: Live
         stream.number,
         holder,
         run,
-        {"rule_version": TRANSITION_VERSION, "from_arm": from_arm, "to_arm": to_arm},
+        {
+            "rule_version": TRANSITION_VERSION,
+            "from_arm": from_arm,
+            "to_arm": to_arm,
+            "supply": None if supply is None else supply.record(),
+        },
         draw_index=stream.index,
         activation=stream.activation,
     )
@@ -121,8 +147,12 @@ def _from_list(
     supply: ArmSupply | None,
 ) -> Allocated:
     mode = ForcedMode(event.forced)
-    found = open_run(transaction, event, holder, run, whole=mode in (ForcedMode.FR1, ForcedMode.FR2))
     suppliable = _suppliable(supply, ratio)
+    arms = None
+    if mode in (ForcedMode.FR1, ForcedMode.FR2):
+        arms = frozenset(arm for arm, there in suppliable.items() if there)
+    found = open_run(transaction, event, holder, run, arms=arms)
+    require_fitting_list(transaction, event, found.list_id, run, ratio)
     unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
     if any(one.entry.arm not in suppliable for one in unused):
         raise DomainRefusal(
@@ -137,6 +167,7 @@ def _from_list(
         "rule_version": decision.rule_version,
         "run": [holder, run],
         "entries_before": entry.sequence - 1,
+        "ratio": dict(ratio),
         "mode": str(mode),
         "scheduled": {"sequence": decision.scheduled.sequence, "arm": decision.scheduled.arm},
         "skipped_before": [one.sequence for one, skipped in found.entries if skipped],
@@ -175,6 +206,7 @@ def _live(
         drawn.probabilities,
         drawn.uniform,
         _suppliable(supply, place.ratio),
+        drawn.ratio,
     )
     record = plain_record(drawn)
     if supply is not None:

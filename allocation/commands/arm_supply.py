@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from allocation.errors import RuleError
 from allocation.rules.dosing import kits_due
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.picking import choose_kits_at_site
+from allocation.study.allocation_scheme import arms_reached, may_keep
+from allocation.study.measure_points import planning_measures
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import scheduled_dose_level
 
@@ -22,7 +24,8 @@ from allocation.study.subject_schedule import scheduled_dose_level
 class ArmSupply:
     """What the first dispensing of each arm takes, and whether the site has it.
 
-    `asked` is the most that an arm takes of a kit type (1 for one that only the gate names); `usable` is counted up to that.
+    `needed` is for this subject. `asked` is the most that any subject of the event may take of a kit type (1 for one that only the
+    gate names), so that a gate is open or closed for all alike and tells nobody's arm; `usable` is counted up to that.
     """
 
     visit: str | None
@@ -51,12 +54,12 @@ def arm_supply(
     transaction: Transaction,
     row: Row[Any],
     event: RandomizationEvent,
-    arms: Sequence[str],
-    start_levels: Mapping[str, str | None],
+    from_arm: str | None,
 ) -> ArmSupply:
-    """Look at the site's stock for the first dispensing visit at or after the event's visit, for each of the arms.
+    """Look at the site's stock for the first dispensing visit at or after the event's visit, for each arm of the event.
 
-    The rule that dispensing itself uses says which kits are usable today (allocation/rules/picking.py).
+    A subject who keeps `from_arm`, its present one, keeps its dose level; another arm begins at its own. The rule that dispensing
+    itself uses says which kits are usable today (allocation/rules/picking.py).
     """
     protocol = transaction.protocol
     at = protocol.visit(event.visit)
@@ -67,16 +70,16 @@ def arm_supply(
     if not later:
         return ArmSupply(None, {}, {}, {})
     visit = later[0].code
+    starts = {arm.code: arm.start_dose_level for arm in protocol.arms}
     needed: dict[str, tuple[tuple[str, int], ...]] = {}
-    for arm in arms:
-        level = scheduled_dose_level(protocol, arm, start_levels[arm], visit)
-        try:
-            needed[arm] = kits_due(transaction.dispensing_table, visit, arm, level).kits
-        except RuleError:
-            needed[arm] = ()
     most: dict[str, int] = dict.fromkeys(event.gate_kit_types, 1)
-    for kits in needed.values():
-        for kit_type, count in kits:
+    for arm in arms_reached(protocol, event, row.cohort):
+        first = _first_kits(transaction, visit, arm, starts[arm])
+        kept = first
+        if from_arm is not None and may_keep(event, arm):
+            kept = _first_kits(transaction, visit, arm, row.dose_level)
+        needed[arm] = kept if arm == from_arm else first
+        for kit_type, count in (*first, *kept):
             most[kit_type] = max(most.get(kit_type, 0), count)
     return ArmSupply(
         visit,
@@ -84,6 +87,19 @@ def arm_supply(
         most,
         {kit_type: _usable(transaction, row, kit_type, count) for kit_type, count in most.items()},
     )
+
+
+def _first_kits(
+    transaction: Transaction, visit: str, arm: str, level: str | None
+) -> tuple[tuple[str, int], ...]:
+    """What the visit hands out in the arm to whoever comes with the level; nothing where the protocol says nothing."""
+    level = scheduled_dose_level(transaction.protocol, arm, level, visit)
+    try:
+        # Not measured yet: what goes by weight or area is looked for as supply plans it.
+        measures = planning_measures(transaction.protocol)
+        return kits_due(transaction.dispensing_table, visit, arm, level, measures).kits
+    except RuleError:
+        return ()
 
 
 def _usable(transaction: Transaction, row: Row[Any], kit_type: str, wanted: int) -> int:

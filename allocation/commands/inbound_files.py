@@ -1,4 +1,4 @@
-"""Inbound CSV files (sites, lots, kits, randomization list) as the requests of their commands, errors by line.
+"""Inbound CSV files (sites, lots, kits) as the requests of their commands, errors by line.
 
 The files' columns are those of the request rows; allocation/commands/README.md lists them.
 """
@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow
-from allocation.commands.lists import UploadedEntry, UploadListRequest
+from allocation.commands.malformed import fault_of, request_from
 from allocation.commands.service import CommandRequest
-from allocation.commands.sites import OpenSiteRequest, OpenSitesRequest
+from allocation.commands.sites import OpenSitesRequest, SiteRow
 from allocation.csv_rows import read_csv_rows
 from allocation.errors import FileRefused
 
 Row = TypeVar("Row", bound=CommandRequest)
+
+LONGEST_NUMBER = 30
+"""Digits; what is longer stays a text, and is refused as one."""
 
 
 def read_sites(content: bytes) -> OpenSitesRequest:
@@ -25,7 +28,7 @@ def read_sites(content: bytes) -> OpenSitesRequest:
     rows = read_csv_rows(
         content, ("site_id",), "the file of sites", ("name", "country", "depot_id", "timezone", "profile")
     )
-    sites = _parsed(rows, "the file of sites", lambda _line, row: OpenSiteRequest.model_validate(_given(row)))
+    sites = _parsed(rows, "the file of sites", lambda line, row: _row_of(SiteRow, line, row))
     return OpenSitesRequest(sites=sites)
 
 
@@ -51,31 +54,23 @@ def read_kits(content: bytes, depot_id: str) -> LoadKitsRequest:
     rows = read_csv_rows(
         content, ("kit_number", "kit_type", "lot_id"), "the file of kits", ("pick_sequence",)
     )
-    kits = _parsed(
-        rows, "the file of kits", lambda line, row: KitRow.model_validate({**_given(row), "line": line})
-    )
-    return LoadKitsRequest(depot_id=depot_id, kits=kits)
-
-
-def read_list(
-    content: bytes, list_id: str, event: str, *, allow_truncated_last_block: bool = False
-) -> UploadListRequest:
-    """A master randomization list: stratum, sequence, randomization_number, arm; optional holder, block. Raises FileRefused."""
-    columns = ("stratum", "sequence", "randomization_number", "arm")
-    rows = read_csv_rows(content, columns, "the randomization list", ("holder", "block"))
-    entries = _parsed(
-        rows,
-        "the randomization list",
-        lambda line, row: UploadedEntry.model_validate({**_given(row), "line": line}),
-    )
-    return UploadListRequest(
-        list_id=list_id, event=event, entries=entries, allow_truncated_last_block=allow_truncated_last_block
-    )
+    kits = _parsed(rows, "the file of kits", lambda line, row: _row_of(KitRow, line, row, "pick_sequence"))
+    return request_from(LoadKitsRequest, depot_id=depot_id, kits=kits)
 
 
 def _given(row: dict[str, str]) -> dict[str, str]:
     """The cells that are filled in."""
     return {name: value for name, value in row.items() if value}
+
+
+def _row_of(kind: type[Row], line: int, row: dict[str, str], *whole_numbers: str) -> Row:
+    """The row of a file as the request's, which takes no text for a number. Raises ValidationError."""
+    given: dict[str, Any] = {**_given(row), "line": line}
+    for name in whole_numbers:
+        text = given.get(name, "")
+        if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER:
+            given[name] = int(text)
+    return kind.model_validate(given)
 
 
 def _parsed(
@@ -87,10 +82,11 @@ def _parsed(
         try:
             parsed.append(parse(line, row))
         except ValidationError as error:
-            problems += [
-                f"line {line}: {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}, not {fault['input']!r}"
-                for fault in error.errors()
-            ]
+            for found in error.errors():
+                fault = fault_of(found)
+                problems.append(
+                    f"line {line}: {fault.field} {found['input']!r} {fault.message} ({fault.fix})"
+                )
     if problems:
         raise FileRefused(what, problems)
     return tuple(parsed)

@@ -48,20 +48,32 @@ def _stock(place: Place, status: KitStatus) -> Select[Any]:
 
 _AT_SITE = _stock(Place.SITE, KitStatus.SITE_AVAILABLE)
 _FIRST_AT_SITE = HotStatement(
-    _AT_SITE.where(kit.c.last_dispense_date >= bindparam("today")).limit(bindparam("at_most"))
+    _AT_SITE.where(
+        kit.c.last_dispense_date >= bindparam("today"), kit.c.expiry_date > bindparam("until")
+    ).limit(bindparam("at_most"))
 )
 _AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).where(kit.c.last_ship_date >= bindparam("today"))
 
 
 def first_kits_at_site(
-    connection: Connection, study_id: str, site_id: str, kit_type: str, today: date, wanted: int
+    connection: Connection,
+    study_id: str,
+    site_id: str,
+    kit_type: str,
+    today: date,
+    wanted: int,
+    until: date | None = None,
 ) -> Sequence[Any]:
-    """The first available kits at the site that may be dispensed on `today` (the site's date), at most `wanted` and a margin."""
+    """The first available kits at the site that may be dispensed on `today` (the site's date), at most `wanted` and a margin.
+
+    `until`: only those that are still valid on that day.
+    """
     keys = {
         "study": study_id,
         "at": site_id,
         "type": kit_type,
         "today": today,
+        "until": until or today,
         "at_most": wanted + MARGIN_AT_SITE,
     }
     return _FIRST_AT_SITE.rows(connection, keys)
@@ -98,6 +110,7 @@ def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
             released=is_released(row, country),
             expiry=row.expiry_date,
             pick_sequence=row.pick_sequence,
+            lot=row.lot_id,
         )
         for row in rows
     ]

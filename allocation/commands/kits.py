@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from sqlalchemy import func, select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
+from allocation.plain_values import Day, Whole
 from allocation.rules import expiry
+from allocation.rules.kit_numbers import LARGEST_PICK_SEQUENCE
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
@@ -27,11 +28,18 @@ class LotRow(CommandRequest):
 
     lot_id: Code
     kit_type: Code
-    expiry_date: date
-    manufactured_on: date | None = None
+    expiry_date: Day
+    manufactured_on: Day | None = None
     released_for: tuple[str, ...] = (ALL_COUNTRIES,)
     status: Literal["released", "quarantined"] = "released"
-    line: int | None = None
+    line: Whole | None = None
+
+    @field_validator("released_for")
+    @classmethod
+    def _no_empty_country(cls, countries: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in countries:
+            raise ValueError("has an empty entry; take out the semicolon or text that is too many")
+        return countries
 
 
 class LoadLotsRequest(CommandRequest):
@@ -46,8 +54,8 @@ class KitRow(CommandRequest):
     kit_number: Code
     kit_type: Code
     lot_id: Code
-    pick_sequence: int | None = Field(default=None, ge=1)
-    line: int | None = None
+    pick_sequence: Whole | None = Field(default=None, ge=1, le=LARGEST_PICK_SEQUENCE)
+    line: Whole | None = None
 
 
 class LoadKitsRequest(CommandRequest):
@@ -161,10 +169,25 @@ def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[
     start = (transaction.connection.execute(query).scalar() or 0) + 1
     given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
     start = max([start, *(number + 1 for number in given)])
-    drawn = list(range(start, start + len(request.kits) - len(given)))
+    wanted = len(request.kits) - len(given)
+    drawn = list(range(start, start + wanted))
+    if start + wanted > LARGEST_PICK_SEQUENCE:
+        drawn = _free_sequences(transaction, wanted, set(given))
     SeededStream("pick-sequence", secrets.randbits(63)).shuffle(drawn)
     ahead = iter(drawn)
     return [row.pick_sequence if row.pick_sequence is not None else next(ahead) for row in request.kits]
+
+
+def _free_sequences(transaction: Transaction, wanted: int, taken: set[int]) -> list[int]:
+    """Sequences that no kit has, from anywhere: a packager's may lie as high as there are any."""
+    query = select(kit.c.pick_sequence).where(kit.c.study_id == transaction.study_id)
+    taken = taken | set(transaction.connection.execute(query).scalars())
+    drawn: dict[int, None] = {}
+    while len(drawn) < wanted:
+        sequence = secrets.randbelow(LARGEST_PICK_SEQUENCE) + 1
+        if sequence not in taken:
+            drawn[sequence] = None
+    return list(drawn)
 
 
 def _kit_problems(

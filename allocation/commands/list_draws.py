@@ -71,11 +71,16 @@ class OpenRun:
 
 
 def open_run(
-    transaction: Transaction, event: RandomizationEvent, holder: str, stratum: str, *, whole: bool
+    transaction: Transaction,
+    event: RandomizationEvent,
+    holder: str,
+    stratum: str,
+    *,
+    arms: frozenset[str] | None = None,
 ) -> OpenRun:
-    """The entries that may be drawn now, with the active list locked; only the first unless the `whole` run is asked for.
+    """The entries that may be drawn now, with the active list locked: the first, or, for a draw that may skip to one of `arms`, all.
 
-    With dynamic blocks a run without an unused entry gets the next block that nobody has. Raises DomainRefusal without an active list.
+    With dynamic blocks a run without such an entry gets the next block that nobody has. Raises DomainRefusal without an active list.
     """
     keys = {"study": transaction.study_id, "event": event.code}
     list_id = transaction.connection.execute(_ACTIVE, keys).scalar()
@@ -88,12 +93,12 @@ def open_run(
         )
     dynamic = event.block_assignment == "dynamic"
     query = _OF_BLOCKS if dynamic else _UNUSED
-    if not whole:
+    if arms is None:
         query = query.where(list_entry.c.skipped_for.is_(None)).limit(1)
     run = {"study": transaction.study_id, "list": list_id, "holder": holder, "stratum": stratum}
     rows = transaction.connection.execute(query, run).all()
     new_block = None
-    if dynamic and not any(row.skipped_for is None for row in rows):
+    if dynamic and not any(_in_turn(row, event, arms) for row in rows):
         new_block, more = _next_free_block(transaction, list_id)
         rows = [*rows, *more]
     return OpenRun(
@@ -108,6 +113,12 @@ def open_run(
         ),
         new_block,
     )
+
+
+def _in_turn(row: Any, event: RandomizationEvent, arms: frozenset[str] | None) -> bool:
+    """Whether the entry can be drawn: not passed over before (but for back-filling), and of one of `arms`, if there are any."""
+    is_open = row.skipped_for is None or event.forced == "FR2"
+    return is_open and (not arms or row.arm in arms)
 
 
 def _next_free_block(transaction: Transaction, list_id: str) -> tuple[int | None, list[Any]]:

@@ -2,60 +2,101 @@
 
 from __future__ import annotations
 
-import secrets
+import json
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, StrictBool, field_validator
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
+from allocation.commands.list_faults import list_faults
+from allocation.commands.list_numbers import MOST_DIGITS, new_entries
+from allocation.commands.list_runs import generator_version
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.canonical import canonical_json, sha256_hex
-from allocation.ledger.schema import randomization_list, site
-from allocation.rules.blocks import VERSION, BlockDesign, StratumPlan, generate_list
-from allocation.rules.list_checks import ListRow, check_list
+from allocation.ledger.schema import randomization_list, study
+from allocation.plain_values import Whole
+from allocation.rules.list_checks import whole_number
+from allocation.study.list_basis import list_basis
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
-from allocation.study.strata import strata_of, stratum_key
 
 ACTIVATION = "randomization list activated"
 """The meaning of the signature on a list's activation."""
 
-HOLDER_SEPARATOR = " @ "
-"""Between stratum and holder where a rule wants one key for both."""
+
+MOST_ENTRIES = 100_000
+"""Entries of one run of a list: far more than a trial has subjects."""
+
+LARGEST_SEED = 2**63 - 1
 
 
 class UploadedEntry(CommandRequest):
-    """A row of a statistician's list. `holder` is the site or country that holds the run, empty for the study."""
+    """A row of a statistician's list. `holder`: the site, country or region that holds the run, empty for the study.
+
+    `stratum`: the key of the run; holder and stratum are empty in the one central run of dynamic blocks. A `sequence` or `block` that
+    is no whole number stays the text that it is, and is refused with its line.
+    """
+
+    line: Whole
+    holder: str = ""
+    stratum: str = ""
+    sequence: Whole | str
+    block: Whole | str | None = None
+    randomization_number: str
+    arm: str
+
+    @field_validator("sequence", "block", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        return whole_number(value.strip()) if isinstance(value, str) else value
+
+    @field_validator("block", mode="before")
+    @classmethod
+    def _no_block(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class UnreadableCell(CommandRequest):
+    """What could not be read of a file: the line, the column (empty for the whole line), and why."""
 
     line: int
-    holder: str = ""
-    stratum: str
-    sequence: int = Field(ge=1)
-    block: int | None = Field(default=None, ge=1)
-    randomization_number: str = Field(min_length=1, max_length=40)
-    arm: str
+    column: str = ""
+    message: str
 
 
 class UploadListRequest(CommandRequest):
-    """A master randomization list (MRL) for one randomization event."""
+    """A master randomization list (MRL) for one randomization event.
+
+    `keep_draft`: a list with faults is kept as a draft with its faults, in place of being refused; it can never be activated, and is
+    replaced by uploading the list again under its id. `file_sha256` and `sheet` say which file the entries were read from.
+    """
 
     list_id: Code
     event: Code
     entries: tuple[UploadedEntry, ...] = Field(min_length=1)
-    allow_truncated_last_block: bool = False
+    unreadable: tuple[UnreadableCell, ...] = ()
+    allow_truncated_last_block: StrictBool = False
+    keep_draft: StrictBool = False
+    file_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sheet: str | None = Field(default=None, max_length=31)
 
 
 class GenerateListRequest(CommandRequest):
-    """A list to generate by stratified permuted blocks. Without a `seed` one is drawn; either way it is kept, unblinded."""
+    """A list to generate by the event's method, from a seed. Without a `seed` one is drawn; either way it is kept, unblinded.
+
+    `entries_per_stratum`: at least so many in each run (in all, for dynamic blocks, which are one run). `number_digits`: the length of
+    a randomization number; without it, 7, or as many as keep the numbers apart from those of the study's other lists.
+    """
 
     list_id: Code
     event: Code
-    entries_per_stratum: int = Field(ge=1)
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    entries_per_stratum: Whole = Field(ge=1, le=MOST_ENTRIES)
+    seed: Whole | None = Field(default=None, ge=0, le=LARGEST_SEED)
+    number_digits: Whole | None = Field(default=None, ge=5, le=MOST_DIGITS)
 
 
 class ActivateListRequest(CommandRequest):
@@ -71,104 +112,84 @@ def _event(protocol: Protocol, code: str) -> RandomizationEvent:
         raise NotFound(
             f"randomization event {code!r} is not in the protocol", field="event", fix=f"one of {known}"
         )
+    if event.draws_live:
+        raise DomainRefusal(
+            f"event {code} draws at the moment of randomization",
+            code="no-list-needed",
+            field="event",
+            fix="activate its method instead",
+        )
     return event
 
 
-def _ratio(protocol: Protocol, event: RandomizationEvent) -> tuple[tuple[str, int], ...]:
-    return tuple((arm.code, arm.ratio) for arm in protocol.arms if not event.arms or arm.code in event.arms)
-
-
-def _holders(transaction: Transaction, event: RandomizationEvent) -> list[str]:
-    """Who holds runs of entries: the protocol's and the opened sites, the countries, or the study as a whole."""
-    protocol = transaction.protocol
-    if event.held_by == "site":
-        opened = transaction.connection.execute(
-            select(site.c.site_id).where(site.c.study_id == transaction.study_id)
-        ).scalars()
-        return sorted({one.code for one in protocol.sites} | set(opened))
-    if event.held_by == "country":
-        return [country.code for country in protocol.countries]
-    return [""]
-
-
-def _key(holder: str, stratum: str) -> str:
-    return f"{stratum}{HOLDER_SEPARATOR}{holder}" if holder else stratum
+def _lock_lists(transaction: Transaction, list_id: str) -> None:
+    """Store one list after the other, so that their numbers stay apart, and only where the id is free or names a draft."""
+    locked = select(study.c.study_id).where(study.c.study_id == transaction.study_id).with_for_update()
+    transaction.connection.execute(locked)
+    exists = select(randomization_list.c.state).where(
+        randomization_list.c.study_id == transaction.study_id, randomization_list.c.list_id == list_id
+    )
+    if transaction.connection.execute(exists).scalar() not in (None, "draft"):
+        raise DomainRefusal(
+            f"list {list_id} exists; a list is never edited",
+            code="list-exists",
+            field="list_id",
+            fix="give the new list another id",
+        )
 
 
 def _store(
     transaction: Transaction,
     request: UploadListRequest | GenerateListRequest,
+    event: RandomizationEvent,
     method: str,
     entries: list[list[Any]],
+    faults: list[str],
     **more: Any,
 ) -> dict[str, Any]:
-    exists = select(randomization_list.c.list_id).where(
-        randomization_list.c.study_id == transaction.study_id, randomization_list.c.list_id == request.list_id
-    )
-    if transaction.connection.execute(exists).first() is not None:
-        raise DomainRefusal(
-            f"list {request.list_id} exists; a list is never edited",
-            code="list-exists",
-            field="list_id",
-            fix="give the new list another id",
-        )
     sha256 = sha256_hex(canonical_json(entries))
+    state = "draft" if faults else "validated"
     after = {
         "list_id": request.list_id,
         "event": request.event,
-        "state": "validated",
+        "state": state,
         "method": method,
         "sha256": sha256,
+        "made_for": list_basis(transaction.protocol, event),
         "entries": entries,
+        "faults": faults,
         **more,
     }
-    answer = {"list_id": request.list_id, "state": "validated", "entries": len(entries), "sha256": sha256}
+    answer = {
+        "list_id": request.list_id,
+        "state": state,
+        "entries": len(entries),
+        "sha256": sha256,
+        "file_sha256": more.get("file_sha256"),
+        "faults": len(faults),
+    }
     return transaction.append(after, answer=answer)
 
 
 def upload_list(service: Service, act: Act, study_id: str, request: UploadListRequest) -> dict[str, Any]:
-    """Check and store an uploaded list; answers its hash and length. Raises FileRefused with every fault by line."""
+    """Check and store an uploaded list; answers its hash and length.
+
+    Raises FileRefused with every fault by line, unless it is to be kept as a draft; DomainRefusal for an id that is taken.
+    """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        protocol = transaction.protocol
-        event = _event(protocol, request.event)
-        holders = _holders(transaction, event)
-        used_holders = {entry.holder for entry in request.entries}
-        problems = [
-            f"line {entry.line}: holder {entry.holder!r} is none of the {event.held_by}s that may hold entries"
-            for entry in request.entries
-            if entry.holder not in holders
-        ]
-        strata = [stratum_key(levels, event.factors) for levels in strata_of(protocol, event)]
-        rows = [
-            ListRow(
-                entry.line,
-                entry.randomization_number,
-                _key(entry.holder, entry.stratum),
-                entry.sequence,
-                entry.block,
-                entry.arm,
-            )
-            for entry in request.entries
-        ]
-        keys = [_key(holder, stratum) for holder in holders if holder in used_holders for stratum in strata]
-        faults = check_list(
-            rows,
-            dict(_ratio(protocol, event)),
-            keys,
-            allow_truncated_last_block=request.allow_truncated_last_block,
-        )
-        problems += [
-            f"line {fault.line}: {fault.message}" if fault.line else fault.message for fault in faults
-        ]
-        if problems:
-            raise FileRefused("randomization list", problems)
+        event = _event(transaction.protocol, request.event)
+        _lock_lists(transaction, request.list_id)
+        faults = list_faults(transaction, event, request)
+        if faults and not request.keep_draft:
+            raise FileRefused("randomization list", faults)
         entries = [
             [entry.holder, entry.stratum, entry.sequence, entry.block, entry.randomization_number, entry.arm]
             for entry in request.entries
         ]
-        return _store(transaction, request, "list", entries)
+        origin = {"file_sha256": request.file_sha256, "sheet": request.sheet}
+        return _store(transaction, request, event, "list", entries, faults, **origin)
 
     return execute(service, act, study_id, "upload_list", request, body)
 
@@ -176,41 +197,29 @@ def upload_list(service: Service, act: Act, study_id: str, request: UploadListRe
 def generate_randomization_list(
     service: Service, act: Act, study_id: str, request: GenerateListRequest
 ) -> dict[str, Any]:
-    """Generate and store a list by the event's block sizes; answers its hash and length.
+    """Generate and store a list by the event's method; answers its hash and length.
 
-    Seed and generator version stand in the entry, so that the same list can be made again on any machine.
+    Seed, number of digits and generator version stand in the entry, so that the same list can be made again on any machine. Raises
+    DomainRefusal when the given seed makes numbers that the study has already.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        protocol = transaction.protocol
-        event = _event(protocol, request.event)
-        if event.method != "permuted_block":
+        event = _event(transaction.protocol, request.event)
+        version = generator_version(event)
+        if version is None:
             raise DomainRefusal(
                 f"event {event.code} draws from a {event.method}",
                 code="list-not-generated",
                 field="event",
                 fix="upload the statistician's list",
             )
-        seed = secrets.randbits(63) if request.seed is None else request.seed
-        runs = [
-            (holder, stratum_key(levels, event.factors))
-            for holder in _holders(transaction, event)
-            for levels in strata_of(protocol, event)
-        ]
-        design = BlockDesign(
-            ratio=_ratio(protocol, event),
-            block_sizes=event.block_sizes,
-            strata=tuple(
-                StratumPlan(_key(holder, stratum), request.entries_per_stratum) for holder, stratum in runs
-            ),
+        _lock_lists(transaction, request.list_id)
+        seed, digits, entries = new_entries(
+            transaction, event, request.entries_per_stratum, request.seed, request.number_digits
         )
-        of_key = {_key(holder, stratum): (holder, stratum) for holder, stratum in runs}
-        entries = [
-            [*of_key[one.stratum], one.sequence, one.block, one.number, one.arm]
-            for one in generate_list(design, seed)
-        ]
-        return _store(transaction, request, "permuted_block", entries, seed=seed, generator_version=VERSION)
+        made = {"seed": seed, "number_digits": digits, "generator_version": version}
+        return _store(transaction, request, event, event.method, entries, [], **made)
 
     return execute(service, act, study_id, "generate_list", request, body)
 
@@ -244,6 +253,14 @@ def activate_list(service: Service, act: Act, study_id: str, request: ActivateLi
                 code="list-state",
                 field="list_id",
                 fix="activate a validated list",
+            )
+        event = _event(transaction.protocol, found.event)
+        if json.loads(found.made_for_json) != list_basis(transaction.protocol, event):
+            raise DomainRefusal(
+                f"list {request.list_id} was made for another version of event {found.event} than the present one",
+                code="list-outdated",
+                field="list_id",
+                fix="upload or generate a list for the present protocol version",
             )
         require_signature(
             act.signature,

@@ -11,6 +11,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, refuse_future
 from allocation.errors import DomainRefusal
+from allocation.plain_values import Day
 from allocation.study.model import Code
 
 COMPLETED = "COMPLETED"
@@ -24,23 +25,23 @@ class EndRequest(CommandRequest):
     """
 
     subject_id: Code
-    ended_on: date | None = None
+    ended_on: Day | None = None
     end_reason: str = Field(min_length=1, max_length=200)
     end_term: str = Field(default="", max_length=200)
-    last_dose_on: date | None = None
-    last_contact_on: date | None = None
+    last_dose_on: Day | None = None
+    last_contact_on: Day | None = None
     visit_code: Code | None = None
-    died_on: date | None = None
+    died_on: Day | None = None
 
 
 class CompleteRequest(CommandRequest):
     """A subject who went through the whole study."""
 
     subject_id: Code
-    ended_on: date | None = None
+    ended_on: Day | None = None
     end_term: str = Field(default="", max_length=200)
-    last_dose_on: date | None = None
-    last_contact_on: date | None = None
+    last_dose_on: Day | None = None
+    last_contact_on: Day | None = None
     visit_code: Code | None = None
 
 
@@ -97,6 +98,7 @@ def _end(
                 field="ended_on",
                 fix="correct the date",
             )
+        _check_order(request, ended_on)
         visit = (
             None if request.visit_code is None else planned_visit(transaction.protocol, request.visit_code)
         )
@@ -123,3 +125,27 @@ def _end(
         )
 
     return execute(service, act, study_id, command, request, body)
+
+
+def _check_order(request: EndRequest, ended_on: date) -> None:
+    """Raise DomainRefusal where the dates of an end contradict each other."""
+    last_dose, contact, died = request.last_dose_on, request.last_contact_on, request.died_on
+    wrong = []
+    if last_dose is not None and last_dose > ended_on:
+        wrong.append(
+            (f"last dose on {last_dose} is after the end on {ended_on}", "dose-after-end", "last_dose_on")
+        )
+    if last_dose is not None and died is not None and last_dose > died:
+        wrong.append(
+            (f"last dose on {last_dose} is after the death on {died}", "dose-after-death", "last_dose_on")
+        )
+    if contact is not None and contact < ended_on:
+        wrong.append(
+            (
+                f"last contact {contact} is before the end on {ended_on}",
+                "contact-before-end",
+                "last_contact_on",
+            )
+        )
+    for message, code, field in wrong:
+        raise DomainRefusal(message, code=code, field=field, fix="correct a date")

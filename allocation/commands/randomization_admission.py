@@ -140,6 +140,13 @@ def _check_later(
             field="event",
             fix="a randomization is never repeated or removed",
         )
+    if on < (latest := max(passed.values(), default=on)):
+        raise DomainRefusal(
+            f"{on} is before the subject's randomization on {latest}",
+            code="before-randomization",
+            field="randomized_on",
+            fix="correct the date",
+        )
     # Of the events that must come before, a repeated one counts itself; its first passage counts from `after` alone.
     since = passed.get(event.code, passed.get(admission.after))
     if admission.after not in passed or since is None:
@@ -151,7 +158,7 @@ def _check_later(
         )
     days = (on - since).days
     longest = admission.max_days_after
-    if days < admission.min_days_after or days < 0 or (longest is not None and days > longest):
+    if days < admission.min_days_after or (longest is not None and days > longest):
         until = "" if longest is None else f" to {longest}"
         raise DomainRefusal(
             f"{on} is {days} days after the randomization before it; the protocol says {admission.min_days_after}{until}",

@@ -14,13 +14,16 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from allocation.commands.allocating import Allocated, allocate
-from allocation.commands.caps import cap_closes_cohort, check_caps
+from allocation.commands.caps import check_caps, cohorts_filled, is_cohort_open, levels_of_place
+from allocation.commands.edc_gate import check_edc
 from allocation.commands.randomization_admission import Passage, passage_of, randomizations_after
+from allocation.commands.replacing import allocate_replacement, replaced_by
 from allocation.commands.screening import check_factors
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal
+from allocation.plain_values import Day
 from allocation.study.model import Code
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
@@ -34,7 +37,7 @@ class RandomizeRequest(CommandRequest):
 
     subject_id: Code
     event: Code | None = None
-    randomized_on: date | None = None
+    randomized_on: Day | None = None
     factors: dict[str, str] = Field(default_factory=dict)
     override_reason: str = ""
 
@@ -48,16 +51,24 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
+        check_edc(transaction, row, "randomization", given=request.factors)
         randomized_on = request.randomized_on or transaction.today
         refuse_future(randomized_on, transaction.today, "randomized_on")
         passage = passage_of(transaction, row, request.event, randomized_on, request.override_reason)
         event = passage.event
         factors = _factors(transaction, row, event, request.factors)
         stratum = stratum_key(factors, event.factors)
+        replaces = replaced_by(transaction, row.subject_id) if passage.is_first else None
         if passage.is_first:
-            check_caps(transaction, "randomization", row.site_id, row.site_country, row.cohort, stratum)
-        allocated = allocate(transaction, row, passage, factors)
+            place = (row.site_id, row.site_country, row.cohort, stratum)
+            check_caps(transaction, "randomization", *place, replaces=replaces)
+        allocated = allocate_replacement(transaction, row, passage, factors)
+        if allocated is None:
+            allocated = allocate(transaction, row, passage, factors)
         after = _after(transaction, row, passage, allocated, factors, stratum, randomized_on)
+        after["closes_cohorts"] = (
+            _closes_cohorts(transaction, row.cohort, replaces) if passage.is_first else []
+        )
         after["override_reason"] = request.override_reason
         answer = {
             "subject_id": row.subject_id,
@@ -87,7 +98,6 @@ def _after(
     arm = transaction.protocol.arm(allocated.arm)
     keeps = allocated.arm == passage.from_arm
     start = None if arm is None else arm.start_dose_level
-    closes = passage.is_first and cap_closes_cohort(transaction, row.cohort)
     return {
         "event": passage.event.code,
         "occurrence": passage.occurrence,
@@ -95,7 +105,6 @@ def _after(
         "randomized_on": on.isoformat(),
         "country": row.site_country,
         "cohort": row.cohort,
-        "closes_cohort": row.cohort if closes else None,
         "stratum": stratum,
         "factors": factors,
         "from_arm": passage.from_arm,
@@ -117,19 +126,21 @@ def _after(
     }
 
 
+def _closes_cohorts(transaction: Transaction, cohort: str | None, replaces: str | None) -> list[str]:
+    """The open cohorts that this randomization fills: they close by themselves."""
+    filled = cohorts_filled(transaction, cohort, more=1, replaces=replaces)
+    return [code for code in filled if is_cohort_open(transaction, code)]
+
+
 def _factors(
     transaction: Transaction, row: Row[Any], event: RandomizationEvent, given: dict[str, str]
 ) -> dict[str, str]:
     check_factors(transaction.protocol, given)
-    factors: dict[str, str] = {**json.loads(row.factors_json), **given}
-    region = next(
-        (one.region for one in transaction.protocol.countries if one.code == row.site_country), None
-    )
-    of_place = {"site": row.site_id, "country": row.site_country, "region": region}
-    for factor in transaction.protocol.stratification:
-        level = of_place.get(factor.source)
-        if level is not None:
-            factors[factor.code] = level
+    factors: dict[str, str] = {
+        **json.loads(row.factors_json),
+        **given,
+        **levels_of_place(transaction.protocol, row.site_id, row.site_country),
+    }
     if missing := [code for code in event.factors if code not in factors]:
         raise DomainRefusal(
             f"stratification factors {', '.join(missing)} are not known",

@@ -30,6 +30,7 @@ from allocation.commands.site_supply import (
     site_situations,
 )
 from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
+from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.reader import protocol_in_force
 from allocation.ledger.schema import depot, ledger_entry, shipment, site
@@ -55,8 +56,8 @@ class OrderRequest(CommandRequest):
 def run_resupply(service: Service, act: Act, study_id: str, request: RunResupplyRequest) -> dict[str, Any]:
     """Run resupply now; answers the run's id, its orders and the kits in them.
 
-    Raises NotFound for an unknown study, NotPermitted. With an idempotency key a repeated run gives the first answer, and one that
-    was cut off goes on: what it has ordered stands, and the sites that are left are decided now.
+    Raises NotFound for an unknown study or a site that is not open, NotPermitted. With an idempotency key a repeated run gives the
+    first answer, and one that was cut off goes on: what it has ordered stands, and the sites that are left are decided now.
     """
     now = service.clock()
     authorize(act.actor, "resupply.run", study_id)
@@ -65,6 +66,8 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
     run_id = f"RUN-{now:%Y%m%d-%H%M%S}-{mark}"
     base_key = act.idempotency_key or run_id
     cut_off = None
+    if request.sites:
+        _require_open(service, study_id, request.sites)
     if act.idempotency_key is not None:
         answer = earlier_answer(service, act, study_id, "run_resupply", request)
         if answer is not None:
@@ -138,6 +141,20 @@ def _cut_off_run(service: Service, act: Act, study_id: str) -> str | None:
     with service.database.read() as connection:
         found = connection.execute(begun).scalar()
     return None if found is None else str(json.loads(found)["run_id"])
+
+
+def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> None:
+    """Raise NotFound, before anything is written, for sites that are not open: they would be passed over in silence."""
+    with service.database.read() as connection:
+        if protocol_in_force(connection, study_id, service.clock(), service.protocols) is None:
+            raise unknown_study(study_id)
+        found = {row.site_id for row in _open_sites(connection, study_id, wanted)}
+    if missing := [site_id for site_id in wanted if site_id not in found]:
+        raise NotFound(
+            f"not open in study {study_id}: {', '.join(missing)}",
+            field="sites",
+            fix="name sites that are open, or none for all of them",
+        )
 
 
 def _open_sites(connection: Connection, study_id: str, wanted: tuple[str, ...]) -> list[Row[Any]]:

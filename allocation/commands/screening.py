@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 from sqlalchemy import func, select
 
 from allocation.commands.caps import check_caps, is_cohort_open
+from allocation.commands.edc_following import follow_edc_of
+from allocation.commands.replacing import subject_to_replace
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute, iso
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
+from allocation.plain_values import Day, Whole
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import SubjectPath
 
 SCREEN_FAILURE = "SCREEN FAILURE"
@@ -24,29 +27,36 @@ SCREEN_FAILURE = "SCREEN FAILURE"
 class ScreenRequest(CommandRequest):
     """A subject who comes to screening. No name, initials or birth date: age in whole years at screening.
 
-    `subject_id`: the screening number; left out, the service gives the site's next one (`101-0007`). Dates are the site's.
+    `subject_id`: the screening number; left out, the service gives the site's next one (`101-0007`). Dates are the site's. `replaces`: the
+    subject of this site who left and whose place this one takes, in its cohort even where that has closed.
     """
 
     site_id: Code
     subject_id: Code | None = None
-    screened_on: date | None = None
-    consented_on: date | None = None
+    screened_on: Day | None = None
+    consented_on: Day | None = None
     sex: Literal["F", "M", "U", "UNDIFFERENTIATED"]
-    age: int = Field(ge=0, le=130)
+    age: Whole = Field(ge=0, le=130)
     race: str | None = Field(default=None, max_length=60)
     ethnic: str | None = Field(default=None, max_length=60)
     factors: dict[str, str] = Field(default_factory=dict)
     cohort: Code | None = None
+    replaces: Code | None = None
 
 
 class EligibilityRequest(CommandRequest):
-    """Whether a subject meets the criteria. Not eligible is final: the subject is a screen failure."""
+    """Whether a subject meets the criteria. Not eligible for study is final: the subject is a screen failure.
+
+    `event`: a later randomization event that asks for an eligibility of its own; what was recorded last counts, and the subject goes on
+    either way.
+    """
 
     subject_id: Code
-    eligible: bool
-    assessed_on: date | None = None
+    eligible: StrictBool
+    event: Code | None = None
+    assessed_on: Day | None = None
     failed_criteria: tuple[Code, ...] = ()
-    last_contact_on: date | None = None
+    last_contact_on: Day | None = None
 
 
 def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) -> dict[str, Any]:
@@ -78,8 +88,17 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             )
         _check_age(protocol, request.age)
         check_factors(protocol, request.factors)
-        cohort = _cohort(transaction, request.cohort)
-        check_caps(transaction, "screening", request.site_id, here.site_country, cohort, None)
+        cohort = _cohort_of(transaction, request)
+        check_caps(
+            transaction,
+            "screening",
+            request.site_id,
+            here.site_country,
+            cohort,
+            None,
+            factors=request.factors,
+            replaces=request.replaces,
+        )
         subject_id = request.subject_id or _next_number(transaction, request.site_id)
         taken = select(subject.c.site_id).where(
             subject.c.study_id == study_id, subject.c.subject_id == subject_id
@@ -106,10 +125,13 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "ethnic": request.ethnic,
             "factors": request.factors,
             "cohort": cohort,
-            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, ""),
+            "replaces": request.replaces,
+            "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, "", transaction.today),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
-        return transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)
+        transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)
+        follow_edc_of(transaction, subject_id)
+        return answer
 
     return execute(service, act, study_id, "screen", request, body)
 
@@ -117,17 +139,26 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
 def record_eligibility(
     service: Service, act: Act, study_id: str, request: EligibilityRequest
 ) -> dict[str, Any]:
-    """Record that a subject is eligible, or has failed screening; answers the new status.
+    """Record that a subject is eligible, or has failed screening; answers the new status, which a later event's leaves as it is.
 
-    Raises DomainRefusal when the subject is past screening, NotFound for a criterion that the protocol does not have.
+    Raises DomainRefusal when the subject is past screening (for a later event: not on study), or the event asks for no eligibility,
+    NotFound for a criterion or event that the protocol does not have.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
-        if row.status not in ("screening", "eligible"):
+        event = _later_event(transaction.protocol, request.event)
+        if event is None and row.status not in ("screening", "eligible"):
             raise DomainRefusal(
                 f"subject {row.subject_id} is {row.status}, not in screening",
                 code="not-in-screening",
+                field="subject_id",
+                fix="nothing was changed",
+            )
+        if event is not None and row.status != "randomized":
+            raise DomainRefusal(
+                f"subject {row.subject_id} is {row.status}, not on study",
+                code="not-on-study",
                 field="subject_id",
                 fix="nothing was changed",
             )
@@ -154,15 +185,24 @@ def record_eligibility(
                 field="failed_criteria",
                 fix="leave them out, or set eligible to false",
             )
+        if request.eligible and request.last_contact_on is not None:
+            raise DomainRefusal(
+                "eligible, yet a last contact is given",
+                code="contradiction",
+                field="last_contact_on",
+                fix="leave it out; it is of a subject who failed screening",
+            )
         after: dict[str, Any] = {
             "eligible": request.eligible,
             "assessed_on": assessed_on.isoformat(),
             "failed_criteria": list(request.failed_criteria),
+            "event": None if event is None else event.code,
         }
-        status = "eligible"
-        if not request.eligible:
+        status = "eligible" if event is None else str(row.status)
+        if event is None and not request.eligible:
             status = "screen_failed"
             last_contact = request.last_contact_on or assessed_on
+            refuse_future(last_contact, transaction.today, "last_contact_on")
             if last_contact < assessed_on:
                 raise DomainRefusal(
                     f"last contact {last_contact} is before {assessed_on}",
@@ -182,6 +222,29 @@ def record_eligibility(
         )
 
     return execute(service, act, study_id, "record_eligibility", request, body)
+
+
+def _later_event(protocol: Protocol, code: str | None) -> RandomizationEvent | None:
+    """The later event of that code; None for the first event, whose eligibility is that for study."""
+    if code is None:
+        return None
+    event = protocol.event(code)
+    if event is None:
+        raise NotFound(
+            f"randomization event {code!r} is not in the protocol",
+            field="event",
+            fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
+        )
+    if event.code == protocol.randomization[0].code:
+        return None
+    if event.admission is None or not event.admission.require_eligibility:
+        raise DomainRefusal(
+            f"the protocol asks for no eligibility for {event.code}",
+            code="no-eligibility-here",
+            field="event",
+            fix="randomize the subject by that event; nothing was recorded",
+        )
+    return event
 
 
 def check_factors(protocol: Protocol, factors: dict[str, str]) -> None:
@@ -212,6 +275,21 @@ def _check_age(protocol: Protocol, age: int) -> None:
             field="age",
             fix=f"{limits} years",
         )
+
+
+def _cohort_of(transaction: Transaction, request: ScreenRequest) -> str | None:
+    """The cohort that the subject joins: that of the one it replaces, else one that is open."""
+    if request.replaces is None:
+        return _cohort(transaction, request.cohort)
+    replaced = subject_to_replace(transaction, request.replaces, request.site_id)
+    if request.cohort not in (None, replaced.cohort):
+        raise DomainRefusal(
+            f"subject {request.replaces} was in another cohort",
+            code="contradiction",
+            field="cohort",
+            fix="leave it out: a replacement joins the cohort of the one it replaces",
+        )
+    return None if replaced.cohort is None else str(replaced.cohort)
 
 
 def _cohort(transaction: Transaction, code: str | None) -> str | None:

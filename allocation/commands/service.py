@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
 from allocation.ledger.database import Database
+from allocation.plain_values import PlainModel
 from allocation.rules.dosing import DispensingRow
 from allocation.study.protocol import Protocol
 
@@ -49,7 +50,7 @@ class Act:
     signature: Signature | None = None
 
 
-class CommandRequest(BaseModel):
-    """What a command is asked to do; an unknown field is an error."""
+class CommandRequest(PlainModel):
+    """What a command is asked to do; an unknown field is an error, and no value is taken for another type's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
+from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus
 from allocation.study.parameters import lead_time_days
 
@@ -24,7 +25,7 @@ class DispatchRequest(CommandRequest):
     shipment_id: str = Field(min_length=1, max_length=60)
     carrier: str = Field(default="", max_length=100)
     tracking_number: str = Field(default="", max_length=100)
-    expected_on: date | None = None
+    expected_on: Day | None = None
 
 
 class ReceiveRequest(CommandRequest):

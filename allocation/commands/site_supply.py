@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from allocation.commands.kit_candidates import is_released
+from allocation.commands.measuring import planned_measures
 from allocation.commands.subject_paths import paths_at_sites
 from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
@@ -166,7 +168,8 @@ def site_situations(
         pipeline[row.site_id][row.kit_type] = row.kits
     supplied = set(connection.execute(_SUPPLIED, keys).scalars())
     screened = set(connection.execute(_SCREENED, keys).scalars())
-    paths = paths_at_sites(connection, study_id, keys["sites"], "randomized")
+    planning = partial(planned_measures, protocol) if _goes_by_measures(protocol) else None
+    paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", planning)
     return [
         SiteSituation(
             at,
@@ -178,6 +181,10 @@ def site_situations(
         )
         for at in sites
     ]
+
+
+def _goes_by_measures(protocol: Protocol) -> bool:
+    return any(entry.bands or entry.dose is not None for entry in protocol.dispensing)
 
 
 def site_need(protocol: Protocol, situation: SiteSituation) -> SiteNeed:
@@ -262,6 +269,7 @@ def _demand(
             SubjectDemandFacts(
                 subject=path.subject_id,
                 state=SubjectState.RANDOMIZED,
+                on_dose_hold=path.on_hold,
                 skipped_last_dispensing=_skipped_latest(path, dispensing),
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal, NotFound
+from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.schema import site
+from allocation.plain_values import Whole
 from allocation.study.model import Code
 from allocation.study.supply import CountryCode, TimeZone
 
@@ -26,10 +27,16 @@ class OpenSiteRequest(CommandRequest):
     profile: Code | None = None
 
 
+class SiteRow(OpenSiteRequest):
+    """A site of a file. `line` is where it stood."""
+
+    line: Whole | None = None
+
+
 class OpenSitesRequest(CommandRequest):
     """Several sites to open, all or none."""
 
-    sites: tuple[OpenSiteRequest, ...] = Field(min_length=1)
+    sites: tuple[SiteRow, ...] = Field(min_length=1)
 
 
 def open_site(service: Service, act: Act, study_id: str, request: OpenSiteRequest) -> dict[str, Any]:
@@ -46,15 +53,29 @@ def open_site(service: Service, act: Act, study_id: str, request: OpenSiteReques
 
 
 def open_sites(service: Service, act: Act, study_id: str, request: OpenSitesRequest) -> dict[str, Any]:
-    """Open several sites in one transaction, an entry each; answers their number. Raises as `open_site` does.
+    """Open several sites in one transaction, an entry each; answers their number.
+
+    Raises FileRefused naming every row at fault; then no site is opened.
 
     The act must not carry an idempotency key: a key names one entry. A repeated file is refused, since its sites are open.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        for one in request.sites:
-            _open(transaction, one)
+        problems: list[str] = []
+        seen: set[str] = set()
+        for index, one in enumerate(request.sites, start=1):
+            at = f"line {one.line}" if one.line is not None else f"row {index}"
+            if one.site_id in seen:
+                problems.append(f"{at}: site_id {one.site_id} stands in the file twice")
+                continue
+            seen.add(one.site_id)
+            try:
+                _open(transaction, one)
+            except DomainRefusal as refusal:
+                problems.append(f"{at}: {refusal}")
+        if problems:
+            raise FileRefused("sites", problems)  # leaving the transaction by an error undoes the others
         return {"sites": len(request.sites)}
 
     return execute(service, act, study_id, "open_site", request, body)

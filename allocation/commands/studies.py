@@ -17,6 +17,7 @@ from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
 from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.list_basis import events_needing_lists
 from allocation.study.protocol import Protocol
 
 GO_LIVE = "protocol version approved"
@@ -46,8 +47,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
     if protocol.supply.on_event:
         found.append("supply.on_event: resupply runs on schedule only")
-    if protocol.edc.mode != "standalone":
-        found.append("edc.mode unified: eligibility is entered at the site desk only")
     found += [
         f"kit_types[{index}].serialized false: every kit needs a number yet"
         for index, kit_type in enumerate(protocol.kit_types)
@@ -57,11 +56,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         f"countries[{index}].label_group: lots are released by country; list the countries with the lot"
         for index, country in enumerate(protocol.countries)
         if country.label_group is not None
-    ]
-    found += [
-        f"caps[{index}].kind: forced randomization cannot be run yet"
-        for index, cap in enumerate(protocol.caps)
-        if cap.kind == "forced_randomization"
     ]
     return found
 
@@ -77,7 +71,7 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
-    """Load a protocol version; answers study, version, hash and effective moment.
+    """Load a protocol version; answers study, version, hash, effective moment, and the events that wait for a new list then.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
     version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
@@ -107,6 +101,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
         if protocol.study.mode == "production" or version > 1:
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
         effective = request.effective_at or transaction.now
+        waiting: list[str] = []
         if version > 1:
             columns = study_version.c
             before_query = select(columns.sha256, columns.effective_at, columns.protocol_json).where(
@@ -131,6 +126,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                     fix="leave it out for now, or give a later moment",
                 )
             before = {"version": latest, "sha256": previous.sha256}
+            waiting = events_needing_lists(old, protocol)
         else:
             before = {}
         sha256 = protocol_sha256(protocol)
@@ -154,6 +150,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             "version": version,
             "sha256": sha256,
             "effective_at": moment_text(effective.astimezone(UTC)),
+            "events_needing_lists": waiting,
         }
         return transaction.append(after, before=before, answer=answer)
 

@@ -18,6 +18,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.edc.outbox import queue_for_edc
+from allocation.edc.outgoing import KIND_OF_COMMAND
 from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, RTSMError, StateChanged
 from allocation.ledger.append import append_entry
 from allocation.ledger.canonical import sha256_hex
@@ -67,6 +69,8 @@ _SUBJECT_COLUMNS = (
     subject.c.randomized_on,
     subject.c.arm,
     subject.c.dose_level,
+    subject.c.randomizations_json,
+    subject.c.dose_held_on,
     subject.c.first_dose_on,
     subject.c.last_dispensed_on,
 )
@@ -192,19 +196,26 @@ class Transaction:
         subject_id: str | None = None,
         site_id: str | None = None,
         kit_numbers: tuple[str, ...] = (),
+        follows: str | None = None,
+        key: str | None = None,
     ) -> dict[str, Any]:
-        """Append the act's entry and fold it; gives the answer, which a retry will be given again."""
+        """Append the act's entry and fold it; gives the answer, which a retry will be given again.
+
+        What the EDC is to be told of it goes into the outbox. `follows`: the command of an entry that follows from the act
+        without having been asked for (edc_following.py). `key`: that of one entry, where an act has several.
+        """
         if self.role is None:
             raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
         signature = self.act.signature
-        append_entry(
+        command = follows or self.command
+        entry_id = append_entry(
             self.connection,
             EntryDraft(
                 study_id=self.study_id,
                 recorded_at=self.now,
                 actor=self.act.actor.username,
                 role=self.role,
-                command=self.command,
+                command=command,
                 after=after,
                 before=before or {},
                 subject_id=subject_id,
@@ -213,11 +224,15 @@ class Transaction:
                 reason=self.act.reason,
                 signature=None if signature is None else signature.manifest(),
                 config_version=self.version,
-                idempotency_key=self.act.idempotency_key,
+                idempotency_key=key or (None if follows else self.act.idempotency_key),
                 request_sha256=self.request_sha256,
                 answer=answer,
             ),
         )
+        if subject_id is not None and site_id is not None and command in KIND_OF_COMMAND:
+            queue_for_edc(
+                self.connection, self.protocol, entry_id, command, subject_id, site_id, after, self.now
+            )
         return answer
 
 
@@ -244,7 +259,7 @@ def execute(
     IdempotencyConflict. Any refusal leaves ledger and projections as they were. A lost race raises StateChanged when the state no
     longer allows the act; deadlocks are tried again.
     """
-    request_sha256 = _hash_of(command, request)
+    request_sha256 = _hash_of(command, request, act)
     for attempt in range(1, TRIES + 1):
         try:
             with service.database.write() as connection:
@@ -282,11 +297,13 @@ def earlier_answer(
     For a command of several transactions, or of one that may end without an entry: its retry does not meet the first one's effect
     by itself. Raises IdempotencyConflict.
     """
-    return _first_answer(service, act, study_id, _hash_of(command, request))
+    return _first_answer(service, act, study_id, _hash_of(command, request, act))
 
 
-def _hash_of(command: str, request: CommandRequest) -> str:
-    return sha256_hex(f"{command}:{request.model_dump_json()}")
+def _hash_of(command: str, request: CommandRequest, act: Act) -> str:
+    """What a retry must repeat: the request and, where one is given, the reason, which a retry would else lose in silence."""
+    reason = f"\n{act.reason}" if act.reason else ""
+    return sha256_hex(f"{command}:{request.model_dump_json()}{reason}")
 
 
 def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str) -> dict[str, Any] | None:
@@ -300,7 +317,7 @@ def _first_answer(service: Service, act: Act, study_id: str, request_sha256: str
         return None
     if found.request_sha256 != request_sha256:
         raise IdempotencyConflict(
-            f"the key {act.idempotency_key!r} was used before with another request",
+            f"the key {act.idempotency_key!r} was used before with another request or reason",
             field="Idempotency-Key",
             fix="use a new key",
         )

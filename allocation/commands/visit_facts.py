@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from allocation.commands.visit_request import VisitDetails
 from allocation.errors import DomainRefusal, NotFound
 from allocation.rules.visits import WindowKind, judge_visit_date
 from allocation.study.canonical import decimal_text
@@ -77,8 +78,9 @@ def planned_visit_facts(
     visit_date: date,
     end_date: date | None,
     override_reason: str,
+    recorded_on: date,
 ) -> dict[str, Any]:
-    """The facts of a planned visit that takes place on `visit_date`; the window is judged by the rule.
+    """The facts of a planned visit that takes place on `visit_date` and is recorded on `recorded_on`; the window is judged by the rule.
 
     Raises VisitOutsideWindow, or DomainRefusal when the end is before the start.
     """
@@ -88,7 +90,7 @@ def planned_visit_facts(
     window = decision.window
     occurrence = 1 + sum(row.visit_code == visit.code for row in visits)
     return {
-        **_common(visit_date, end_date, override_reason),
+        **_common(visit_date, end_date, override_reason, recorded_on),
         "visit_code": visit.code,
         "visit_number": decimal_text(visit.number),
         "occurrence": occurrence,
@@ -103,33 +105,49 @@ def planned_visit_facts(
 
 
 def unscheduled_visit_facts(
+    protocol: Protocol,
     visits: Sequence[Any],
-    number: Decimal,
-    name: str,
-    epoch: str,
-    contact: str,
+    request: VisitDetails,
     visit_date: date,
-    end_date: date | None,
-    reason: str,
+    recorded_on: date,
 ) -> dict[str, Any]:
-    """The facts of an unscheduled visit with a given number."""
+    """The facts of an unscheduled visit with the request's number.
+
+    Raises NotFound for an unknown epoch, DomainRefusal for the number of a planned visit, or when the end is before the start.
+    """
+    number = request.visit_number or Decimal(0)
+    epochs = [epoch.code for epoch in protocol.epochs]
+    epoch = request.epoch or epochs[0]
+    if epoch not in epochs:
+        raise NotFound(
+            f"epoch {epoch!r} is not in the protocol",
+            field="epoch",
+            fix=f"one of {', '.join(epochs)}",
+        )
+    if any(visit.number == number for visit in protocol.visits):
+        raise DomainRefusal(
+            f"{number} is the number of a planned visit",
+            code="planned-number",
+            field="visit_number",
+            fix="give its visit_code instead",
+        )
     text = decimal_text(number)
     return {
-        **_common(visit_date, end_date, reason),
+        **_common(visit_date, request.end_date, request.override_reason, recorded_on),
         "visit_code": None,
         "visit_number": text,
         "occurrence": 1 + sum(row.visit_number == text for row in visits),
-        "name": name,
+        "name": request.name or f"UNSCHEDULED {text}",
         "epoch": epoch,
         "planned": False,
-        "contact": contact,
+        "contact": request.contact,
         "window": "no_window",
         "days_outside": 0,
         "target_date": None,
     }
 
 
-def _common(visit_date: date, end_date: date | None, reason: str) -> dict[str, Any]:
+def _common(visit_date: date, end_date: date | None, reason: str, recorded_on: date) -> dict[str, Any]:
     end = end_date or visit_date
     if end < visit_date:
         raise DomainRefusal(
@@ -142,5 +160,6 @@ def _common(visit_date: date, end_date: date | None, reason: str) -> dict[str, A
         "status": "done",
         "visit_date": visit_date.isoformat(),
         "end_date": end.isoformat(),
+        "recorded_on": recorded_on.isoformat(),
         "override_reason": reason,
     }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
-
+from allocation.commands.measuring import given_measurements, measurement_facts
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
@@ -19,32 +16,17 @@ from allocation.commands.visit_facts import (
     refuse_repeat,
     unscheduled_visit_facts,
 )
-from allocation.errors import DomainRefusal, NotFound
+from allocation.commands.visit_request import VisitDetails
+from allocation.errors import DomainRefusal
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
 
 
-class VisitRequest(CommandRequest):
-    """A visit that took place. Planned: its `visit_code`. Unscheduled: `visit_number`, `name` and `epoch` instead.
+class VisitRequest(VisitDetails):
+    """A visit that took place, without kits.
 
     `override_reason`: needed outside a hard window, and for an unscheduled visit dated before screening.
     """
-
-    subject_id: Code
-    visit_code: Code | None = None
-    visit_number: Decimal | None = Field(default=None, ge=0, max_digits=6, decimal_places=2)
-    name: str | None = Field(default=None, max_length=40)
-    epoch: Code | None = None
-    contact: Literal["clinic", "phone", "home"] = "clinic"
-    visit_date: date | None = None
-    end_date: date | None = None
-    override_reason: str = ""
-
-    @model_validator(mode="after")
-    def _planned_or_not(self) -> VisitRequest:
-        if (self.visit_code is None) == (self.visit_number is None):
-            raise ValueError("give visit_code for a planned visit, or visit_number for an unscheduled one")
-        return self
 
 
 class MissVisitRequest(CommandRequest):
@@ -58,13 +40,14 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
     """Record a visit without dispensing; answers its number, date and how it lies to its window.
 
     Raises NotFound, VisitOutsideWindow (hard window, no reason), DomainRefusal for a repeated visit, a future date, or a
-    planned visit before screening.
+    planned visit before screening; also for what was measured (measuring.given_measurements).
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
+        refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         protocol = transaction.protocol
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         if request.visit_number is None or not request.override_reason:
@@ -74,36 +57,18 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
             visit = planned_visit(protocol, request.visit_code, path)
             refuse_repeat(visit, visits, row.subject_id)
             facts = planned_visit_facts(
-                protocol, visit, path, visits, visit_date, request.end_date, request.override_reason
-            )
-        else:
-            number = request.visit_number or Decimal(0)
-            epochs = [epoch.code for epoch in protocol.epochs]
-            epoch = request.epoch or epochs[0]
-            if epoch not in epochs:
-                raise NotFound(
-                    f"epoch {epoch!r} is not in the protocol",
-                    field="epoch",
-                    fix=f"one of {', '.join(epochs)}",
-                )
-            if any(visit.number == number for visit in protocol.visits):
-                raise DomainRefusal(
-                    f"{number} is the number of a planned visit",
-                    code="planned-number",
-                    field="visit_number",
-                    fix="give its visit_code instead",
-                )
-            name = request.name or f"UNSCHEDULED {decimal_text(number)}"
-            facts = unscheduled_visit_facts(
+                protocol,
+                visit,
+                path,
                 visits,
-                number,
-                name,
-                epoch,
-                request.contact,
                 visit_date,
                 request.end_date,
                 request.override_reason,
+                transaction.today,
             )
+        else:
+            facts = unscheduled_visit_facts(protocol, visits, request, visit_date, transaction.today)
+        taken = given_measurements(protocol, request, visit_date, transaction.today)
         answer = {
             "subject_id": row.subject_id,
             "visit_code": facts["visit_code"],
@@ -112,7 +77,10 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
             "window": facts["window"],
         }
         return transaction.append(
-            {"visit": facts}, answer=answer, subject_id=row.subject_id, site_id=row.site_id
+            {"visit": facts, **measurement_facts(taken)},
+            answer=answer,
+            subject_id=row.subject_id,
+            site_id=row.site_id,
         )
 
     return execute(service, act, study_id, "record_visit", request, body)

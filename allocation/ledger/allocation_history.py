@@ -53,13 +53,14 @@ def draw_after_history(connection: Connection, place: DrawPlace) -> DrawRecord:
     """Draw the arm by the event's method, after the earlier allocations of the same scheme. Raises RuleError for a defect."""
     if place.event.method in COVARIATE_ADAPTIVE:
         return _minimized(connection, place)
+    # A restricted design counts what it drew: what was forced is no step of its sequence, and could lie beyond its bounds.
     counts = dict.fromkeys((arm for arm, _ in place.ratio), 0)
     query = (
-        select(_BEFORE.arm, func.count().label("subjects"))
+        select(_BEFORE.scheduled_arm, func.count().label("subjects"))
         .where(*_earlier(place), _BEFORE.run == place.run, _BEFORE.holder == place.holder)
-        .group_by(_BEFORE.arm)
+        .group_by(_BEFORE.scheduled_arm)
     )
-    counts |= {row.arm: row.subjects for row in connection.execute(query)}
+    counts |= {row.scheduled_arm: row.subjects for row in connection.execute(query)}
     return restricted_draw(
         RestrictedDesign(
             place.event.method, tuple(share for _, share in place.ratio), place.event.parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from allocation.errors import DatabaseUnavailable
 
 BUSY_TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS = 10
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -29,8 +32,26 @@ def default_url() -> str:
     return os.environ.get("RTSM_DATABASE_URL") or f"sqlite:///{rtsm_home() / 'rtsm.db'}"
 
 
+_SQLITE_FAILURES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+"""SQLite's result codes that are about the file and not about a statement (https://sqlite.org/rescode.html)."""
+
+
 class Database:
-    """A database with the ledger in it. One object per process; connections are pooled and threads may share it."""
+    """A database with the ledger in it. One object per process; connections are pooled and threads may share it.
+
+    `write` and `read` raise DatabaseUnavailable when it cannot be reached, is full, locked or none at all. What it says of a
+    statement (a constraint, a lost serialization) is raised as it is, for the caller to judge.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -42,7 +63,7 @@ class Database:
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so that what it reads cannot change under it.
         """
-        with self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             connection.info["immediate"] = True
             with connection.begin():
                 yield connection
@@ -54,7 +75,7 @@ class Database:
         On PostgreSQL it ends with a COMMIT: after a ROLLBACK psycopg drops all that the connection has prepared, and whoever gets it
         from the pool next would have to prepare it again.
         """
-        with self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             connection.info["immediate"] = False
             if self.is_postgresql:
                 connection = connection.execution_options(
@@ -64,6 +85,20 @@ class Database:
                 yield connection
                 if not self.is_postgresql:
                     transaction.rollback()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error, PoolExhausted) as error:
+            if not is_out_of_reach(error):
+                raise
+            said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            raise DatabaseUnavailable(
+                f"{self.engine.url.render_as_string(hide_password=True)} does not answer: {said}",
+                field="--db",
+                fix="check the address, and that the database runs and has room",
+            ) from error
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -88,24 +123,34 @@ def open_database(url: str | None = None, *, create: bool = True) -> Database:
             )
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed.render_as_string(hide_password=False), parsed.database, create)
-        engine = create_engine(parsed, pool_pre_ping=False, pool_size=10, max_overflow=20)
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=False,
+            pool_size=10,
+            max_overflow=20,
+            connect_args={}
+            if "connect_timeout" in parsed.query
+            else {"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise DatabaseUnavailable(
             f"cannot read the database address: {error}",
             field="--db",
             fix="write sqlite:///file.db or postgresql://...",
         ) from error
-    database = Database(engine)
-    if create:
-        migrate(database)
-    return database
+    return _ready(Database(engine), create)
 
 
 def _open_sqlite(url: str, path: str | None, create: bool) -> Database:
     in_file = path not in (None, "", ":memory:")
     if in_file and path is not None:
         if create:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatabaseUnavailable(
+                    f"cannot make the folder of {path}: {error.strerror}", field="--db", fix="name another"
+                ) from error
         elif not Path(path).exists():
             raise DatabaseUnavailable(
                 f"there is no database at {path}",
@@ -115,10 +160,40 @@ def _open_sqlite(url: str, path: str | None, create: bool) -> Database:
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    database = Database(engine)
-    if create:
-        migrate(database)
+    return _ready(Database(engine), create)
+
+
+def _ready(database: Database, create: bool) -> Database:
+    """The database, once its tables are there: made where one may `create` them."""
+    try:
+        if create:
+            migrate(database)
+            return database
+        with database.read() as connection:
+            ours = inspect(connection).has_table("ledger_entry")
+        if not ours:
+            raise DatabaseUnavailable(
+                f"{database.engine.url.render_as_string(hide_password=True)} holds no ledger",
+                field="--db",
+                fix="run `rtsm demo` or `rtsm study load` first, or name another",
+            )
+    except DatabaseUnavailable:
+        database.dispose()
+        raise
     return database
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Whether the database as such failed, and not a statement that it was given."""
+    if isinstance(error, PoolExhausted):
+        return True
+    orig = getattr(error, "orig", error)
+    if isinstance(orig, sqlite3.Error):
+        return (getattr(orig, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_FAILURES
+    state: str | None = getattr(orig, "sqlstate", None)
+    if state is None:  # without a state the server said nothing: there was no connection, or it was lost
+        return getattr(error, "connection_invalidated", False) or type(orig).__name__ == "OperationalError"
+    return state.startswith(("08", "28", "3D", "53", "57P", "58")) or state == "55P03"
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

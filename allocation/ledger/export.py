@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from allocation.errors import NotFound
 from allocation.ledger.canonical import canonical_json
@@ -21,7 +22,7 @@ FORMAT = "openrtsm-ledger/1"
 def export_ledger(database: Database, study_id: str, path: Path) -> int:
     """Write the sealed entries of `study_id` to `path`, whole or not at all; gives their number.
 
-    Raises NotFound when there are none.
+    Raises NotFound when there are none, OSError when it cannot be written; then nothing is left of it.
     """
     seal_pending(database)
     rows = list(iter_rows(database, study_id))
@@ -31,6 +32,16 @@ def export_ledger(database: Database, study_id: str, path: Path) -> int:
         )
     head = rows[-1]["chain_hash"] if rows else GENESIS
     unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        _write(unfinished, study_id, head, rows)
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)  # it unblinds: none is left lying about
+        raise
+    return len(rows)
+
+
+def _write(unfinished: Path, study_id: str, head: str, rows: list[dict[str, Any]]) -> None:
     with unfinished.open("w", encoding="utf-8", newline="\n") as file:
         file.write(
             canonical_json({"format": FORMAT, "study_id": study_id, "entries": len(rows), "chain_head": head})
@@ -40,5 +51,3 @@ def export_ledger(database: Database, study_id: str, path: Path) -> int:
             row["recorded_at"] = moment_text(row["recorded_at"])
             kept = (*HASHED_FIELDS, "position", "entry_id", "content_hash", "chain_hash")
             file.write(canonical_json({name: row[name] for name in kept}) + "\n")
-    os.replace(unfinished, path)
-    return len(rows)

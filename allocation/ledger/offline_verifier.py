@@ -63,15 +63,23 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
         source = f"shipment {after['shipment_id']}"
         move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
         move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
-    elif command == "dispense":
+    elif command in ("dispense", "replace_kit"):
+        assigned, subject = after.get("awaits_confirmation"), f"subject {entry['subject_id']}"
+        if command == "replace_kit":
+            left = "lost" if after["found"] == "lost" else site
+            move([after["replaced"]], site if assigned else subject, left)
+        move([row["kit_number"] for row in after["kits"]], site, site if assigned else subject)
+    elif command == "confirm_dispensing":
         move([row["kit_number"] for row in after["kits"]], site, f"subject {entry['subject_id']}")
+        move([row[0] for row in after["not_dispensed"]], site, site)
 
 
 def verify(lines: Iterable[str]) -> tuple[int, str]:
     """Check an export; gives (number of entries, chain head). Raises Broken naming the first line that differs."""
     iterator = iter(lines)
     header = json.loads(next(iterator, "{}"))
-    if header.get("format") != "openrtsm-ledger/1":
+    wanted = {"format", "study_id", "entries", "chain_head"}
+    if not isinstance(header, dict) or not wanted <= set(header) or header["format"] != "openrtsm-ledger/1":
         raise Broken("line 1 is not the header of an openrtsm-ledger/1 export")
     previous, position = "0" * 64, 0
     places: dict[str, str] = {}

@@ -174,6 +174,7 @@ subject = Table(
     ),
     Column("replaces", Text),
     Column("replaced_by", Text),
+    Column("dose_held_on", Date, comment="dosing is on hold since; null: it is not"),
     Column("first_dose_on", Date),
     Column("last_dispensed_on", Date),
     Column("ended_on", Date),
@@ -196,8 +197,25 @@ subject_visit = Table(
     Column("status", Text, nullable=False),
     Column("visit_date", Date),
     Column("end_date", Date),
+    Column("recorded_on", Date, comment="the date of the transaction at the site"),
     Column("override_reason", Text, nullable=False),
     Column("dispensed", Boolean, nullable=False),
+    Column(
+        "confirmation",
+        Text,
+        comment="awaited, confirmed or not_dispensed; null: handed out at once, or no kits",
+    ),
+)
+
+subject_measurement = Table(
+    "subject_measurement",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("measured_on", Date, primary_key=True),
+    Column("value", Text, nullable=False, comment="exact decimal: kg or cm"),
+    comment="weight and height; a later entry of the same day corrects the earlier one",
 )
 
 lot = Table(
@@ -261,7 +279,10 @@ randomization_list = Table(
     Column("state", Text, nullable=False),
     Column("method", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("file_sha256", Text, comment="of the uploaded file as it was sent"),
     Column("entries", Integer, nullable=False),
+    Column("made_for_json", Text, nullable=False, comment="the event's holders, and each run's ratio"),
+    Column("faults_json", Text, comment="of a draft: what is wrong with it, by line"),
     Column("activated_on", Date),
 )
 
@@ -281,7 +302,7 @@ list_entry = Table(
     Column(
         "skipped_for", Text, comment="the subject for whom this entry was passed over (forced randomization)"
     ),
-    UniqueConstraint("study_id", "list_id", "randomization_number"),
+    UniqueConstraint("study_id", "randomization_number"),
 )
 
 list_block = Table(
@@ -408,6 +429,41 @@ resupply_run = Table(
     Column("kits", Integer, nullable=False),
 )
 
+edc_fact = Table(
+    "edc_fact",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("event_repeat", Text, primary_key=True),
+    Column("form", Text, primary_key=True),
+    Column("form_repeat", Text, primary_key=True),
+    Column("item_group", Text, primary_key=True),
+    Column("group_repeat", Text, primary_key=True),
+    Column("item", Text, primary_key=True),
+    Column("value", Text, comment="of an item; of a form how far it is"),
+    Column("source_at", UtcMoment, nullable=False, comment="the moment of the fact by the EDC"),
+    Column("message_at", UtcMoment, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    CheckConstraint("kind IN ('item', 'form', 'removal')", name="known_kind"),
+    Index("ix_edc_fact_value", "study_id", "item", "value"),
+)
+
+edc_contradiction = Table(
+    "edc_contradiction",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("subject_id", Text, primary_key=True),
+    Column("about", Text, primary_key=True, comment="such as factor SEVERITY, visit V3, eligibility"),
+    Column("site_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("here", Text, nullable=False),
+    Column("in_edc", Text, nullable=False),
+    Column("found_at", UtcMoment, nullable=False),
+)
+
 PROJECTIONS: tuple[Table, ...] = (
     study,
     study_version,
@@ -415,6 +471,7 @@ PROJECTIONS: tuple[Table, ...] = (
     site,
     subject,
     subject_visit,
+    subject_measurement,
     lot,
     kit,
     randomization_list,
@@ -427,5 +484,7 @@ PROJECTIONS: tuple[Table, ...] = (
     shipment,
     shipment_kit,
     resupply_run,
+    edc_fact,
+    edc_contradiction,
 )
 """Every table that is folded from the ledger, in an order in which they can be filled."""

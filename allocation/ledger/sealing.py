@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, BigInteger, Connection, any_, bindparam, delete, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
+from allocation.errors import DatabaseUnavailable
 from allocation.ledger.database import Database
 from allocation.ledger.entry import GENESIS, chain_hash
 from allocation.ledger.schema import ledger_entry, ledger_seal, ledger_unsealed
@@ -110,9 +111,9 @@ class Sealer:
             stopping = self._stop.is_set()
             try:
                 seal_pending(self._database)
-            except DBAPIError as error:
+            except (DBAPIError, DatabaseUnavailable) as error:
                 # The database is away for a moment: entries stay queued, nothing is lost, the next round tries again.
-                log.warning("sealing postponed", error=str(error.orig))
+                log.warning("sealing postponed", exc_info=error)
             if stopping:
                 return
             self._stop.wait(self._interval)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-import allocation.access.schema  # noqa: F401  (its tables belong to the same metadata)
+import allocation.access.schema
+import allocation.edc.schema  # noqa: F401  (likewise)
 from allocation.ledger.schema import metadata
 
 connection = context.config.attributes["connection"]

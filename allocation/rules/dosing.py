@@ -1,7 +1,8 @@
 """What a subject receives at a visit, and how the dose level moves.
 
-What is dispensed follows from plain rows of the protocol: for the arm, the visit and the dose level, the first row that matches
-wins. Dose levels are ordered integers here (the protocol's `order`); blinded people read the level's label, never a strength.
+What is dispensed follows from plain rows of the protocol: for the arm, the visit, the dose level and the bands of weight, body surface
+area or age, the first row that matches wins. It states kits, or a dose that kits of several strengths make up (calculated_dose.py,
+dose_kits.py). Dose levels are ordered integers here (the protocol's `order`); blinded people read the level's label, never a strength.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from enum import StrEnum
 from typing import Final
 
 from allocation.errors import InvalidParameter, TitrationRefused
+from allocation.rules.calculated_dose import MEASURE_OF, DoseDecision, DoseRule, calculate_dose
 from allocation.rules.compilable import compilable
+from allocation.rules.dose_kits import make_up_dose
+from allocation.rules.measures import Band, Measure, Measures
 
 RULE_VERSION: Final = "dosing/1"
 
@@ -56,7 +60,7 @@ class DoseMove(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TitrationLimits:
-    """The limits of investigator titration: levels (ordered integers), the largest move, and a forced first move.
+    """The limits of investigator titration: levels (ordered integers), the largest move, and a forced first move (of one level).
 
     Raises InvalidParameter naming the field.
     """
@@ -119,12 +123,19 @@ def _signed_steps(move: DoseMove, steps: int) -> int:
     return steps if move == DoseMove.UP else -steps
 
 
+def move_to(level: int, wanted: int) -> tuple[DoseMove, int]:
+    """Return the move that leads from one level to another, and its steps (1 for maintain, which has none)."""
+    if wanted == level:
+        return DoseMove.MAINTAIN, 1
+    return (DoseMove.UP if wanted > level else DoseMove.DOWN), abs(wanted - level)
+
+
 @dataclass(frozen=True, slots=True)
 class DispensingRow:
-    """A row of the dispensing table: at these visits, for this arm and dose level (None: any), these kits.
+    """A row of the dispensing table: at these visits, for this arm and dose level (None: any), in these bands (all of them), these kits.
 
-    `kits` is (kit type, quantity) with quantities of 1 or more. `entry` is the place of the entry that it comes from in the protocol;
-    several rows may come from one.
+    `kits` is (kit type, quantity) with quantities of 1 or more; `dose` is made up of further kits. `entry` is the place of the entry that
+    it comes from in the protocol; several rows may come from one.
     """
 
     visits: tuple[str, ...]
@@ -132,11 +143,16 @@ class DispensingRow:
     dose_level: str | None
     kits: tuple[tuple[str, int], ...]
     entry: int | None = None
+    bands: tuple[Band, ...] = ()
+    dose: DoseRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DispensingDecision:
-    """The record of what is due at a visit: `row` is the place of the entry that matched, None when nothing is dispensed."""
+    """The record of what is due at a visit: `row` is the place of the entry that matched, None when nothing is dispensed.
+
+    `measures`: what the row was chosen and the dose was calculated by; both None where the visit needs neither.
+    """
 
     rule_version: str
     visit: str
@@ -144,35 +160,72 @@ class DispensingDecision:
     dose_level: str | None
     row: int | None
     kits: tuple[tuple[str, int], ...]
+    measures: Measures | None = None
+    dose: DoseDecision | None = None
+
+
+def measures_needed(rows: Sequence[DispensingRow], visit: str) -> frozenset[Measure]:
+    """Return what must be known of EVERY subject who is dispensed at `visit`, whatever the arm and level.
+
+    It is asked of all alike: a visit that asked only the subjects of one arm for their weight would tell who is in it.
+    """
+    needed: set[Measure] = set()
+    for row in rows:
+        if (row.bands or row.dose is not None) and visit in row.visits:
+            needed.update(band.measure for band in row.bands)
+            basis = None if row.dose is None else MEASURE_OF[row.dose.basis]
+            if basis is not None:
+                needed.add(basis)
+    return frozenset(needed)
 
 
 def kits_due(
-    rows: Sequence[DispensingRow], visit: str, arm: str, dose_level: str | None
+    rows: Sequence[DispensingRow],
+    visit: str,
+    arm: str,
+    dose_level: str | None,
+    measures: Measures | None = None,
 ) -> DispensingDecision:
     """Return the kit types and quantities for a subject of `arm` at `visit` on `dose_level` (None: has no dose level).
 
-    The first matching row wins; a kit type named twice in it is summed. No row for this visit and arm: nothing is dispensed.
-    Raises InvalidParameter where rows exist for this visit and arm, but none for the dose level: the protocol has a hole, and
-    dispensing nothing in silence would be a missed dose.
+    The first matching row wins; a kit type that comes twice is summed. No row for this visit and arm: nothing is dispensed.
+    Raises InvalidParameter where rows exist for this visit and arm, but none for the dose level and `measures`: the protocol has a hole,
+    and dispensing nothing in silence would be a missed dose. Also for a measure that is needed and not known, and for a dose that the
+    strengths cannot make up.
     """
     at_visit = [
         (index, row) for index, row in enumerate(rows) if visit in row.visits and row.arm in (None, arm)
     ]
     for index, row in at_visit:
-        if row.dose_level is None or row.dose_level == dose_level:
-            totals: dict[str, int] = {}
-            for kit_type, quantity in row.kits:
-                if quantity < 1:
-                    raise InvalidParameter(
-                        f"kit type {kit_type} has quantity {quantity}", field=f"dispensing[{index}].kits"
-                    )
-                totals[kit_type] = totals.get(kit_type, 0) + quantity
-            place = index if row.entry is None else row.entry
-            return DispensingDecision(RULE_VERSION, visit, arm, dose_level, place, tuple(totals.items()))
+        if row.dose_level is not None and row.dose_level != dose_level:
+            continue
+        if row.bands and not all(band.holds(measures or Measures()) for band in row.bands):
+            continue
+        return _due_by(row, index, visit, arm, dose_level, measures)
     if at_visit:
         raise InvalidParameter(
-            f"visit {visit} dispenses to arm {arm}, but no row matches dose level {dose_level}",
+            f"visit {visit} dispenses to arm {arm}, but no row matches dose level {dose_level}"
+            + ("" if measures is None else f" and {measures}"),
             field="dispensing",
             fix="add a row for this dose level, or one for any level",
         )
     return DispensingDecision(RULE_VERSION, visit, arm, dose_level, None, ())
+
+
+def _due_by(
+    row: DispensingRow, index: int, visit: str, arm: str, dose_level: str | None, measures: Measures | None
+) -> DispensingDecision:
+    kits, dose = row.kits, None
+    if row.dose is not None:
+        dose = calculate_dose(row.dose, measures)
+        kits = (*kits, *make_up_dose(dose.dose, row.dose.strengths).kits)
+    totals: dict[str, int] = {}
+    for kit_type, quantity in kits:
+        if quantity < 1:
+            raise InvalidParameter(
+                f"kit type {kit_type} has quantity {quantity}", field=f"dispensing[{index}].kits"
+            )
+        totals[kit_type] = totals.get(kit_type, 0) + quantity
+    place = index if row.entry is None else row.entry
+    used = measures if row.bands or row.dose is not None else None
+    return DispensingDecision(RULE_VERSION, visit, arm, dose_level, place, tuple(totals.items()), used, dose)

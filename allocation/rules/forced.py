@@ -187,6 +187,7 @@ def forced_live_draw(
     probabilities: Sequence[float],
     uniform: float,
     suppliable: Mapping[str, bool],
+    shares: Sequence[int] = (),
 ) -> ForcedDraw:
     """Draw an arm of a method that allocates at the moment of randomization (draws.py) under a mode.
 
@@ -195,6 +196,8 @@ def forced_live_draw(
     arms that can be supplied. It takes no second random number: where the uniform lies within the scheduled arm's piece is
     itself uniform in [0, 1) and tells nothing of the other arms. (The same number used unchanged would favour the arms that stand next to
     the missing one.) So each arm's chance is exactly its renormalised probability, and nobody is forced without need.
+    Where the design gives none of them a chance now (an arm at its bound), they are drawn by their `shares` of the ratio: as a list is
+    skipped ahead to where they come, so the site is not turned away while it has kits.
     Raises DomainRefusal (code "no-supply-to-randomize") when the mode does not let the site randomize with its supply, RuleError for
     probabilities or a uniform that cannot be, or an arm that `suppliable` does not tell of.
     """
@@ -211,6 +214,8 @@ def forced_live_draw(
     assigned = scheduled
     if mode in (ForcedMode.FR1, ForcedMode.FR2):
         left = [chance if has else 0.0 for chance, has in zip(probabilities, there, strict=True)]
+        if not sum(left) > 0:
+            left = [float(share) if has else 0.0 for share, has in zip(shares, there, strict=bool(shares))]
         if not sum(left) > 0:
             raise refused_for_supply()
         restricted = tuple(chance / sum(left) for chance in left)

@@ -16,12 +16,14 @@ from allocation.errors import KitTransitionRefused
 
 
 class KitStatus(StrEnum):
-    """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order."""
+    """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order; `assigned` still at the site, set
+    aside for a subject until handing out is confirmed."""
 
     DEPOT_AVAILABLE = "depot_available"
     REQUESTED = "requested"
     IN_TRANSIT = "in_transit"
     SITE_AVAILABLE = "site_available"
+    ASSIGNED = "assigned"
     DISPENSED = "dispensed"
     RETURNED = "returned"
     QUARANTINED = "quarantined"
@@ -55,6 +57,12 @@ class Act(StrEnum):
     RECEIVE_QUARANTINED = "receive_quarantined"
     RECEIVE_DAMAGED = "receive_damaged"
     DISPENSE = "dispense"
+    ASSIGN = "assign"
+    CONFIRM_DISPENSING = "confirm_dispensing"
+    PUT_BACK = "put_back"
+    SET_ASIDE = "set_aside"
+    LOSE_ASSIGNED = "lose_assigned"
+    REPORT_DAMAGED_BY_SUBJECT = "report_damaged_by_subject"
     RETURN_FROM_SUBJECT = "return_from_subject"
     RETURN_UNUSED = "return_unused"
     QUARANTINE = "quarantine"
@@ -92,11 +100,18 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST),
     # To the subject and back. What comes back is never available again.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_DAMAGED_BY_SUBJECT, _S.DAMAGED, _P.SITE),
     Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.RETURNED),
     Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST),
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
     Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
     Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
+    # Assigned to a subject, and handed out only when that is confirmed. Until then the kit has not left the site.
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.ASSIGN, _S.ASSIGNED, _P.SITE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.CONFIRM_DISPENSING, _S.DISPENSED, _P.SUBJECT),
+    Transition(_S.ASSIGNED, _P.SITE, _A.PUT_BACK, _S.SITE_AVAILABLE, _P.SITE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.SET_ASIDE, _S.QUARANTINED, _P.SITE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.LOSE_ASSIGNED, _S.LOST, _P.LOST),
     # Quarantine. A kit of an open order that is quarantined leaves the order.
     Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),
     Transition(_S.REQUESTED, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),

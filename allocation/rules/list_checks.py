@@ -6,29 +6,53 @@ errors is unblinded data (it names arms and blocks).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from allocation.errors import RuleError
 from allocation.rules.blocks import ListEntry
 
-WHOLE_FILE = 0
+WHOLE_FILE: Final = 0
 """The line number of an error that belongs to no single line."""
+
+NUMBER: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z ._/#-]{0,39}")
+"""A randomization number: what a spreadsheet made of one (=A1, 1.05E+05) does not fit."""
+
+LARGEST_COUNT: Final = 2**31 - 1
+"""The largest sequence or block number."""
+
+Runs = Mapping[str, Mapping[str, int]]
+"""Key of a run -> each of its arms' shares."""
+
+
+def whole_number(text: str) -> int | str:
+    """The positive whole number that a cell states; the text itself where it states none, which `check_list` then names."""
+    if text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= LARGEST_COUNT:
+        return int(text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """A row of the uploaded file: `line` counts from 1 as an editor shows it; `block` None in a list without blocks."""
+    """A row of the uploaded file: `line` counts from 1 as an editor shows it; `block` None in a list without blocks.
+
+    `sequence` and `block` are texts where the file does not state a whole number.
+    """
 
     line: int
     number: str
     stratum: str
-    sequence: int
-    block: int | None
+    sequence: int | str
+    block: int | str | None
     arm: str
 
     def entry(self) -> ListEntry:
-        """Return the row as an entry of a list, once the whole list has passed its checks."""
+        """Return the row as an entry of a list, once the whole list has passed its checks. Raises RuleError before that."""
+        if isinstance(self.sequence, str) or isinstance(self.block, str):
+            raise RuleError(f"line {self.line} has not passed the checks", field="sequence")
         return ListEntry(self.number, self.stratum, self.sequence, self.block, self.arm)
 
 
@@ -44,39 +68,39 @@ class ListError:
 
 def check_list(
     rows: Sequence[ListRow],
-    ratio: Mapping[str, int],
-    strata: Iterable[str],
+    runs: Runs,
     *,
+    blocks_required: bool = False,
     allow_truncated_last_block: bool = False,
 ) -> tuple[ListError, ...]:
     """Return all errors of an uploaded list, sorted by line; an empty tuple means that it may be activated.
 
-    `ratio` gives each arm's share, `strata` the keys that the protocol knows; each must have rows. In every stratum the
-    sequence runs 1, 2, 3, ... in the order of the file, numbers are unique in the whole list, and each block holds
-    consecutive rows whose arms are an exact multiple of the ratio. `allow_truncated_last_block` accepts a last block of a
-    stratum that holds no more of an arm than a complete block would.
+    `runs` gives the shares of each run's arms, by the keys that the protocol knows; each must have rows. In every run the
+    sequence goes 1, 2, 3, ... in the order of the file, numbers are unique in the whole list, and each block holds
+    consecutive rows whose arms are an exact multiple of the run's ratio. `blocks_required`: every row names its block.
+    `allow_truncated_last_block` accepts a last block of a run that holds no more of an arm than a complete block would.
     """
     if not rows:
         return (ListError(WHOLE_FILE, "", "empty-list", "the list has no rows"),)
-    known_strata = list(dict.fromkeys(strata))
     errors: list[ListError] = []
-    errors += _row_errors(rows, ratio, set(known_strata))
-    by_stratum: dict[str, list[ListRow]] = {}
+    errors += _row_errors(rows, runs)
+    by_run: dict[str, list[ListRow]] = {}
     for row in rows:
-        by_stratum.setdefault(row.stratum, []).append(row)
-    for stratum in known_strata:
-        if stratum not in by_stratum:
-            message = f"stratum {stratum!r} has no rows"
+        by_run.setdefault(row.stratum, []).append(row)
+    for key in runs:
+        if key not in by_run:
+            message = f"stratum {key!r} has no rows"
             errors.append(ListError(WHOLE_FILE, "stratum", "stratum-without-rows", message))
-    for stratum_rows in by_stratum.values():
-        errors += _sequence_errors(stratum_rows)
-        errors += _block_errors(stratum_rows, ratio, allow_truncated_last_block)
+    for key, of_run in by_run.items():
+        errors += _sequence_errors(of_run)
+        errors += _block_errors(of_run, runs.get(key), blocks_required, allow_truncated_last_block)
     return tuple(sorted(errors, key=lambda error: (error.line, error.column, error.code)))
 
 
-def _row_errors(rows: Sequence[ListRow], ratio: Mapping[str, int], strata: set[str]) -> list[ListError]:
+def _row_errors(rows: Sequence[ListRow], runs: Runs) -> list[ListError]:
     errors: list[ListError] = []
     first_line: dict[str, int] = {}
+    all_arms = list(dict.fromkeys(arm for ratio in runs.values() for arm in ratio))
     for row in rows:
         if not row.number.strip():
             errors.append(ListError(row.line, "number", "missing-number", "the number is empty"))
@@ -85,10 +109,14 @@ def _row_errors(rows: Sequence[ListRow], ratio: Mapping[str, int], strata: set[s
             errors.append(ListError(row.line, "number", "duplicate-number", message))
         else:
             first_line[row.number] = row.line
-        if row.arm not in ratio:
-            message = f"unknown arm {row.arm!r}; the protocol has {', '.join(ratio)}"
+            if NUMBER.fullmatch(row.number) is None:
+                message = f"{row.number!r} is no randomization number: up to 40 letters, digits and . _ / # -"
+                errors.append(ListError(row.line, "number", "malformed-number", message))
+        arms = list(runs.get(row.stratum, all_arms))
+        if row.arm not in arms:
+            message = f"unknown arm {row.arm!r}; the protocol has {', '.join(arms)}"
             errors.append(ListError(row.line, "arm", "unknown-arm", message))
-        if row.stratum not in strata:
+        if row.stratum not in runs:
             message = f"unknown stratum {row.stratum!r}"
             errors.append(ListError(row.line, "stratum", "unknown-stratum", message))
     return errors
@@ -99,6 +127,11 @@ def _sequence_errors(rows: Sequence[ListRow]) -> list[ListError]:
     line_of: dict[int, int] = {}
     expected = 1
     for row in rows:
+        if isinstance(row.sequence, str):
+            message = f"sequence {row.sequence!r} is no whole number from 1"
+            errors.append(ListError(row.line, "sequence", "malformed-sequence", message))
+            expected += 1  # it stands where a number is due: the rows after it are not at fault
+            continue
         if row.sequence in line_of:
             message = f"sequence {row.sequence} of stratum {row.stratum!r} is already on line {line_of[row.sequence]}"
             errors.append(ListError(row.line, "sequence", "duplicate-sequence", message))
@@ -116,10 +149,14 @@ def _sequence_errors(rows: Sequence[ListRow]) -> list[ListError]:
 
 
 def _block_errors(
-    rows: Sequence[ListRow], ratio: Mapping[str, int], allow_truncated_last_block: bool
+    rows: Sequence[ListRow],
+    ratio: Mapping[str, int] | None,
+    blocks_required: bool,
+    allow_truncated_last_block: bool,
 ) -> list[ListError]:
+    """Return the errors of one run's blocks; without a `ratio` (an unknown run) only their order is looked at."""
     with_block = [row for row in rows if row.block is not None]
-    if not with_block:
+    if not with_block and not blocks_required:
         return []
     errors = [
         ListError(
@@ -128,13 +165,20 @@ def _block_errors(
         for row in rows
         if row.block is None
     ]
+    malformed = [row for row in with_block if isinstance(row.block, str)]
+    errors += [
+        ListError(row.line, "block", "malformed-block", f"block {row.block!r} is no whole number from 1")
+        for row in malformed
+    ]
+    if malformed:
+        return errors  # which rows are together is not known
     runs: list[list[ListRow]] = []
     for row in with_block:
         if runs and runs[-1][0].block == row.block:
             runs[-1].append(row)
         else:
             runs.append([row])
-    seen: set[int | None] = set()
+    seen: set[int | str | None] = set()
     for position, run in enumerate(runs):
         first = run[0]
         if first.block in seen:
@@ -142,7 +186,8 @@ def _block_errors(
             errors.append(ListError(first.line, "block", "block-not-together", message))
         seen.add(first.block)
         truncated_allowed = allow_truncated_last_block and position == len(runs) - 1
-        errors += _ratio_error(run, ratio, truncated_allowed)
+        if ratio is not None:
+            errors += _ratio_error(run, ratio, truncated_allowed)
     return errors
 
 

@@ -11,7 +11,7 @@ types and lots by its nature, so it is for unblinded readers and the ledger; `No
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -125,6 +125,33 @@ def pick_kits(
     return chosen[:count]
 
 
+@compilable
+def pick_kits_of_one_lot(quantity: int, usable: IntArray, lots: IntArray) -> IntArray:
+    """Return the first `quantity` of the `usable` kits (indexes in the order of taking) that are of one lot.
+
+    Empty where no lot has so many. `lots` holds a number for each kit. The lot is the one whose first kit would be taken earliest, among
+    those that have enough.
+    """
+    chosen = np.empty(max(quantity, 0), dtype=np.int64)
+    for i in range(len(usable)):
+        count = 0
+        for j in range(i, len(usable)):
+            if count < quantity and lots[usable[j]] == lots[usable[i]]:
+                chosen[count] = usable[j]
+                count += 1
+        if count == quantity:
+            return chosen
+    return chosen[:0]
+
+
+class SameLot(StrEnum):
+    """Whether the kits of one type that are handed out together come from one lot."""
+
+    OFF = "off"
+    WHERE_POSSIBLE = "where_possible"
+    REQUIRED = "required"
+
+
 class NotChosen(StrEnum):
     """Why a candidate kit was not taken."""
 
@@ -135,6 +162,7 @@ class NotChosen(StrEnum):
     PAST_LAST_DATE = "past_last_date"
     NOT_VALID_LONG_ENOUGH = "not_valid_long_enough"
     NOT_NEEDED = "not_needed"
+    OTHER_LOT = "other_lot"
 
 
 _REASONS: Final[dict[int, NotChosen]] = {
@@ -153,7 +181,8 @@ class KitCandidate:
     """A kit as picking sees it. `available` means: in the status from which this act may take it, at this place.
 
     `expiry` is the date that binds the kit in the destination country (`expiry.kit_expiry_date`); `released` says whether
-    its lot is released for that country. `key` only labels the record; it never orders the choice.
+    its lot is released for that country. `key` only labels the record; it never orders the choice. `lot` counts only where kits
+    must be of one lot.
     """
 
     key: str
@@ -162,6 +191,7 @@ class KitCandidate:
     released: bool
     expiry: date
     pick_sequence: int
+    lot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +220,7 @@ class PickDecision:
         if self.shortfall:
             raise NoUsableKit(
                 "there is no usable kit at this place for what is to be dispensed",
+                field="visit_code",
                 fix="ask the supply manager for a resupply; nothing was dispensed",
             )
         return self
@@ -202,9 +233,33 @@ def choose_kits_at_site(
     today: date,
     windows: ExpiryWindows,
     must_stay_valid_until: date | None = None,
+    same_lot: SameLot = SameLot.OFF,
 ) -> PickDecision:
-    """Choose kits to dispense at a site on `today` (the site's date), within the kit type's do-not-dispense window."""
-    return _choose(candidates, kit_type, quantity, today, windows.dnd_days, must_stay_valid_until, NO_DAY)
+    """Choose kits to dispense at a site on `today` (the site's date), within the kit type's do-not-dispense window.
+
+    `must_stay_valid_until`: the last day of the subject's next dispensing window (dynamic DND). `same_lot`: `where_possible` takes the
+    plain choice where no lot has enough kits, `required` takes as many as
+    one lot has then: fewer than asked for.
+    """
+    if same_lot == SameLot.OFF or quantity < 2:
+        return _choose(candidates, kit_type, quantity, today, windows.dnd_days, must_stay_valid_until, NO_DAY)
+    usable = _choose(
+        candidates, kit_type, len(candidates), today, windows.dnd_days, must_stay_valid_until, NO_DAY
+    )
+    numbers = {lot: index for index, lot in enumerate(sorted({kit.lot for kit in candidates}))}
+    lots = np.array([numbers[kit.lot] for kit in candidates], dtype=np.int64)
+    order = np.array(usable.chosen, dtype=np.int64)
+    wanted, why = quantity, NotChosen.NOT_NEEDED
+    chosen = tuple(int(index) for index in pick_kits_of_one_lot(wanted, order, lots))
+    if not chosen and same_lot == SameLot.WHERE_POSSIBLE:
+        chosen = usable.chosen[:quantity]
+    while not chosen and wanted > 1:
+        wanted, why = wanted - 1, NotChosen.OTHER_LOT
+        chosen = tuple(int(index) for index in pick_kits_of_one_lot(wanted, order, lots))
+    left = tuple((index, why) for index in usable.chosen if index not in chosen)
+    return replace(
+        usable, quantity=quantity, chosen=chosen, not_chosen=tuple(sorted((*usable.not_chosen, *left)))
+    )
 
 
 def choose_kits_for_shipping(

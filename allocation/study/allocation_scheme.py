@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 from allocation.study.strata import strata_of, stratum_key
 
 if TYPE_CHECKING:
+    from allocation.study.design import Arm
     from allocation.study.protocol import Protocol
     from allocation.study.randomization_design import RandomizationEvent, Transition
+    from allocation.study.schedule import Visit
 
 Ratio = tuple[tuple[str, int], ...]
 """(arm, share), in the order of the protocol's arms."""
@@ -52,6 +54,35 @@ def event_ratio(
         and (arm.open or arm.code == kept)
         and (not allowed or arm.code in allowed or arm.code == kept)
     )
+
+
+def arms_reached(protocol: Protocol, event: RandomizationEvent, cohort: str | None) -> tuple[str, ...]:
+    """Every arm that the event may allocate a subject of that cohort to, whatever arm the subject is in now."""
+    from_arms: list[str | None] = [one.from_arm for one in event.transitions] or [None]
+    reached = {arm for now in from_arms for arm, _ in event_ratio(protocol, event, cohort, now)}
+    return tuple(arm.code for arm in protocol.arms if arm.code in reached)
+
+
+def arms_by_visit(protocol: Protocol, visit: Visit) -> tuple[Arm, ...]:
+    """The arms that a subject may be in at a visit: one that only later events lead to is empty before their visits.
+
+    A closed arm still has subjects. Without a known visit of an event all its arms count from the start.
+    """
+    numbers = {one.code: one.number for one in protocol.visits}
+    reached: set[str] = set()
+    for index, event in enumerate(protocol.randomization):
+        if index == 0 or numbers.get(event.visit, visit.number) <= visit.number:
+            named = event.arms or tuple(one.arm for one in event.ratio)
+            reached.update(share.arm for one in event.transitions for share in one.to)
+            if named or not event.transitions:
+                reached.update(named or (arm.code for arm in protocol.arms))
+    return tuple(arm for arm in protocol.arms if arm.code in reached)
+
+
+def may_keep(event: RandomizationEvent, arm: str) -> bool:
+    """Whether a later event may leave a subject of that arm in it."""
+    transition = transition_of(event, arm)
+    return not event.transitions or (transition is not None and arm in {one.arm for one in transition.to})
 
 
 def separates_cohorts(protocol: Protocol, event: RandomizationEvent) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.study.design_checks import check_design
+from allocation.study.edc_checks import check_edc
 from allocation.study.inconsistency import Findings, Inconsistency
 from allocation.study.schedule_checks import check_schedule
 from allocation.study.supply_checks import check_supply
@@ -19,6 +20,7 @@ def inconsistencies(protocol: Protocol) -> list[Inconsistency]:
     check_design(protocol, findings)
     check_schedule(protocol, findings)
     check_supply(protocol, findings)
+    check_edc(protocol, findings)
     return findings.found
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 
 
 class AsTreated(ProtocolPart):
@@ -71,7 +71,7 @@ class Cohort(ProtocolPart):
     name: Text
     arms: tuple[Code, ...] = Field(default=(), description="empty: all arms of the event")
     dose_level: Code | None = None
-    cap: int | None = Field(default=None, ge=1)
+    cap: int | None = Field(default=None, ge=1, le=LARGEST)
     after: Code | None = None
     open: bool = True
 
@@ -96,7 +96,7 @@ class Element(ProtocolPart):
     end_rule: str = ""
     duration: str = Field(default="", pattern=r"^(P.+)?$", description="ISO 8601 duration")
     starts_at_visit: Code | None = None
-    start_offset_days: int = 0
+    start_offset_days: int = Field(default=0, ge=-LONGEST, le=LONGEST)
     starts_after_treatment: bool = Field(
         default=False, description="True: starts when the treatment epoch has ended (follow-up)"
     )
@@ -121,7 +121,7 @@ class Cap(ProtocolPart):
     kind: Literal["screening", "randomization", "forced_randomization"]
     scope: Literal["study", "region", "country", "site", "cohort", "stratum", "dose_level"] = "study"
     key: str = ""
-    limit: int = Field(ge=0)
+    limit: int = Field(ge=0, le=LARGEST)
     at_cap: Literal["refuse", "finish_screening"] = "finish_screening"
 
 

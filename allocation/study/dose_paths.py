@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from allocation.rules.calculated_dose import DoseBasis, DoseRule, Rounding
 from allocation.rules.dosing import NO_FORCED_STEP, DispensingRow, titration_step
+from allocation.rules.measures import Band, Measure
 from allocation.study.subject_schedule import scheduled_dose_level
 
 if TYPE_CHECKING:
     from allocation.study.design import Arm
     from allocation.study.protocol import Protocol
-    from allocation.study.schedule import Regimen, Titration
+    from allocation.study.schedule import Dispensing, Regimen, Titration
 
 
 def visits_in_order(protocol: Protocol) -> list[str]:
@@ -74,16 +76,53 @@ def dispensing_rows(protocol: Protocol) -> tuple[DispensingRow, ...]:
     rows = []
     for index, entry in enumerate(protocol.dispensing):
         kits = tuple((kit.kit_type, kit.quantity) for kit in entry.kits)
+        bands = tuple(Band(Measure(band.measure), band.at_least, band.below) for band in entry.bands)
+        dose = _dose_rule(entry)
         if entry.treatment is None:
-            rows.append(DispensingRow(entry.visits, entry.arm, entry.dose_level, kits, index))
+            rows.append(DispensingRow(entry.visits, entry.arm, entry.dose_level, kits, index, bands, dose))
             continue
         rows += [
-            DispensingRow((visit,), arm, entry.dose_level, kits, index)
+            DispensingRow((visit,), arm, entry.dose_level, kits, index, bands, dose)
             for visit in entry.visits
             for arm in arms_of_treatment(protocol, entry.treatment, visit)
             if entry.arm in (None, arm)
         ]
     return tuple(rows)
+
+
+def _dose_rule(entry: Dispensing) -> DoseRule | None:
+    if entry.dose is None:
+        return None
+    dose = entry.dose
+    return DoseRule(
+        amount=dose.amount,
+        basis=DoseBasis(dose.per),
+        strengths=tuple((one.kit_type, one.amount) for one in dose.strengths),
+        round_to=dose.round_to,
+        rounding=Rounding(dose.rounding),
+        measure_cap=dose.measure_cap,
+        minimum=dose.minimum,
+        maximum=dose.maximum,
+    )
+
+
+def dose_labels_are_blind(protocol: Protocol) -> bool:
+    """Whether a subject's dose label says nothing of the arm: every arm starts alike and is moved by the same rules.
+
+    The investigator's titration moves the level in every arm; a scheduled one does only in its own arms.
+    """
+    starts = {arm.start_dose_level for arm in protocol.arms}
+    arms = {arm.code for arm in protocol.arms}
+    return len(starts) == 1 and all(
+        titration.kind == "investigator" or set(titration.arms) == arms for titration in protocol.titration
+    )
+
+
+def dose_label(protocol: Protocol, level: str | None) -> str | None:
+    """The blinded word for a dose level; None where labels could tell arms apart, or there is none."""
+    if level is None or not dose_labels_are_blind(protocol):
+        return None
+    return next((one.label for one in protocol.dose_levels if one.code == level), None)
 
 
 def regimen_for(

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from allocation.rules.dosing import kits_due
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Inconsistency, Path
+from allocation.study.measure_points import possible_kits
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
+from allocation.study.supply import stays_valid
 from allocation.study.supply_checks import each_effective, source_path
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def warnings(protocol: Protocol) -> list[Inconsistency]:
     _doubt_blinding(protocol, findings)
     _doubt_dispensing(protocol, findings)
     _doubt_thresholds(protocol, findings)
+    _doubt_edc(protocol, findings)
     return findings.found
 
 
@@ -60,7 +62,7 @@ def _doubt_unused(protocol: Protocol, findings: Findings) -> None:
     used: dict[str, set[str | None]] = {
         "stratification": {factor for event in protocol.randomization for factor in event.factors},
         "elements": {element for cell in protocol.cells for element in cell.elements},
-        "kit_types": {kit.kit_type for entry in protocol.dispensing for kit in entry.kits},
+        "kit_types": {kit for entry in protocol.dispensing for kit in entry.kit_types},
         "blinding_groups": {kit_type.blinding_group for kit_type in protocol.kit_types},
         "depots": {country.depot for country in protocol.countries}
         | {site.depot for site in protocol.sites}
@@ -141,18 +143,21 @@ def _doubt_blinding(protocol: Protocol, findings: Findings) -> None:
     rows = dispensing_rows(protocol)
     levels = {arm.code: reachable_dose_levels(protocol, arm) for arm in protocol.arms}
     for index, visit in enumerate(protocol.visits):
-        looks: dict[str | None, dict[tuple[tuple[str, int], ...], str]] = {}
+        looks: dict[str | None, dict[tuple[tuple[tuple[str, int], ...], ...], str]] = {}
         for arm in protocol.arms if visit.dispensing else ():
             for level in levels[arm.code][visit.code]:
-                seen = Counter[str]()
-                for kit_type, quantity in kits_due(rows, visit.code, arm.code, level).kits:
-                    seen[group_of[kit_type]] += quantity
-                looks.setdefault(level, {}).setdefault(tuple(sorted(seen.items())), arm.code)
+                seen = []
+                for _, kits in possible_kits(protocol, rows, visit.code, arm.code, level):
+                    count = Counter[str]()
+                    for kit_type, quantity in kits:
+                        count[group_of[kit_type]] += quantity
+                    seen.append(tuple(sorted(count.items())))
+                looks.setdefault(level, {}).setdefault(tuple(dict.fromkeys(seen)), arm.code)
         for level, by_look in looks.items():
             if len(by_look) > 1:
                 shown = "; ".join(
-                    f"{arm}: {', '.join(f'{quantity} {group}' for group, quantity in look)}"
-                    for look, arm in by_look.items()
+                    f"{arm}: {' or '.join(_look_text(look) for look in looks_of_arm)}"
+                    for looks_of_arm, arm in by_look.items()
                 )
                 findings.add(
                     ("visits", index),
@@ -187,15 +192,20 @@ def _doubt_lookalikes(protocol: Protocol, findings: Findings) -> None:
                 )
 
 
+def _look_text(look: tuple[tuple[str, int], ...]) -> str:
+    return ", ".join(f"{quantity} {group}" for group, quantity in look)
+
+
 def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
     rows = dispensing_rows(protocol)
     levels = {arm.code: reachable_dose_levels(protocol, arm) for arm in protocol.arms}
     matched = {
-        (kits_due(rows, visit.code, arm.code, level).row, visit.code)
+        (row, visit.code)
         for visit in protocol.visits
         if visit.dispensing
         for arm in protocol.arms
         for level in levels[arm.code][visit.code]
+        for row, _ in possible_kits(protocol, rows, visit.code, arm.code, level)
     }
     for index, entry in enumerate(protocol.dispensing):
         for at, code in enumerate(entry.visits):
@@ -209,6 +219,7 @@ def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
     regimens = {
         found[0]
         for period in protocol.exposure.periods
+        if period.treated
         for arm in protocol.arms
         for level in levels[arm.code][period.visit]
         if (found := regimen_for(protocol, period.visit, arm.code, level)) is not None
@@ -235,33 +246,50 @@ def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
 
 
 def _doubt_time_in_use(protocol: Protocol, findings: Findings) -> None:
-    """A kit should stay valid until the next visit at which it can be replaced, or the treatment ends."""
-    longest: dict[str, tuple[int, str]] = {}
+    """A kit should stay valid until the next visit at which it can be replaced, or the treatment ends.
+
+    With dynamic DND it does up to the next dispensing visit by itself; then stock that is too old for that should not count either.
+    """
+    last: dict[str, tuple[int, str]] = {}
+    between: dict[str, tuple[int, str]] = {}
     schedules = [visits_ahead(protocol, subject) for subject in _kinds_of_subject(protocol)]
     for ahead, at in [(schedule, at) for schedule in schedules for at in range(len(schedule))]:
         visit, window = ahead[at]
-        next_ones = [one for one in ahead[at + 1 :] if one[0].dispensing] or ahead[at + 1 : at + 2]
+        dispensing = [one for one in ahead[at + 1 :] if one[0].dispensing]
+        next_ones = dispensing or ahead[at + 1 : at + 2]
         if not visit.dispensing or not next_ones:
             continue
         days = (next_ones[0][1].closes - window.target).days
+        longest = between if dispensing else last
         for entry in protocol.dispensing:
             if visit.code in entry.visits:
-                for kit in entry.kits:
-                    longest[kit.kit_type] = max(longest.get(kit.kit_type, (0, "")), (days, visit.code))
+                for kit in entry.kit_types:
+                    longest[kit] = max(longest.get(kit, (0, "")), (days, visit.code))
     for index, kit_type in enumerate(protocol.kit_types):
-        days, code = longest.get(kit_type.code, (0, ""))
+        path: Path = ("kit_types", index, "expiry")
+        dynamic = stays_valid(protocol, kit_type)
+        in_use = [last] if dynamic else [last, between]
+        days, code = max(one.get(kit_type.code, (0, "")) for one in in_use)
         if kit_type.expiry.dnd_days < days:
             findings.add(
-                ("kit_types", index, "expiry", "dnd_days"),
+                (*path, "dnd_days"),
                 kit_type.expiry.dnd_days,
                 f"lets a kit expire in the subject's hands: after visit {code} it may be in use for {days} days",
                 f"set it to {days} or more (and dnc_days, dns_days with it)",
+            )
+        days, code = between.get(kit_type.code, (0, ""))
+        if dynamic and kit_type.expiry.dnc_days < days:
+            findings.add(
+                (*path, "dnc_days"),
+                kit_type.expiry.dnc_days,
+                f"counts kits as stock that will not be dispensed: after visit {code} one must stay valid for {days} days",
+                f"set it to {days} or more (and dns_days with it)",
             )
 
 
 def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
     found: dict[tuple[Path, str], tuple[object, str, str]] = {}
-    dispensed = {kit.kit_type for entry in protocol.dispensing for kit in entry.kits}
+    dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
     for place, kit_type, start, parameters in each_effective(protocol):
         if kit_type not in dispensed or (place == "the study" and protocol.countries):
             continue
@@ -289,3 +317,13 @@ def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
             )
     for (path, _), (value, message, fix) in found.items():
         findings.add(path, value, message, fix)
+
+
+def _doubt_edc(protocol: Protocol, findings: Findings) -> None:
+    if protocol.edc.field_map:
+        findings.add(
+            ("edc", "field_map"),
+            ", ".join(protocol.edc.field_map),
+            "is read by nothing",
+            "map items under edc.criteria, factors, weight and visit_dates",
+        )

@@ -19,8 +19,10 @@ from allocation.study.design import (
     StratificationFactor,
     TrialParameter,
 )
+from allocation.study.dosing_design import Dosing
+from allocation.study.edc import Edc
 from allocation.study.inconsistency import InconsistentProtocolError
-from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
@@ -31,14 +33,14 @@ class Identity(ProtocolPart):
 
     id: Code
     title: Text
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=LARGEST)
     amendment: str = ""
     phase: str = ""
     sponsor: str = ""
     indication: str = ""
     mode: Literal["test", "training", "production"] = "test"
     blinding: Literal["double_blind", "single_blind", "open_label"] = "double_blind"
-    planned_subjects: int = Field(default=0, ge=0)
+    planned_subjects: int = Field(default=0, ge=0, le=LARGEST)
     planned_start: date | None = None
     planned_enrolment_end: date | None = None
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
@@ -65,18 +67,11 @@ class Screening(ProtocolPart):
     require_eligibility: bool = True
     age_min: int | None = Field(default=None, ge=0, le=130)
     age_max: int | None = Field(default=None, ge=0, le=130)
-    max_days_to_randomization: int | None = Field(default=None, ge=0)
+    max_days_to_randomization: int | None = Field(default=None, ge=0, le=LONGEST)
     replacement: Literal["none", "next_entry", "same_arm"] = Field(
         default="none",
         description="whether a subject who left may be replaced, and how the replacement is allocated",
     )
-
-
-class Edc(ProtocolPart):
-    """Whether eligibility comes from an EDC (`unified`) or from the site desk (`standalone`), and which item is what."""
-
-    mode: Literal["standalone", "unified"] = "standalone"
-    field_map: dict[str, str] = Field(default_factory=dict)
 
 
 class Protocol(ProtocolPart):
@@ -99,6 +94,7 @@ class Protocol(ProtocolPart):
     dose_levels: tuple[DoseLevel, ...] = ()
     dispensing: tuple[Dispensing, ...] = ()
     titration: tuple[Titration, ...] = ()
+    dosing: Dosing = Dosing()
     exposure: Exposure = Exposure()
     blinding_groups: tuple[BlindingGroup, ...] = ()
     kit_types: tuple[KitType, ...] = ()

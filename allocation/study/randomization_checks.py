@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.rules.restricted.design import design_problems
-from allocation.study.allocation_scheme import RESERVED_FACTORS, runs_of
+from allocation.study.allocation_scheme import RESERVED_FACTORS, event_ratio, runs_of
 from allocation.study.inconsistency import Findings, Path
 from allocation.study.minimization_settings import minimization_problems
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE, LIST_ONLY
@@ -106,8 +106,7 @@ def _check_later_event(
         return
     admission = event.admission
     earlier = [one.code for one in protocol.randomization[:index]]
-    repeated = [event.code] if event.max_occurrences > 1 else []
-    findings.name((*path, "admission", "after"), admission.after, earlier + repeated, "earlier event")
+    findings.name((*path, "admission", "after"), admission.after, earlier, "earlier event")
     findings.names((*path, "admission", "from_arms"), admission.from_arms, arms, "arm")
     visits = [visit.code for visit in protocol.visits]
     findings.names((*path, "admission", "visits_done"), admission.visits_done, visits, "visit")
@@ -146,6 +145,8 @@ def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, fin
     seen = set()
     for ratio in dict.fromkeys(run.ratio for run in runs_of(protocol, event)):
         shares = [share for _, share in ratio]
+        if len(ratio) == 1 and event.transitions:
+            continue  # nothing is drawn: the subject is kept, moved, or (of a split) has one open arm left
         if event.method in COVARIATE_ADAPTIVE:
             problems = minimization_problems(protocol, event, ratio)
         else:
@@ -166,6 +167,17 @@ def _check_arms(protocol: Protocol, event: RandomizationEvent, path: Path, findi
                 event.code,
                 f"leaves no open arm for {run.key}",
                 "open an arm, or name others for the event, the transition or the cohort",
+            )
+    cohorts: list[str | None] = [one.code for one in protocol.cohorts] or [None]
+    for at, transition in enumerate(event.transitions):
+        # A split has runs of its own, and was looked at above.
+        reached = [event_ratio(protocol, event, cohort, transition.from_arm) for cohort in cohorts]
+        if len(transition.to) == 1 and not all(reached):
+            findings.add(
+                (*path, "transitions", at, "to"),
+                transition.to[0].arm,
+                f"leaves no open arm for those who are in {transition.from_arm}",
+                "name an open arm (of the cohort), or the arm itself to keep them in it",
             )
     if event.block_assignment == "dynamic" and len({run.ratio for run in runs}) > 1:
         findings.add(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from allocation.study.model import Code, ProtocolPart
+from allocation.study.model import LONGEST, Code, ProtocolPart
 
 Method = Literal[
     "list",
@@ -62,8 +62,8 @@ class Admission(ProtocolPart):
     after: Code
     from_arms: tuple[Code, ...] = Field(default=(), description="empty: whatever the arm")
     visits_done: tuple[Code, ...] = ()
-    min_days_after: int = Field(default=0, ge=0)
-    max_days_after: int | None = Field(default=None, ge=0)
+    min_days_after: int = Field(default=0, ge=0, le=LONGEST)
+    max_days_after: int | None = Field(default=None, ge=0, le=LONGEST)
     require_eligibility: bool = False
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.errors import InvalidParameter
-from allocation.rules.dosing import DispensingRow, kits_due
+from allocation.rules.dosing import DispensingRow
+from allocation.study.allocation_scheme import arms_by_visit
 from allocation.study.design_checks import check_stratum
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
+from allocation.study.dosing_checks import check_dosing
 from allocation.study.inconsistency import Findings, Path
+from allocation.study.measure_points import possible_kits
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -22,6 +25,7 @@ def check_schedule(protocol: Protocol, findings: Findings) -> None:
     _check_visits(protocol, findings)
     _check_dose_levels(protocol, findings)
     _check_dispensing(protocol, findings)
+    check_dosing(protocol, findings)
     _check_exposure(protocol, findings)
     if len(findings.found) == before:
         # Coverage walks the references, so it is looked at only where they hold: no follow-on messages.
@@ -59,6 +63,15 @@ def _check_visits(protocol: Protocol, findings: Findings) -> None:
         )
         for at, stratum in enumerate(visit.strata):
             check_stratum(protocol, (*path, "strata", at), stratum, findings)
+        events = [event.code for event in protocol.randomization]
+        findings.name((*path, "anchor_event"), visit.anchor_event, events, "randomization event")
+        if visit.anchor_event is not None and visit.anchor != "randomization":
+            findings.add(
+                (*path, "anchor_event"),
+                visit.anchor_event,
+                f"would be ignored with anchor {visit.anchor}",
+                "remove it, or set anchor: randomization",
+            )
         _check_target(visit, visit.number == first_number, path, findings)
 
 
@@ -182,7 +195,7 @@ def _check_dispensing(protocol: Protocol, findings: Findings) -> None:
         findings.name((*path, "arm"), entry.arm, [arm.code for arm in protocol.arms], "arm")
         levels = [level.code for level in protocol.dose_levels]
         findings.name((*path, "dose_level"), entry.dose_level, levels, "dose level")
-        kit_types = [kit_type.code for kit_type in protocol.kit_types]
+        kit_types = [one.code for one in protocol.kit_types]
         for at, kit in enumerate(entry.kits):
             findings.name((*path, "kits", at, "kit_type"), kit.kit_type, kit_types, "kit type")
         findings.unique((*path, "kits"), [kit.kit_type for kit in entry.kits], "kit type", "kit_type")
@@ -197,14 +210,14 @@ def _check_dispensing(protocol: Protocol, findings: Findings) -> None:
 
 
 def _check_dispensing_coverage(protocol: Protocol, findings: Findings) -> None:
-    """Every arm, at every dose level that it can reach, gets something at every dispensing visit."""
+    """Every arm that subjects may be in by then, at every dose level that it can reach, gets something at every dispensing visit."""
     rows = dispensing_rows(protocol)
     for index, visit in enumerate(protocol.visits):
         if not visit.dispensing:
             continue
-        for arm in protocol.arms:
+        for arm in arms_by_visit(protocol, visit):
             for level in sorted(reachable_dose_levels(protocol, arm)[visit.code], key=str):
-                if not _dispenses(rows, visit.code, arm.code, level):
+                if not _dispenses(protocol, rows, visit.code, arm.code, level):
                     at_level = f" at dose level {level}" if level is not None else ""
                     findings.add(
                         ("visits", index, "dispensing"),
@@ -214,11 +227,14 @@ def _check_dispensing_coverage(protocol: Protocol, findings: Findings) -> None:
                     )
 
 
-def _dispenses(rows: tuple[DispensingRow, ...], visit: str, arm: str, level: str | None) -> bool:
+def _dispenses(
+    protocol: Protocol, rows: tuple[DispensingRow, ...], visit: str, arm: str, level: str | None
+) -> bool:
     try:
-        return kits_due(rows, visit, arm, level).row is not None
+        found = possible_kits(protocol, rows, visit, arm, level)
     except InvalidParameter:  # the rule's word for: rows for this visit and arm, but none for this level
         return False
+    return all(row is not None for row, _ in found)
 
 
 def _check_exposure(protocol: Protocol, findings: Findings) -> None:
@@ -245,9 +261,10 @@ def _check_exposure(protocol: Protocol, findings: Findings) -> None:
 
 
 def _check_exposure_coverage(protocol: Protocol, findings: Findings) -> None:
-    """Every arm, at every dose level that it can reach, has a regimen in every exposure period."""
+    """Every arm, at every dose level that it can reach, has a regimen in every exposure period in which something is taken."""
     for index, period in enumerate(protocol.exposure.periods):
-        for arm in protocol.arms:
+        at = protocol.visit(period.visit)
+        for arm in arms_by_visit(protocol, at) if period.treated and at is not None else ():
             for level in sorted(reachable_dose_levels(protocol, arm)[period.visit], key=str):
                 if regimen_for(protocol, period.visit, arm.code, level) is None:
                     at_level = f" at dose level {level}" if level is not None else ""

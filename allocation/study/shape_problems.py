@@ -21,7 +21,7 @@ from allocation.study.inconsistency import (
 )
 from allocation.study.yaml_positions import PositionedDocument
 
-_WRONG_TYPE = {
+WRONG_TYPE = {
     "int": ("is not a whole number", "write it like 3, without quotes"),
     "float": ("is not a number", "write it like 2.5, without quotes"),
     "decimal": ("is not a number", "write it like 2.5"),
@@ -36,7 +36,7 @@ _WRONG_TYPE = {
 }
 """First word of pydantic's error type -> what is wrong, and the fix."""
 
-_LIMITS = {
+LIMITS = {
     "greater_than_equal": ("ge", "is below {0}", "use {0} or more"),
     "greater_than": ("gt", "is not above {0}", "use more than {0}"),
     "less_than_equal": ("le", "is above {0}", "use {0} or less"),
@@ -114,19 +114,20 @@ def _explain(
         )
         return shown, "is not a text", fix if path in document.raw else "write a text here"
     if kind == "string_pattern_mismatch":
-        return (shown, *_pattern(context["pattern"]))
-    if kind in _LIMITS:
-        name, message, fix = _LIMITS[kind]
+        return (shown, *pattern_problem(context["pattern"]))
+    if kind in LIMITS:
+        name, message, fix = LIMITS[kind]
         limit = context[name]
         return shown, message.format(limit), fix.format(limit)
     if kind == "value_error":
         message, _, fix = str(context["error"]).partition("; ")
         return shown, message, fix or "correct it"
-    message, fix = _WRONG_TYPE.get(kind.partition("_")[0], (f"is not right ({error['msg']})", "correct it"))
+    message, fix = WRONG_TYPE.get(kind.partition("_")[0], (f"is not right ({error['msg']})", "correct it"))
     return shown, message, fix
 
 
-def _pattern(pattern: str) -> tuple[str, str]:
+def pattern_problem(pattern: str) -> tuple[str, str]:
+    """(message, fix) for a text that does not match a pattern of the protocol's types."""
     if pattern == "^[A-Z]{3}$":
         return "is not a three-letter code", "use three capitals: a country as DEU, a currency as EUR"
     if pattern == r"^(P.+)?$":

@@ -11,9 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from allocation.rules.dosing import kits_due
 from allocation.study.canonical import decimal_text, protocol_sha256
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels
+from allocation.study.measure_points import possible_kits
 from allocation.study.strata import strata_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _schedule(protocol: Protocol) -> Table:
         cells = []
         for arm in protocol.arms:
             by_level = {
-                level: kits_due(rows, visit.code, arm.code, level).kits
+                level: [kits for _, kits in possible_kits(protocol, rows, visit.code, arm.code, level)]
                 for level in sorted(levels[arm.code][visit.code], key=str)
             }
             cells.append(_kits_text(by_level) if visit.dispensing else "")
@@ -129,10 +129,10 @@ def _schedule(protocol: Protocol) -> Table:
     return table
 
 
-def _kits_text(by_level: dict[str | None, tuple[tuple[str, int], ...]]) -> str:
-    """What is dispensed; by dose level where that makes a difference."""
+def _kits_text(by_level: dict[str | None, list[tuple[tuple[str, int], ...]]]) -> str:
+    """What is dispensed; by dose level where that makes a difference, and each possibility where it goes by weight, area or age."""
     texts = {
-        level: " + ".join(f"{quantity} {kit_type}" for kit_type, quantity in kits)
+        level: " | ".join(" + ".join(f"{quantity} {kit_type}" for kit_type, quantity in one) for one in kits)
         for level, kits in by_level.items()
     }
     if len(set(texts.values())) == 1:
@@ -143,7 +143,8 @@ def _kits_text(by_level: dict[str | None, tuple[tuple[str, int], ...]]) -> str:
 def _day_text(visit: Visit) -> str:
     if visit.target_day is None:
         return ""
-    names = {"randomization": "", "screening": "S ", "first_dose": "D ", "previous_visit": "+"}
+    event = f"{visit.anchor_event} " if visit.anchor_event else ""
+    names = {"randomization": event, "screening": "S ", "first_dose": "D ", "previous_visit": "+"}
     return f"{names.get(visit.anchor, '')}{visit.target_day}"
 
 

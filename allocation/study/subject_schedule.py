@@ -5,26 +5,29 @@ The service judges visit dates with it, resupply and forecasting project demand 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from allocation.errors import TitrationRefused
 from allocation.rules.demand import PlannedDispensing
 from allocation.rules.dosing import DispensingRow, DoseMove, TitrationLimits, kits_due, titrate
+from allocation.rules.measures import Measures
 from allocation.rules.visits import VisitWindow, window_from_anchor, window_from_previous_visit
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
-    from allocation.study.schedule import Visit
+    from allocation.study.schedule import Titration, Visit
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectPath:
     """How far a subject has come. `done` holds the date of each planned visit that took place, `missed` those marked missed.
 
-    `dispensed` are the visits at which kits were handed out; `dose_level` is the level of the last of them.
+    `dispensed` are the visits at which kits were given; `dose_level` is the level of the last of them. `randomizations` holds the date of
+    each randomization event that the subject went through. `on_hold`: dosing is on hold. `measures`: what is known of weight, surface
+    area and age, None where nobody asked.
     """
 
     subject_id: str
@@ -38,6 +41,9 @@ class SubjectPath:
     done: Mapping[str, date] = field(default_factory=dict)
     missed: frozenset[str] = frozenset()
     dispensed: frozenset[str] = frozenset()
+    randomizations: Mapping[str, date] = field(default_factory=dict)
+    on_hold: bool = False
+    measures: Measures | None = None
 
 
 def applies_to(visit: Visit, path: SubjectPath) -> bool:
@@ -50,7 +56,8 @@ def applies_to(visit: Visit, path: SubjectPath) -> bool:
 def window_of(protocol: Protocol, visit: Visit, path: SubjectPath) -> VisitWindow | None:
     """The subject's window of a planned visit; None while its anchor is unknown, or when it has no target.
 
-    A visit that is anchored to the previous one takes that visit's actual date, or its own target while it has not taken place.
+    A visit that is anchored to the previous one takes that visit's actual date, or its own target while it has not taken place. One that is
+    anchored to a later randomization event is unknown until the subject goes through it.
     """
     if visit.target_day is None or visit.anchor == "none":
         return None
@@ -76,6 +83,8 @@ def window_of(protocol: Protocol, visit: Visit, path: SubjectPath) -> VisitWindo
         "first_dose": path.first_dose_on,
     }
     anchor = anchors[visit.anchor]
+    if visit.anchor_event is not None and visit.anchor == "randomization":
+        anchor = path.randomizations.get(visit.anchor_event)
     if anchor is None:
         return None
     return window_from_anchor(anchor, visit.target_day, visit.window_before, visit.window_after)
@@ -87,9 +96,12 @@ def visits_ahead(protocol: Protocol, path: SubjectPath) -> list[tuple[Visit, Vis
     Not those done or marked missed, nor optional ones, nor those before a later planned visit that has taken place: whoever came to
     week 8 will not be given week 4's kits any more.
     """
+    return list(_ahead(protocol, path))
+
+
+def _ahead(protocol: Protocol, path: SubjectPath) -> Iterator[tuple[Visit, VisitWindow]]:
     scheduled = [visit for visit in protocol.visits if not visit.optional and applies_to(visit, path)]
     latest = max((visit.number for visit in scheduled if visit.code in path.done), default=None)
-    ahead = []
     for visit in sorted(scheduled, key=lambda visit: visit.number):
         if (
             visit.code in path.done
@@ -99,8 +111,18 @@ def visits_ahead(protocol: Protocol, path: SubjectPath) -> list[tuple[Visit, Vis
             continue
         window = window_of(protocol, visit, path)
         if window is not None:
-            ahead.append((visit, window))
-    return ahead
+            yield visit, window
+
+
+def needed_until(protocol: Protocol, path: SubjectPath, visit: Visit | None, on: date) -> date | None:
+    """The last day on which kits that are handed out at `visit`, which takes place on `on`, may still be in use (dynamic DND).
+
+    It is the last day of the window of the next visit that dispenses, by the schedule as it stands after this one (`visit` None: an
+    unscheduled one, which moves nothing). None where no such visit follows: then the kit type's DND days alone decide.
+    """
+    done = path.done if visit is None else {**path.done, visit.code: on}
+    came = replace(path, done=done, first_dose_on=path.first_dose_on or on)
+    return next((window.closes for later, window in _ahead(protocol, came) if later.dispensing), None)
 
 
 def scheduled_dose_level(protocol: Protocol, arm: str, level: str | None, visit_code: str) -> str | None:
@@ -128,18 +150,36 @@ def dose_level_before(protocol: Protocol, path: SubjectPath, visit_code: str) ->
     return level
 
 
+def investigator_titration(protocol: Protocol, visit_code: str) -> Titration | None:
+    """The titration that lets the investigator move the dose at this visit, or None."""
+    return next(
+        (one for one in protocol.titration if one.kind == "investigator" and visit_code in one.visits), None
+    )
+
+
+def is_first_titration(protocol: Protocol, path: SubjectPath) -> bool:
+    """Whether the subject was given kits at no visit yet at which the investigator may move the dose."""
+    return not any(investigator_titration(protocol, code) is not None for code in path.dispensed)
+
+
 def dose_level_at(
-    protocol: Protocol, arm: str, level: str | None, visit_code: str, asked: DoseMove | None
+    protocol: Protocol,
+    arm: str,
+    level: str | None,
+    visit_code: str,
+    asked: DoseMove | None,
+    *,
+    steps: int = 1,
+    first: bool = False,
 ) -> tuple[str | None, DoseMove | None]:
     """The dose level that counts from this visit's dispensing on, and the investigator's move (None where there is none).
 
-    Every arm's level moves alike, so that blinded people see the same; the dispensing table says in which arms kits change.
-    Raises TitrationRefused, also for a move that is asked for where the protocol has none.
+    `steps`: by how many levels. `first`: this is the subject's first titration, where the protocol may prescribe the move; if nothing is
+    asked for, that one is made. Every arm's level moves alike, so that blinded people see the same; the dispensing table says in which arms
+    kits change. Raises TitrationRefused, also for a move that is asked for where the protocol has none.
     """
     level = scheduled_dose_level(protocol, arm, level, visit_code)
-    titration = next(
-        (one for one in protocol.titration if one.kind == "investigator" and visit_code in one.visits), None
-    )
+    titration = investigator_titration(protocol, visit_code)
     if titration is None:
         if asked is not None:
             raise TitrationRefused(
@@ -149,14 +189,19 @@ def dose_level_at(
                 fix="leave it out",
             )
         return level, None
-    move = asked or DoseMove.MAINTAIN
+    prescribed = None if titration.forced_first is None or not first else DoseMove(titration.forced_first)
+    move = asked or prescribed or DoseMove.MAINTAIN
     order = [one.code for one in sorted(protocol.dose_levels, key=lambda one: one.order)]
     if level is None or titration.min_level is None or titration.max_level is None:
         return level, move
     limits = TitrationLimits(
-        order.index(titration.min_level), order.index(titration.max_level), titration.max_steps
+        order.index(titration.min_level),
+        order.index(titration.max_level),
+        titration.max_steps,
+        None if titration.forced_first is None else DoseMove(titration.forced_first),
     )
-    return order[titrate(order.index(level), move, limits).level_after], move
+    decision = titrate(order.index(level), move, limits, steps=steps, first_move=first)
+    return order[decision.level_after], move
 
 
 def planned_dispensings(
@@ -168,7 +213,8 @@ def planned_dispensings(
     """What a randomized subject is scheduled to receive, one item a visit and kit type, at the earliest permissible date.
 
     Investigator titration is projected at the latest dose. `rows` is the dispensing table (dose_paths.dispensing_rows). Empty for a
-    subject without an arm. `ahead`: the subject's `visits_ahead`, where the caller has them.
+    subject without an arm. `ahead`: the subject's `visits_ahead`, where the caller has them. What depends on weight, surface area or age is
+    planned by `path.measures`.
     """
     if path.arm is None:
         return ()
@@ -178,7 +224,7 @@ def planned_dispensings(
     for visit, window in ahead:
         level = scheduled_dose_level(protocol, path.arm, level, visit.code)
         if visit.dispensing:
-            for kit_type, quantity in kits_due(rows, visit.code, path.arm, level).kits:
+            for kit_type, quantity in kits_due(rows, visit.code, path.arm, level, path.measures).kits:
                 planned.append(
                     PlannedDispensing(path.subject_id, visit.code, window.projected, kit_type, quantity)
                 )

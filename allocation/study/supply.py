@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
-from allocation.study.model import Code, ProtocolPart, Text
+from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
 
 
 def _known_zone(name: str) -> str:
@@ -63,9 +66,20 @@ class KitType(ProtocolPart):
     strength: str = ""
     storage: StorageLimits | None = None
     expiry: ExpiryWindows = ExpiryWindows()
-    block_size: int = Field(default=1, ge=1, description="orders are rounded up to a multiple of it")
+    valid_until_next_visit: bool | None = Field(
+        default=None, description="dynamic DND for this type; none: as the study's `dosing` says"
+    )
+    block_size: int = Field(
+        default=1, ge=1, le=LARGEST, description="orders are rounded up to a multiple of it"
+    )
     serialized: bool = True
     cost: Decimal | None = Field(default=None, ge=0, description="in the study's currency, per kit")
+
+
+def stays_valid(protocol: Protocol, kit_type: KitType) -> bool:
+    """Whether a kit of this type must stay valid until the subject's next dispensing visit (dynamic DND)."""
+    own = kit_type.valid_until_next_visit
+    return protocol.dosing.valid_until_next_visit if own is None else own
 
 
 class BlindingGroup(ProtocolPart):
@@ -110,8 +124,8 @@ class Country(ProtocolPart):
     label_group: Code | None = None
     depot: Code = Field(description="the depot that supplies its sites")
     timezone: TimeZone
-    planned_sites: int = Field(default=0, ge=0)
-    planned_subjects: int = Field(default=0, ge=0)
+    planned_sites: int = Field(default=0, ge=0, le=LARGEST)
+    planned_subjects: int = Field(default=0, ge=0, le=LARGEST)
 
 
 class Site(ProtocolPart):
@@ -123,7 +137,7 @@ class Site(ProtocolPart):
     depot: Code | None = None
     timezone: TimeZone | None = None
     profile: Code | None = None
-    planned_subjects: int = Field(default=0, ge=0)
+    planned_subjects: int = Field(default=0, ge=0, le=LARGEST)
     planned_activation: date | None = None
 
 
@@ -134,13 +148,13 @@ class ResupplyParameters(ProtocolPart):
     `paused` stops automatic orders. `valid_from`: the date from which this level counts.
     """
 
-    min_buffer: int | None = Field(default=None, ge=0)
-    max_buffer: int | None = Field(default=None, ge=0)
+    min_buffer: int | None = Field(default=None, ge=0, le=LARGEST)
+    max_buffer: int | None = Field(default=None, ge=0, le=LARGEST)
     short_window: int | None = Field(default=None, ge=0, le=730)
     long_window: int | None = Field(default=None, ge=0, le=730)
     trigger: Literal["at", "below"] | None = None
     long_window_from: Literal["today", "end_of_short_window"] | None = None
-    seed_quantity: int | None = Field(default=None, ge=0)
+    seed_quantity: int | None = Field(default=None, ge=0, le=LARGEST)
     paused: bool | None = None
     valid_from: date | None = None
 
@@ -173,7 +187,7 @@ class Supply(ProtocolPart):
     lot_choice: Literal["min_wastage", "min_shipments"] = "min_wastage"
     eligible_subjects: Literal["screened", "randomized"] = "randomized"
     ignore_if_last_dispensing_skipped: bool = False
-    ignore_if_overdue_days: int | None = Field(default=None, ge=0)
+    ignore_if_overdue_days: int | None = Field(default=None, ge=0, le=LONGEST)
     pipeline_statuses: tuple[Literal["requested", "confirmed", "in_transit"], ...] = (
         "requested",
         "confirmed",

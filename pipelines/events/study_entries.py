@@ -52,9 +52,17 @@ TRANSLATIONS: dict[str, Translation] = {
     "generate_list": nothing,
     "activate_list": nothing,
     "activate_method": nothing,
-    "set_cohort": nothing,
     "run_resupply": nothing,
+    # A subject's cohort stands in its screening; whether the cohort was open is no fact of any subject.
+    "set_cohort": nothing,
+    # A subject is analysed and reported as randomized; the truth beside it stays in the ledger and the views.
+    "correct_stratum": nothing,
     # Who may do what is no fact of the trial's data; the ledger itself is the record of it.
     "grant_role": nothing,
     "revoke_grant": nothing,
+    # The EDC's data are in the EDC; what follows from them for the trial are entries of their own.
+    "receive_edc_facts": nothing,
+    "apply_edc_facts": nothing,
+    "issue_edc_key": nothing,
+    "revoke_edc_key": nothing,
 }

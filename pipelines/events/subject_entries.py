@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from allocation.ledger.projections.handing_out import NOT_DISPENSED, REPLACED
 from allocation.ledger.reader import SealedEntry
 from allocation.rules.kit_status import Act, Place
 from pipelines.events.kit_entries import kit_movement
@@ -31,8 +32,13 @@ def screen(entry: SealedEntry) -> list[Row]:
 
 
 def record_eligibility(entry: SealedEntry) -> list[Row]:
-    """Criteria are met, or the subject fails screening, which ends the participation."""
+    """Criteria are met, or the subject fails screening, which ends the participation.
+
+    The eligibility for a later randomization event is no fact of screening, and no dataset shows it.
+    """
     after = entry.after
+    if after.get("event") is not None:
+        return []
     assessed = (
         entry.subject_id,
         entry.site_id,
@@ -65,19 +71,76 @@ def randomize(entry: SealedEntry) -> list[Row]:
 
 
 def dispense(entry: SealedEntry) -> list[Row]:
-    """A visit with kits: one row for the visit, one for each kit, and each kit moves from the site to the subject."""
+    """A visit with kits: one row for the visit, one for each kit, and each kit moves from the site to the subject.
+
+    Where handing out waits for confirmation the kits are only assigned: the visit counts as dispensed when that is confirmed.
+    """
     after, visit = entry.after, entry.after["visit"]
-    dispensed_on = day(after["dispensed_on"])
-    rows = [_visit(entry, dispensed=bool(after["kits"]))]
+    if after.get("awaits_confirmation"):
+        rows = [_visit(entry, dispensed=False), *_assigned(entry)]
+    else:
+        place = (visit["visit_code"], visit["visit_number"], visit["occurrence"])
+        rows = [_visit(entry, dispensed=bool(after["kits"])), *_handed_out(entry, place, Act.DISPENSE)]
+    return rows + _measurements(entry)
+
+
+def confirm_dispensing(entry: SealedEntry) -> list[Row]:
+    """Assigned kits are handed out, or go back; the visit they are of counts as dispensed if any was handed out."""
+    after = entry.after
+    settled = (
+        entry.subject_id,
+        entry.site_id,
+        Decimal(after["visit_number"]),
+        after["occurrence"],
+        day(after["handed_on"]),
+        bool(after["kits"]),
+        after["dose_level"],
+        entry.recorded_at,
+    )
+    place = (after["visit_code"], after["visit_number"], after["occurrence"])
+    rows: list[Row] = [("hand_outs", settled), *_handed_out(entry, place, Act.CONFIRM_DISPENSING)]
+    for number, _, to in after["not_dispensed"]:
+        site, on = entry.site_id or "", day(after["recorded_on"])
+        rows.append(kit_movement(entry, number, NOT_DISPENSED[to], (Place.SITE, site), site, on))
+    return rows
+
+
+def replace_kit(entry: SealedEntry) -> list[Row]:
+    """A lost or damaged kit is written off, and another one takes its place at the same visit."""
+    after, site = entry.after, entry.site_id or ""
+    assigned = bool(after.get("awaits_confirmation"))
+    held_by = (Place.SITE, site) if assigned else (Place.SUBJECT, entry.subject_id or "")
+    act, on = REPLACED[assigned, after["found"]], day(after["dispensed_on"])
+    old = kit_movement(entry, after["replaced"], act, held_by, site, on)
+    if assigned:
+        return [old, *_assigned(entry)]
+    place = (after["visit_code"], after["visit_number"], after["occurrence"])
+    return [old, *_handed_out(entry, place, Act.DISPENSE)]
+
+
+def _assigned(entry: SealedEntry) -> list[Row]:
+    site, on = entry.site_id or "", day(entry.after["dispensed_on"])
+    return [
+        kit_movement(entry, kit["kit_number"], Act.ASSIGN, (Place.SITE, site), site, on)
+        for kit in entry.after["kits"]
+    ]
+
+
+def _handed_out(entry: SealedEntry, visit: tuple[str | None, str, int], act: Act) -> list[Row]:
+    """What a subject got at a visit (code, number, occurrence), kit by kit."""
+    after = entry.after
+    code, number, occurrence = visit
+    on = day(after["handed_on"] if act == Act.CONFIRM_DISPENSING else after["dispensed_on"])
+    rows: list[Row] = []
     for kit in after["kits"]:
         given = (
             entry.subject_id,
             entry.site_id,
-            visit["visit_code"],
-            Decimal(visit["visit_number"]),
-            visit["occurrence"],
+            code,
+            Decimal(number),
+            occurrence,
             after["dose_level"],
-            dispensed_on,
+            on,
             kit["kit_number"],
             kit["kit_type"],
             kit["lot_id"],
@@ -86,14 +149,46 @@ def dispense(entry: SealedEntry) -> list[Row]:
             entry.recorded_at,
         )
         site = (Place.SITE, entry.site_id or "")
-        moved = kit_movement(entry, kit["kit_number"], Act.DISPENSE, site, entry.subject_id, dispensed_on)
-        rows += [("dispensings", given), moved]
+        rows += [
+            ("dispensings", given),
+            kit_movement(entry, kit["kit_number"], act, site, entry.subject_id, on),
+        ]
     return rows
+
+
+def _measurements(entry: SealedEntry) -> list[Row]:
+    return [
+        (
+            "measurements",
+            (
+                entry.subject_id,
+                entry.site_id,
+                measure,
+                Decimal(value),
+                day(measured_on),
+                entry.recorded_at,
+            ),
+        )
+        for measure, value, measured_on in entry.after.get("measurements", ())
+    ]
 
 
 def record_visit(entry: SealedEntry) -> list[Row]:
     """A visit without kits, done or missed."""
-    return [_visit(entry, dispensed=False)]
+    return [_visit(entry, dispensed=False), *_measurements(entry)]
+
+
+def hold_dosing(entry: SealedEntry) -> list[Row]:
+    """Dosing is on hold, or goes on (`held_on` null)."""
+    held = (
+        entry.subject_id,
+        entry.site_id,
+        day(entry.after["held_on"]),
+        day(entry.after["recorded_on"]),
+        entry.reason or None,
+        entry.recorded_at,
+    )
+    return [("dose_holds", held)]
 
 
 def end_participation(entry: SealedEntry) -> list[Row]:
@@ -154,6 +249,10 @@ TRANSLATIONS: dict[str, Translation] = {
     "dispense": dispense,
     "record_visit": record_visit,
     "miss_visit": record_visit,
+    "confirm_dispensing": confirm_dispensing,
+    "replace_kit": replace_kit,
+    "hold_dosing": hold_dosing,
+    "resume_dosing": hold_dosing,
     "discontinue": end_participation,
     "complete": end_participation,
 }

@@ -18,14 +18,17 @@ def da(
     DASCAT is the kit type (in the blinded product the label of its blinding group), so that amounts of one DASCAT have one unit.
     Kits of one day are numbered by kit number: the order in which they were picked would follow their types.
     """
-    records = visit_records(design, visits).select("position", "VISITNUM", "VISIT", "VISITDY", "EPOCH")
+    visit = ["subject_id", "visit_number", "occurrence"]
+    records = visit_records(design, visits).select(*visit, "VISITNUM", "VISIT", "VISITDY", "EPOCH")
     reference = dm.select("USUBJID", pl.col("RFSTDTC").str.to_date().alias("reference"))
     amount = pl.col("quantity").cast(pl.Float64)
     whole = amount == amount.floor()
     text = pl.when(whole).then(amount.cast(pl.Int64).cast(pl.String)).otherwise(amount.cast(pl.String))
     return (
         dispensings.with_columns(usubjid(design))
-        .join(records, on="position", how="left")
+        .join(
+            records, on=visit, how="left"
+        )  # a kit that replaces another comes after the visit that it is of
         .join(reference, on="USUBJID", how="left")
         .sort("USUBJID", "dispensed_on", "VISITNUM", "kit_number")
         .with_columns(pl.int_range(1, pl.len() + 1).over("USUBJID").alias("DASEQ"), text.alias("result"))

@@ -5,6 +5,7 @@ The service knows what was handed out and what the protocol says is taken, not e
 
 import polars as pl
 
+from pipelines.arms_over_time import arm_at_entry
 from pipelines.errors import DerivationError
 from pipelines.sdtm.study_day import iso, study_day
 from pipelines.sdtm.trial_design import TrialDesign
@@ -34,7 +35,9 @@ COLUMNS = (
 )
 
 
-def ex(design: TrialDesign, *, visits: pl.DataFrame, progress: pl.DataFrame) -> pl.DataFrame:
+def ex(
+    design: TrialDesign, *, visits: pl.DataFrame, randomizations: pl.DataFrame, progress: pl.DataFrame
+) -> pl.DataFrame:
     """Exposure, one record for each exposure period of the protocol that a subject entered.
 
     A period starts the protocol's `offset_days` after the actual date of its visit. It exists, the first case which applies:
@@ -49,34 +52,47 @@ def ex(design: TrialDesign, *, visits: pl.DataFrame, progress: pl.DataFrame) -> 
     2. the participation ended: the date of the last dose, null where that is unknown;
     3. the subject is still on study: the cut-off date.
 
-    What is taken is the protocol's first regimen that matches arm, dose level (that of the latest dispensing up to the visit) and
-    visit. Raises DerivationError where no regimen matches.
+    A period in which nothing is taken ends the one before it, and has no record.
+
+    What is taken is the protocol's first regimen that matches arm, dose level (both those of the latest dispensing up to the visit)
+    and visit. Raises DerivationError where no regimen matches.
     """
-    periods = _ended(_entered(design, visits, progress), design)
+    periods = _ended(_entered(design, visits, randomizations, progress), design)
     return _with_regimens(design, periods).select(COLUMNS)
 
 
-def _entered(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame) -> pl.DataFrame:
-    """Visits that start a period, with the start and the dose level: the cases of `ex` for its existence."""
+def _entered(
+    design: TrialDesign, visits: pl.DataFrame, randomizations: pl.DataFrame, progress: pl.DataFrame
+) -> pl.DataFrame:
+    """Visits that start a period, with the start, the arm and the dose level: the cases of `ex` for its existence."""
     codes = {visit.code: visit for visit in design.visits}
     planned = [
-        (one.visit, one.offset_days, codes[one.visit].dispensing)
+        (one.visit, one.offset_days, codes[one.visit].dispensing, one.treated)
         for one in design.periods
         if one.visit in codes
     ]
     periods = pl.DataFrame(
         planned,
-        schema={"visit_code": pl.String, "offset_days": pl.Int64, "dispensing_visit": pl.Boolean},
+        schema={
+            "visit_code": pl.String,
+            "offset_days": pl.Int64,
+            "dispensing_visit": pl.Boolean,
+            "doses": pl.Boolean,
+        },
         orient="row",
     )
     # From here on `status` is the subject's, not the visit's.
     done = visit_records(design, visits).filter(pl.col("status") == "done").drop("status", "site_id")
-    level = pl.when("dispensed").then("dose_level").forward_fill().over("subject_id", order_by="position")
+    done = arm_at_entry(done, randomizations)
+    level, arm = (
+        pl.when("dispensed").then(name).forward_fill().over("subject_id", order_by="position")
+        for name in ("dose_level", "arm_then")
+    )
     treated = pl.col("dispensed").cum_max().over("subject_id", order_by="position")
     limit = pl.when(ongoing()).then(pl.lit(design.cut_off)).otherwise("last_dose_on")
-    subjects = progress.filter(pl.col("randomized_on").is_not_null())
+    subjects = progress.filter(pl.col("randomized_on").is_not_null()).drop("arm")
     return (
-        done.with_columns(level.alias("dose_level"), treated.alias("treated"))
+        done.with_columns(level.alias("dose_level"), arm.alias("arm"), treated.alias("treated"))
         .join(periods, on="visit_code", how="inner")
         .join(subjects, on="subject_id", how="inner")
         .with_columns(
@@ -95,8 +111,8 @@ def _ended(entered: pl.DataFrame, design: TrialDesign) -> pl.DataFrame:
     ordered = entered.sort("USUBJID", "start", "position")
     periods = ordered.filter((following > pl.col("start")).fill_null(True))
     last = pl.when(ongoing()).then(pl.lit(design.cut_off)).otherwise("last_dose_on")
-    return periods.with_columns(
-        pl.coalesce(following - pl.duration(days=1), last).alias("end"),
+    ended = periods.with_columns(pl.coalesce(following - pl.duration(days=1), last).alias("end"))
+    return ended.filter("doses").with_columns(
         pl.int_range(1, pl.len() + 1).over("subject_id").alias("EXSEQ"),
         pl.col("start").min().over("subject_id").alias("reference"),
     )

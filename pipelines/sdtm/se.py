@@ -2,14 +2,20 @@
 
 import polars as pl
 
+from pipelines.arms_over_time import stays
 from pipelines.sdtm.study_day import iso, study_day
 from pipelines.sdtm.trial_design import TrialDesign
 
 
 def se(
-    design: TrialDesign, *, visits: pl.DataFrame, progress: pl.DataFrame, dm: pl.DataFrame
+    design: TrialDesign,
+    *,
+    visits: pl.DataFrame,
+    randomizations: pl.DataFrame,
+    progress: pl.DataFrame,
+    dm: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Subject elements, in the order of the subject's planned arm. Start of an element, the first case which applies:
+    """Subject elements, in the order of the subject's arm. Start of an element, the first case which applies:
 
     1. it starts at a visit: that visit's actual date and the element's offset, if the visit took place and, where it is a
        dispensing visit, kits were handed out at it (an early termination recorded under the next visit's number enters nothing);
@@ -17,15 +23,18 @@ def se(
        visit of its epoch;
     3. it has no start visit: the screening date.
 
-    A subject without an arm has the elements of the screening epoch only. An element that would start after the end of
+    A subject without an arm has the elements of the screening epoch only. One who passed several randomization events has of each
+    arm the elements that start while the subject is in it, from the day of that randomization on (the first arm's also before it);
+    TAETORD is then of that arm. An element that would start after the end of
     participation was not entered. Each ends where the next starts (CORE-000352); the last ends at DM.RFPENDTC, which is the cut-off
     for a subject who is still in the study.
     """
+    planned = _planned(design, progress, randomizations)
     starts = pl.concat(
         [
-            _at_screening(design, progress),
-            _at_visits(design, visits, progress),
-            _after_treatment(design, visits, progress),
+            _at_screening(planned),
+            _at_visits(design, visits, planned),
+            _after_treatment(design, visits, planned),
         ]
     )
     reference = dm.select(
@@ -35,8 +44,12 @@ def se(
     )
     entered = (
         starts.join(reference, on="USUBJID", how="left")
-        .filter(pl.col("start").is_not_null() & (pl.col("start") <= pl.col("ended")).fill_null(True))
-        .sort("USUBJID", "TAETORD")
+        .filter(
+            pl.col("start").is_not_null() & (pl.col("start") <= pl.col("ended")).fill_null(True),
+            (pl.col("start") >= pl.col("since")).fill_null(True),
+            (pl.col("start") < pl.col("until")).fill_null(True),
+        )
+        .sort("USUBJID", "stay", "TAETORD")
         # Dates that contradict the order of the arm never make an element end before it starts.
         .with_columns(pl.col("start").cum_max().over("USUBJID"))
     )
@@ -67,11 +80,11 @@ def se(
     )
 
 
-_STARTS = ("USUBJID", "TAETORD", "ETCD", "EPOCH", "start")
+_STARTS = ("USUBJID", "stay", "since", "until", "TAETORD", "ETCD", "EPOCH", "start")
 
 
-def _planned(design: TrialDesign, progress: pl.DataFrame) -> pl.DataFrame:
-    """The elements that each subject's arm plans; for a subject without an arm those of the screening epoch of the first arm."""
+def _planned(design: TrialDesign, progress: pl.DataFrame, randomizations: pl.DataFrame) -> pl.DataFrame:
+    """The elements that each subject's arms plan; for a subject without an arm those of the screening epoch of the first arm."""
     known = {element.code: element for element in design.elements}
     rows = [
         (
@@ -102,18 +115,20 @@ def _planned(design: TrialDesign, progress: pl.DataFrame) -> pl.DataFrame:
     unassigned = cells.filter(
         pl.col("EPOCH") == design.screening_epoch, pl.col("arm") == design.arms[0].code
     ).with_columns(pl.lit(None, dtype=text).alias("arm"))
-    subjects = progress.select("subject_id", "USUBJID", "arm", "screened_on")
+    subjects = progress.select("subject_id", "USUBJID", "screened_on").join(
+        stays(randomizations), on="subject_id", how="left"
+    )
     return subjects.join(pl.concat([cells, unassigned]), on="arm", how="inner", nulls_equal=True)
 
 
-def _at_screening(design: TrialDesign, progress: pl.DataFrame) -> pl.DataFrame:
-    planned = _planned(design, progress).filter(pl.col("visit_code").is_null(), ~pl.col("after_treatment"))
+def _at_screening(elements: pl.DataFrame) -> pl.DataFrame:
+    planned = elements.filter(pl.col("visit_code").is_null(), ~pl.col("after_treatment"))
     start = pl.col("screened_on") + pl.duration(days="offset_days")
     return planned.with_columns(start.alias("start")).select(_STARTS)
 
 
-def _at_visits(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame) -> pl.DataFrame:
-    planned = _planned(design, progress).filter(pl.col("visit_code").is_not_null())
+def _at_visits(design: TrialDesign, visits: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFrame:
+    planned = elements.filter(pl.col("visit_code").is_not_null())
     dispensing = [visit.code for visit in design.visits if visit.dispensing]
     held = (
         visits.filter(
@@ -127,8 +142,8 @@ def _at_visits(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame
     return started.with_columns(start.alias("start")).select(_STARTS)
 
 
-def _after_treatment(design: TrialDesign, visits: pl.DataFrame, progress: pl.DataFrame) -> pl.DataFrame:
-    planned = _planned(design, progress).filter(pl.col("visit_code").is_null(), pl.col("after_treatment"))
+def _after_treatment(design: TrialDesign, visits: pl.DataFrame, elements: pl.DataFrame) -> pl.DataFrame:
+    planned = elements.filter(pl.col("visit_code").is_null(), pl.col("after_treatment"))
     text = pl.String()
     epochs = pl.DataFrame(
         [(visit.code, visit.epoch) for visit in design.visits],

@@ -50,7 +50,7 @@ def kits(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) ->
 
 def _last_movement(movements: pl.DataFrame) -> pl.DataFrame:
     """The state and place of each kit, its last shipment, and to whom and when it was dispensed."""
-    dispensed = pl.col("act") == "dispense"
+    dispensed = pl.col("act").is_in(["dispense", "confirm_dispensing"])
     return (
         movements.sort("position")
         .group_by("kit_number")

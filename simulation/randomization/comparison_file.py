@@ -18,7 +18,8 @@ from allocation.study.inconsistency import Findings, Inconsistency
 from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.yaml_files import load_document, load_protocol
 from allocation.study.yaml_positions import read_positions
-from simulation.randomization.contenders import FAMILIES, Contender, Entry, Within
+from simulation.randomization.contenders import Contender, Entry, Within
+from simulation.randomization.families import FAMILIES
 from simulation.randomization.plan import PlannedFactor, TrialPlan
 from simulation.randomization.protocol_plan import own_entry, plan_of_protocol, suitable_entries
 from simulation.scenario import Shares
@@ -35,17 +36,30 @@ class ComparisonError(DocumentError):
 
 
 class ComparedMethod(ProtocolPart):
-    """A method with its parameters, named as in a protocol. `within` study: one sequence for all strata together."""
+    """A method with its parameters, named as in a protocol. `within` study: one sequence for all strata together.
+
+    `measure` and `ratio_rule` are of minimization alone.
+    """
 
     method: Text
     parameters: dict[str, float] = Field(default_factory=dict)
     block_sizes: tuple[int, ...] = ()
     within: Within = "strata"
+    measure: Literal["range", "variance", "sd"] = "range"
+    ratio_rule: Literal["unit_arms", "biased_coin"] = "unit_arms"
     label: str = Field(default="", max_length=40, description="its name in table and plot")
 
     def entry(self) -> Entry:
         """The same as the contenders take it."""
-        return Entry(self.method, self.parameters, self.block_sizes, self.within, self.label)
+        return Entry(
+            self.method,
+            self.parameters,
+            self.block_sizes,
+            self.within,
+            self.label,
+            self.measure,
+            self.ratio_rule,
+        )
 
 
 class ComparisonFactor(ProtocolPart):
@@ -113,7 +127,7 @@ def wanted_comparison(
         DEFAULT_REPLICATES if replicates is None else replicates,
         DEFAULT_SEED if seed is None else seed,
     )
-    own = own_entry(chosen)
+    own = own_entry(protocol, chosen)
     known = own.method in FAMILIES and not FAMILIES[own.method].problems(own, plan)
     others = [one for one in suitable_entries(plan, chosen) if one != own]
     if not known:

@@ -1,18 +1,17 @@
 """What can be compared: a contender allocates the subjects of simulated trials, and says exactly what can be known exactly.
 
-To add methods that are no restricted designs (minimization, say), add a `Family` for their names to FAMILIES: how their entry in a
-comparison is checked, and how the contender is made. Balance and predictability are then measured as for all others.
+To add methods of another kind, add a `Family` for their names to families.py: how their entry in a comparison is checked, and how the
+contender is made. Balance and predictability are then measured as for all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from allocation.rules.restricted.design import DesignProblem, RestrictedDesign, design_problems
 from allocation.rules.restricted.methods import METHODS
@@ -26,18 +25,24 @@ Within = Literal["strata", "study"]
 """Whose allocations a design looks at: those of the subject's stratum, or all of the study."""
 
 _NEGLIGIBLE = 1e-13
-"""Chance of a stratum larger than a law was made for."""
+"""Chance of a stratum's size that is left out: there are at most thousands of sizes."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method as a comparison names it. `parameters` and `block_sizes` are those of a protocol's randomization event."""
+    """A method as a comparison names it. `parameters` and `block_sizes` are those of a protocol's randomization event.
+
+    `measure`, `ratio_rule` and `weights` (factor -> weight, 1 where it is left out) are of minimization alone.
+    """
 
     method: str
     parameters: Mapping[str, float]
     block_sizes: tuple[int, ...] = ()
     within: Within = "strata"
     label: str = ""
+    measure: str = "range"
+    ratio_rule: str = "unit_arms"
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 class Contender(Protocol):
@@ -135,11 +140,10 @@ class RestrictedContender:
 
     def _by_stratum(self, plan: TrialPlan) -> dict[str, float]:
         """Means over the strata, whose sizes are binomial: each is a trial of its own."""
-        sizes = [binom(plan.subjects, share) for share in plan.prevalences]
-        longest = max(int(size.isf(_NEGLIGIBLE)) for size in sizes)
-        law = self._law(max(min(longest, plan.subjects), 1))
-        subjects = np.arange(law.n + 1)
-        weights = np.array([size.pmf(subjects) for size in sizes])
+        chances = np.array([_binomial(plan.subjects, float(share)) for share in plan.prevalences])
+        longest = int(np.flatnonzero(chances.max(axis=0) > _NEGLIGIBLE).max())
+        law = self._law(max(longest, 1))
+        weights = chances[:, : law.n + 1]
 
         def of_all(chance: NDArray[np.float64]) -> float:
             """A figure of each allocation, summed along a stratum, per subject of the study."""
@@ -152,6 +156,18 @@ class RestrictedContender:
             "determined": of_all(law.determined),
             "forcing": of_all(law.forced),
         }
+
+
+def _binomial(n: int, share: float) -> NDArray[np.float64]:
+    """The chances of 0 to n successes. By logarithms, so that a large n does not overflow."""
+    if share >= 1:
+        return (np.arange(n + 1) == n).astype(np.float64)
+    factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
+    hits = np.arange(n + 1)
+    ways = factorials[n] - factorials - factorials[::-1]
+    if share <= 0:
+        return (hits == 0).astype(np.float64)
+    return np.asarray(np.exp(ways + hits * np.log(share) + (n - hits) * np.log1p(-share)), dtype=np.float64)
 
 
 def _guesses(law: Law) -> dict[str, float]:
@@ -181,5 +197,5 @@ def _restricted(entry: Entry, plan: TrialPlan) -> Contender:
     return RestrictedContender(design, entry.within, entry.label or f"{design.label}{apart}")
 
 
-FAMILIES: dict[str, Family] = {name: Family(_restricted_problems, _restricted) for name in METHODS}
-"""Method name -> its family. The registration point for methods of other kinds."""
+RESTRICTED_FAMILIES: dict[str, Family] = {name: Family(_restricted_problems, _restricted) for name in METHODS}
+"""The restricted methods by name; families.py joins them with those of other kinds."""

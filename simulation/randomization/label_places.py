@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from math import hypot
 from typing import NamedTuple
 
-CHARACTER_WIDTH = 0.56
+CHARACTER_WIDTH = 0.6
 """Mean width of a character, in font sizes; a little generous for a sans-serif."""
 
 
@@ -43,13 +43,17 @@ def place_labels(
     height: float,
     font_size: float = 11,
     radius: float = 6,
+    line: Sequence[tuple[float, float]] = (),
 ) -> list[Placed]:
     """The place of each text for the point of the same index, in pixels of a frame `width` x `height`.
+
+    `line` is a polyline that labels keep off where they can.
 
     Greedy with second thoughts: the labels with the most neighbours choose first among places around their points, near ones
     first; then each label may move while that lessens the overlap, until none does.
     """
     marks = [Box(x - radius, y - radius, x + radius, y + radius) for x, y in points]
+    inked = _boxes_along(line)
     choices = [
         _choices(point, len(text) * font_size * CHARACTER_WIDTH, font_size * 1.25, radius)
         for point, text in zip(points, texts, strict=True)
@@ -72,12 +76,24 @@ def place_labels(
                     + max(-box.top, 0)
                     + max(box.bottom - height, 0)
                 )
-                return 50 * covered + 1_000 * outside + distance
+                crossed = sum(box.overlap(piece) > 0 for piece in inked)
+                return 50 * covered + 1_000 * outside + 4 * crossed + distance
 
             chosen[index] = min(choices[index], key=cost)[1]
         if chosen == before:
             break
     return [chosen[index] for index in range(len(points))]
+
+
+def _boxes_along(line: Sequence[tuple[float, float]], step: float = 8) -> list[Box]:
+    """Small boxes along a polyline."""
+    boxes: list[Box] = []
+    for (x, y), (a, b) in pairwise(line):
+        pieces = max(int(hypot(a - x, b - y) / step), 1)
+        for piece in range(pieces + 1):
+            across, down = x + (a - x) * piece / pieces, y + (b - y) * piece / pieces
+            boxes.append(Box(across - 2, down - 2, across + 2, down + 2))
+    return boxes
 
 
 def _choices(

@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from simulation.errors import SimulationError
+from simulation.randomization.chart_file import INK, MUTED, PlotError, check_chart_file, styled, write_chart
 from simulation.randomization.comparison import Row
 from simulation.randomization.label_places import place_labels
 from simulation.randomization.plan import TrialPlan
 
 _WIDTH: Final = 760
 _HEIGHT: Final = 500
-_INK: Final = "#1c2b36"
-_MUTED: Final = "#55636f"
-_RULE: Final = "#dfe5ea"
-_FONT: Final = "Source Sans 3, Helvetica Neue, Arial, sans-serif"
 
 _KINDS: Final[tuple[tuple[str, frozenset[str], str, str], ...]] = (
     ("complete", frozenset({"complete"}), "#55636f", "circle"),
@@ -64,42 +60,18 @@ BALANCES: Final = {
 """What may stand on the axis of balance."""
 
 
-class PlotError(SimulationError):
-    """The plot cannot be drawn as asked."""
-
-    default_code = "plot"
-
-
 def write_plot(plan: TrialPlan, rows: Sequence[Row], file: Path, balance: str | None = None) -> None:
     """Write the plot to `file` (.svg or .png). `balance` is a key of BALANCES; None: overall, or largest without strata.
 
     Raises PlotError for another kind of file, an unknown balance, or a folder that cannot be written to.
     """
     check_plot(file, balance)
-    specification = _chart(plan, rows, _balance(rows, balance)).to_json()
-    import vl_convert  # after the checks: it takes a while
-
-    content: bytes
-    if file.suffix.lower() == ".svg":
-        content = vl_convert.vegalite_to_svg(specification).encode()
-    else:
-        content = vl_convert.vegalite_to_png(specification, scale=2)
-    try:
-        file.write_bytes(content)
-    except OSError as unwritable:
-        raise PlotError(
-            f"{file} cannot be written ({unwritable.strerror})", field="--plot", fix="name another file"
-        ) from unwritable
+    write_chart(_chart(plan, rows, _balance(rows, balance)), file)
 
 
 def check_plot(file: Path, balance: str | None) -> None:
     """Check what can be checked before the work: raises PlotError for a kind of file or a balance that there is not."""
-    if file.suffix.lower() not in (".svg", ".png"):
-        raise PlotError(
-            f"{file.name} is neither .svg nor .png", field="--plot", fix="name it like balance.svg"
-        )
-    if not file.parent.is_dir():
-        raise PlotError(f"there is no folder {file.parent}", field="--plot", fix="make it, or name another")
+    check_chart_file(file)
     if balance is not None and balance not in BALANCES:
         raise PlotError(
             f"{balance} is no measure of balance", field="--balance", fix=f"use one of {', '.join(BALANCES)}"
@@ -146,7 +118,8 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
     bottom = min(bottom, -0.04 * top) if min(y for _, y in points) >= 0 else bottom
     texts = [row.label for row in rows]
     pixels = [((x - left) / (right - left) * _WIDTH, (top - y) / (top - bottom) * _HEIGHT) for x, y in points]
-    places = place_labels(pixels, texts, _WIDTH, _HEIGHT)
+    unbeaten = frontier(points)
+    places = place_labels(pixels, texts, _WIDTH, _HEIGHT, line=[pixels[index] for index in unbeaten])
     data = []
     for row, (x, y), (px, py), place in zip(rows, points, pixels, places, strict=True):
         near_x = min(max(px, place.box.left), place.box.right)
@@ -162,31 +135,35 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
                 "label_y": top - place.y / _HEIGHT * (top - bottom),
                 "end_x": left + near_x / _WIDTH * (right - left),
                 "end_y": top - near_y / _HEIGHT * (top - bottom),
-                "apart": abs(near_x - px) + abs(near_y - py) > 16,
+                "apart": abs(near_x - px) + abs(near_y - py) > 12,
             }
         )
     present = [kind for kind in _KINDS if any(one["kind"] == kind[0] for one in data)]
     x_scale = alt.Scale(domain=[left, right], nice=False, zero=False)
     y_scale = alt.Scale(domain=[bottom, top], nice=False, zero=False)
     base = alt.Chart(alt.Data(values=data))
-    x = alt.X("x:Q", scale=x_scale, title="Right guesses of the next allocation, %")
-    y = alt.Y("y:Q", scale=y_scale, title=y_title)
-    best = alt.Data(values=[{"x": points[index][0], "y": points[index][1]} for index in frontier(points)])
-    line = alt.Chart(best).mark_line(color="#b9c4cd", strokeWidth=1.5, strokeDash=[5, 4]).encode(x=x, y=y)
+    across: Any = alt.X("x:Q", scale=x_scale, title="Right guesses of the next allocation, %")
+    down: Any = alt.Y("y:Q", scale=y_scale, title=y_title)
+    best = alt.Data(values=[{"x": points[index][0], "y": points[index][1]} for index in unbeaten])
+    line = (
+        alt.Chart(best)
+        .mark_line(color="#b9c4cd", strokeWidth=1.5, strokeDash=[5, 4])
+        .encode(x=across, y=down)
+    )
     leaders = (
         base.transform_filter("datum.apart")
         .mark_rule(color="#9aa7b2", strokeWidth=0.8)
-        .encode(x=x, y=y, x2="end_x:Q", y2="end_y:Q")
+        .encode(x=across, y=down, x2="end_x:Q", y2="end_y:Q")
     )
     ring = (
         base.transform_filter("datum.own")
-        .mark_point(shape="circle", size=330, filled=False, strokeWidth=1.6, color=_INK)
-        .encode(x=x, y=y)
+        .mark_point(shape="circle", size=330, filled=False, strokeWidth=1.6, color=INK)
+        .encode(x=across, y=down)
     )
     names = [kind[0] for kind in present]
     marks = base.mark_point(filled=True, size=95, opacity=1, stroke="white", strokeWidth=0.8).encode(
-        x=x,
-        y=y,
+        x=across,
+        y=down,
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=names, range=[kind[2] for kind in present]),
@@ -194,7 +171,7 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
         ),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=names, range=[kind[3] for kind in present])),
     )
-    labels = base.mark_text(fontSize=11, baseline="middle", align="center", color=_INK).encode(
+    labels = base.mark_text(fontSize=11, baseline="middle", align="center", color=INK).encode(
         x=alt.X("label_x:Q", scale=x_scale),
         y=alt.Y("label_y:Q", scale=y_scale),
         text="label:N",
@@ -210,31 +187,15 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
             + (" Ring: the protocol's own." if any(row.of_protocol for row in rows) else ""),
         ],
         anchor="start",
-        color=_INK,
+        color=INK,
         fontSize=18,
-        subtitleColor=_MUTED,
+        subtitleColor=MUTED,
         subtitleFontSize=12,
         subtitlePadding=6,
         offset=12,
     )
-    return (
-        alt.layer(line, leaders, ring, marks, labels)
-        .properties(width=_WIDTH, height=_HEIGHT, title=title, padding=18, background="white")
-        .configure(font=_FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=_MUTED,
-            titleColor=_INK,
-            gridColor=_RULE,
-            domainColor="#9aa7b2",
-            tickColor="#9aa7b2",
-            labelFontSize=11,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            titlePadding=10,
-        )
-        .configure_legend(labelColor=_INK, labelFontSize=12, columnPadding=18)
-    )
+    layers = alt.layer(line, leaders, ring, marks, labels)
+    return styled(layers.properties(width=_WIDTH, height=_HEIGHT, title=title))
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:

@@ -7,10 +7,11 @@ from math import ceil
 
 from allocation.errors import NotFound
 from allocation.rules.restricted.design import design_problems
-from allocation.study.design import RandomizationEvent
+from allocation.study.allocation_scheme import event_ratio
 from allocation.study.errors import Problem, ProtocolError
 from allocation.study.inconsistency import choice_text
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import COVARIATE_ADAPTIVE, RandomizationEvent
 from simulation.randomization.contenders import Entry
 from simulation.randomization.plan import PlannedFactor, TrialPlan
 
@@ -31,6 +32,12 @@ _TYPICAL: tuple[tuple[str, dict[str, float]], ...] = (
 )
 """Methods with the parameters that the literature compares them at (Berger et al. 2021; Ryeznik & Sverdlov 2018)."""
 
+_ADAPTIVE: tuple[tuple[str, dict[str, float]], ...] = (
+    ("minimization", {"p": 0.8}),
+    ("hu_hu", {"p": 0.85, "whole": 0.2, "stratum": 0.3}),
+)
+"""Covariate-adaptive methods for a study with factors (Pocock & Simon 1975; Hu & Hu 2012)."""
+
 
 def plan_of_protocol(
     protocol: Protocol, event_code: str | None, replicates: int, seed: int
@@ -47,7 +54,7 @@ def plan_of_protocol(
             field="--event",
             fix=choice_text(str(event_code), codes, "leave it out"),
         )
-    arms = tuple((arm.code, arm.ratio) for arm in protocol.arms if not event.arms or arm.code in event.arms)
+    arms = event_ratio(protocol, event)
     subjects = protocol.study.planned_subjects
     if subjects < 2 or len(arms) < 2:
         path, value, what = (
@@ -69,13 +76,21 @@ def plan_of_protocol(
     return plan, event, remarks
 
 
-def own_entry(event: RandomizationEvent) -> Entry:
+def own_entry(protocol: Protocol, event: RandomizationEvent) -> Entry:
     """The method that the protocol names."""
-    return Entry(event.method, event.parameters, event.block_sizes)
+    if event.method not in COVARIATE_ADAPTIVE:
+        return Entry(event.method, event.parameters, event.block_sizes)
+    return Entry(
+        event.method,
+        event.parameters,
+        measure=event.measure,
+        ratio_rule=event.ratio_rule,
+        weights={factor.code: factor.weight for factor in protocol.stratification},
+    )
 
 
 def suitable_entries(plan: TrialPlan, event: RandomizationEvent) -> list[Entry]:
-    """The restricted methods that suit the ratio, at typical parameters; those with a total, at the subjects of a mean stratum."""
+    """The methods that suit the ratio, at typical parameters; those with a total, at the subjects of a mean stratum."""
     whole = sum(plan.ratio)
     per_stratum = ceil(plan.subjects / len(plan.prevalences) / whole) * whole
     blocks = sorted(
@@ -91,7 +106,8 @@ def suitable_entries(plan: TrialPlan, event: RandomizationEvent) -> list[Entry]:
         Entry("maximal_procedure", {"n": per_stratum, "b": 3}),
     ]
     unequal = len(set(plan.ratio)) > 1
-    return [
+    adaptive = [Entry(method, parameters) for method, parameters in _ADAPTIVE] if plan.factors else []
+    return adaptive + [
         entry
         for entry in entries
         if not design_problems(entry.method, plan.ratio, entry.parameters, entry.block_sizes)

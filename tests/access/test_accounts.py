@@ -272,3 +272,18 @@ def test_an_administrator_resets_a_password_and_ends_a_lock(database, clock, ann
 def _everything(database):
     with database.read() as connection:
         return [connection.execute(select(table)).all() for table in (account, access_grant, ledger_entry)]
+
+
+@pytest.mark.parametrize("password", ["correct horse \ud800", "\udcff" * 20])
+def test_a_password_that_cannot_be_encoded_is_wrong_and_counts_towards_the_lock(
+    database, clock, anna, password
+):
+    for _ in range(MAX_FAILED_ATTEMPTS):
+        for username in (anna, "nobody"):
+            with pytest.raises(LoginRefused):
+                verify_password(database, username, password, clock)
+    with pytest.raises(LoginRefused):
+        verify_password(database, anna, PASSWORD, clock)
+    with pytest.raises(DomainRefusal) as refusal:
+        create_account(database, SYSTEM_ACTOR, "berta", "Berta", password, clock)
+    assert (refusal.value.code, refusal.value.field) == ("weak-password", "password")

@@ -54,8 +54,14 @@ class Trial:
 
 
 @contextmanager
-def trial_at(url: str, labels: Mapping[str, str] = AS_IS, *, stocked: bool = True) -> Iterator[Trial]:
-    """Serve a trial that is set up under these treatment labels."""
+def trial_at(
+    url: str,
+    labels: Mapping[str, str] = AS_IS,
+    *,
+    stocked: bool = True,
+    document: dict[str, Any] | None = None,
+) -> Iterator[Trial]:
+    """Serve a trial that is set up under these treatment labels, by the usual protocol or another `document`."""
     clock = MovableClock()
     database = open_database(url)
     with ExitStack() as stack:
@@ -69,7 +75,7 @@ def trial_at(url: str, labels: Mapping[str, str] = AS_IS, *, stocked: bool = Tru
             stack.callback(clients[name].http.close)
         anonymous = ApiClient(address)
         stack.callback(anonymous.http.close)
-        set_up(clients, labels, clock, stocked=stocked)
+        set_up(clients, labels, clock, stocked=stocked, document=document)
         yield Trial(database, clock, clients, anonymous)
 
 

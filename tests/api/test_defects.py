@@ -89,11 +89,14 @@ def test_the_places_of_an_error_tell_types_and_codes_and_no_message():
     def inner(arm: str) -> None:
         raise RuleError(f"arm {arm} has no kit", field="arm", code="hole")
 
-    with pytest.raises(OSError, match="disk") as raised:
+    def outer() -> None:
         try:
             inner("ZZARMA")
         except RuleError as hole:
             raise OSError(28, "no space on the disk of ZZARMB") from hole
+
+    with pytest.raises(OSError, match="disk") as raised:
+        outer()
     shown = places(raised.value)
     assert re.search(r"RuleError \(code hole\)\nwhich led to:\n", shown)
     assert shown.endswith("OSError (errno 28)")

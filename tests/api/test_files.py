@@ -1,8 +1,10 @@
 """CSV files over HTTP: loaded whole, or refused with every line at fault and nothing changed."""
 
+import io
 import uuid
 
 import pytest
+from openpyxl import Workbook
 
 from tests.api.conftest import Trial, trial_at
 from tests.api.trial import STUDY
@@ -10,6 +12,15 @@ from tests.api.trial import STUDY
 PATH = f"/studies/{STUDY}/files"
 LOTS = "lot_id,kit_type,expiry_date,released_for,status\nN1,ZZKITA,2027-05-31,DEU;FRA,released\nN2,ZZKITB,2027-06-30,*,\n"
 KITS = "kit_number,kit_type,lot_id\n90001,ZZKITA,ZZLOT1\n90002,ZZKITB,ZZLOT2\n"
+
+
+def workbook(rows: list[list[object]]) -> bytes:
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
 
 
 def send(trial: Trial, who: str, kind: str, content: bytes | str, **query: str):
@@ -66,6 +77,30 @@ def test_a_list_whose_order_is_broken_is_refused_by_line(trial):
     assert (answer.status_code, answer.json()["code"]) == (422, "file-refused")
     assert any(text.startswith("line 3:") for text in answer.json()["problems"]), answer.text
     assert trial.state() == before
+
+
+def test_a_list_as_a_workbook_is_loaded_or_kept_as_a_draft_with_its_faults(trial):
+    header = ["stratum", "sequence", "block", "randomization_number", "arm"]
+    rows = [
+        [f"SEVERITY={level}", n, 1, f"00{level}{n}", arm]
+        for level in ("MILD", "SEVERE")
+        for n, arm in enumerate(("ZZARMA", "ZZARMB", "ZZARMC"), start=1)
+    ]
+    bad = [[*row[:3], 17, *row[4:]] if n == 2 else row for n, row in enumerate(rows)]
+    before = trial.state()
+    named = {"list_id": "ZZXLSX", "event": "RAND"}
+    refused = send(trial, "statistician", "lists", workbook([header, *bad]), **named)
+    assert (refused.status_code, refused.json()["code"]) == (422, "file-refused")
+    assert [text.split(":")[0] for text in refused.json()["problems"]] == ["line 4"]
+    assert trial.state() == before
+    draft = send(trial, "statistician", "lists", workbook([header, *bad]), **named, keep_draft="true").json()
+    assert (draft["state"], draft["faults"]) == ("draft", 1)
+    lists = trial.clients["statistician"].get(f"/studies/{STUDY}/unblinded/lists").json()["lists"]
+    (kept,) = [one for one in lists if one["list_id"] == "ZZXLSX"]
+    assert "line 4: randomization_number: is the number 17" in kept["faults"][0]
+    stored = send(trial, "statistician", "lists", workbook([header, *rows]), **named).json()
+    assert (stored["state"], stored["entries"], stored["faults"]) == ("validated", 6, 0)
+    assert len(stored["file_sha256"]) == len(stored["sha256"]) == 64
 
 
 def test_a_file_is_read_from_those_who_may_load_it_only(trial):

@@ -70,6 +70,9 @@ def play(trial: Trial) -> Transcript:
         asked = {"subject_id": subject, "visit_code": "V3", "titration": move}
         out.post("pharmacist", "/dispensings", asked)
         out.post("pharmacist", "/dispensings", asked)  # refused: on record, or no kit, or not randomized
+    truth = {"subject_id": subjects[0], "factors": {"SEVERITY": "SEVERE"}, "reason": "Source data"}
+    out.post("coordinator", "/stratum-corrections", truth)
+    out.post("project.manager", "/cohorts", {"cohort": "NONE", "open": False, "reason": "No such cohort"})
     out.post("coordinator", "/missed-visits", {"subject_id": subjects[0], "visit_code": "V4"})
     out.post("coordinator", "/visits", {"subject_id": subjects[1], "visit_code": "V4"})
     out.post("coordinator", "/discontinuations", {"subject_id": subjects[1], "end_reason": "ADVERSE EVENT"})
@@ -110,6 +113,7 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/overview?days_ahead=730&events=200",
         "/subjects",
         "/shipments",
+        "/cohorts",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]

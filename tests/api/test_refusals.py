@@ -267,7 +267,7 @@ def test_kits_that_ran_out_or_are_elsewhere_are_refused_without_naming_a_type(tr
             handed += 1
             continue
         # The kits of this arm are in the depot now, not at the site.
-        problem = refused(trial, "coordinator", "dispensings", asked, 409, "no-usable-kit", None)
+        problem = refused(trial, "coordinator", "dispensings", asked, 409, "no-usable-kit", "visit_code")
         assert "ZZ" not in str(problem)
         assert handed
         return

@@ -33,6 +33,7 @@ PEOPLE: dict[str, tuple[Grant, ...]] = {
     "medical.monitor": (Grant("medical_monitor", STUDY),),
     "data.manager": (Grant("data_manager", STUDY),),
     "administrator": (Grant("administrator", "*"),),
+    "edc.system": (Grant("edc", STUDY),),
     "open.pharmacist": (Grant("site_pharmacist_unblinded", STUDY, "site", "S01"),),
     "open.supply": (Grant("supply_manager_unblinded", STUDY),),
     "statistician": (Grant("unblinded_statistician", STUDY),),
@@ -234,11 +235,16 @@ def randomization_list(labels: Mapping[str, str], blocks: int = 2) -> dict[str, 
 
 
 def set_up(
-    clients: Mapping[str, ApiClient], labels: Mapping[str, str], clock: Any, *, stocked: bool = True
+    clients: Mapping[str, ApiClient],
+    labels: Mapping[str, str],
+    clock: Any,
+    *,
+    stocked: bool = True,
+    document: dict[str, Any] | None = None,
 ) -> None:
     """Load the protocol, open the sites, load lots, kits and the list, activate it, and bring the first shipments to the sites."""
     path = f"/studies/{STUDY}"
-    clients["statistician"].done(f"{path}/versions", {"protocol": protocol()})
+    clients["statistician"].done(f"{path}/versions", {"protocol": document or protocol()})
     for site_id in SITES:
         clients["project.manager"].done(f"{path}/sites", {"site_id": site_id})
     clients["open.supply"].done(f"{path}/lots", lots(labels))

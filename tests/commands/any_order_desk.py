@@ -71,7 +71,7 @@ class AnyOrderDesk(RuleBasedStateMachine):
         """The answer, or None when the trial says no; then everything is as it was."""
         self.sound = False
         key = f"key-{next(self.keys)}"
-        act = Act(more.get("actor", SYSTEM_ACTOR), idempotency_key=key)
+        act = Act(more.get("actor", SYSTEM_ACTOR), idempotency_key=key, reason=more.get("reason", ""))
         before = self.state
         self.refusal: DomainRefusal | None = None
         try:

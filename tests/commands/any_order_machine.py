@@ -13,13 +13,14 @@ from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_s
 from allocation.commands.visits import MissVisitRequest, miss_visit
 from allocation.errors import IdempotencyConflict, NotPermitted
 from tests.api.trial import STUDY
+from tests.commands.any_order_dosing import DosingActs
 from tests.commands.any_order_model import WHICH
 from tests.commands.any_order_subjects import SubjectActs
 from tests.commands.any_order_supply import SupplyActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, SupplyActs):
+class AnyOrder(SubjectActs, DosingActs, SupplyActs):
     """All acts together, time passing between them."""
 
     @initialize(
@@ -35,6 +36,11 @@ class AnyOrder(SubjectActs, SupplyActs):
             pipeline_statuses=st.sampled_from((("requested", "in_transit"), ("in_transit",))),
             ignore_skipped=st.booleans(),
             overdue_days=st.sampled_from((None, 0, 20)),
+            confirmation=st.sampled_from((False, False, True)),
+            not_dispensed_to=st.sampled_from(("stock", "quarantine")),
+            partial=st.booleans(),
+            same_lot=st.sampled_from(("off", "where_possible", "required")),
+            valid_until_next_visit=st.sampled_from((True, True, False)),
         ),
         already=st.sampled_from(("under way", "stocked", "enrolled", "nothing")),
     )
@@ -60,6 +66,7 @@ class AnyOrder(SubjectActs, SupplyActs):
         who = self.somebody(which, "randomized")
         for code in ("V2", "V3", "V4", "V5"):
             self.dispense_to(who, code, move if code == "V3" else None, 0, "as it came")
+            self.handing_out_is_confirmed(which, 0, 0)
             self.desk.now += timedelta(days=9)
             self.what_was_ordered_comes(which, ())
 

@@ -37,9 +37,9 @@ class Kit:
     def last_dispense_date(self) -> date:
         return self.expiry - timedelta(days=WINDOWS["dnd_days"] + 1)
 
-    def usable_at(self, site_id: str, today: date) -> bool:
-        """Whether it may be handed out there on that day."""
-        return (
+    def usable_at(self, site_id: str, today: date, until: date | None = None) -> bool:
+        """Whether it may be handed out there on that day, and (if so asked) used until then."""
+        return (until is None or until < self.expiry) and (
             (self.status, self.place_kind, self.place) == ("site_available", "site", site_id)
             and LOT[self.lot_id]["status"] == "released"
             and bool({"*", PLACES[site_id][0]} & set(LOT[self.lot_id]["released_for"]))
@@ -60,6 +60,8 @@ class Person:
     screened_on: date
     status: str = "screening"
     arm: str | None = None
+    on_hold: bool = False
+    assigned: set[str] = field(default_factory=set)
 
 
 @dataclass

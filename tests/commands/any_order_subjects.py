@@ -12,14 +12,20 @@ from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
 from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
+from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
 from allocation.errors import NoUsableKit
 from allocation.ledger.schema import subject
 from allocation.rules.dosing import kits_due
 from allocation.study.dose_paths import dispensing_rows
+from allocation.study.subject_schedule import needed_until
+from tests.api.trial import STUDY
 from tests.commands.any_order_desk import AnyOrderDesk
 from tests.commands.any_order_model import CODES, DISPENSING, WHICH, Person
 from tests.commands.any_order_trial import PLACES
+
+AGAIN = "again"
+"""Not a planned visit: the kits of the last dispensing once more."""
 
 
 class SubjectActs(AnyOrderDesk):
@@ -80,7 +86,7 @@ class SubjectActs(AnyOrderDesk):
     @precondition(lambda self: self.model.people)
     @rule(
         which=WHICH,
-        code=st.sampled_from((*DISPENSING, "V1", "V6", "V77")),
+        code=st.sampled_from((*DISPENSING, "V1", "V6", "V77", AGAIN)),
         move=st.sampled_from((None, None, "up", "down", "maintain")),
         ago=st.sampled_from((0, 0, 0, 3, 400, -1)),
         override=st.sampled_from(("", "holiday")),
@@ -92,42 +98,90 @@ class SubjectActs(AnyOrderDesk):
     def dispense_to(self, who: str, code: str, move: Any, ago: int, override: str) -> None:
         person = self.model.people.get(who)
         on = None if person is None or ago == 0 else self.today(person.site_id) - timedelta(days=ago)
+        given = {"visit_code": code} if code != AGAIN else {"visit_number": "3.7", "epoch": "TRT"}
         request = DispenseRequest(
-            subject_id=who, visit_code=code, titration=move, visit_date=on, override_reason=override
+            subject_id=who,
+            titration=move,
+            visit_date=on,
+            override_reason=override,
+            accept_partial=ago == 0,
+            **given,
         )
+        before = self.desk.state()
         answer = self.attempt(dispense, request)
         if isinstance(self.refusal, NoUsableKit):
-            self.nothing_suits(who, code)
+            self.nothing_suits(who, code, on)
         if answer is None or person is None:
             return
+        assert before != self.desk.state()
         assert person.status == "randomized"
         assert person.arm is not None
+        assert not person.on_hold
+        assert not person.assigned
         assert date.fromisoformat(answer["visit_date"]) >= person.screened_on
-        with self.desk.database.read() as connection:
-            level = connection.execute(
-                select(subject.c.dose_level).where(subject.c.subject_id == who)
-            ).scalar()
         handed = {number: self.model.kits[number] for number in answer["kit_numbers"]}
-        due = kits_due(dispensing_rows(self.protocol), code, person.arm, level).kits
-        assert Counter(one.kit_type for one in handed.values()) == Counter(dict(due))
+        self.kits_match(who, code, answer, Counter(one.kit_type for one in handed.values()))
         today = self.today(person.site_id)
         for number, one in handed.items():
             assert one.usable_at(person.site_id, today)
-            assert number not in self.model.handed_out
-            self.model.handed_out.add(number)
-            one.status, one.place_kind, one.place = "dispensed", "subject", who
+            if self.variant.confirmation:
+                assert answer["awaits_confirmation"]
+                one.status = "assigned"
+                person.assigned.add(number)
+            else:
+                self.is_handed_out(number, who)
 
-    def nothing_suits(self, who: str, code: str) -> None:
-        """A refusal for want of kits is true: at either dose level, some kit type that would be due is short."""
+    def is_handed_out(self, number: str, who: str) -> None:
+        assert number not in self.model.handed_out
+        self.model.handed_out.add(number)
+        one = self.model.kits[number]
+        one.status, one.place_kind, one.place = "dispensed", "subject", who
+
+    def kits_match(self, who: str, code: str, answer: Any, found: Counter[str]) -> None:
+        """The kits are those of the arm, the visit and the dose, never those of a missed visit; or what there was of them."""
+        with self.desk.database.read() as connection:
+            row = connection.execute(select(subject).where(subject.c.subject_id == who)).one()
+            visits = visits_of(connection, STUDY, who)
+        if code == AGAIN:
+            with_kits = [one for one in visits if one.dispensed and one.visit_code is not None]
+            latest = max(one.visit_date for one in with_kits)
+            codes = {one.visit_code for one in with_kits if one.visit_date == latest}
+        else:
+            codes = {code}
+        missed = {one.visit_code for one in visits if one.status == "missed"}
+        assert not codes & missed
+        rows = dispensing_rows(self.protocol)
+        dues = [Counter(dict(kits_due(rows, one, row.arm, row.dose_level).kits)) for one in codes]
+        if answer["kits_short"]:
+            assert self.variant.partial
+            assert any(found < due and (due - found).total() == answer["kits_short"] for due in dues)
+        else:
+            assert found in dues
+
+    def nothing_suits(self, who: str, code: str, on: date | None) -> None:
+        """A refusal for want of kits is true: at either dose level, some kit type that would be due is short, or not of one lot."""
         person = self.model.people[who]
         assert person.arm is not None
         today = self.today(person.site_id)
-        stock = Counter(
-            one.kit_type for one in self.model.kits.values() if one.usable_at(person.site_id, today)
-        )
+        with self.desk.database.read() as connection:
+            row = connection.execute(select(subject).where(subject.c.subject_id == who)).one()
+            path = path_of(row, visits_of(connection, STUDY, who))
+        until = needed_until(self.protocol, path, self.protocol.visit(code), on or today)
+        until = until if self.variant.valid_until_next_visit else None
+        usable = [one for one in self.model.kits.values() if one.usable_at(person.site_id, today, until)]
+        stock = Counter(one.kit_type for one in usable)
+        if self.variant.same_lot == "required":
+            lots = Counter((one.kit_type, one.lot_id) for one in usable)
+            stock = Counter(
+                {
+                    kit_type: max(count for (kind, _), count in lots.items() if kind == kit_type)
+                    for kit_type in stock
+                }
+            )
         rows = dispensing_rows(self.protocol)
-        high = dict(kits_due(rows, code, person.arm, "ZZD2").kits)
-        assert any(stock[kit_type] < quantity for kit_type, quantity in high.items())
+        codes = path.dispensed if code == AGAIN else {code}
+        high = [dict(kits_due(rows, one, person.arm, "ZZD2").kits) for one in codes]
+        assert any(stock[kit_type] < quantity for kits in high for kit_type, quantity in kits.items())
 
     @precondition(lambda self: self.model.people)
     @rule(which=WHICH, code=st.sampled_from(("V1", *CODES)), ago=st.sampled_from((0, 3, 400, -1)))

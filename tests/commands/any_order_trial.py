@@ -55,6 +55,11 @@ class Variant:
     pipeline_statuses: tuple[str, ...] = ("requested", "in_transit")
     ignore_skipped: bool = False
     overdue_days: int | None = None
+    confirmation: bool = False
+    not_dispensed_to: str = "stock"
+    partial: bool = False
+    same_lot: str = "off"
+    valid_until_next_visit: bool = True
 
 
 def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) -> Protocol:
@@ -101,6 +106,14 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
             {"visits": visits, "arm": arm, "dose_level": "ZZD2", "kits": high},
             {"visits": ["RX"], "arm": arm, "kits": low},
         ]
+    document["dosing"] = {
+        "confirmation": variant.confirmation,
+        "not_dispensed_to": variant.not_dispensed_to,
+        "partial": variant.partial,
+        "same_lot": variant.same_lot,
+        "valid_until_next_visit": variant.valid_until_next_visit,
+        "unscheduled": True,
+    }
     for kit_type in document["kit_types"]:
         kit_type["expiry"] = WINDOWS
         kit_type["block_size"] = variant.block_size

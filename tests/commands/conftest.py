@@ -15,6 +15,13 @@ def empty_desk(database_url: str) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def sqlite_desk(sqlite_url: str) -> Iterator[Desk]:
+    """A desk without a study, for what does not depend on the kind of database."""
+    with desk_at(sqlite_url) as desk:
+        yield desk
+
+
+@pytest.fixture
 def desk(empty_desk: Desk) -> Desk:
     """A desk with open sites, stock and an active list."""
     return empty_desk.set_up()

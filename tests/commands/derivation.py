@@ -4,12 +4,15 @@ the rules are asked what they decide in that state, at that moment."""
 import json
 from collections import Counter
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, create_engine, select
 from sqlalchemy.pool import StaticPool
 
+from allocation.access.actors import SYSTEM_ACTOR
+from allocation.commands.measuring import chosen_measurements, measures_of
 from allocation.commands.resupply import decision_record
 from allocation.commands.site_supply import (
     SiteAt,
@@ -26,21 +29,34 @@ from allocation.ledger.schema import (
     PROJECTIONS,
     depot,
     kit,
+    list_block,
     list_entry,
     lot,
     metadata,
     shipment,
     site,
     subject,
+    subject_measurement,
 )
-from allocation.rules.dosing import DoseMove, kits_due
+from allocation.rules.dosing import DoseMove, kits_due, measures_needed
 from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
+from allocation.rules.measures import Measure, Measurement, MeasurementUse, Measures
 from allocation.rules.orders import fill_order
-from allocation.rules.picking import KitCandidate, choose_kits_at_site
+from allocation.rules.picking import KitCandidate, SameLot, choose_kits_at_site
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
-from allocation.study.subject_schedule import dose_level_at, dose_level_before
+from allocation.study.subject_schedule import (
+    SubjectPath,
+    dose_level_at,
+    dose_level_before,
+    is_first_titration,
+    needed_until,
+    scheduled_dose_level,
+)
+from allocation.study.supply import stays_valid
+from allocation.views.unblinded.draws import explain_randomization
 
 
 class Derivation:
@@ -58,6 +74,7 @@ class Derivation:
         checks = {
             "randomize": self.randomize,
             "dispense": self.dispense,
+            "replace_kit": self.replace_kit,
             "order_shipment": self.order_shipment,
             "expire_kits": self.expire_kits,
         }
@@ -94,55 +111,167 @@ class Derivation:
                 and bool({country, "*"} & set(json.loads(lots[row.lot_id].released_for))),
                 lots[row.lot_id].expiry_date,
                 row.pick_sequence,
+                row.lot_id,
             )
             for row in rows
         ]
 
     def randomize(self, state: Connection, entry: SealedEntry) -> None:
-        """The subject got the first entry of its stratum that nobody had used."""
+        """The record derives to the same again; and what a list gave is the entry in turn, found here without the rule."""
         after = entry.after
-        (event,) = self.protocol(entry).randomization
+        event = self.protocol(entry).event(after["event"])
+        assert event is not None
+        assert entry.subject_id is not None
         assert after["stratum"] == stratum_key(after["factors"], event.factors)
-        unused = state.execute(
-            select(list_entry)
-            .where(
-                list_entry.c.list_id == after["list"]["list_id"],
-                list_entry.c.stratum == after["stratum"],
-                list_entry.c.subject_id.is_(None),
-            )
-            .order_by(list_entry.c.sequence)
-        ).first()
-        assert unused is not None
-        assert (unused.sequence, unused.randomization_number, unused.arm) == (
-            after["list"]["sequence"],
+        known = explain_randomization(self.database, SYSTEM_ACTOR, self.study_id, entry.subject_id)
+        (found,) = [
+            one
+            for one in known.randomizations
+            if (one.event, one.occurrence) == (after["event"], after["occurrence"])
+        ]
+        assert found.derives_to_the_same, found
+        assert after["forced"] == (after["arm"] != after["scheduled_arm"]) or after["list"] is not None
+        if after["list"] is not None:
+            self.list_entry(state, event, after)
+
+    def list_entry(self, state: Connection, event: RandomizationEvent, after: dict[str, Any]) -> None:
+        used = after["list"]
+        columns = list_entry.c
+        query = select(list_entry).where(
+            columns.list_id == used["list_id"],
+            columns.holder == used["holder"],
+            columns.stratum == used["stratum"],
+            columns.subject_id.is_(None),
+        )
+        rows = state.execute(query.order_by(columns.sequence)).all()
+        if event.block_assignment == "dynamic":
+            ours = {used["new_block"]}
+            others = set()
+            for row in state.execute(select(list_block).where(list_block.c.list_id == used["list_id"])):
+                mine = [row.holder, row.stratum] == after["record"]["run"]
+                (ours if mine else others).add(row.block)
+            assert used["new_block"] not in others, "a block is never in two runs"
+            rows = [row for row in rows if row.block in ours]
+        in_turn = [row for row in rows if row.skipped_for is None or event.forced == "FR2"]
+        suppliable = after["record"]["suppliable"]
+        skips = event.forced in ("FR1", "FR2")
+        chosen = next(row for row in in_turn if not skips or suppliable[row.arm])
+        assert (chosen.sequence, chosen.randomization_number, chosen.arm) == (
+            used["sequence"],
             after["randomization_number"],
             after["arm"],
         )
+        assert (after["scheduled_arm"], after["forced"]) == (in_turn[0].arm, chosen is not in_turn[0])
+        before = [row for row in in_turn if row.sequence < chosen.sequence and row.skipped_for is None]
+        assert used["skipped"] == [row.sequence for row in before]
 
     def dispense(self, state: Connection, entry: SealedEntry) -> None:
         """Level, kits due and the kits chosen are what the rules say of that stock on the site's date."""
         after, protocol = entry.after, self.protocol(entry)
         who = state.execute(select(subject).where(subject.c.subject_id == entry.subject_id)).one()
-        at = self.site(state, entry.site_id)
-        today = entry.recorded_at.astimezone(ZoneInfo(at.timezone)).date()
-        assert after["dispensed_on"] == today.isoformat()
+        today = self.today(state, entry)
+        assert who.dose_held_on is None
+        assert after["dispensed_on"] == today.isoformat() == after["visit"]["recorded_on"]
         code = after["visit"]["visit_code"]
         path = path_of(who, visits_of(state, self.study_id, who.subject_id))
-        asked = None if after["titration"] is None else DoseMove(after["titration"])
+        level, like, visit = path.dose_level, after.get("kits_of", code), None
+        if code is None:
+            assert like == max(path.dispensed, key=lambda one: (path.done[one], one))
+        else:
+            assert code not in path.missed
+            visit = protocol.visit(code)
+            level = self.level(protocol, path, after)
+        assert level == after["dose_level"]
+        rows = dispensing_rows(protocol)
+        measures = self.measures(state, protocol, entry, measures_needed(rows, like), who.age)
+        due = kits_due(rows, like, who.arm, level, measures)
+        until = needed_until(protocol, path, visit, date.fromisoformat(after["visit"]["visit_date"]))
+        assert after["record"]["needed_until"] == (None if until is None else until.isoformat())
+        self.chosen(state, entry, due.kits, until)
+        assert entry.kit_numbers == tuple(one["kit_number"] for one in after["kits"])
+        assert bool(after.get("awaits_confirmation")) == protocol.dosing.confirmation
+
+    def replace_kit(self, state: Connection, entry: SealedEntry) -> None:
+        """The new kit is of the old one's type, and the one that the picking rule takes."""
+        after, protocol = entry.after, self.protocol(entry)
+        who = state.execute(select(subject).where(subject.c.subject_id == entry.subject_id)).one()
+        old = state.execute(select(kit).where(kit.c.kit_number == after["replaced"])).one()
+        assert (old.subject_id, old.visit_number) == (who.subject_id, after["visit_number"])
+        path = path_of(who, visits_of(state, self.study_id, who.subject_id))
+        until = needed_until(protocol, path, None, self.today(state, entry))
+        self.chosen(state, entry, ((old.kit_type, 1),), until)
+
+    def today(self, state: Connection, entry: SealedEntry) -> date:
+        zone = ZoneInfo(self.site(state, entry.site_id).timezone)
+        return entry.recorded_at.astimezone(zone).date()
+
+    def level(self, protocol: Protocol, path: SubjectPath, after: dict[str, Any]) -> str | None:
+        """The level after the move that was asked for, by steps or by the blinded label."""
+        code = after["visit"]["visit_code"]
         before = dose_level_before(protocol, path, code)
-        level, move = dose_level_at(protocol, who.arm, before, code, asked)
-        assert (level, move) == (after["dose_level"], asked)
+        move = None if after["titration"] is None else DoseMove(after["titration"])
+        asked = after.get("asked", {"steps": 1, "dose_label": None})
+        steps = asked["steps"]
+        if asked["dose_label"] is not None:
+            order = [one.code for one in sorted(protocol.dose_levels, key=lambda one: one.order)]
+            labels = {one.label: one.code for one in protocol.dose_levels}
+            now = scheduled_dose_level(protocol, path.arm or "", before, code)
+            steps = max(1, abs(order.index(labels[asked["dose_label"]]) - order.index(now or "")))
+        first = is_first_titration(protocol, path)
+        level, moved = dose_level_at(protocol, path.arm or "", before, code, move, steps=steps, first=first)
+        assert moved == move
+        return level
+
+    def measures(
+        self,
+        state: Connection,
+        protocol: Protocol,
+        entry: SealedEntry,
+        needed: frozenset[Measure],
+        age: int | None,
+    ) -> Measures | None:
+        """What was measured up to that day, this entry's own measurements last."""
+        if not needed:
+            return None
+        known = state.execute(
+            select(subject_measurement).where(subject_measurement.c.subject_id == entry.subject_id)
+        )
+        taken = [(one.measure, one.value, one.measured_on.isoformat()) for one in known]
+        taken += [tuple(one) for one in entry.after.get("measurements", ())]
+        measurements = [
+            Measurement(Measure(measure), Decimal(value), date.fromisoformat(on))
+            for measure, value, on in taken
+        ]
+        choices = chosen_measurements(protocol, needed, measurements, self.today(state, entry))
+        assert all(choice.use == MeasurementUse.USABLE for choice in choices)
+        measured = [(one.chosen.measure, one.chosen.value, one.days_old) for one in choices if one.chosen]
+        assert measured == [
+            (measure, Decimal(value), days) for measure, value, _, days in entry.after["record"]["measured"]
+        ]
+        return measures_of(protocol, choices, age)
+
+    def chosen(
+        self, state: Connection, entry: SealedEntry, due: tuple[tuple[str, int], ...], until: date | None
+    ) -> None:
+        """The entry's kits are those that the picking rule takes of what is due, and what is short is recorded."""
+        protocol, at = self.protocol(entry), self.site(state, entry.site_id)
         stock = self.candidates(state, "site_available", at.site_id, at.country)
-        chosen = []
-        for kit_type, quantity in kits_due(dispensing_rows(protocol), code, who.arm, level).kits:
+        chosen, short = [], {}
+        for kit_type, quantity in due:
             defined = protocol.kit_type(kit_type)
             assert defined is not None
             windows = ExpiryWindows(**defined.expiry.model_dump())
-            decision = choose_kits_at_site(stock, kit_type, quantity, today, windows)
-            assert not decision.shortfall
+            needed = until if stays_valid(protocol, defined) else None
+            same_lot = SameLot(protocol.dosing.same_lot)
+            decision = choose_kits_at_site(
+                stock, kit_type, quantity, self.today(state, entry), windows, needed, same_lot
+            )
+            assert not decision.shortfall or protocol.dosing.partial
+            if decision.shortfall:
+                short[kit_type] = decision.shortfall
             chosen += [(stock[index].key, kit_type) for index in decision.chosen]
-        assert chosen == [(one["kit_number"], one["kit_type"]) for one in after["kits"]]
-        assert entry.kit_numbers == tuple(number for number, _ in chosen)
+        assert chosen == [(one["kit_number"], one["kit_type"]) for one in entry.after["kits"]]
+        assert short == entry.after.get("short", {})
 
     def order_shipment(self, state: Connection, entry: SealedEntry) -> None:
         """What is on hand and on its way is counted by hand; the rules make of it the record, quantities and kits of the order."""

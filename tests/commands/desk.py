@@ -32,6 +32,7 @@ from allocation.commands.shipments import (
 from allocation.commands.sites import OpenSiteRequest, open_site
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.ledger.database import Database, open_database
+from allocation.ledger.reader import subject_arm
 from allocation.ledger.schema import PROJECTIONS, ledger_entry, ledger_seal
 from allocation.study.protocol import Protocol
 from tests.api.trial import AS_IS, SITES, STUDY, kits, lots, protocol, randomization_list
@@ -74,11 +75,7 @@ class Desk:
         self, *, stocked: bool = True, blocks: int = 2, kit_count: int = 60, document: Protocol | None = None
     ) -> "Desk":
         """A loaded study with open sites, kits at the depot, an active list and, if asked, stocked sites."""
-        self.load(document)
-        for site_id in SITES:
-            open_site(self.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
-        load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
-        load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
+        self.set_up_without_list(document, kit_count)
         uploaded = UploadListRequest.model_validate(randomization_list(AS_IS, blocks))
         answer = upload_list(self.service, ACT, STUDY, uploaded)
         act = self.signed(ACTIVATION, activation_content("ZZMRL", answer["sha256"]))
@@ -86,6 +83,32 @@ class Desk:
         if stocked:
             self.resupply()
         return self
+
+    def set_up_without_list(self, document: Protocol | None = None, kit_count: int = 60) -> "Desk":
+        """A loaded study with open sites and kits at the depot."""
+        self.load(document)
+        for site_id in SITES:
+            open_site(self.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
+        load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
+        load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
+        return self
+
+    def arm(self, subject_id: str) -> str | None:
+        return subject_arm(self.database, STUDY, subject_id)
+
+    def stock(self, kit_types: list[str], kit_count: int) -> None:
+        """Bring kits of these types to the depot, `kit_count` in three types, and by a resupply run to the sites."""
+        known = self.state()["lot"]
+        held = {one.kit_type for one in known}
+        rows = lots(AS_IS)["lots"]
+        new = [one for one in rows if one["kit_type"] in kit_types and one["kit_type"] not in held]
+        if new:
+            load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": new}))
+        loaded = [one for one in kits(AS_IS, kit_count)["kits"] if one["kit_type"] in kit_types]
+        if loaded:
+            request = {"depot_id": "D1", "kits": loaded}
+            load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(request))
+            self.resupply()
 
     def resupply(self) -> list[str]:
         """Run resupply, and bring what was ordered to its sites two days later; gives the shipments."""
@@ -99,7 +122,7 @@ class Desk:
         return shipments
 
     def screened(self, site_id: str = "S01", **more: Any) -> str:
-        request = ScreenRequest(site_id=site_id, sex="F", age=40, factors={"SEVERITY": "MILD"}, **more)
+        request = ScreenRequest(site_id=site_id, sex="F", age=40, **{"factors": {"SEVERITY": "MILD"}, **more})
         subject_id: str = screen(self.service, ACT, STUDY, request)["subject_id"]
         return subject_id
 

@@ -4,6 +4,14 @@ from typing import Any
 
 from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
+from allocation.commands.lists import (
+    ACTIVATION,
+    ActivateListRequest,
+    UploadListRequest,
+    activate_list,
+    activation_content,
+    upload_list,
+)
 from allocation.commands.randomization_methods import (
     METHOD_ACTIVATION,
     ActivateMethodRequest,
@@ -20,7 +28,7 @@ from allocation.commands.studies import (
 )
 from allocation.study.protocol import Protocol
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
-from tests.api.trial import AS_IS, SITES, STUDY, kits, lots, protocol
+from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, SITES, STUDY, kits, lots, protocol, randomization_list
 from tests.commands.desk import ACT, Desk
 
 SEED = 20260302
@@ -29,6 +37,16 @@ SEED = 20260302
 def with_events(*events: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The trial's protocol document with these randomization events."""
     return protocol() | {"randomization": list(events)} | more
+
+
+def with_arms(document: dict[str, Any], *arms: str) -> dict[str, Any]:
+    """The protocol document with these of its arms only."""
+    kits = {KIT_TYPE_OF_ARM[arm] for arm in arms}
+    document["arms"] = [one for one in document["arms"] if one["code"] in arms]
+    document["dispensing"] = [one for one in document["dispensing"] if one["arm"] in arms]
+    document["kit_types"] = [one for one in document["kit_types"] if one["code"] in kits]
+    document["titration"] = [{**one, "arms": list(arms)} for one in document["titration"]]
+    return document
 
 
 def live(method: str = "biased_coin", **more: Any) -> dict[str, Any]:
@@ -66,6 +84,13 @@ def running(desk: Desk, document: dict[str, Any], *, kit_count: int = 0) -> Desk
         load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
         load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
     return desk
+
+
+def with_list(desk: Desk, list_id: str = "ZZMRL") -> None:
+    """The statistician's list of the trial (two blocks of three in each stratum), uploaded and activated."""
+    made = upload_list(desk.service, ACT, STUDY, UploadListRequest.model_validate(randomization_list(AS_IS)))
+    act = desk.signed(ACTIVATION, activation_content(list_id, made["sha256"]))
+    activate_list(desk.service, act, STUDY, ActivateListRequest(list_id=list_id))
 
 
 def amend(desk: Desk, document: dict[str, Any]) -> None:

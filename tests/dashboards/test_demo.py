@@ -214,14 +214,16 @@ def test_an_interrupted_demo_is_made_again(tmp_path):
 
 def _has_screened(home: Path) -> bool:
     from sqlalchemy import text
-    from sqlalchemy.exc import OperationalError
 
-    database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
+    from allocation.errors import DatabaseUnavailable
+
+    try:
+        database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
+    except DatabaseUnavailable:  # its tables are being made
+        return False
     try:
         with database.read() as connection:
             found = connection.execute(text("SELECT count(*) FROM subject")).scalar_one()
-    except OperationalError:  # its tables are being made
-        return False
     finally:
         database.dispose()
     return bool(found)

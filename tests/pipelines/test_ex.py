@@ -99,4 +99,9 @@ def test_an_arm_without_a_regimen_is_named() -> None:
     lacking = replace(design, regimens=tuple(one for one in design.regimens if one.dose_level != "L2"))
     progress = subject_progress(lacking, **frames_of(events))
     with pytest.raises(DerivationError, match="arm B, dose level L2, at visit V2"):
-        ex(lacking, visits=events["visits"], progress=progress)
+        ex(
+            lacking,
+            visits=events["visits"],
+            randomizations=events["randomizations"],
+            progress=progress,
+        )

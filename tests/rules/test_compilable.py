@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from allocation.rules import (
+    calculated_dose,
     caps,
     compilable,
+    dose_kits,
     dosing,
     draws,
     expiry,
@@ -39,7 +41,9 @@ from allocation.rules.restricted import (
 
 MODULES = (
     *(
+        calculated_dose,
         caps,
+        dose_kits,
         dosing,
         draws,
         expiry,
@@ -72,6 +76,13 @@ SHARES = np.array([4, 3, 1], dtype=np.int64)
 TABLE = maximal_procedure.chances_of_the_first(10, 3)
 
 CALLS: dict[str, list[tuple[object, ...]]] = {
+    "rounded_multiples": [(amount, 4, way) for amount in (3, 4, 5, 6, 7) for way in (0, 1, 2)],
+    "least_kits": [(7, np.array([2, 3], dtype=np.int64))],
+    "fewest_kits": [(30, np.array([10, 20], dtype=np.int64)), (7, np.array([2, 4], dtype=np.int64))],
+    "pick_kits_of_one_lot": [
+        (quantity, np.array([2, 0, 1, 3], dtype=np.int64), np.array([1, 2, 1, 1], dtype=np.int64))
+        for quantity in (1, 2, 3, 4)
+    ],
     "cap_reached": [(3, 4), (4, 4)],
     "last_allowed_day": [(100, 10)],
     "allowed_on_day": [(89, 100, 10), (90, 100, 10)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -277,3 +279,15 @@ def test_live_forcing_gives_each_arm_its_renormalised_probability(parts, there, 
 def test_values_that_do_not_fit_are_refused(act) -> None:
     with pytest.raises(RuleError):
         act()
+
+
+def test_where_the_design_leaves_no_chance_to_what_is_there_the_shares_decide() -> None:
+    supply = {"A": False, "B": True, "C": True}
+    drawn = [
+        forced_live_draw(ForcedMode.FR1, "ABC", (1.0, 0.0, 0.0), (place + 0.5) / 300, supply, (3, 1, 2))
+        for place in range(300)
+    ]
+    assert Counter(one.assigned for one in drawn) == {"B": 100, "C": 200}
+    assert all(one.forced and one.scheduled == "A" for one in drawn)
+    with pytest.raises(DomainRefusal, match="cannot randomize"):
+        forced_live_draw(ForcedMode.FR1, "AB", (1.0, 0.0), 0.2, {"A": False, "B": False}, (1, 1))

@@ -53,6 +53,10 @@ def test_a_kit_travels_from_the_depot_to_the_subject_and_back_to_destruction() -
         ((*TO_SITE, Act.DISPENSE), Act.DISPENSE),  # one kit, one subject
         ((*TO_SITE, Act.EXPIRE), Act.DISPENSE),
         ((*TO_SITE, Act.QUARANTINE), Act.DISPENSE),
+        ((*TO_SITE, Act.ASSIGN), Act.ASSIGN),  # one kit, one subject
+        ((*TO_SITE, Act.ASSIGN), Act.DISPENSE),  # what is assigned is handed out by confirming it
+        ((*TO_SITE, Act.ASSIGN, Act.CONFIRM_DISPENSING), Act.PUT_BACK),
+        ((*TO_SITE, Act.DISPENSE, Act.REPORT_DAMAGED_BY_SUBJECT), Act.ASSIGN),
         (
             (*TO_SITE, Act.DISPENSE, Act.RETURN_FROM_SUBJECT),
             Act.RELEASE,
@@ -71,10 +75,18 @@ def test_an_act_without_a_row_is_refused(acts, refused) -> None:
 def test_a_refusal_names_what_is_possible_instead() -> None:
     with pytest.raises(KitTransitionRefused) as error:
         check_transition("1", KitStatus.DISPENSED, Place.SUBJECT, Act.DISPENSE)
-    assert error.value.fix == "possible: return_from_subject, report_lost"
+    assert error.value.fix == "possible: report_damaged_by_subject, return_from_subject, report_lost"
     with pytest.raises(KitTransitionRefused) as error:
         check_transition("1", KitStatus.DESTROYED, Place.DESTROYED, Act.DISPENSE)
     assert "final" in (error.value.fix or "")
+
+
+def test_an_assigned_kit_is_handed_out_or_goes_back_to_where_it_was() -> None:
+    assert follow(*TO_SITE, Act.ASSIGN) == (KitStatus.ASSIGNED, Place.SITE)
+    assert follow(*TO_SITE, Act.ASSIGN, Act.CONFIRM_DISPENSING) == follow(*TO_SITE, Act.DISPENSE)
+    assert follow(*TO_SITE, Act.ASSIGN, Act.PUT_BACK) == follow(*TO_SITE)
+    assert follow(*TO_SITE, Act.ASSIGN, Act.SET_ASIDE, Act.RELEASE) == follow(*TO_SITE)
+    assert follow(*TO_SITE, Act.ASSIGN, Act.LOSE_ASSIGNED) == (KitStatus.LOST, Place.LOST)
 
 
 def test_each_state_and_act_has_at_most_one_row() -> None:

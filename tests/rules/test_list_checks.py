@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allocation.errors import RuleError
 from allocation.rules.blocks import BlockDesign, StratumPlan, generate_list
-from allocation.rules.list_checks import WHOLE_FILE, ListRow, check_list
+from allocation.rules.list_checks import WHOLE_FILE, ListRow, check_list, whole_number
 
 RATIO = {"A": 2, "P": 1}
-STRATA = ("M", "F")
+RUNS = {"M": RATIO, "F": RATIO}
 DESIGN = BlockDesign(tuple(RATIO.items()), (3, 6), (StratumPlan("M", 9), StratumPlan("F", 9)))
 
 
@@ -24,7 +25,7 @@ def sound(seed: int = 1) -> list[ListRow]:
 
 
 def found(rows: list[ListRow], **options: bool) -> list[tuple[int, str]]:
-    return [(error.line, error.code) for error in check_list(rows, RATIO, STRATA, **options)]
+    return [(error.line, error.code) for error in check_list(rows, RUNS, **options)]
 
 
 @given(st.integers(0, 2**32))
@@ -42,7 +43,7 @@ def test_a_number_given_twice_is_named_on_its_second_line() -> None:
     rows = sound()
     rows[5] = replace(rows[5], number=rows[0].number)
     assert found(rows) == [(rows[5].line, "duplicate-number")]
-    assert "line 2" in check_list(rows, RATIO, STRATA)[0].message
+    assert "line 2" in check_list(rows, RUNS)[0].message
 
 
 def test_an_empty_number_is_an_error() -> None:
@@ -64,7 +65,7 @@ def test_the_sequence_of_a_stratum_runs_without_gap_repeat_or_swap(sequences, co
     rows = [
         ListRow(line, str(line), "M", sequence, None, "A") for line, sequence in enumerate(sequences, start=2)
     ]
-    assert [(e.line, e.code) for e in check_list(rows, RATIO, ["M"])] == codes
+    assert [(e.line, e.code) for e in check_list(rows, {"M": RATIO})] == codes
 
 
 def test_an_unknown_arm_or_stratum_is_an_error_of_its_line() -> None:
@@ -101,13 +102,13 @@ def test_a_block_cut_short_in_the_middle_never_passes() -> None:
         ListRow(line, str(line), "M", line, block, arm)
         for line, (block, arm) in enumerate([(1, "A"), (1, "P"), (2, "A"), (2, "A"), (2, "P")], start=1)
     ]
-    errors = check_list(rows, RATIO, ["M"], allow_truncated_last_block=True)
+    errors = check_list(rows, {"M": RATIO}, allow_truncated_last_block=True)
     assert [(error.line, error.code) for error in errors] == [(2, "block-off-ratio")]
 
 
 def test_too_many_of_an_arm_in_a_truncated_block_is_still_an_error() -> None:
     rows = [ListRow(line, str(line), "M", line, 1, "P") for line in (1, 2)]
-    errors = check_list(rows, RATIO, ["M"], allow_truncated_last_block=True)
+    errors = check_list(rows, {"M": RATIO}, allow_truncated_last_block=True)
     assert [error.code for error in errors] == ["block-off-ratio"]
 
 
@@ -118,7 +119,7 @@ def test_a_block_that_comes_back_or_is_left_out_is_an_error() -> None:
         ListRow(line, str(line), "M", line, block, arm)
         for line, (block, arm) in enumerate(zip(blocks, arms, strict=True), start=1)
     ]
-    assert [(e.line, e.code) for e in check_list(rows, RATIO, ["M"])] == [(7, "block-not-together")]
+    assert [(e.line, e.code) for e in check_list(rows, {"M": RATIO})] == [(7, "block-not-together")]
     rows = sound()
     rows[0] = replace(rows[0], block=None)
     assert (2, "missing-block") in found(rows)
@@ -126,7 +127,7 @@ def test_a_block_that_comes_back_or_is_left_out_is_an_error() -> None:
 
 def test_a_simple_list_without_blocks_is_not_measured_by_the_ratio() -> None:
     rows = [ListRow(line, str(line), "M", line, None, "A") for line in range(1, 8)]
-    assert check_list(rows, RATIO, ["M"]) == ()
+    assert check_list(rows, {"M": RATIO}) == ()
 
 
 def test_errors_come_in_the_order_of_the_lines() -> None:
@@ -136,3 +137,45 @@ def test_errors_come_in_the_order_of_the_lines() -> None:
     lines = [line for line, _ in found(rows)]
     assert lines == sorted(lines)
     assert len(lines) == 2
+
+
+def test_each_run_is_measured_by_its_own_ratio() -> None:
+    rows = [
+        *(ListRow(line, str(line), "ONE", line, 1, arm) for line, arm in enumerate("AP", start=1)),
+        *(ListRow(line, str(line), "TWO", line - 2, 1, arm) for line, arm in enumerate("BBP", start=3)),
+    ]
+    runs = {"ONE": {"A": 1, "P": 1}, "TWO": {"B": 2, "P": 1}}
+    assert check_list(rows, runs) == ()
+    swapped = {"ONE": runs["TWO"], "TWO": runs["ONE"]}
+    codes = [(error.line, error.code) for error in check_list(rows, swapped)]
+    assert codes == [(1, "unknown-arm"), (3, "unknown-arm"), (4, "unknown-arm")]
+
+
+def test_a_central_run_needs_a_block_on_every_row() -> None:
+    rows = [ListRow(line, str(line), "", line, None, "A") for line in (1, 2)]
+    assert check_list(rows, {"": {"A": 1}}) == ()
+    errors = check_list(rows, {"": {"A": 1}}, blocks_required=True)
+    assert [(error.line, error.code) for error in errors] == [(1, "missing-block"), (2, "missing-block")]
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "-1", "0", "1e3", "²", "٣", "99999999999", "2147483648"])
+def test_what_is_no_whole_number_is_named_on_its_line_alone(text) -> None:
+    assert whole_number(text) == text
+    rows = [ListRow(line, str(line), "M", line, 1, arm) for line, arm in enumerate("AAPAAP", start=1)]
+    bad_sequence = [*rows[:2], replace(rows[2], sequence=text), *rows[3:]]
+    assert [(e.line, e.code) for e in check_list(bad_sequence, {"M": RATIO})] == [(3, "malformed-sequence")]
+    bad_block = [*rows[:2], replace(rows[2], block=text), *rows[3:]]
+    assert [(e.line, e.code) for e in check_list(bad_block, {"M": RATIO})] == [(3, "malformed-block")]
+    with pytest.raises(RuleError, match="line 3"):
+        bad_sequence[2].entry()
+
+
+def test_zeros_before_a_whole_number_do_not_matter() -> None:
+    assert (whole_number("007"), whole_number("2147483647")) == (7, 2147483647)
+
+
+@pytest.mark.parametrize("number", ["=A1", "1.05E+05", "-4", "+4", "@x", "ä1", "1" * 41, "1\n2"])
+def test_what_a_spreadsheet_made_of_a_number_is_refused(number) -> None:
+    rows = sound()
+    rows[2] = replace(rows[2], number=number)
+    assert found(rows) == [(rows[2].line, "malformed-number")]

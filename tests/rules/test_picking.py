@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from allocation.errors import NoUsableKit, RuleError
 from allocation.rules.expiry import ExpiryWindows, last_dispense_date, last_ship_date, may_dispense, may_ship
-from allocation.rules.picking import KitCandidate, NotChosen, choose_kits_at_site, choose_kits_for_shipping
+from allocation.rules.picking import (
+    KitCandidate,
+    NotChosen,
+    SameLot,
+    choose_kits_at_site,
+    choose_kits_for_shipping,
+)
 
 TODAY = date(2026, 6, 1)
 WINDOWS = ExpiryWindows(dns_days=60, dnc_days=30, dnd_days=10)
@@ -139,3 +145,43 @@ def test_other_kit_numbers_never_change_the_choice(kits, quantity, digits) -> No
     ]
     before = choose_kits_at_site(kits, "ACTIVE", quantity, TODAY, WINDOWS)
     assert choose_kits_at_site(renumbered, "ACTIVE", quantity, TODAY, WINDOWS) == before
+
+
+def of_lots(text: str) -> list[KitCandidate]:
+    """A good kit for each letter, which names its lot, in the order in which they would be taken."""
+    return [
+        replace(GOOD, key=str(index), lot=letter, pick_sequence=index + 1)
+        for index, letter in enumerate(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lots", "quantity", "same_lot", "chosen"),
+    [
+        ("ABBAB", 2, SameLot.OFF, (0, 1)),
+        ("ABBAB", 2, SameLot.WHERE_POSSIBLE, (0, 3)),
+        ("ABBAB", 3, SameLot.REQUIRED, (1, 2, 4)),
+        ("ABBAB", 4, SameLot.WHERE_POSSIBLE, (0, 1, 2, 3)),
+        ("ABBAB", 4, SameLot.REQUIRED, (1, 2, 4)),  # what one lot has
+        ("ABC", 2, SameLot.REQUIRED, (0,)),
+        ("", 2, SameLot.REQUIRED, ()),
+        ("", 2, SameLot.WHERE_POSSIBLE, ()),
+        ("AB", 1, SameLot.REQUIRED, (0,)),
+    ],
+)
+def test_kits_of_one_lot_are_taken_where_that_is_asked_for(lots, quantity, same_lot, chosen) -> None:
+    decision = choose_kits_at_site(of_lots(lots), "ACTIVE", quantity, TODAY, WINDOWS, same_lot=same_lot)
+    assert decision.chosen == chosen
+    assert decision.shortfall == quantity - len(chosen)
+    assert {index for index, _ in decision.not_chosen} == set(range(len(lots))) - set(chosen)
+
+
+@given(st.text(alphabet="ABC", max_size=9), st.integers(0, 5), st.sampled_from(SameLot))
+def test_one_lot_is_kept_whenever_some_lot_has_enough(lots, quantity, same_lot) -> None:
+    decision = choose_kits_at_site(of_lots(lots), "ACTIVE", quantity, TODAY, WINDOWS, same_lot=same_lot)
+    taken = {lots[index] for index in decision.chosen}
+    enough = any(lots.count(letter) >= quantity for letter in "ABC")
+    if same_lot == SameLot.REQUIRED or (same_lot == SameLot.WHERE_POSSIBLE and enough):
+        assert len(taken) <= 1
+    if same_lot != SameLot.REQUIRED or enough:
+        assert len(decision.chosen) == min(quantity, len(lots))

@@ -108,9 +108,21 @@ DOUBTFUL: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     (
         "kit that expires in use",
-        {"kit_types[0].expiry.dnd_days": 27},
+        {"kit_types[0].expiry.dnd_days": 27, "kit_types[0].valid_until_next_visit": False},
         "kit_types[0].expiry.dnd_days",
         "in use for 31 days",
+    ),
+    (
+        "kit of the last dispensing that expires in use",
+        {"kit_types[0].expiry.dnd_days": 27},
+        "kit_types[0].expiry.dnd_days",
+        "after visit V3 it may be in use for 28 days",
+    ),
+    (
+        "kit that counts and cannot be dispensed",
+        {"kit_types[0].expiry": {"dns_days": 60, "dnc_days": 30, "dnd_days": 28}},
+        "kit_types[0].expiry.dnc_days",
+        "one must stay valid for 31 days",
     ),
     (
         "one for one resupply",

@@ -48,7 +48,14 @@ def protocols(draw: st.DrawFn) -> dict[str, Any]:
         "supply.run_weekdays": draw(st.lists(st.integers(0, 6), unique=True, max_size=7)),
         "supply.parameters[2].parameters.valid_from": draw(st.none() | DAY.map(date.isoformat)),
         "stratification[0].weight": draw(st.floats(0, 1e9)),
-        "edc": {"field_map": draw(st.dictionaries(TEXT.map(str.strip), TEXT, max_size=4))},
+        "edc": {
+            "field_map": draw(st.dictionaries(TEXT.map(str.strip), TEXT, max_size=4)),
+            "criteria": [{"item": draw(CODE), "form": draw(st.none() | CODE), "met_by": [draw(TEXT)]}],
+            "factors": [{"item": draw(CODE), "factor": "SEX", "levels": {draw(TEXT): "F", "male": "M"}}],
+            "visit_dates": [{"item": draw(CODE), "visit": "V3"}],
+            "senders": [{"account": "edc.system"}],
+            "outgoing": {"study_oid": draw(CODE), "metadata_version_oid": "1", "events": {"V3": draw(CODE)}},
+        },
     }
     return with_changes(changes)
 

@@ -12,13 +12,14 @@ from sqlalchemy import event
 
 from allocation.access.actors import Actor, Grant
 from allocation.api import answers
+from allocation.study.dose_paths import dose_labels_are_blind
 from allocation.study.protocol import Protocol
 from allocation.views import blinded
 from allocation.views.blinded.overview import study_overview
 from allocation.views.blinded.shipments import list_shipments, shipment_detail
 from allocation.views.blinded.stock import site_stock
 from allocation.views.blinded.studies import list_studies
-from allocation.views.blinded.subjects import dose_labels_are_blind, list_subjects, subject_detail
+from allocation.views.blinded.subjects import list_subjects, subject_detail
 from tests.api.trial import ARMS, STUDY, protocol
 from tests.views.conftest import enrol, ship
 

@@ -9,14 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import randomizations, studies, subjects, supply
+from allocation.ledger.projections import edc, handing_out, randomizations, studies, subjects, supply
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
 FOLDS: dict[str, Fold] = {
     **studies.FOLDS,
     **subjects.FOLDS,
+    **handing_out.FOLDS,
     **randomizations.FOLDS,
     **supply.FOLDS,
+    **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""
 
@@ -29,6 +31,8 @@ UNPROJECTED = frozenset(
         "issue_token",
         "revoke_token",
         "lock_account",
+        "issue_edc_key",
+        "revoke_edc_key",
     }
 )
 """Commands whose entries are a record only: their state (accounts) is no projection."""

@@ -59,14 +59,9 @@ def randomize(
         },
     )
     _give_arm(connection, study_id, subject_id, after)
-    if after["closes_cohort"] is not None:
-        set_cohort(
-            connection,
-            study_id,
-            subject_id,
-            site_id,
-            {"cohort": after["closes_cohort"], "open": False, "changed_on": after["randomized_on"]},
-        )
+    for code in after["closes_cohorts"]:
+        closed = {"cohort": code, "open": False, "changed_on": after["randomized_on"]}
+        set_cohort(connection, study_id, subject_id, site_id, closed)
 
 
 def _use_entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
@@ -118,19 +118,33 @@ def load_kits(
 def store_list(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
-    """A randomization list is stored, not yet active."""
+    """A randomization list is stored, not yet active; in place of a draft of that id, if there is one.
+
+    What a draft holds stands in its entry alone: nothing can be drawn from it.
+    """
+    lists = randomization_list.c
+    connection.execute(
+        delete(randomization_list).where(
+            lists.study_id == study_id, lists.list_id == after["list_id"], lists.state == "draft"
+        )
+    )
     connection.execute(
         insert(randomization_list),
         {
             "study_id": study_id,
             "list_id": after["list_id"],
             "event": after["event"],
-            "state": "validated",
+            "state": after["state"],
             "method": after["method"],
             "sha256": after["sha256"],
+            "file_sha256": after.get("file_sha256"),
             "entries": len(after["entries"]),
+            "made_for_json": canonical_json(after["made_for"]),
+            "faults_json": canonical_json(after["faults"]) if after["faults"] else None,
         },
     )
+    if after["state"] == "draft":
+        return
     connection.execute(
         insert(list_entry),
         [

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import datetime
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Text, case, func, literal, null, select
 
 from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, ledger_entry, subject, subject_visit
+from allocation.ledger.schema import kit, ledger_entry, site, subject, subject_measurement
+from allocation.study.dose_paths import dose_labels_are_blind
 from allocation.study.protocol import Protocol
-from allocation.study.subject_schedule import SubjectPath, visits_ahead
+from allocation.views.blinded.expected_visits import SCHEDULED_BY, expected_visits, recorded_visits
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.subject_models import (
     DispensedKit,
-    ExpectedVisit,
-    RecordedVisit,
+    Measured,
+    ProjectedVisits,
     SubjectDetail,
     SubjectList,
     SubjectRow,
 )
 from allocation.views.study_at import study_at
-from allocation.views.visible import visible
+from allocation.views.visible import Visible, visible
 
 SubjectStatus = Literal["screening", "eligible", "screen_failed", "randomized", "discontinued", "completed"]
 PAGE: Final = 200
 LONGEST_PAGE: Final = 1000
-
-
-def dose_labels_are_blind(protocol: Protocol) -> bool:
-    """Whether a subject's dose label says nothing of the arm: every arm starts alike and is moved by the same rules.
-
-    The investigator's titration moves the level in every arm; a scheduled one does only in its own arms.
-    """
-    starts = {arm.start_dose_level for arm in protocol.arms}
-    arms = {arm.code for arm in protocol.arms}
-    return len(starts) == 1 and all(
-        titration.kind == "investigator" or set(titration.arms) == arms for titration in protocol.titration
-    )
 
 
 def _dose_label(protocol: Protocol) -> ColumnElement[Any]:
@@ -65,6 +55,7 @@ def _row_columns(protocol: Protocol) -> tuple[ColumnElement[Any], ...]:
         subject.c.cohort,
         subject.c.stratum,
         _dose_label(protocol),
+        subject.c.dose_held_on,
         subject.c.last_dispensed_on,
         subject.c.ended_on,
         subject.c.end_reason,
@@ -117,24 +108,13 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             subject.c.age,
             subject.c.eligible,
             subject.c.factors_json,
+            subject.c.true_factors_json,
+            subject.c.replaces,
+            subject.c.replaced_by,
             subject.c.first_dose_on,
         )
-        row = (
-            connection.execute(
-                select(*_row_columns(at.protocol), *more).where(
-                    subject.c.study_id == study_id,
-                    subject.c.subject_id == subject_id,
-                    seen.at_site(subject.c.site_id),
-                )
-            )
-            .mappings()
-            .first()
-        )
-        if row is None:
-            raise NotFound(
-                f"subject {subject_id!r} is not known", field="subject_id", fix="list the subjects first"
-            )
-        visits = _visits(connection, study_id, subject_id)
+        row = _one(connection, seen, study_id, subject_id, (*_row_columns(at.protocol), *more, *SCHEDULED_BY))
+        visits = recorded_visits(connection, study_id, subject_id)
         return SubjectDetail(
             study_id=study_id,
             subject=SubjectRow(**{name: row[name] for name in SubjectRow.model_fields}),
@@ -142,70 +122,90 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             sex=row["sex"],
             age=row["age"],
             factors=json.loads(row["factors_json"]),
+            true_factors=json.loads(row["true_factors_json"] or "{}"),
+            replaces=row["replaces"],
+            replaced_by=row["replaced_by"],
             eligible=row["eligible"],
+            measurements=_measurements(connection, study_id, subject_id),
             visits=visits,
-            visits_ahead=_ahead(at.protocol, row, visits),
+            visits_ahead=expected_visits(at.protocol, row, visits),
             kits=_kits(connection, at.protocol, study_id, subject_id),
         )
 
 
-def _visits(connection: Connection, study_id: str, subject_id: str) -> tuple[RecordedVisit, ...]:
-    columns = [subject_visit.c[name] for name in RecordedVisit.model_fields]
-    rows = connection.execute(
-        select(*columns).where(subject_visit.c.study_id == study_id, subject_visit.c.subject_id == subject_id)
-    ).mappings()
-    found = [RecordedVisit.model_validate(dict(row)) for row in rows]
-    return tuple(sorted(found, key=lambda visit: (visit.visit_date or date.max, float(visit.visit_number))))
-
-
-def _ahead(protocol: Protocol, row: Any, visits: tuple[RecordedVisit, ...]) -> tuple[ExpectedVisit, ...]:
-    """The visits to come of a subject who has not ended; by the schedule, which does not depend on the arm."""
-    if row["ended_on"] is not None:
-        return ()
-    path = SubjectPath(
-        subject_id=row["subject_id"],
-        screened_on=row["screened_on"],
-        randomized_on=row["randomized_on"],
-        first_dose_on=row["first_dose_on"],
-        cohort=row["cohort"],
-        stratum=row["stratum"],
-        done={
-            visit.visit_code: visit.visit_date
-            for visit in visits
-            if visit.visit_code is not None and visit.visit_date is not None and visit.status == "done"
-        },
-        missed=frozenset(
-            visit.visit_code for visit in visits if visit.visit_code and visit.status == "missed"
-        ),
-    )
-    return tuple(
-        ExpectedVisit(
-            visit_code=visit.code,
-            name=visit.name,
-            earliest=window.opens,
-            target=window.target,
-            latest=window.closes,
-            dispensing=visit.dispensing,
+def projected_visits(
+    database: Database, actor: Actor, study_id: str, subject_id: str, *, now: datetime
+) -> ProjectedVisits:
+    """The visits that a subject is expected at, `now` being the present moment. Raises as `subject_detail`."""
+    with database.read() as connection:
+        seen = visible(connection, actor, "view.subjects.blinded", study_id)
+        at = study_at(connection, study_id)
+        row = _one(connection, seen, study_id, subject_id, (*_row_columns(at.protocol), *SCHEDULED_BY))
+        visits = recorded_visits(connection, study_id, subject_id)
+        zone = connection.execute(
+            select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == row["site_id"])
+        ).scalar_one()
+        return ProjectedVisits(
+            study_id=study_id,
+            subject_id=subject_id,
+            today=now.astimezone(ZoneInfo(zone)).date(),
+            dose_held_on=row["dose_held_on"],
+            visits=expected_visits(at.protocol, row, visits),
         )
-        for visit, window in visits_ahead(protocol, path)
+
+
+def _one(
+    connection: Connection,
+    seen: Visible,
+    study_id: str,
+    subject_id: str,
+    columns: tuple[ColumnElement[Any], ...],
+) -> Any:
+    row = (
+        connection.execute(
+            select(*columns).where(
+                subject.c.study_id == study_id,
+                subject.c.subject_id == subject_id,
+                seen.at_site(subject.c.site_id),
+            )
+        )
+        .mappings()
+        .first()
     )
+    if row is None:
+        raise NotFound(
+            f"subject {subject_id!r} is not known", field="subject_id", fix="list the subjects first"
+        )
+    return row
+
+
+def _measurements(connection: Connection, study_id: str, subject_id: str) -> tuple[Measured, ...]:
+    taken = subject_measurement.c
+    rows = connection.execute(
+        select(taken.measure, taken.value, taken.measured_on)
+        .where(taken.study_id == study_id, taken.subject_id == subject_id)
+        .order_by(taken.measured_on, taken.measure)
+    ).mappings()
+    return tuple(Measured.model_validate(dict(row)) for row in rows)
 
 
 def _kits(
     connection: Connection, protocol: Protocol, study_id: str, subject_id: str
 ) -> tuple[DispensedKit, ...]:
-    # The ledger is indexed by subject and names the kits; the kits are then read by their key.
+    # The ledger is indexed by subject and names the kits; the kits are then read by their key. One that was put back is nobody's.
     handed_out = connection.execute(
         select(ledger_entry.c.kit_numbers).where(
             ledger_entry.c.study_id == study_id,
             ledger_entry.c.subject_id == subject_id,
-            ledger_entry.c.command == "dispense",
+            ledger_entry.c.command.in_(("dispense", "replace_kit")),
         )
     ).scalars()
-    numbers = [number for text in handed_out for number in json.loads(text)]
+    numbers = {number for text in handed_out for number in json.loads(text)}
     rows = connection.execute(
-        select(kit.c.kit_number, kit_group(protocol), kit.c.visit_number, kit.c.dispensed_on)
-        .where(kit.c.study_id == study_id, kit.c.kit_number.in_(numbers))
-        .order_by(kit.c.dispensed_on, kit.c.kit_number)
+        select(kit.c.kit_number, kit_group(protocol), kit.c.status, kit.c.visit_number, kit.c.dispensed_on)
+        .where(
+            kit.c.study_id == study_id, kit.c.kit_number.in_(sorted(numbers)), kit.c.subject_id == subject_id
+        )
+        .order_by(kit.c.dispensed_on.is_(None), kit.c.dispensed_on, kit.c.kit_number)
     ).mappings()
     return tuple(DispensedKit.model_validate(dict(row)) for row in rows)

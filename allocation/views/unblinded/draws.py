@@ -18,7 +18,14 @@ from allocation.access.permissions import authorize
 from allocation.errors import NotFound
 from allocation.ledger.allocation_history import DrawPlace, draw_after_history, plain_record
 from allocation.ledger.database import Database
-from allocation.ledger.schema import ledger_entry, list_entry, randomization_method, study_version, subject
+from allocation.ledger.schema import (
+    ledger_entry,
+    list_entry,
+    randomization_method,
+    study_version,
+    subject,
+    subject_randomization,
+)
 from allocation.rules.blocks import ListEntry
 from allocation.rules.forced import ForcedMode, UnusedEntry, forced_list_entry, forced_live_draw
 from allocation.study.allocation_scheme import event_ratio
@@ -77,6 +84,7 @@ def explain_randomization(
         entries = ledger_entry.c
         query = (
             select(
+                entries.entry_id,
                 entries.recorded_at,
                 entries.actor,
                 entries.config_version,
@@ -135,6 +143,9 @@ def _again(connection: Connection, study_id: str, row: Any, after: dict[str, Any
     ratio = event_ratio(protocol, event, after["cohort"], after["from_arm"])
     if after["list"] is not None:
         return _from_list(connection, study_id, row.entry_id, event, after)
+    if "replaces" in after["record"]:
+        arm = _arm_of(connection, study_id, after["record"]["replaces"], event.code)
+        return {"arm": arm, "scheduled_arm": arm}
     if after["scheme"] is None:
         (only,) = ratio if len(ratio) == 1 else ((None, 0),)
         return {"arm": only[0], "scheduled_arm": only[0]}
@@ -157,6 +168,7 @@ def _again(connection: Connection, study_id: str, row: Any, after: dict[str, Any
         drawn.probabilities,
         drawn.uniform,
         suppliable,
+        drawn.ratio,
     )
     record = json.loads(json.dumps(plain_record(drawn)))
     return {"arm": decision.assigned, "scheduled_arm": decision.scheduled, "record": record}
@@ -220,6 +232,15 @@ def _earlier_uses(
             theirs[name] == used[name] for name in ("list_id", "holder", "stratum")
         ):
             yield after
+
+
+def _arm_of(connection: Connection, study_id: str, subject_id: str, event: str) -> str | None:
+    """The arm that another subject got at the event."""
+    got = subject_randomization.c
+    query = select(got.arm).where(
+        got.study_id == study_id, got.subject_id == subject_id, got.event == event, got.occurrence == 1
+    )
+    return connection.execute(query).scalar()
 
 
 def _seed(connection: Connection, study_id: str, after: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 
 from sqlalchemy import case, func, select
@@ -65,6 +66,8 @@ def list_statuses(database: Database, actor: Actor, study_id: str) -> ListStatus
                 state=row.state,
                 method=row.method,
                 sha256=row.sha256,
+                file_sha256=row.file_sha256,
+                faults=tuple(json.loads(row.faults_json or "[]")),
                 activated_on=row.activated_on,
                 entries=row.entries,
                 used=sum(run.used for run in runs[row.list_id]),

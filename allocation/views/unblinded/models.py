@@ -9,15 +9,22 @@ from allocation.views.shape import View
 
 
 class UnblindedSubject(View):
-    """A subject with its allocation: arm, dose level, and the list entry that it took."""
+    """A subject with its allocation: arm, dose level, and the list entry that it took.
+
+    `true_factors`: the levels that were found later to be true, beside the `stratum` that it was randomized in.
+    """
 
     subject_id: str
     site_id: str
     country: str
     status: str
     stratum: str | None
+    true_factors: dict[str, str]
+    replaces: str | None
+    replaced_by: str | None
     arm: str | None
     dose_level: str | None
+    dose_held_on: date | None
     randomized_on: date | None
     randomization_number: str | None
     list_id: str | None
@@ -67,13 +74,18 @@ class ListRun(View):
 
 
 class ListStatus(View):
-    """A randomization list and how far it is used; `allocated` counts used entries by arm."""
+    """A randomization list and how far it is used; `allocated` counts used entries by arm.
+
+    `file_sha256` is that of the uploaded file, `faults` what is wrong with a draft.
+    """
 
     list_id: str
     event: str
     state: str
     method: str
     sha256: str
+    file_sha256: str | None
+    faults: tuple[str, ...]
     activated_on: date | None
     entries: int
     used: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from sqlalchemy import and_, func, select
 
 from allocation.access.actors import Actor
@@ -34,7 +36,9 @@ def list_unblinded_subjects(
         columns = [
             list_entry.c[name] if name in ("list_id", "holder", "sequence", "block") else subject.c[name]
             for name in UnblindedSubject.model_fields
+            if name != "true_factors"
         ]
+        columns.append(subject.c.true_factors_json)
         rows = connection.execute(
             select(*columns)
             .join_from(
@@ -52,5 +56,11 @@ def list_unblinded_subjects(
             .offset(offset)
             .limit(min(limit, LONGEST_PAGE))
         ).mappings()
-        found = tuple(UnblindedSubject.model_validate(dict(row)) for row in rows)
+        found = tuple(
+            UnblindedSubject(
+                true_factors=json.loads(row["true_factors_json"] or "{}"),
+                **{name: value for name, value in row.items() if name != "true_factors_json"},
+            )
+            for row in rows
+        )
         return UnblindedSubjectList(study_id=study_id, total=total, subjects=found)

@@ -1,0 +1,115 @@
+"""Replacing a kit that was lost or damaged after it was given to a subject: another one of the same type for the same visit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import select
+
+from allocation.commands.dispensing import refuse_not_dosed
+from allocation.commands.kit_choice import choose_kits
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.subject_paths import path_of, visits_of
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.schema import kit
+from allocation.rules.kit_status import KitStatus
+from allocation.rules.picking import RULE_VERSION
+from allocation.study.model import Code
+from allocation.study.subject_schedule import needed_until
+
+
+class ReplaceKitRequest(CommandRequest):
+    """A kit of a subject that was `found` lost or damaged. The reason is that of the act, and must be given."""
+
+    subject_id: Code
+    kit_number: Code
+    found: Literal["lost", "damaged"]
+
+
+def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRequest) -> dict[str, Any]:
+    """Give the subject another kit of the same type for the same visit; answers its number (and nothing that tells the arm).
+
+    The old kit is written off: lost, or damaged and back at the site (in quarantine, if it was only assigned). The new one is chosen as in
+    dispensing, and is assigned only if the old one was. Raises NotFound for a kit that the subject does not have, NoUsableKit,
+    DomainRefusal where the protocol replaces no kits, without a reason, for a subject who is not on treatment or on dose hold.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        protocol = transaction.protocol
+        if not protocol.dosing.replacement:
+            raise DomainRefusal(
+                "kits are not replaced in this study",
+                code="no-replacement",
+                field="kit_number",
+                fix="nothing was done",
+            )
+        if not act.reason.strip():
+            raise DomainRefusal(
+                f"why is kit {request.kit_number} {request.found}?",
+                code="reason-missing",
+                field="reason",
+                fix="give the reason",
+            )
+        refuse_not_dosed(row)
+        old = _kit_of_subject(transaction, row, request.kit_number)
+        visits = visits_of(transaction.connection, study_id, row.subject_id)
+        path = path_of(row, visits)
+        same_visit = [one for one in visits if one.visit_number == old.visit_number]
+        until = needed_until(protocol, path, None, transaction.today)
+        chosen = choose_kits(transaction, row, ((old.kit_type, 1),), until)
+        (new,) = chosen.kits
+        assigned = old.status == KitStatus.ASSIGNED.value
+        after = {
+            "replaced": old.kit_number,
+            "found": request.found,
+            "visit_code": same_visit[-1].visit_code,
+            "visit_number": old.visit_number,
+            "occurrence": len(same_visit),
+            "dose_level": row.dose_level,
+            "dispensed_on": transaction.today.isoformat(),
+            "kits": [new],
+            "record": {
+                "picking": RULE_VERSION,
+                "not_chosen": chosen.passed,
+                "needed_until": None if until is None else until.isoformat(),
+            },
+            **({"awaits_confirmation": True} if assigned else {}),
+        }
+        answer = {
+            "subject_id": row.subject_id,
+            "visit_number": old.visit_number,
+            "replaced": old.kit_number,
+            "kit_number": new["kit_number"],
+            "awaits_confirmation": assigned,
+        }
+        return transaction.append(
+            after,
+            before={"status": old.status},
+            answer=answer,
+            subject_id=row.subject_id,
+            site_id=row.site_id,
+            kit_numbers=(old.kit_number, new["kit_number"]),
+        )
+
+    return execute(service, act, study_id, "replace_kit", request, body)
+
+
+def _kit_of_subject(transaction: Transaction, row: Any, number: str) -> Any:
+    """The kit, which the subject has or which is assigned to it. Whose else it is, and whether it exists, is not told."""
+    found = transaction.connection.execute(
+        select(kit).where(
+            kit.c.study_id == transaction.study_id,
+            kit.c.kit_number == number,
+            kit.c.subject_id == row.subject_id,
+            kit.c.status.in_((KitStatus.DISPENSED.value, KitStatus.ASSIGNED.value)),
+        )
+    ).first()
+    if found is None:
+        raise NotFound(
+            f"subject {row.subject_id} does not have kit {number}",
+            field="kit_number",
+            fix="correct the kit number",
+        )
+    return found

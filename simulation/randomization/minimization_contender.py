@@ -1,0 +1,187 @@
+"""Minimization in the comparison: the rule that the service draws by, compiled, over simulated subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allocation.errors import InvalidParameter
+from allocation.rules.compilable import IntArray
+from allocation.rules.draws import FloatArray, arm_at
+from allocation.rules.imbalance import CODES, ImbalanceMeasure, arm_scores
+from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
+from allocation.rules.minimization_design import ChanceRule, MinimizationDesign, RatioRule
+from allocation.rules.restricted.design import DesignProblem
+from allocation.study.minimization_settings import PARAMETERS
+from simulation.randomization.compiled import compiled
+from simulation.randomization.contenders import Contender, Entry, Family, Within
+from simulation.randomization.plan import TrialPlan
+
+
+def minimize(
+    strata: NDArray[np.int64],
+    stratum_count: int,
+    margins: NDArray[np.int64],
+    margin_count: int,
+    weights: FloatArray,
+    shares: IntArray,
+    arm_of_unit: IntArray,
+    measure: int,
+    by_rank: bool,
+    chance: float,
+    simple_first: int,
+    uniforms: NDArray[np.float64],
+    arms: NDArray[np.int64],
+    chances: NDArray[np.float64],
+) -> None:
+    """Allocate every subject of every replicate by minimization; numba compiles it.
+
+    The arrays are those of `kernels.allocate`; `margins` is strata x factors, the level of each stratum among all levels. Columns of the
+    counts are unit arms, with `shares`, and `arm_of_unit` is the arm of each.
+    """
+    units = len(shares)
+    simple = shares / shares.sum()
+    for replicate in range(strata.shape[0]):
+        whole = np.zeros(units, dtype=np.int64)
+        by_stratum = np.zeros((stratum_count, units), dtype=np.int64)
+        by_level = np.zeros((margin_count, units), dtype=np.int64)
+        rows = np.zeros((2 + margins.shape[1], units), dtype=np.int64)
+        for i in range(strata.shape[1]):
+            stratum = strata[replicate, i]
+            rows[0, :] = whole
+            rows[1, :] = by_stratum[stratum]
+            for factor in range(margins.shape[1]):
+                rows[2 + factor, :] = by_level[margins[stratum, factor]]
+            if i < simple_first:
+                probabilities = simple
+            else:
+                scores = arm_scores(rows, weights, shares, measure)
+                probabilities = (
+                    rank_chances(scores, chance) if by_rank else biased_coin_chances(scores, shares, chance)
+                )
+            unit = arm_at(probabilities, uniforms[replicate, i])
+            whole[unit] += 1
+            by_stratum[stratum, unit] += 1
+            for factor in range(margins.shape[1]):
+                by_level[margins[stratum, factor], unit] += 1
+            arms[replicate, i] = arm_of_unit[unit]
+            chances[replicate, i, :] = 0.0
+            for one in range(units):
+                chances[replicate, i, arm_of_unit[one]] += probabilities[one]
+
+
+@dataclass(frozen=True)
+class MinimizationContender:
+    """A minimization over the whole study. Nothing of it is known exactly but by enumeration, so all is simulated."""
+
+    design: MinimizationDesign
+    name: str
+
+    @property
+    def label(self) -> str:
+        """The name in table and plot."""
+        return self.name
+
+    @property
+    def watched(self) -> Within:
+        """One guesses from all allocations of the study: minimization looks at all of them."""
+        return "study"
+
+    def allocate(
+        self,
+        plan: TrialPlan,
+        strata: NDArray[np.int64],
+        uniforms: NDArray[np.float64],
+        arms: NDArray[np.int64],
+        chances: NDArray[np.float64],
+    ) -> None:
+        """Allocate by the rule that the service draws by, compiled."""
+        design = self.design
+        compiled(minimize)(
+            strata,
+            len(plan.prevalences),
+            plan.margins,
+            plan.margin_count,
+            np.array(design.weights, dtype=np.float64),
+            np.array(design.unit_ratio, dtype=np.int64),
+            np.array(design.arm_of_unit, dtype=np.int64),
+            CODES[design.measure],
+            design.chance is ChanceRule.RANK,
+            design.probability,
+            design.simple_first,
+            uniforms,
+            arms,
+            chances,
+        )
+
+    def exact(self, plan: TrialPlan) -> Mapping[str, float]:
+        """Nothing."""
+        return {}
+
+
+def _design(entry: Entry, plan: TrialPlan) -> MinimizationDesign:
+    """The design that the entry asks for. Raises InvalidParameter."""
+    given = entry.parameters
+    return MinimizationDesign(
+        arms=tuple(arm for arm, _ in plan.arms),
+        ratio=plan.ratio,
+        factors=tuple((factor.code, entry.weights.get(factor.code, 1.0)) for factor in plan.factors),
+        probability=given.get("q", given.get("p", 0.0)),
+        measure=ImbalanceMeasure.VARIANCE if entry.method == "hu_hu" else ImbalanceMeasure(entry.measure),
+        chance=ChanceRule.RANK if "q" in given else ChanceRule.PREFERRED,
+        ratio_rule=RatioRule(entry.ratio_rule),
+        whole_weight=given.get("whole", 0.0),
+        stratum_weight=given.get("stratum", 0.0),
+        simple_first=int(given.get("simple_first", 0)),
+    )
+
+
+def _problems(entry: Entry, plan: TrialPlan) -> list[DesignProblem]:
+    found = [
+        DesignProblem(
+            ("parameters", name),
+            name,
+            f"is no parameter of the method {entry.method}",
+            f"it has {', '.join(PARAMETERS[entry.method])}",
+        )
+        for name in entry.parameters
+        if name not in PARAMETERS[entry.method]
+    ]
+    if entry.block_sizes:
+        found.append(
+            DesignProblem(
+                ("block_sizes",),
+                list(entry.block_sizes),
+                f"would be ignored by the method {entry.method}",
+                "remove them",
+            )
+        )
+    if not plan.factors:
+        found.append(
+            DesignProblem(("method",), entry.method, "has nothing to balance without factors", "give factors")
+        )
+    if found:
+        return found
+    try:
+        _design(entry, plan)
+    except InvalidParameter as wrong:
+        field = {"probability": "p", "whole_weight": "whole", "stratum_weight": "stratum"}
+        name = field.get(wrong.field or "", wrong.field or "p")
+        value = entry.parameters.get(name, "(none)")
+        found.append(DesignProblem(("parameters", name), value, wrong.message, wrong.fix or "correct it"))
+    return found
+
+
+def _contender(entry: Entry, plan: TrialPlan) -> Contender:
+    design = _design(entry, plan)
+    short = "HuHu" if entry.method == "hu_hu" else "MIN"
+    return MinimizationContender(design, entry.label or f"{short}({design.probability:.3g})")
+
+
+MINIMIZATION_FAMILIES: dict[str, Family] = {
+    name: Family(_problems, _contender) for name in ("minimization", "hu_hu")
+}
+"""The covariate-adaptive methods, for families.py."""
