@@ -33,7 +33,8 @@ class ChildSpec:
 
     `port`: where it listens on 127.0.0.1 (None: nowhere), and `port_option` the option that moves it. `healthy` is asked again and
     again until it is True. `ready_line` is shown then. `patience_seconds`: how long it may take to come up. Of its output the
-    lines that are `worth_showing` go to the terminal; the log file has all.
+    lines that are `worth_showing` go to the terminal; the log file has all. It is started when all that it `needs` (names of other
+    parts) are healthy.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ChildSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     patience_seconds: float = 120.0
     worth_showing: Callable[[str], bool] = bool
+    needs: tuple[str, ...] = ()
 
 
 class Child:

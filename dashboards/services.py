@@ -1,19 +1,32 @@
-"""The parts of the running system, as the supervisor starts them: API, dashboards, Dagster's web server and Dagster's daemon."""
+"""The parts of the running system, as the supervisor starts them: API, dashboards, and Dagster's three: code, web pages, daemon.
+
+The code server has the pipelines loaded, once; Dagster's web server and daemon ask it over a socket. Left to themselves they would each
+load the pipelines in servers of their own, and the daemon would start a new one every minute and leave the old one to die of
+neglect, with a warning each time.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dashboards.child import ChildSpec, answers
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from dashboards.child import ASKING_TIMEOUT_SECONDS, ChildSpec, answers
 from dashboards.home import Home
 from dashboards.ports import LOOPBACK
 from pipelines.dagster_home import prepare_dagster_home
 
-WORKSPACE: Final = Path(__file__).resolve().parent.parent / "workspace.yaml"
+CODE_LOCATION: Final = "openrtsm"
+"""The name of the pipelines in Dagster, as in workspace.yaml: what the sensor has seen is remembered under it."""
+
+CODE: Final = "code"
 _DAEMONS = {"query": "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"}
 
 
@@ -34,8 +47,15 @@ class Ports:
         }
 
 
-def running_system(home: Home, ports: Ports) -> list[ChildSpec]:
-    """What `rtsm up` runs for a home, in the order of start; it prepares Dagster's home for it."""
+def running_system(home: Home, ports: Ports, private: Path) -> list[ChildSpec]:
+    """What `rtsm up` runs for a home, in the order of start; it prepares Dagster's home for it.
+
+    `private`: an empty folder with a short path that nobody else may enter, for the socket of the code server, which runs whatever it
+    is asked to, and for the file that tells Dagster where it is.
+    """
+    socket, workspace = private / "code.sock", private / "workspace.yaml"
+    location = {"grpc_server": {"socket": str(socket), "location_name": CODE_LOCATION}}
+    workspace.write_text(json.dumps({"load_from": [location]}), encoding="utf-8")  # JSON is YAML
     common = {
         "RTSM_HOME": str(home.folder),
         "DAGSTER_HOME": str(_with_stores(prepare_dagster_home(home.dagster))),
@@ -43,8 +63,9 @@ def running_system(home: Home, ports: Ports) -> list[ChildSpec]:
     return [
         _api(ports, common),
         _dashboard(ports, common),
-        _dagster_web(ports, common),
-        _dagster_daemon(ports, common),
+        _code_server(socket, common),
+        _dagster_web(ports, workspace, common),
+        _dagster_daemon(ports, workspace, common),
     ]
 
 
@@ -86,14 +107,42 @@ def _dashboard(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
     )
 
 
-def _dagster_web(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
+def _code_server(socket: Path, common: Mapping[str, str]) -> ChildSpec:
+    return ChildSpec(
+        name=CODE,
+        command=[
+            *_program("dagster", "dagster"),
+            *("code-server", "start", "--socket", str(socket)),
+            *("--module-name", "pipelines.definitions", "--location-name", CODE_LOCATION),
+            "--use-python-environment-entry-point",
+        ],
+        healthy=lambda: serves_code(socket),
+        ready_line="has the pipelines loaded",
+        worth_showing=_is_no_chatter,
+        environment=common,
+    )
+
+
+def serves_code(socket: Path) -> bool:
+    """Whether a code server of Dagster answers at the socket that it has loaded its code (gRPC's health protocol)."""
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            answer = HealthStub(channel).Check(
+                HealthCheckRequest(service="DagsterApi"), timeout=ASKING_TIMEOUT_SECONDS
+            )
+        except grpc.RpcError:  # not up yet
+            return False
+    return bool(answer.status == HealthCheckResponse.SERVING)
+
+
+def _dagster_web(ports: Ports, workspace: Path, common: Mapping[str, str]) -> ChildSpec:
     health = f"http://{LOOPBACK}:{ports.dagster}/server_info"
     return ChildSpec(
         name="dagster",
         command=[
             *_program("dagster-webserver", "dagster_webserver"),
             *("--host", LOOPBACK, "--port", str(ports.dagster)),
-            *_code_location(),
+            *("-w", str(workspace)),
         ],
         healthy=lambda: answers(health, expected=lambda body: "dagster_version" in body),
         ready_line=f"http://{LOOPBACK}:{ports.dagster}",
@@ -101,19 +150,21 @@ def _dagster_web(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
         port=ports.dagster,
         port_option="--dagster-port",
         environment=common,
+        needs=(CODE,),
     )
 
 
-def _dagster_daemon(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
+def _dagster_daemon(ports: Ports, workspace: Path, common: Mapping[str, str]) -> ChildSpec:
     """The daemon listens nowhere: the web server is asked how it is."""
     ask = f"http://{LOOPBACK}:{ports.dagster}/graphql"
     return ChildSpec(
         name="daemon",
-        command=[*_program("dagster-daemon", "dagster._daemon"), "run", *_code_location()],
+        command=[*_program("dagster-daemon", "dagster._daemon"), "run", "-w", str(workspace)],
         healthy=lambda: answers(ask, body=_DAEMONS, expected=_daemons_are_healthy),
         ready_line="follows the ledger and rebuilds the datasets",
         worth_showing=_is_no_chatter,
         environment=common,
+        needs=(CODE,),
     )
 
 
@@ -133,8 +184,3 @@ def _program(script: str, module: str) -> list[str]:
     """The program of this virtual environment, whatever PATH says."""
     beside = Path(sys.executable).with_name(script)
     return [str(beside)] if beside.exists() else [sys.executable, "-m", module]
-
-
-def _code_location() -> list[str]:
-    """Where Dagster finds the pipelines: the repository's workspace.yaml; for an installed package, its module."""
-    return ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "pipelines.definitions"]

@@ -28,8 +28,16 @@ class Supervisor:
     """The children of one run. Use it in a `with` block: whatever happens inside, nothing is left running."""
 
     def __init__(self, specs: Sequence[ChildSpec], logs: Path, say: Say, echo: Echo) -> None:
-        """`logs`: the folder of log files, one a child; `say` shows status lines, `echo` the children's output."""
+        """`logs`: the folder of log files, one a child; `say` shows status lines, `echo` the children's output.
+
+        Raises ValueError when a spec needs what does not stand before it.
+        """
         self.specs = tuple(specs)
+        earlier: set[str] = set()
+        for spec in self.specs:
+            if not earlier.issuperset(spec.needs):
+                raise ValueError(f"{spec.name} needs {', '.join(spec.needs)}: put what it needs before it")
+            earlier.add(spec.name)
         self.stopping = threading.Event()
         self._logs = logs
         self._say = say
@@ -43,33 +51,41 @@ class Supervisor:
         self.stop()
 
     def start(self) -> None:
-        """Start every child and wait until each is healthy.
+        """Start every child, each when what it needs is healthy, and wait until all are.
 
         Raises PortTaken before anything is started, ChildDied when a child ends or does not come up in time.
         """
         for spec in self.specs:
             if spec.port is not None:
                 require_free(spec.port, spec.name, spec.port_option)
-        for spec in self.specs:
-            try:
-                self._children.append(Child(spec, self._logs / f"{spec.name}.log", self._echo))
-            except OSError as error:
-                raise ChildDied(f"{spec.name} cannot be started: {error}") from error
         began = time.monotonic()
-        waiting = list(self._children)
-        while waiting and not self.stopping.is_set():
+        pending, healthy = list(self.specs), set[str]()
+        waiting: dict[Child, float] = {}
+        while (pending or waiting) and not self.stopping.is_set():
+            for spec in [one for one in pending if healthy.issuperset(one.needs)]:
+                pending.remove(spec)
+                waiting[self._started(spec)] = time.monotonic()
             self.check()
             for child in [one for one in waiting if one.spec.healthy()]:
-                waiting.remove(child)
+                del waiting[child]
+                healthy.add(child.spec.name)
                 self._say(
                     f"{child.spec.name:<10} ready after {time.monotonic() - began:4.1f} s  {child.spec.ready_line}"
                 )
-            for child in waiting:
-                if time.monotonic() - began > child.spec.patience_seconds:
+            for child, since in waiting.items():
+                if time.monotonic() - since > child.spec.patience_seconds:
                     raise ChildDied(
                         self._report(child, f"did not come up in {child.spec.patience_seconds:g} s")
                     )
             self.stopping.wait(POLL_SECONDS)
+
+    def _started(self, spec: ChildSpec) -> Child:
+        try:
+            child = Child(spec, self._logs / f"{spec.name}.log", self._echo)
+        except OSError as error:
+            raise ChildDied(f"{spec.name} cannot be started: {error}") from error
+        self._children.append(child)
+        return child
 
     def check(self) -> None:
         """Raises ChildDied, with its last lines, when a child has ended."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +17,7 @@ from dashboards.home import Home
 from dashboards.services import Ports, running_system
 from dashboards.supervisor import Supervisor, stopped_by_signals
 
-_COLOURS = {"api": "cyan", "dashboard": "green", "dagster": "magenta", "daemon": "blue"}
+_COLOURS = {"api": "cyan", "dashboard": "green", "code": "yellow", "dagster": "magenta", "daemon": "blue"}
 
 
 @contextmanager
@@ -24,20 +26,22 @@ def supervised_system(home: Home, ports: Ports, console: Console, *, quiet: bool
 
     SIGINT and SIGTERM set `stopping` of the supervisor. Raises PortTaken, ChildDied, DatabaseUnavailable.
     """
-    # Once, here: four children at once would race for the migrations.
+    # Once, here: several children at once would race for the migrations.
     open_database().dispose()
     console.print(
         f"Starting the system on {home.folder} (logs: {home.logs})", highlight=False, soft_wrap=True
     )
-    supervisor = Supervisor(
-        running_system(home, ports),
-        home.logs,
-        say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-        echo=_silent if quiet else _echo(console),
-    )
-    with stopped_by_signals(supervisor.stopping), supervisor:
-        supervisor.start()
-        yield supervisor
+    # The socket's folder is in the system's own place for such: a home's path may be longer than a socket's can be.
+    with TemporaryDirectory(prefix="rtsm-") as private:
+        supervisor = Supervisor(
+            running_system(home, ports, Path(private)),
+            home.logs,
+            say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+            echo=_silent if quiet else _echo(console),
+        )
+        with stopped_by_signals(supervisor.stopping), supervisor:
+            supervisor.start()
+            yield supervisor
 
 
 def run_up(ports: Ports, *, quiet: bool) -> None:

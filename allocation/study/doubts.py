@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from allocation.study.allocation_scheme import arms_by_visit
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Inconsistency, Path
 from allocation.study.measure_points import possible_kits
@@ -144,7 +145,7 @@ def _doubt_blinding(protocol: Protocol, findings: Findings) -> None:
     levels = {arm.code: reachable_dose_levels(protocol, arm) for arm in protocol.arms}
     for index, visit in enumerate(protocol.visits):
         looks: dict[str | None, dict[tuple[tuple[tuple[str, int], ...], ...], str]] = {}
-        for arm in protocol.arms if visit.dispensing else ():
+        for arm in arms_by_visit(protocol, visit) if visit.dispensing else ():
             for level in levels[arm.code][visit.code]:
                 seen = []
                 for _, kits in possible_kits(protocol, rows, visit.code, arm.code, level):

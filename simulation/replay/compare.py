@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
-from simulation.replay.compared_variables import COMPARED, ComparedDataset
+from simulation.replay.compared_variables import COMPARED, ComparedDataset, why_not_compared
 from simulation.replay.comparison_result import (
     NO_VALUE,
+    NOT_STATED,
     Comparison,
     DatasetComparison,
+    NotCompared,
     VariableComparison,
 )
 from simulation.replay.listed_reasons import Difference, OriginalSubject, Row, reason_for
@@ -25,7 +27,8 @@ def compare(originals: SdtmDatasets, exported: Mapping[str, pl.DataFrame]) -> Co
     """Compare exported datasets with the originals of a recorded study.
 
     Rows are joined by the key of `COMPARED`; rows with one key are told apart by their order in time. A value that both sides
-    lack is not applicable; a value or row that differs is not applicable only if one of `LISTED_REASONS` holds for it.
+    lack is not applicable, nor one that follows from others and that the original does not state; a value or row that differs is not
+    applicable only if one of `LISTED_REASONS` holds for it.
 
     Args:
         originals: the datasets that were replayed.
@@ -39,7 +42,22 @@ def compare(originals: SdtmDatasets, exported: Mapping[str, pl.DataFrame]) -> Co
     for compared in COMPARED.values():
         if compared.name in originals:
             result.datasets.append(_compare_dataset(compared, originals, exported, subjects))
+    result.not_compared = [
+        NotCompared(dataset, variable, why_not_compared(dataset, variable))
+        for dataset, variable in _left_out(originals)
+    ]
     return result
+
+
+def _left_out(originals: SdtmDatasets) -> Iterator[tuple[str, str]]:
+    """Dataset and variable of each that the original has a value of and that is neither compared nor the key of a row."""
+    for dataset, frame in originals.frames.items():
+        compared = COMPARED.get(dataset)
+        done = () if compared is None else (*compared.key, *compared.variables)
+        for variable in (*frame.columns, *originals.unread.get(dataset, ())):
+            unread = variable not in frame.columns
+            if variable not in done and (unread or frame[variable].null_count() < frame.height):
+                yield dataset, variable
 
 
 def _original_subjects(originals: SdtmDatasets) -> dict[str, OriginalSubject]:
@@ -161,6 +179,8 @@ def _compare_value(
     before, after = original[name], exported[name]
     if before is None and after is None:
         variable.excused(NO_VALUE)
+    elif before is None and name in compared.derived:
+        variable.excused(NOT_STATED)
     elif before == after:
         variable.matched += 1
     else:

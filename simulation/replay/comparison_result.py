@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,6 +15,8 @@ from simulation.replay.listed_reasons import LISTED_REASONS
 EXAMPLES = 20
 NO_VALUE = "NO_VALUE"
 _NO_VALUE_TEXT = "neither the original nor the export has a value"
+NOT_STATED = "NOT_STATED"
+_NOT_STATED_TEXT = "the original does not state a value that follows from others; the export does"
 ROWS = "(rows)"
 
 
@@ -60,12 +62,25 @@ class DatasetComparison:
         return not self.absent and not any(part.different for part in [self.rows, *self.variables])
 
 
+@dataclass(frozen=True, slots=True)
+class NotCompared:
+    """A variable of the original that holds values and takes no part in the comparison, and why."""
+
+    dataset: str
+    variable: str
+    why: str
+
+
 @dataclass(slots=True)
 class Comparison:
-    """The whole result. `ok` is False if any fact of the original came back otherwise without a listed reason."""
+    """The whole result. `ok` is False if any compared fact of the original came back otherwise without a listed reason.
+
+    `not_compared` says of which variables of the original nothing is said.
+    """
 
     study_id: str
     datasets: list[DatasetComparison] = field(default_factory=list)
+    not_compared: list[NotCompared] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -110,10 +125,11 @@ class Comparison:
                 {"code": code, "count": count, "text": reason_text(code)}
                 for code, count in self.reasons().items()
             ],
+            "not_compared": [asdict(one) for one in self.not_compared],
         }
 
     def to_rich(self) -> RenderableType:
-        """The result as a table for a terminal, followed by the reasons used and the first differences."""
+        """The result as a table for a terminal, followed by the reasons used, what is not compared, and the first differences."""
         table = Table(title=f"{self.study_id}: the replayed study against the original", title_justify="left")
         for heading in ("dataset", "variable"):
             table.add_column(heading)
@@ -136,10 +152,31 @@ class Comparison:
         for code, count in self.reasons().items():
             legend.add_row(code, str(count), reason_text(code))
         lines = [Text(line, style="red") for line in self.differences()]
-        verdict = (
-            "every fact of the original came back" if self.ok else "facts of the original came back otherwise"
+        verdict = "every fact compared came back" if self.ok else "facts of the original came back otherwise"
+        return Group(
+            table,
+            legend,
+            self._left_out(),
+            *lines,
+            Text(verdict, style="bold green" if self.ok else "bold red"),
         )
-        return Group(table, legend, *lines, Text(verdict, style="bold green" if self.ok else "bold red"))
+
+    def _left_out(self) -> RenderableType:
+        """What is not compared as a table, a line a reason; a dataset that is not compared at all by its name."""
+        by_reason: dict[str, dict[str, list[str]]] = {}
+        for one in self.not_compared:
+            by_reason.setdefault(one.why, {}).setdefault(one.dataset, []).append(one.variable)
+        compared = {dataset.name for dataset in self.datasets}
+        table = Table(title="of the original, not compared", title_justify="left")
+        table.add_column("variables")
+        table.add_column("why")
+        for why, datasets in by_reason.items():
+            parts = [
+                f"{dataset} {' '.join(variables)}" if dataset in compared else dataset
+                for dataset, variables in datasets.items()
+            ]
+            table.add_row(", ".join(parts), why)
+        return table
 
     def differences(self) -> list[str]:
         """The first differences of each variable as one line each: dataset, key, variable, original and exported value."""
@@ -172,4 +209,6 @@ def reason_text(code: str) -> str:
     """What a reason code means, in a sentence."""
     if code == NO_VALUE:
         return _NO_VALUE_TEXT
+    if code == NOT_STATED:
+        return _NOT_STATED_TEXT
     return next(reason.text for reason in LISTED_REASONS if reason.code == code)

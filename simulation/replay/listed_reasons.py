@@ -189,6 +189,45 @@ def _follow_up_of_screen_failure(difference: Difference) -> bool:
     )
 
 
+def _disposition_on_the_last_day_of_treatment(difference: Difference) -> bool:
+    original, subject = difference.original, difference.subject
+    if original is None or subject is None or not subject.se or original["DSCAT"] != "DISPOSITION EVENT":
+        return False
+    follow_up = [row["SESTDTC"] or "" for row in subject.se if _epoch(row) == "FOLLOW-UP"]
+    return (
+        difference.before == "FOLLOW-UP"
+        and difference.after == "TREATMENT"
+        and not subject.is_screen_failure
+        # By the original's own elements the subject was still in treatment, on the day on which follow-up starts at the latest.
+        and all(original["DSSTDTC"] <= start for start in follow_up)
+    )
+
+
+def _epoch(row: Row) -> str:
+    return str(row["EPOCH"] or "").upper()
+
+
+def _consent_on_first_visit(difference: Difference) -> bool:
+    subject = difference.subject
+    return (
+        subject is not None
+        and difference.before is None
+        and subject.dm["DMDTC"] is not None
+        and difference.after == subject.dm["DMDTC"]
+    )
+
+
+def _unplanned_visit_in_other_words(difference: Difference) -> bool:
+    original, exported = difference.original, difference.exported
+    return (
+        original is not None
+        and exported is not None
+        and difference.after == original["VISIT"] == exported["VISIT"]
+        and exported["SVPRESP"] is None
+        and exported["VISITDY"] is None
+    )
+
+
 def _places(dataset: str, *variables: str | None) -> frozenset[tuple[str, str | None]]:
     return frozenset((dataset, variable) for variable in variables)
 
@@ -224,6 +263,25 @@ LISTED_REASONS: tuple[ListedReason, ...] = (
         "the original's RFENDTC is after the death; the export ends participation on the day of death",
         _places("DM", "RFENDTC"),
         _end_after_death,
+    ),
+    ListedReason(
+        "CONSENT_ON_FIRST_VISIT",
+        "the original has no date of consent; the replay has the site record it at the subject's first visit",
+        _places("DM", "RFICDTC"),
+        _consent_on_first_visit,
+    ),
+    ListedReason(
+        "DISPOSITION_ENDS_TREATMENT",
+        "the original has the disposition in follow-up, which by its own SE had not begun before that day; the export has it in the "
+        "epoch that it ended",
+        _places("DS", "EPOCH"),
+        _disposition_on_the_last_day_of_treatment,
+    ),
+    ListedReason(
+        "UNPLANNED_VISIT_IN_OTHER_WORDS",
+        "the original describes an unplanned visit by a standing phrase or not at all; the export by the name under which it was recorded",
+        _places("SV", "SVUPDES"),
+        _unplanned_visit_in_other_words,
     ),
     ListedReason(
         "NOT_A_DISPOSITION",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,11 +23,15 @@ _DECIMAL_PLACES = Decimal("0.0001")
 
 @dataclass(frozen=True, slots=True)
 class SdtmDatasets:
-    """Normalised datasets by name; columns are exactly those of `LAYOUTS`, rows in the order of the file."""
+    """Normalised datasets by name; columns are exactly those of `LAYOUTS`, rows in the order of the file.
+
+    `unread`: by dataset, the other variables of the file that hold a value in some row.
+    """
 
     study_id: str
     frames: dict[str, pl.DataFrame]
     files: dict[str, Path]
+    unread: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __getitem__(self, dataset: str) -> pl.DataFrame:
         return self.frames[dataset]
@@ -151,6 +155,16 @@ def normalise(frame: pl.DataFrame, dataset: str, source: str, *, unique: bool = 
     return result
 
 
+def _unread(frame: pl.DataFrame, dataset: str) -> tuple[str, ...]:
+    """The variables of a file that the layout leaves out, in capitals; those that are blank in every row say nothing."""
+    return tuple(
+        name.upper()
+        for name in frame.columns
+        if name.upper() not in LAYOUTS[dataset].variables
+        and any(_normalised(value, Kind.CHAR) is not None for value in frame.get_column(name))
+    )
+
+
 def _check_key(frame: pl.DataFrame, layout: DatasetLayout, source: str) -> None:
     """Refuse a row whose first key variable is blank, and two rows with one key."""
     blank = frame.get_column(layout.key[0]).is_null().arg_true()
@@ -248,6 +262,7 @@ def read_sdtm(folder: Path, datasets: Iterable[str] | None = None) -> SdtmDatase
         )
     frames: dict[str, pl.DataFrame] = {}
     files: dict[str, Path] = {}
+    unread: dict[str, tuple[str, ...]] = {}
     for name in datasets if datasets is not None else LAYOUTS:
         path = _find(folder, name)
         if path is None:
@@ -260,6 +275,8 @@ def read_sdtm(folder: Path, datasets: Iterable[str] | None = None) -> SdtmDatase
                     fix=f"add one of {wanted}",
                 )
             continue
-        frames[name] = normalise(READERS[path.suffix.lower()](path), name, path.name)
+        as_it_is = READERS[path.suffix.lower()](path)
+        frames[name] = normalise(as_it_is, name, path.name)
+        unread[name] = _unread(as_it_is, name)
         files[name] = path
-    return SdtmDatasets(_check_together(frames, files), frames, files)
+    return SdtmDatasets(_check_together(frames, files), frames, files, unread)

@@ -79,6 +79,7 @@ LAYOUTS: Mapping[str, DatasetLayout] = {
                 "ACTARM": Kind.CHAR,
                 "ARMNRS": Kind.CHAR,
                 "DMDTC": Kind.ISO,
+                "DMDY": Kind.NUM,
             },
         ),
         DatasetLayout(
@@ -93,7 +94,12 @@ LAYOUTS: Mapping[str, DatasetLayout] = {
                 "DSCAT": Kind.CHAR,
                 "DSSTDTC": Kind.ISO,
             },
-            {"DSDTC": Kind.ISO, "VISITNUM": Kind.DECIMAL, "EPOCH": Kind.CHAR},
+            {
+                "DSDTC": Kind.ISO,
+                "DSSTDY": Kind.NUM,
+                "VISITNUM": Kind.DECIMAL,
+                "EPOCH": Kind.CHAR,
+            },
         ),
         DatasetLayout(
             "SV",
@@ -108,6 +114,8 @@ LAYOUTS: Mapping[str, DatasetLayout] = {
             },
             {
                 "VISITDY": Kind.NUM,
+                "SVSTDY": Kind.NUM,
+                "SVENDY": Kind.NUM,
                 "SVUPDES": Kind.CHAR,
                 "SVPRESP": Kind.CHAR,
                 "SVOCCUR": Kind.CHAR,
@@ -131,7 +139,11 @@ LAYOUTS: Mapping[str, DatasetLayout] = {
                 "EXDOSFRQ": Kind.CHAR,
                 "EXROUTE": Kind.CHAR,
                 "VISITNUM": Kind.DECIMAL,
+                "VISIT": Kind.CHAR,
+                "VISITDY": Kind.NUM,
                 "EPOCH": Kind.CHAR,
+                "EXSTDY": Kind.NUM,
+                "EXENDY": Kind.NUM,
             },
         ),
         DatasetLayout(

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -107,6 +108,22 @@ def test_children_start_are_waited_for_and_leave_nothing_behind(supervise, seen,
     assert not [process for process in below if alive(process.pid) and process.pid in grandchildren]
     assert not any(answers(f"http://127.0.0.1:{port}/") for port in ports)
     assert "grandchild" in (tmp_path / "logs" / "first.log").read_text()
+
+
+def test_a_child_is_started_when_what_it_needs_is_healthy_and_not_before(supervise, seen, free_port):
+    port = free_port()
+    look = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/').status, flush=True)"
+    needing = replace(script("second", look + "; import time; time.sleep(600)"), needs=("first",))
+    supervisor = supervise(server("first", port), needing)
+    supervisor.start()
+    assert [line.split()[0] for line in seen.said] == ["first", "second"]
+    wait_until(lambda: ("second", "200") in seen.echoed)
+
+
+def test_a_child_that_needs_what_does_not_come_before_it_is_refused_at_once(supervise):
+    needing = replace(script("first", "pass"), needs=("second",))
+    with pytest.raises(ValueError, match="first needs second: put what it needs before it"):
+        supervise(needing, script("second", "pass"))
 
 
 def test_the_last_started_is_asked_to_stop_first(supervise, seen):

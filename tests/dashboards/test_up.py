@@ -113,10 +113,36 @@ def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(run) -> N
     assert not still_running(everyone)
     assert {path.name for path in (up.home / "logs").iterdir()} == {
         "api.log",
+        "code.log",
         "dashboard.log",
         "dagster.log",
         "daemon.log",
     }
+
+
+def test_dagsters_web_server_and_daemon_share_one_code_server_that_only_its_owner_reaches(run) -> None:
+    up = run("up")
+    up.wait_for("Ctrl-C stops everything.")
+    # Left to themselves both start servers of their own, and the daemon a new one every minute.
+    servers = [one for one in up.everyone() if {"code-server", "start"} <= set(one.cmdline())]
+    assert len(servers) == 1
+    for program in ("dagster-webserver", "dagster-daemon"):
+        (process,) = [one for one in up.everyone() if any(program in word for word in one.cmdline()[:2])]
+        assert process.children() == []
+    command = servers[0].cmdline()
+    socket_file = Path(command[command.index("--socket") + 1])
+    assert socket_file.is_socket()
+    assert socket_file.parent.stat().st_mode & 0o077 == 0
+    ask = {"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"}
+    loaded = [{"name": "openrtsm", "loadStatus": "LOADED"}]
+    assert answers(
+        f"http://127.0.0.1:{up.ports['dagster']}/graphql",
+        body=ask,
+        expected=lambda body: body["data"]["workspaceOrError"]["locationEntries"] == loaded,
+    )
+    up.process.send_signal(signal.SIGTERM)
+    assert up.end()[0] == 0
+    assert not socket_file.parent.exists()
 
 
 def test_when_one_part_dies_all_are_stopped_and_the_exit_code_says_so(run) -> None:

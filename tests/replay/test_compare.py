@@ -8,111 +8,24 @@ from datetime import date, timedelta
 from functools import cache
 
 import polars as pl
+import pyreadstat
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from simulation.replay.compare import compare
-from simulation.replay.compared_variables import COMPARED
-from simulation.replay.comparison_result import ROWS, Comparison
+from simulation.replay.compared_variables import COMPARED, why_not_compared
+from simulation.replay.comparison_result import ROWS
 from simulation.replay.listed_reasons import LISTED_REASONS
 from simulation.replay.sdtm_reader import SdtmDatasets, read_sdtm
 from tests.conftest import shared_data as folder_of_shared_data
-
-Frames = dict[str, pl.DataFrame]
-
-
-def as_the_service_exports(originals: SdtmDatasets) -> Frames:
-    """The originals rewritten by the conventions of SDTMIG 3.4 and the decisions of the replay."""
-    dm, ds, ex, se = (originals[name] for name in ("DM", "DS", "EX", "SE"))
-    failed = pl.col("RFSTDTC").is_null()
-    last = ex.sort("EXSEQ").group_by("USUBJID").last().select("USUBJID", "EXSTDTC", "EXENDTC")
-    unknown = pl.col("EXENDTC").is_null() & pl.col("EXSTDTC").is_not_null()
-    exported_dm = (
-        dm.join(last, on="USUBJID", how="left", maintain_order="left")
-        .with_columns(
-            *(pl.when(failed).then(None).otherwise(pl.col(n)).alias(n) for n in ("ARM", "ACTARM")),
-            *(
-                pl.when(failed).then(None).otherwise(pl.col(n).str.to_uppercase()).alias(n)
-                for n in ("ARMCD", "ACTARMCD")
-            ),
-            pl.when(failed).then(pl.lit("SCREEN FAILURE")).alias("ARMNRS"),
-            pl.col("RFPENDTC").str.slice(0, 10),
-            pl.when(unknown).then("EXSTDTC").otherwise("RFXENDTC").alias("RFXENDTC"),
-        )
-        .drop("EXSTDTC", "EXENDTC")
-    )
-    milestones = pl.concat(
-        [
-            dm.filter(~failed).select(
-                "STUDYID",
-                "USUBJID",
-                pl.lit("RANDOMIZED").alias("DSDECOD"),
-                pl.col("RFSTDTC").alias("DSSTDTC"),
-            ),
-            dm.select(
-                "STUDYID",
-                "USUBJID",
-                pl.lit("INFORMED CONSENT OBTAINED").alias("DSDECOD"),
-                pl.col("DMDTC").alias("DSSTDTC"),
-            ),
-        ]
-    ).with_columns(pl.lit("PROTOCOL MILESTONE").alias("DSCAT"), pl.lit(99).cast(pl.Int64).alias("DSSEQ"))
-    exported_ds = pl.concat(
-        [ds.filter(pl.col("DSCAT") == "DISPOSITION EVENT"), milestones], how="diagonal_relaxed"
-    )
-    exported_se = se.filter(~pl.struct("USUBJID", "ETCD").is_in(CONTRADICTIONS)).with_columns(
-        pl.when(pl.struct("USUBJID", "ETCD") == {"USUBJID": "01-708-1213", "ETCD": "HIS"})
-        .then(pl.lit("2013-02-26"))
-        .when(pl.struct("USUBJID", "ETCD") == {"USUBJID": "01-716-1305", "ETCD": "SCRN"})
-        .then(pl.lit("2013-08-28"))
-        .otherwise("SEENDTC")
-        .alias("SEENDTC"),
-        pl.when(pl.struct("USUBJID", "ETCD") == {"USUBJID": "01-701-1162", "ETCD": "SCRN"})
-        .then(pl.lit("2013-04-18"))
-        .otherwise("SESTDTC")
-        .alias("SESTDTC"),
-    )
-    return {**originals.frames, "DM": exported_dm, "DS": exported_ds, "SE": exported_se}
-
-
-# Elements of the original that contradict its own exposure or disposition records, found by hand.
-CONTRADICTIONS = [
-    {"USUBJID": "01-708-1213", "ETCD": "HIM"},
-    {"USUBJID": "01-709-1424", "ETCD": "HIM"},
-    {"USUBJID": "01-708-1067", "ETCD": "UNPLAN"},
-    {"USUBJID": "01-710-1337", "ETCD": "UNPLAN"},
-    {"USUBJID": "01-715-1134", "ETCD": "UNPLAN"},
-    {"USUBJID": "01-716-1305", "ETCD": "FOLO"},
-]
+from tests.replay.faithful_export import Frames, as_the_service_exports, counted, drop, put, row
 
 
 @pytest.fixture(scope="module")
 def export(pilot: SdtmDatasets) -> Frames:
     return as_the_service_exports(pilot)
-
-
-def row(frame: pl.DataFrame, **key: object) -> pl.Expr:
-    return pl.all_horizontal(pl.col(name) == value for name, value in key.items())
-
-
-def put(frame: pl.DataFrame, variable: str, value: object, **key: object) -> pl.DataFrame:
-    """The frame with one value changed; exactly one row must have the key."""
-    assert frame.filter(row(frame, **key)).height == 1
-    return frame.with_columns(
-        pl.when(row(frame, **key)).then(pl.lit(value)).otherwise(variable).alias(variable)
-    )
-
-
-def drop(frame: pl.DataFrame, **key: object) -> pl.DataFrame:
-    assert frame.filter(row(frame, **key)).height == 1
-    return frame.filter(~row(frame, **key))
-
-
-def counted(result: Comparison, dataset: str, variable: str) -> tuple[int, int, int]:
-    part = next(v for v in result.dataset(dataset).variables if v.name == variable)
-    return part.matched, part.different, part.not_applicable
 
 
 def test_the_originals_compared_with_themselves_agree_in_every_row(pilot: SdtmDatasets) -> None:
@@ -143,6 +56,9 @@ def test_a_faithful_export_is_ok_with_exactly_the_expected_reasons(
         "ELEMENT_WITHOUT_EXPOSURE": 3,
         "UNPLANNED_ELEMENT_OF_SCREEN_FAILURE": 3,
         "FOLLOW_UP_OF_SCREEN_FAILURE": 2,
+        "CONSENT_ON_FIRST_VISIT": 306,
+        "DISPOSITION_ENDS_TREATMENT": 246,
+        "UNPLANNED_VISIT_IN_OTHER_WORDS": 122,
     }
     assert counted(result, "DM", "ARMCD") == (254, 0, 52)
     assert counted(result, "SV", "SVSTDTC") == (3559, 0, 0)
@@ -150,6 +66,8 @@ def test_a_faithful_export_is_ok_with_exactly_the_expected_reasons(
     assert counted(result, "EX", "EXSTDTC") == (591, 0, 0)
     assert counted(result, "EX", "EXENDTC") == (585, 0, 6)
     assert counted(result, "DS", "DSSTDTC") == (306, 0, 0)
+    assert counted(result, "DS", "EPOCH") == (60, 0, 246)
+    assert counted(result, "SV", "SVUPDES") == (0, 0, 3559)
 
 
 def test_the_end_of_participation_may_be_the_death_and_no_other_day(
@@ -202,6 +120,19 @@ MUTATIONS: dict[str, tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]]] = 
     "an element that ends another day": (
         "SE", "SEENDTC", lambda f: put(f, "SEENDTC", "2013-02-25", USUBJID="01-708-1213", ETCD="HIS"),
     ),
+    "a participation that ended before treatment began": (
+        "DS", "EPOCH", lambda f: put(f, "EPOCH", "SCREENING", USUBJID="01-705-1382", DSCAT="DISPOSITION EVENT"),
+    ),
+    "a screen failure that ended in treatment": (
+        "DS", "EPOCH", lambda f: put(f, "EPOCH", "TREATMENT", USUBJID="01-701-1057", DSCAT="DISPOSITION EVENT"),
+    ),
+    "a consent on another day": ("DM", "RFICDTC", lambda f: put(f, "RFICDTC", "2013-12-27", USUBJID="01-701-1015")),
+    "an unplanned visit described as another": (
+        "SV", "SVUPDES", lambda f: put(f, "SVUPDES", "UNSCHEDULED 9.2", USUBJID="01-701-1153", VISITNUM="9.3"),
+    ),
+    "a planned visit described as unplanned": (
+        "SV", "SVUPDES", lambda f: put(f, "SVUPDES", "WEEK 2", USUBJID="01-701-1028", VISITNUM="4"),
+    ),
     "a planned day that moved": ("TV", "VISITDY", lambda f: put(f, "VISITDY", 15.0, VISITNUM="4")),
     "an element of the design renamed": ("TA", "ETCD", lambda f: f.with_columns(pl.col("ETCD").replace("HIM", "MID"))),
 }  # fmt: skip
@@ -217,6 +148,60 @@ def test_a_fact_that_came_back_otherwise_is_found(pilot: SdtmDatasets, export: F
     assert part.different > 0
     assert all(other.ok for other in result.datasets if other.name != dataset)
     assert any(line.startswith(dataset) and variable in line for line in result.differences())
+
+
+def test_a_disposition_that_the_original_has_after_the_start_of_follow_up_must_come_back_in_follow_up(
+    pilot: SdtmDatasets, export: Frames
+) -> None:
+    # Subject 01-701-1033: disposition and start of follow-up on 14 April 2014.
+    who = {"USUBJID": "01-701-1033", "DSCAT": "DISPOSITION EVENT"}
+    later = "2014-04-15"
+    original = dataclasses.replace(
+        pilot, frames={**pilot.frames, "DS": put(pilot["DS"], "DSSTDTC", later, **who)}
+    )
+    result = compare(original, {**export, "DS": put(export["DS"], "DSSTDTC", later, **who)})
+    assert counted(result, "DS", "EPOCH") == (60, 1, 245)
+
+
+def test_what_follows_from_other_values_is_compared_where_the_original_states_it(
+    pilot: SdtmDatasets, export: Frames
+) -> None:
+    ds = pilot["DS"].with_columns(
+        pl.when(pl.col("USUBJID") == "01-701-1057").then("EPOCH").alias("EPOCH"),
+        pl.lit(None, pl.Float64).alias("DSSTDY"),
+    )
+    silent = dataclasses.replace(pilot, frames={**pilot.frames, "DS": ds})
+    assert compare(silent, export).ok
+    assert counted(compare(silent, export), "DS", "EPOCH") == (1, 0, 305)
+    wrong = put(export["DS"], "EPOCH", "TREATMENT", USUBJID="01-701-1057", DSCAT="DISPOSITION EVENT")
+    assert counted(compare(silent, {**export, "DS": wrong}), "DS", "EPOCH") == (0, 1, 305)
+
+
+def test_every_variable_of_the_original_is_compared_or_listed_with_a_reason(
+    pilot: SdtmDatasets, export: Frames
+) -> None:
+    result = compare(pilot, export)
+    listed = {(one.dataset, one.variable) for one in result.not_compared}
+    for name, file in pilot.files.items():
+        frame, _ = pyreadstat.read_xport(file, output_format="polars", encoding="WINDOWS-1252")
+        filled = {
+            column
+            for column in frame.columns
+            if any(value is not None and value == value and str(value).strip() for value in frame[column])
+        }
+        compared = {*COMPARED[name].key, *COMPARED[name].variables} if name in COMPARED else set()
+        assert {variable for dataset, variable in listed if dataset == name} == filled - compared
+    # Nothing of the pilot study is left out without knowing why.
+    unread = [one for one in result.not_compared if one.why == why_not_compared("DM", "NOTHINGLIKEIT")]
+    assert unread == []
+
+
+def test_a_variable_that_nobody_knows_is_listed_as_one_that_the_service_is_not_told(
+    pilot: SdtmDatasets, export: Frames
+) -> None:
+    result = compare(dataclasses.replace(pilot, unread={"DM": ("DMXFN",)}), export)
+    why = [one.why for one in result.not_compared if one.variable == "DMXFN"]
+    assert why == ["no part of what the replay tells the service"]
 
 
 @cache
@@ -253,6 +238,8 @@ def test_any_compared_value_that_changes_is_found(cell: tuple[str, str], place: 
     facts = frame.height if name != "DS" else frame.filter(pl.col("DSCAT") == "DISPOSITION EVENT").height
     index = place % facts
     before = frame[variable][index]
+    # What follows from other values is compared where the original states it.
+    assume(before is not None or variable not in COMPARED[name].derived)
     after: object
     if variable == "VISITNUM":
         after = "77.7"
@@ -329,6 +316,19 @@ def test_the_result_is_json_and_a_table_that_names_every_reason(pilot: SdtmDatas
     assert "DM USUBJID=01-701-1015 SEX 'F' came back as 'M'" in text
     for code in result.reasons():
         assert code in text
+    assert {"dataset": "DS", "variable": "DSDTC", "why": why_not_compared("DS", "DSDTC")} in document[
+        "not_compared"
+    ]
+    assert "of the original, not compared" in text
+    assert "DS DSDTC DSDY" in text
+    assert "TE, TI, TS" in text
+    assert "facts of the original came back otherwise" in text
+
+
+def test_the_closing_words_claim_no_more_than_was_compared(pilot: SdtmDatasets, export: Frames) -> None:
+    console = Console(width=220, record=True, file=io.StringIO())
+    console.print(compare(pilot, export).to_rich())
+    assert console.export_text().rstrip().endswith("every fact compared came back")
 
 
 def test_every_listed_reason_says_what_it_is_and_where_it_may_apply() -> None:

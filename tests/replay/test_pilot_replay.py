@@ -66,6 +66,9 @@ def test_the_pilot_study_is_played_through_the_service_and_comes_back(
             "ELEMENT_WITHOUT_EXPOSURE": 3,
             "UNPLANNED_ELEMENT_OF_SCREEN_FAILURE": 3,
             "FOLLOW_UP_OF_SCREEN_FAILURE": 2,
+            "CONSENT_ON_FIRST_VISIT": 306,
+            "DISPOSITION_ENDS_TREATMENT": 246,
+            "UNPLANNED_VISIT_IN_OTHER_WORDS": 122,
         }
         verification = verify_ledger(database, STUDY)
         assert verification.intact, verification.difference
