@@ -20,9 +20,10 @@ from allocation.commands.version_effects import (
 )
 from allocation.commands.visits import VisitRequest, record_visit
 from allocation.errors import DomainRefusal, NotFound, SignatureRefused
-from allocation.ledger.reader import iter_sealed
+from allocation.ledger.reader import SealedEntry, iter_sealed
 from allocation.ledger.replay import replayed
 from allocation.ledger.schema import PROJECTIONS, study_version
+from allocation.ledger.sealing import seal_pending
 from allocation.study.canonical import protocol_sha256
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.subjects import subject_detail
@@ -73,7 +74,13 @@ def dispense_at(desk: Desk, subject_id: str, visit: str) -> list[str]:
 
 
 def versions_of(desk: Desk, command: str) -> list[int]:
-    return [one.config_version for one in iter_sealed(desk.database, STUDY) if one.command == command]
+    return [one.config_version for one in entries(desk) if one.command == command]
+
+
+def entries(desk: Desk) -> list[SealedEntry]:
+    """Every entry so far; on PostgreSQL they are sealed a moment later, by a sealer that no test waits for."""
+    seal_pending(desk.database)
+    return list(iter_sealed(desk.database, STUDY))
 
 
 def two_on_study(desk: Desk) -> tuple[str, str]:
@@ -96,6 +103,7 @@ def as_projected(desk: Desk) -> dict[str, list[str]]:
 
 def assert_replays(desk: Desk) -> None:
     """The ledger gives the same state again, and every decision in it."""
+    seal_pending(desk.database)
     with replayed(desk.database, STUDY) as connection:
         again = {table.name: sorted(map(repr, connection.execute(select(table)))) for table in PROJECTIONS}
     assert again == as_projected(desk)
@@ -221,7 +229,7 @@ def test_resupply_projects_each_subject_by_the_version_that_it_follows(
     on_day(desk, 10)
     amend(desk, next_version(quantity=5, amendment_rule=rule), DEU=desk.now)
     run_resupply(desk.service, Act(SYSTEM_ACTOR), STUDY, RunResupplyRequest())
-    (run,) = [one for one in iter_sealed(desk.database, STUDY) if one.command == "run_resupply"][-1:]
+    (run,) = [one for one in entries(desk) if one.command == "run_resupply"][-1:]
     # Of each kit type: name, on hand, pipeline, D(short), D(long), ...: one subject a site, one arm, V3 due.
     due = {site["site_id"]: sum(one[4] for one in site["kit_types"]) for site in run.after["sites"]}
     assert due == kits
