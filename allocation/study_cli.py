@@ -6,7 +6,6 @@ It stands beside the package `study`, since it also uses commands and ledger, wh
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.access.signing import sign
+from allocation.amendment_cli import EffectiveAt, amend, put_into_effect
 from allocation.cohort_cli import app as cohort_app
 from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service
@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 app.command("import-usdm")(import_usdm_command)
 app.add_typer(cohort_app, name="cohort")
+app.command("amend")(amend)
+app.command("put-into-effect")(put_into_effect)
 
 Source = Annotated[
     str,
@@ -114,14 +116,7 @@ def diff(old: Source, new: Source, as_json: AsJson = False) -> None:
 @app.command()
 def load(
     file: Annotated[Path, typer.Argument(help="A study file in YAML.", show_default=False)],
-    effective_at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
-            help="Moment from which it counts, such as 2026-03-01T00:00Z (default: now).",
-            show_default=False,
-        ),
-    ] = None,
+    effective_at: EffectiveAt = None,
     actor: As = None,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail.")] = "",
     idempotency_key: Annotated[str | None, typer.Option(hidden=True)] = None,

@@ -43,7 +43,7 @@ def dataset_key(product: str, dataset: str) -> dg.AssetKey:
 
 
 SNAPSHOT_KEY = dg.AssetKey(["snapshot"])
-CUT_FRAMES = ("entries", "protocol_versions", "visits", "subjects")
+CUT_FRAMES = ("entries", "protocol_versions", "version_countries", "visits", "subjects")
 """The event frames that say how far a snapshot reaches."""
 
 
@@ -75,7 +75,9 @@ def _source_key(product: str, source: str) -> dg.AssetKey:
 def _sources(product: Product, dataset: DerivedDataset) -> set[dg.AssetKey]:
     """What the graph shows a dataset to be built from: its frames, the protocol, confirmations, and the last entry (the cut-off)."""
     found = {_source_key(product, source) for source in dataset.inputs.values()}
-    return found | {event_key("protocol_versions"), event_key("hand_outs"), event_key("entries")}
+    return found | {
+        event_key(name) for name in ("protocol_versions", "version_countries", "hand_outs", "entries")
+    }
 
 
 def output_name(dataset: str) -> str:

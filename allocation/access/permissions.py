@@ -55,6 +55,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     # what changes a study
     # A protocol document holds block sizes, which only the unblinded statistician may read.
     "study.load": frozenset({"unblinded_statistician"}) | SYSTEM,
+    # Approvals are regulatory news, and tell nothing of what the version changes.
+    "study.put_into_effect": frozenset({"unblinded_statistician", "project_manager"}) | SYSTEM,
     "site.open": frozenset({"project_manager"}) | SYSTEM,
     "lots.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,  # lots and kits are loaded by kit type
     "kits.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,
@@ -128,6 +130,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
 
 COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "load_study_version": "study.load",
+    "put_version_into_effect": "study.put_into_effect",
     "open_site": "site.open",
     "load_lots": "lots.load",
     "load_kits": "kits.load",

@@ -229,7 +229,7 @@ class ActivateMethodAnswer(Answer):
 
 
 class LoadStudyVersionAnswer(Answer):
-    """A loaded protocol version and when it takes effect (UTC).
+    """A loaded protocol version and when it takes effect (UTC): anywhere, and in each country; one that is left out waits.
 
     `events_needing_lists`: randomization events whose list does not fit it; from then on they wait for a new list.
     """
@@ -238,4 +238,14 @@ class LoadStudyVersionAnswer(Answer):
     version: int
     sha256: str
     effective_at: datetime
+    countries: dict[str, datetime]
     events_needing_lists: tuple[str, ...] = ()
+
+
+class PutVersionIntoEffectAnswer(Answer):
+    """From when a protocol version counts in a country (UTC)."""
+
+    study_id: str
+    version: int
+    country: str
+    effective_at: datetime

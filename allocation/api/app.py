@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from allocation.api import (
     access_routes,
+    amendment_routes,
     edc_routes,
     file_routes,
     signed_routes,
@@ -99,6 +100,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(signed_routes.router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
+    app.include_router(amendment_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)
     return app

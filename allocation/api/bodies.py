@@ -24,6 +24,7 @@ from allocation.commands.shipments import DispatchRequest, ReceiveRequest
 from allocation.commands.sites import OpenSiteRequest
 from allocation.commands.stratum_correction import CorrectStratumRequest
 from allocation.commands.studies import LoadStudyVersionRequest
+from allocation.commands.version_effects import PutVersionIntoEffectRequest
 from allocation.commands.visits import MissVisitRequest, VisitRequest
 from allocation.plain_values import PlainModel
 
@@ -202,6 +203,17 @@ class LoadStudyVersionBody(LoadStudyVersionRequest):
     signature: SignatureBody | None = None
 
 
+class PreviewAmendmentBody(LoadStudyVersionRequest):
+    """A protocol version as it would be loaded; nothing is signed or recorded."""
+
+
+class PutVersionIntoEffectBody(PutVersionIntoEffectRequest):
+    """A loaded version that was approved in one more country, signed."""
+
+    reason: str = REASON
+    signature: SignatureBody
+
+
 def request_of(body: CommandRequest, kind: type[RequestT]) -> RequestT:
     """The command's request within a body, which has been validated as such already."""
     return cast(RequestT, kind.model_construct(**{name: getattr(body, name) for name in kind.model_fields}))
@@ -285,6 +297,15 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     ActivateListBody: {
         "list_id": "MRL1",
         "signature": {"password": "correct horse battery", "meaning": "randomization list activated"},
+    },
+    PutVersionIntoEffectBody: {
+        "version": 2,
+        "country": "FRA",
+        "effective_at": "2026-05-01T00:00:00Z",
+        "signature": {
+            "password": "correct horse battery",
+            "meaning": "protocol version approved for the country",
+        },
     },
     ActivateMethodBody: {
         "event": "RAND",

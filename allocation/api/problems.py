@@ -68,6 +68,7 @@ STATE_CODES: Final = frozenset(
         "list-outdated",
         "list-state",
         "no-active-list",
+        "no-version-in-country",
         "not-eligible",
         "not-in-screening",
         "not-replaceable",
@@ -82,7 +83,9 @@ STATE_CODES: Final = frozenset(
         "subject-exists",
         "subject-never-removed",
         "username-taken",
+        "version-in-effect",
         "version-out-of-order",
+        "version-superseded",
         "visit-on-record",
     }
 )

@@ -10,11 +10,11 @@ from sqlalchemy import select
 
 from allocation.commands.kit_choice import kit_facts
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.subject_paths import visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import kit
+from allocation.ledger.subject_paths import visits_of
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.model import Code, Text
 
@@ -53,7 +53,7 @@ def confirm_dispensing(
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = next((one for one in visits if one.confirmation == "awaited"), None)
         if visit is None:

@@ -13,7 +13,6 @@ from allocation.commands.edc_gate import check_edc
 from allocation.commands.kit_choice import ChosenKits, choose_kits
 from allocation.commands.measuring import given_measurements, measurement_facts, measures_at
 from allocation.commands.service import Act, Service
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -26,6 +25,7 @@ from allocation.commands.visit_facts import (
 )
 from allocation.commands.visit_request import VisitDetails
 from allocation.errors import DomainRefusal, NotFound, RuleError, TitrationRefused
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.plain_values import Whole
 from allocation.rules.dosing import DispensingDecision, DoseMove, kits_due, move_to
 from allocation.rules.measures import Measures
@@ -73,7 +73,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         protocol = transaction.protocol
         refuse_not_dosed(row)
         visits = visits_of(transaction.connection, study_id, row.subject_id)

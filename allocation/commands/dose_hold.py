@@ -76,7 +76,7 @@ def resume_dosing(service: Service, act: Act, study_id: str, request: ResumeDosi
 
 
 def _on_treatment(transaction: Transaction, subject_id: str) -> Any:
-    row = transaction.at_subject(subject_id)
+    row = transaction.at_visit(subject_id)
     if not transaction.act.reason.strip():
         raise DomainRefusal(
             "a dose hold is begun and ended for a reason",

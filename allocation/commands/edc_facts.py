@@ -63,7 +63,10 @@ def receive_edc_facts(
         unknown: list[str] = []
         # In the order of keys, so that two acts lock sites and subjects in one order.
         for one in sorted(request.message.subjects, key=lambda told: told.subject_key):
+            # The message is read by the map of the study; what follows is decided by the version that each subject goes by.
+            transaction.version = request.config_version
             _receive(transaction, request.message, one, counts, unknown)
+        transaction.version = request.config_version
         return {
             "message_id": request.message.message_id,
             **counts,
@@ -140,7 +143,7 @@ def _receive(
     if named is None or not _is_screened(transaction, named):
         unknown.append(told.subject_key)
         return
-    transaction.at_subject(named)
+    transaction.at_visit(named)
     follow_edc_of(transaction, named)
 
 

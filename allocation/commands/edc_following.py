@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from allocation.commands.measuring import measurement_facts
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
 from allocation.edc.field_map import matches
@@ -31,6 +30,7 @@ from allocation.edc.known import (
 from allocation.errors import DomainRefusal
 from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import edc_contradiction, site, subject, subject_measurement
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.measures import Measure, Measurement
 from allocation.study.canonical import decimal_text
 from allocation.study.measure_points import plausible_range

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from allocation.commands.dispensing import refuse_not_dosed
 from allocation.commands.kit_choice import choose_kits
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import kit
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.kit_status import KitStatus
 from allocation.rules.picking import RULE_VERSION
 from allocation.study.model import Code
@@ -36,7 +36,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         protocol = transaction.protocol
         if not protocol.dosing.replacement:
             raise DomainRefusal(

@@ -26,7 +26,7 @@ from allocation.rules.measures import (
     choose_measurement,
 )
 from allocation.study.canonical import decimal_text
-from allocation.study.measure_points import planning_measures, plausible_range
+from allocation.study.measure_points import plausible_range
 from allocation.study.protocol import Protocol
 
 FIELDS: Final = {Measure.WEIGHT: "weight_kg", Measure.HEIGHT: "height_cm"}
@@ -139,20 +139,6 @@ def measures_of(protocol: Protocol, choices: Sequence[MeasurementChoice], age: i
     if weight is not None and height is not None:
         bsa = body_surface_area(weight, height, BsaFormula(protocol.dosing.measurements.bsa_formula))
     return Measures(weight, height, bsa, None if age is None else Decimal(age))
-
-
-def planned_measures(protocol: Protocol, age: int | None, taken: Sequence[Measurement]) -> Measures:
-    """What supply plans a subject's doses by: the latest measurements of whatever age, else what the protocol plans with."""
-    typical = planning_measures(protocol, age)
-    values = {}
-    for measure in FIELDS:
-        choice = choose_measurement(taken, measure, date.max, None)
-        values[measure] = getattr(typical, measure.value) if choice.chosen is None else choice.chosen.value
-    weight, height = values[Measure.WEIGHT], values[Measure.HEIGHT]
-    bsa = typical.bsa
-    if weight is not None and height is not None:
-        bsa = body_surface_area(weight, height, BsaFormula(protocol.dosing.measurements.bsa_formula))
-    return Measures(weight, height, bsa, typical.age)
 
 
 def _require(choice: MeasurementChoice) -> None:

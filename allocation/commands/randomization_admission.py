@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from allocation.commands.subject_paths import visits_of
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import subject, subject_event_eligibility, subject_randomization
+from allocation.ledger.subject_paths import visits_of
 from allocation.study.allocation_scheme import transition_of
 from allocation.study.randomization_design import Admission, RandomizationEvent
 

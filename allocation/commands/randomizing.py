@@ -121,6 +121,7 @@ def _after(
         "draw_index": allocated.draw_index,
         "unit": allocated.unit,
         "activation": allocated.activation,
+        "protocol_version": transaction.version,
         "randomizations": randomizations_after(transaction, row.subject_id, passage.event.code, on),
         "record": allocated.record,
     }

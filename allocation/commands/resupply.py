@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,8 +32,8 @@ from allocation.commands.site_supply import (
 from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
-from allocation.ledger.reader import protocol_in_force
 from allocation.ledger.schema import depot, ledger_entry, shipment, site
+from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order
 from allocation.study.model import Code
 
@@ -81,12 +81,11 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         ExpireKitsRequest(),
     )
     with service.database.read() as connection:
-        protocol = protocol_in_force(connection, study_id, now, service.protocols)
-        if protocol is None:
-            raise unknown_study(study_id)
-        sites = _open_sites(connection, study_id, request.sites)
-        situations = site_situations(connection, study_id, protocol, [_site_at(row, now) for row in sites])
-    needs = [(row, site_need(protocol, found)) for row, found in zip(sites, situations, strict=True)]
+        _require_in_force(connection, study_id, now)
+        sites = _open_sites(connection, study_id, request.sites, now)
+        places = [_site_at(row, now) for row in sites]
+        situations = site_situations(connection, study_id, places, now, service.protocols)
+    needs = [(row, site_need(found)) for row, found in zip(sites, situations, strict=True)]
     results = []
     for row, need in needs:
         order = OrderRequest(run_id=run_id, site_id=row.site_id)
@@ -145,29 +144,42 @@ def _cut_off_run(service: Service, act: Act, study_id: str) -> str | None:
 
 def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> None:
     """Raise NotFound, before anything is written, for sites that are not open: they would be passed over in silence."""
+    now = service.clock()
     with service.database.read() as connection:
-        if protocol_in_force(connection, study_id, service.clock(), service.protocols) is None:
-            raise unknown_study(study_id)
-        found = {row.site_id for row in _open_sites(connection, study_id, wanted)}
+        _require_in_force(connection, study_id, now)
+        found = {row.site_id for row in _open_sites(connection, study_id, wanted, now)}
     if missing := [site_id for site_id in wanted if site_id not in found]:
         raise NotFound(
-            f"not open in study {study_id}: {', '.join(missing)}",
+            f"not open in study {study_id}, or in a country where no protocol version is in force yet: {', '.join(missing)}",
             field="sites",
-            fix="name sites that are open, or none for all of them",
+            fix="name sites that are open and may act, or none for all of them",
         )
 
 
-def _open_sites(connection: Connection, study_id: str, wanted: tuple[str, ...]) -> list[Row[Any]]:
-    query = select(site).where(site.c.study_id == study_id, site.c.status == "open").order_by(site.c.site_id)
+def _require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
+    """Raise NotFound for a study that is not loaded, or not in force anywhere yet."""
+    if connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar() is None:
+        raise unknown_study(study_id)
+
+
+def _open_sites(
+    connection: Connection, study_id: str, wanted: tuple[str, ...], now: datetime
+) -> list[Row[Any]]:
+    """The open sites where a version is in force; where it waits for its approval nobody is supplied yet."""
+    query = (
+        select(site, version_in_country(site.c.country))
+        .where(site.c.study_id == study_id, site.c.status == "open")
+        .order_by(site.c.site_id)
+    )
     if wanted:
         query = query.where(site.c.site_id.in_(wanted))
-    return list(connection.execute(query))
+    found = connection.execute(query, {"study": study_id, "now": now})
+    return [row for row in found if row.version is not None]
 
 
-def _site_at(row: Any, now: Any) -> SiteAt:
-    return SiteAt(
-        row.site_id, row.country, row.depot_id, row.profile, now.astimezone(ZoneInfo(row.timezone)).date()
-    )
+def _site_at(row: Any, now: datetime) -> SiteAt:
+    today = now.astimezone(ZoneInfo(row.timezone)).date()
+    return SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, row.version)
 
 
 def _order_for_site(service: Service, act: Act, study_id: str, request: OrderRequest) -> dict[str, Any]:
@@ -175,9 +187,18 @@ def _order_for_site(service: Service, act: Act, study_id: str, request: OrderReq
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_site(request.site_id)
-        at = SiteAt(request.site_id, row.site_country, row.depot_id, row.profile, transaction.today)
-        (situation,) = site_situations(transaction.connection, study_id, transaction.protocol, [at])
-        need = site_need(transaction.protocol, situation)
+        at = SiteAt(
+            request.site_id,
+            row.site_country,
+            row.depot_id,
+            row.profile,
+            transaction.today,
+            transaction.version,
+        )
+        (situation,) = site_situations(
+            transaction.connection, study_id, [at], transaction.now, service.protocols
+        )
+        need = site_need(situation)
         if not need.lines:
             return _result(request.site_id, need, None)
         locked = (

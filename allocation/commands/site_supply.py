@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import partial
+from datetime import date, datetime
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from allocation.commands.kit_candidates import is_released
-from allocation.commands.measuring import planned_measures
-from allocation.commands.subject_paths import paths_at_sites
 from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
 from allocation.ledger.schema import kit, lot, shipment, subject
+from allocation.ledger.subject_paths import measured_at_sites, paths_at_sites
+from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.demand import (
     Counted,
     DemandPolicy,
@@ -68,17 +67,17 @@ _STOCK = (
     .group_by(kit.c.place, kit.c.kit_type, kit.c.expiry_date, lot.c.status, lot.c.released_for)
 )
 _PIPELINE = (
-    select(shipment.c.site_id, kit.c.kit_type, func.count().label("kits"))
+    select(shipment.c.site_id, shipment.c.status, kit.c.kit_type, func.count().label("kits"))
     .join_from(
         shipment, kit, (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id)
     )
     .where(
         shipment.c.study_id == bindparam("study"),
         shipment.c.site_id.in_(bindparam("sites", expanding=True)),
-        shipment.c.status.in_(bindparam("statuses", expanding=True)),
+        shipment.c.status.in_(OPEN_STATUSES),
         kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
     )
-    .group_by(shipment.c.site_id, kit.c.kit_type)
+    .group_by(shipment.c.site_id, shipment.c.status, kit.c.kit_type)
 )
 _SUPPLIED = (
     select(shipment.c.site_id)
@@ -100,20 +99,26 @@ _SCREENED = (
 
 @dataclass(frozen=True, slots=True)
 class SiteAt:
-    """A site on a date: `today` is the site's date of the run."""
+    """A site on a date: `today` is the site's date of the run, `version` the protocol version in force in its country."""
 
     site_id: str
     country: str
     depot_id: str
     profile: str | None
     today: date
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class SiteSituation:
-    """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects."""
+    """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects.
+
+    `protocol` is the one in force there, `followed` that of each version that a subject's visits follow.
+    """
 
     at: SiteAt
+    protocol: Protocol
+    followed: Mapping[int, Protocol]
     stock: tuple[tuple[str, date, bool, int], ...]
     pipeline: Mapping[str, int]
     paths: tuple[SubjectPath, ...]
@@ -153,29 +158,39 @@ def order_policy(protocol: Protocol) -> OrderPolicy:
 
 
 def site_situations(
-    connection: Connection, study_id: str, protocol: Protocol, sites: Sequence[SiteAt]
+    connection: Connection, study_id: str, sites: Sequence[SiteAt], now: datetime, known: Protocols
 ) -> list[SiteSituation]:
-    """Read the situation of several sites at once, in their order."""
+    """Read the situation of several sites at once, in their order. `now` is UTC; `known` keeps the protocols that were read."""
     keys = {"study": study_id, "sites": [at.site_id for at in sites]}
     country = {at.site_id: at.country for at in sites}
     stock: dict[str, list[tuple[str, date, bool, int]]] = defaultdict(list)
     for row in connection.execute(_STOCK, keys):
         released = is_released(row, country[row.place])
         stock[row.place].append((row.kit_type, row.expiry_date, released, row.kits))
-    pipeline: dict[str, dict[str, int]] = defaultdict(dict)
-    statuses = [status for status in OPEN_STATUSES if status in protocol.supply.pipeline_statuses]
-    for row in connection.execute(_PIPELINE, {**keys, "statuses": statuses}):
-        pipeline[row.site_id][row.kit_type] = row.kits
+    protocols = {at.site_id: protocol_of(connection, study_id, at.version, known) for at in sites}
+    pipeline: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in connection.execute(_PIPELINE, keys):
+        if row.status in protocols[row.site_id].supply.pipeline_statuses:
+            pipeline[row.site_id][row.kit_type] += row.kits
     supplied = set(connection.execute(_SUPPLIED, keys).scalars())
     screened = set(connection.execute(_SCREENED, keys).scalars())
-    planning = partial(planned_measures, protocol) if _goes_by_measures(protocol) else None
-    paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", planning)
+    paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
+    versions = {path.version for found in paths.values() for path in found if path.version is not None}
+    followed = {version: protocol_of(connection, study_id, version, known) for version in versions}
+    measured = measured_at_sites(
+        connection, study_id, keys["sites"], "randomized", [*protocols.values(), *followed.values()]
+    )
     return [
         SiteSituation(
             at,
+            protocols[at.site_id],
+            followed,
             tuple(stock[at.site_id]),
             pipeline[at.site_id],
-            tuple(paths[at.site_id]),
+            tuple(
+                measured.planned(path, followed.get(path.version or at.version, protocols[at.site_id]))
+                for path in paths[at.site_id]
+            ),
             at.site_id in supplied,
             at.site_id in screened,
         )
@@ -183,13 +198,9 @@ def site_situations(
     ]
 
 
-def _goes_by_measures(protocol: Protocol) -> bool:
-    return any(entry.bands or entry.dose is not None for entry in protocol.dispensing)
-
-
-def site_need(protocol: Protocol, situation: SiteSituation) -> SiteNeed:
+def site_need(situation: SiteSituation) -> SiteNeed:
     """Decide what the site needs on its date. Every decision is a rule's (allocation/rules)."""
-    at = situation.at
+    at, protocol = situation.at, situation.protocol
     parameters = {
         one.code: effective_parameters(
             protocol, one.code, at.today, country=at.country, site=at.site_id, profile=at.profile
@@ -202,7 +213,7 @@ def site_need(protocol: Protocol, situation: SiteSituation) -> SiteNeed:
     if protocol.supply.seeding != "none" and not situation.supplied:
         lines, why = _seeding(protocol, situation, active)
         return SiteNeed((), lines, why, parameters)
-    facts, planned = _demand(protocol, situation)
+    facts, planned = _demand(situation)
     policy = DemandPolicy(
         EligibleSubjects(protocol.supply.eligible_subjects),
         protocol.supply.ignore_if_last_dispensing_skipped,
@@ -254,28 +265,29 @@ def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
     return counted
 
 
-def _demand(
-    protocol: Protocol, situation: SiteSituation
-) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
-    rows = dispensing_rows(protocol)
-    dispensing = [
-        visit.code for visit in sorted(protocol.visits, key=lambda visit: visit.number) if visit.dispensing
-    ]
+def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
+    """Who may count and what each is to receive, by the version that the subject follows."""
+    rows = {path.version: dispensing_rows(_followed(situation, path)) for path in situation.paths}
     facts: list[SubjectDemandFacts] = []
     planned: list[PlannedDispensing] = []
     for path in situation.paths:
+        protocol = _followed(situation, path)
         ahead = visits_ahead(protocol, path)
         facts.append(
             SubjectDemandFacts(
                 subject=path.subject_id,
                 state=SubjectState.RANDOMIZED,
                 on_dose_hold=path.on_hold,
-                skipped_last_dispensing=_skipped_latest(path, dispensing),
+                skipped_last_dispensing=_skipped_latest(protocol, path),
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )
         )
-        planned += _planned(protocol, rows, path, ahead)
+        planned += _planned(protocol, rows[path.version], path, ahead)
     return facts, planned
+
+
+def _followed(situation: SiteSituation, path: SubjectPath) -> Protocol:
+    return situation.protocol if path.version is None else situation.followed[path.version]
 
 
 def _planned(
@@ -292,7 +304,8 @@ def _planned(
     raise protocol_hole()
 
 
-def _skipped_latest(path: SubjectPath, dispensing: list[str]) -> bool:
+def _skipped_latest(protocol: Protocol, path: SubjectPath) -> bool:
     """Whether the last dispensing visit that is on record was marked missed."""
-    on_record = [code for code in dispensing if code in path.done or code in path.missed]
-    return bool(on_record) and on_record[-1] in path.missed
+    dispensing = [visit for visit in protocol.visits if visit.dispensing]
+    on_record = [visit for visit in dispensing if visit.code in path.done or visit.code in path.missed]
+    return bool(on_record) and max(on_record, key=lambda visit: visit.number).code in path.missed

@@ -5,30 +5,40 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Any
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
+from allocation.commands.version_effects import check_moments, refuse_list_events_by_country
 from allocation.errors import DomainRefusal, Unsupported
+from allocation.ledger.database import Database
 from allocation.ledger.entry import moment_text
+from allocation.ledger.reader import protocol_at
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version
 from allocation.study.amendment import version_errors
 from allocation.study.canonical import plain_document, protocol_sha256
+from allocation.study.effective_moments import effective_moments
 from allocation.study.list_basis import events_needing_lists
 from allocation.study.protocol import Protocol
+from allocation.study.supply import CountryCode
 
 GO_LIVE = "protocol version approved"
 """The meaning of the signature on a protocol version."""
 
 
 class LoadStudyVersionRequest(CommandRequest):
-    """A protocol version and the moment (UTC) from which acts are decided under it; None: from now."""
+    """A protocol version and the moment (UTC) from which acts are decided under it; None: from now.
+
+    `countries`: the moments of countries that have their own. Where it names any and `effective_at` is left out, the other
+    countries wait until the version is put into effect there (version_effects.py).
+    """
 
     protocol: Protocol
     effective_at: AwareDatetime | None = None
+    countries: dict[CountryCode, AwareDatetime] = Field(default_factory=dict)
 
 
 def version_content(protocol: Protocol) -> dict[str, Any]:
@@ -70,8 +80,15 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
     ]
 
 
+def reasons_not_to_run(database: Database, protocol: Protocol) -> list[str]:
+    """Everything in `protocol` that would not be carried out after the latest loaded version. Raises NotFound where there is none."""
+    latest = protocol_at(database, protocol.study.id)
+    return [*unsupported_features(protocol), *unsupported_changes(latest, protocol)]
+
+
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
-    """Load a protocol version; answers study, version, hash, effective moment, and the events that wait for a new list then.
+    """Load a protocol version; answers study, version, hash, the moment from which it counts anywhere, that of each country, and the
+    events that wait for a new list then.
 
     In production, and for every version after the first, it must be signed (`GO_LIVE`). Raises DomainRefusal when the
     version does not follow the latest one or drops what the ledger may name, Unsupported for what cannot be run.
@@ -100,11 +117,12 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             )
         if protocol.study.mode == "production" or version > 1:
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
-        effective = request.effective_at or transaction.now
+        moments = effective_moments(protocol, request.effective_at, request.countries, transaction.now)
+        effective = min(moments.values(), default=request.effective_at or transaction.now)
         waiting: list[str] = []
         if version > 1:
             columns = study_version.c
-            before_query = select(columns.sha256, columns.effective_at, columns.protocol_json).where(
+            before_query = select(columns.sha256, columns.protocol_json).where(
                 columns.study_id == study_id, columns.version == latest
             )
             previous = transaction.connection.execute(before_query).one()
@@ -118,13 +136,8 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                 )
             if unsupported := unsupported_changes(old, protocol):
                 raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
-            if effective < max(previous.effective_at, transaction.now):
-                raise DomainRefusal(
-                    f"version {version} would take effect at {moment_text(effective)}, in the past",
-                    code="effective-in-the-past",
-                    field="effective_at",
-                    fix="leave it out for now, or give a later moment",
-                )
+            check_moments(transaction, version, moments, effective)
+            refuse_list_events_by_country(old, protocol, moments)
             before = {"version": latest, "sha256": previous.sha256}
             waiting = events_needing_lists(old, protocol)
         else:
@@ -133,6 +146,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
         after = {
             "version": version,
             "effective_at": moment_text(effective),
+            "countries": [[country, moment_text(moments[country])] for country in sorted(moments)],
             "sha256": sha256,
             "protocol": plain_document(protocol),
             "depots": [
@@ -150,6 +164,9 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             "version": version,
             "sha256": sha256,
             "effective_at": moment_text(effective.astimezone(UTC)),
+            "countries": {
+                country: moment_text(moments[country].astimezone(UTC)) for country in sorted(moments)
+            },
             "events_needing_lists": waiting,
         }
         return transaction.append(after, before=before, answer=answer)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
@@ -26,7 +26,14 @@ from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import EntryDraft
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections import ProjectionConflict
-from allocation.ledger.schema import ledger_entry, site, study_version, subject
+from allocation.ledger.schema import ledger_entry, site, subject
+from allocation.ledger.versions import (
+    VERSION_IN_STUDY,
+    moving_version_in_country,
+    protocol_of,
+    version_in_country,
+)
+from allocation.rules.amendments import followed_version
 from allocation.rules.dosing import DispensingRow
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
@@ -36,17 +43,11 @@ TRIES = 5
 
 RETRYABLE = ("40001", "40P01")  # PostgreSQL: serialization failure, deadlock
 
-_VERSION = (
-    select(func.max(study_version.c.version))
-    .where(study_version.c.study_id == bindparam("study"), study_version.c.effective_at <= bindparam("now"))
-    .scalar_subquery()
-    .label("version")
-)
-_IN_STUDY = select(_VERSION)
+_IN_STUDY = select(VERSION_IN_STUDY)
 _PLACE_COLUMNS = (site.c.country.label("site_country"), site.c.timezone)
 _AT_SITE: Select[Any] = (
     select(
-        _VERSION,
+        version_in_country(site.c.country),
         site.c.site_id,
         *_PLACE_COLUMNS,
         site.c.depot_id,
@@ -73,9 +74,15 @@ _SUBJECT_COLUMNS = (
     subject.c.dose_held_on,
     subject.c.first_dose_on,
     subject.c.last_dispensed_on,
+    subject.c.protocol_version,
 )
 _AT_SUBJECT = HotStatement(
-    select(_VERSION, *_PLACE_COLUMNS, *_SUBJECT_COLUMNS)
+    select(
+        version_in_country(site.c.country),
+        moving_version_in_country(site.c.country),
+        *_PLACE_COLUMNS,
+        *_SUBJECT_COLUMNS,
+    )
     .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
     .where(subject.c.study_id == bindparam("study"), subject.c.subject_id == bindparam("who"))
     .with_for_update(of=(site, subject))
@@ -109,26 +116,22 @@ class Transaction:
 
     @property
     def protocol(self) -> Protocol:
-        """The protocol in force at the moment of the act."""
-        key = (self.study_id, self.version)
-        if key not in self.service.protocols:
-            query = select(study_version.c.protocol_json).where(
-                study_version.c.study_id == self.study_id, study_version.c.version == self.version
-            )
-            text = self.connection.execute(query).scalar_one()
-            self.service.protocols[key] = Protocol.model_validate_json(text)
-        return self.service.protocols[key]
+        """The protocol of the version that the act is decided under."""
+        return protocol_of(self.connection, self.study_id, self.version, self.service.protocols)
 
     @property
     def dispensing_table(self) -> tuple[DispensingRow, ...]:
-        """The dispensing table of the protocol in force, as the dosing rule takes it."""
+        """The dispensing table of that protocol, as the dosing rule takes it."""
         key = (self.study_id, self.version)
         if key not in self.service.dispensing_tables:
             self.service.dispensing_tables[key] = dispensing_rows(self.protocol)
         return self.service.dispensing_tables[key]
 
     def in_study(self, *, new: bool = False, depot_id: str | None = None) -> None:
-        """Act on the study as a whole, or at a depot. Raises NotFound for an unknown study unless it is `new`, NotPermitted."""
+        """Act on the study as a whole, or at a depot, under the latest version in force anywhere.
+
+        Raises NotFound for an unknown study unless it is `new`, NotPermitted.
+        """
         self.role = authorize(
             self.act.actor, COMMAND_PERMISSIONS[self.command], self.study_id, depot_id=depot_id
         )
@@ -138,7 +141,10 @@ class Transaction:
         self.version = version or 0
 
     def at_site(self, site_id: str, *, depot_id: str | None = None) -> Row[Any]:
-        """Act at a site, whose row (and so its stock) stays locked. Raises NotFound, NotPermitted."""
+        """Act at a site, whose row (and so its stock) stays locked, under the version in force in its country.
+
+        Raises NotFound, NotPermitted, and DomainRefusal where no version is in force yet.
+        """
         row = self.connection.execute(
             _AT_SITE, {"study": self.study_id, "now": self.now, "site": site_id}
         ).first()
@@ -151,7 +157,10 @@ class Transaction:
         return row
 
     def at_subject(self, subject_id: str) -> Any:
-        """Act on a subject at its site; both rows stay locked. Gives the subject's row. Raises NotFound, NotPermitted."""
+        """Act on a subject at its site, under the version in force there; both rows stay locked. Gives the subject's row.
+
+        Raises as `at_site`.
+        """
         keys = {"study": self.study_id, "now": self.now, "who": subject_id}
         found = _AT_SUBJECT.rows(self.connection, keys)
         if not found:
@@ -163,6 +172,12 @@ class Transaction:
             )
         (row,) = found
         self._enter(row, row.site_id, None)
+        return row
+
+    def at_visit(self, subject_id: str) -> Any:
+        """As `at_subject`, for what happens at a subject's visits: under the version that the subject follows (amendment rule)."""
+        row = self.at_subject(subject_id)
+        self.version = followed_version(self.version, row.protocol_version, row.moves_to)
         return row
 
     def refuse_strangers(self) -> None:
@@ -179,6 +194,13 @@ class Transaction:
             country=row.site_country,
             depot_id=depot_id,
         )
+        if row.version is None:
+            raise DomainRefusal(
+                f"no protocol version is in force in {row.site_country} yet",
+                code="no-version-in-country",
+                field="site_id",
+                fix="put the approved version into effect there first",
+            )
         self.version = row.version
         self.site_country = row.site_country
         self.today = self.at_zone(row.timezone)

@@ -6,7 +6,6 @@ from typing import Any
 
 from allocation.commands.measuring import given_measurements, measurement_facts
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import (
     planned_visit,
@@ -18,6 +17,7 @@ from allocation.commands.visit_facts import (
 )
 from allocation.commands.visit_request import VisitDetails
 from allocation.errors import DomainRefusal
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
 
@@ -44,7 +44,7 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
         refuse_future(request.end_date or visit_date, transaction.today, "end_date")
@@ -93,7 +93,7 @@ def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequ
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
+        row = transaction.at_visit(request.subject_id)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = planned_visit(transaction.protocol, request.visit_code, path_of(row, visits))
         if visit.optional:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
@@ -126,29 +126,6 @@ def ledgers(database: Database) -> list[str]:
                 select(ledger_seal.c.study_id).distinct().order_by(ledger_seal.c.study_id)
             ).scalars()
         )
-
-
-def protocol_in_force(
-    connection: Connection, study_id: str, moment: datetime, known: dict[tuple[str, int], Protocol]
-) -> Protocol | None:
-    """The protocol in force at `moment` (UTC), None before the first; `known` keeps versions that were read."""
-    versions = study_version.c
-    in_force = (
-        select(versions.version)
-        .where(versions.study_id == study_id, versions.effective_at <= moment)
-        .order_by(versions.version.desc())
-        .limit(1)
-    )
-    version = connection.execute(in_force).scalar()
-    if version is None:
-        return None
-    key = (study_id, int(version))
-    if key not in known:
-        query = select(versions.protocol_json).where(
-            versions.study_id == study_id, versions.version == version
-        )
-        known[key] = Protocol.model_validate_json(connection.execute(query).scalar_one())
-    return known[key]
 
 
 def protocol_at(database: Database, study_id: str, version: int | None = None) -> Protocol:

@@ -6,60 +6,62 @@ calendar dates at the place concerned; moments are UTC.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from allocation.ledger.edc_tables import edc_contradiction, edc_fact
+from allocation.ledger.randomization_tables import (
+    list_block,
+    list_entry,
+    randomization_list,
+    randomization_method,
+    subject_event_eligibility,
+    subject_randomization,
 )
+from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
-
-class UtcMoment(TypeDecorator[datetime]):
-    """An aware UTC datetime: TIMESTAMPTZ on PostgreSQL, naive UTC text on SQLite. A naive value is refused."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; SQLite stores it without the offset that it cannot keep."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone: pass an aware datetime in UTC")
-        in_utc = value.astimezone(UTC)
-        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give back an aware UTC datetime."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-ENTRY_ID = BigInteger().with_variant(Integer, "sqlite")
+__all__ = [
+    "ENTRY_ID",
+    "PROJECTIONS",
+    "UtcMoment",
+    "cohort",
+    "depot",
+    "edc_contradiction",
+    "edc_fact",
+    "kit",
+    "ledger_entry",
+    "ledger_seal",
+    "ledger_unsealed",
+    "list_block",
+    "list_entry",
+    "lot",
+    "metadata",
+    "randomization_list",
+    "randomization_method",
+    "resupply_run",
+    "shipment",
+    "shipment_kit",
+    "site",
+    "study",
+    "study_version",
+    "study_version_country",
+    "subject",
+    "subject_event_eligibility",
+    "subject_measurement",
+    "subject_randomization",
+    "subject_visit",
+]
 
 ledger_entry = Table(
     "ledger_entry",
@@ -122,6 +124,22 @@ study_version = Table(
     Column("protocol_json", Text, nullable=False),
 )
 
+study_version_country = Table(
+    "study_version_country",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("country", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("effective_at", UtcMoment, nullable=False),
+    Column(
+        "moves_subjects",
+        Boolean,
+        nullable=False,
+        comment="subjects on study follow the version from their next visit",
+    ),
+    comment="from when a version counts in a country; without a row it waits for its approval there",
+)
+
 depot = Table(
     "depot",
     metadata,
@@ -168,6 +186,11 @@ subject = Table(
     Column("randomization_number", Text),
     Column("arm", Text),
     Column("dose_level", Text),
+    Column(
+        "protocol_version",
+        Integer,
+        comment="that of the latest randomization; none: the one in force in the country counts",
+    ),
     Column("randomizations_json", Text, comment="event -> date of its latest occurrence"),
     Column(
         "true_factors_json", Text, comment="factor levels found later to be true, beside those randomized by"
@@ -270,117 +293,6 @@ kit = Table(
     ),
 )
 
-randomization_list = Table(
-    "randomization_list",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("list_id", Text, primary_key=True),
-    Column("event", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("file_sha256", Text, comment="of the uploaded file as it was sent"),
-    Column("entries", Integer, nullable=False),
-    Column("made_for_json", Text, nullable=False, comment="the event's holders, and each run's ratio"),
-    Column("faults_json", Text, comment="of a draft: what is wrong with it, by line"),
-    Column("activated_on", Date),
-)
-
-list_entry = Table(
-    "list_entry",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("list_id", Text, primary_key=True),
-    Column("holder", Text, primary_key=True),
-    Column("stratum", Text, primary_key=True),
-    Column("sequence", Integer, primary_key=True, autoincrement=False),
-    Column("block", Integer),
-    Column("randomization_number", Text, nullable=False),
-    Column("arm", Text, nullable=False),
-    Column("subject_id", Text),
-    Column("used_on", Date),
-    Column(
-        "skipped_for", Text, comment="the subject for whom this entry was passed over (forced randomization)"
-    ),
-    UniqueConstraint("study_id", "randomization_number"),
-)
-
-list_block = Table(
-    "list_block",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("list_id", Text, primary_key=True),
-    Column("block", Integer, primary_key=True, autoincrement=False),
-    Column("holder", Text, nullable=False),
-    Column("stratum", Text, nullable=False),
-    Column("assigned_on", Date, nullable=False),
-    comment="dynamic assignment: to which stratum and holder a central block was handed out",
-)
-
-randomization_method = Table(
-    "randomization_method",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("event", Text, primary_key=True),
-    Column("activation", Integer, primary_key=True, autoincrement=False),
-    Column("method", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("seed", Text, nullable=False, comment="as secret as a list"),
-    Column("generator", Text, nullable=False),
-    Column("activated_on", Date, nullable=False),
-    comment="events that draw at the moment of randomization: the seed that is in use",
-)
-
-subject_randomization = Table(
-    "subject_randomization",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("subject_id", Text, primary_key=True),
-    Column("event", Text, primary_key=True),
-    Column("occurrence", Integer, primary_key=True, autoincrement=False),
-    Column("randomized_on", Date, nullable=False),
-    Column("site_id", Text, nullable=False),
-    Column("country", Text, nullable=False),
-    Column("cohort", Text),
-    Column("stratum", Text, nullable=False),
-    Column("holder", Text, nullable=False),
-    Column("from_arm", Text),
-    Column("arm", Text, nullable=False),
-    Column("scheduled_arm", Text, nullable=False),
-    Column("forced", Boolean, nullable=False),
-    Column("dose_level", Text),
-    Column("method", Text, nullable=False),
-    Column(
-        "scheme",
-        Text,
-        comment="hash of method, arms, ratio and parameters: what a live draw counts is of one scheme",
-    ),
-    Column(
-        "run",
-        Text,
-        nullable=False,
-        comment="the key of the run drawn from: cohort and present arm, then stratum",
-    ),
-    Column("draw_index", Integer, comment="counts the live draws of the event from 0"),
-    Column("unit", Integer, comment="minimization: the unit arm drawn"),
-    Column("list_id", Text),
-    Column("randomization_number", Text),
-    UniqueConstraint("study_id", "randomization_number"),
-    UniqueConstraint("study_id", "event", "draw_index"),
-    Index("ix_subject_randomization_counts", "study_id", "event", "scheme", "run"),
-)
-
-subject_event_eligibility = Table(
-    "subject_event_eligibility",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("subject_id", Text, primary_key=True),
-    Column("event", Text, primary_key=True),
-    Column("eligible", Boolean, nullable=False),
-    Column("assessed_on", Date, nullable=False),
-    comment="eligibility for a later randomization event",
-)
-
 cohort = Table(
     "cohort",
     metadata,
@@ -429,44 +341,10 @@ resupply_run = Table(
     Column("kits", Integer, nullable=False),
 )
 
-edc_fact = Table(
-    "edc_fact",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("subject_key", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("event", Text, primary_key=True),
-    Column("event_repeat", Text, primary_key=True),
-    Column("form", Text, primary_key=True),
-    Column("form_repeat", Text, primary_key=True),
-    Column("item_group", Text, primary_key=True),
-    Column("group_repeat", Text, primary_key=True),
-    Column("item", Text, primary_key=True),
-    Column("value", Text, comment="of an item; of a form how far it is"),
-    Column("source_at", UtcMoment, nullable=False, comment="the moment of the fact by the EDC"),
-    Column("message_at", UtcMoment, nullable=False),
-    Column("message_id", Text, nullable=False),
-    Column("ordinal", Integer, nullable=False),
-    CheckConstraint("kind IN ('item', 'form', 'removal')", name="known_kind"),
-    Index("ix_edc_fact_value", "study_id", "item", "value"),
-)
-
-edc_contradiction = Table(
-    "edc_contradiction",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("subject_id", Text, primary_key=True),
-    Column("about", Text, primary_key=True, comment="such as factor SEVERITY, visit V3, eligibility"),
-    Column("site_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("here", Text, nullable=False),
-    Column("in_edc", Text, nullable=False),
-    Column("found_at", UtcMoment, nullable=False),
-)
-
 PROJECTIONS: tuple[Table, ...] = (
     study,
     study_version,
+    study_version_country,
     depot,
     site,
     subject,

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import product
 from typing import TYPE_CHECKING
 
 from allocation.rules.dosing import DispensingRow, kits_due, measures_needed
-from allocation.rules.measures import BsaFormula, Measure, Measures, body_surface_area
+from allocation.rules.measures import (
+    BsaFormula,
+    Measure,
+    Measurement,
+    Measures,
+    body_surface_area,
+    choose_measurement,
+)
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -88,3 +96,22 @@ def planning_measures(protocol: Protocol, age: int | None = None) -> Measures:
         bsa = body_surface_area(weight, height, BsaFormula(limits.bsa_formula))
     oldest = plausible_range(protocol, Measure.AGE)[1]
     return Measures(weight, height, bsa, oldest if age is None else Decimal(age))
+
+
+def goes_by_measures(protocol: Protocol) -> bool:
+    """Whether any dispensing depends on weight, surface area or age."""
+    return any(entry.bands or entry.dose is not None for entry in protocol.dispensing)
+
+
+def planned_measures(protocol: Protocol, age: int | None, taken: Sequence[Measurement]) -> Measures:
+    """What supply plans a subject's doses by: the latest measurements of whatever age, else what the protocol plans with."""
+    typical = planning_measures(protocol, age)
+    values = {}
+    for measure in (Measure.WEIGHT, Measure.HEIGHT):
+        choice = choose_measurement(taken, measure, date.max, None)
+        values[measure] = getattr(typical, measure.value) if choice.chosen is None else choice.chosen.value
+    weight, height = values[Measure.WEIGHT], values[Measure.HEIGHT]
+    bsa = typical.bsa
+    if weight is not None and height is not None:
+        bsa = body_surface_area(weight, height, BsaFormula(protocol.dosing.measurements.bsa_formula))
+    return Measures(weight, height, bsa, typical.age)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,9 @@ from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.schedule import Dispensing, DoseLevel, Exposure, Titration, Visit
 from allocation.study.supply import BlindingGroup, Country, Depot, KitType, Lane, Site, Supply
+
+MOVES_SUBJECTS: Final = "next_visit"
+"""The amendment rule by which the subjects on study follow a version from their next visit."""
 
 
 class Identity(ProtocolPart):
@@ -79,6 +82,11 @@ class Protocol(ProtocolPart):
 
     schema_version: Literal[1] = 1
     study: Identity
+    amendment_rule: Literal["next_visit", "at_randomization_version"] = Field(
+        default="next_visit",
+        description="how subjects on study follow this version: from their next visit, or not at all: they stay on the version "
+        "that they were randomized under or moved to. Randomization and site-wide acts follow the version in force either way",
+    )
     subject_identifier: UsubjidRule = UsubjidRule()
     arms: tuple[Arm, ...] = Field(min_length=1)
     stratification: tuple[StratificationFactor, ...] = ()

@@ -27,7 +27,8 @@ class SubjectPath:
 
     `dispensed` are the visits at which kits were given; `dose_level` is the level of the last of them. `randomizations` holds the date of
     each randomization event that the subject went through. `on_hold`: dosing is on hold. `measures`: what is known of weight, surface
-    area and age, None where nobody asked.
+    area and age, None where nobody asked. `version`: the protocol version that the subject's visits follow, where whoever made the path
+    knows it.
     """
 
     subject_id: str
@@ -44,6 +45,7 @@ class SubjectPath:
     randomizations: Mapping[str, date] = field(default_factory=dict)
     on_hold: bool = False
     measures: Measures | None = None
+    version: int | None = None
 
 
 def applies_to(visit: Visit, path: SubjectPath) -> bool:

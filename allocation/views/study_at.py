@@ -1,4 +1,4 @@
-"""The study as of a moment: the protocol version in force, and how fresh the data are."""
+"""The study as of a moment: the latest protocol version in force anywhere, and how fresh the data are."""
 
 from __future__ import annotations
 
@@ -57,11 +57,27 @@ def study_at(connection: Connection, study_id: str, moment: datetime | None = No
         default=versions[0],
         key=lambda row: row.version,
     )
-    if row.sha256 not in _PROTOCOLS:
+    return StudyAt(
+        study_id, moment, row.version, _protocol(connection, study_id, row.version, row.sha256), last
+    )
+
+
+def protocol_of_version(connection: Connection, study_id: str, version: int) -> Protocol:
+    """The protocol of a loaded version, such as that which a subject's visits follow."""
+    sha256 = connection.execute(
+        select(study_version.c.sha256).where(
+            study_version.c.study_id == study_id, study_version.c.version == version
+        )
+    ).scalar_one()
+    return _protocol(connection, study_id, version, sha256)
+
+
+def _protocol(connection: Connection, study_id: str, version: int, sha256: str) -> Protocol:
+    if sha256 not in _PROTOCOLS:
         text = connection.execute(
             select(study_version.c.protocol_json).where(
-                study_version.c.study_id == study_id, study_version.c.version == row.version
+                study_version.c.study_id == study_id, study_version.c.version == version
             )
         ).scalar_one()
-        _PROTOCOLS[row.sha256] = Protocol.model_validate_json(text)
-    return StudyAt(study_id, moment, row.version, _PROTOCOLS[row.sha256], last)
+        _PROTOCOLS[sha256] = Protocol.model_validate_json(text)
+    return _PROTOCOLS[sha256]

@@ -26,6 +26,7 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
     "protocol_versions": _frame(
         version=pl.Int64(), effective_at=MOMENT, sha256=pl.String(), protocol_json=pl.String()
     ),
+    "version_countries": _frame(version=pl.Int64(), country=pl.String(), effective_at=MOMENT),
     "sites": _frame(
         site_id=pl.String(),
         name=pl.String(),

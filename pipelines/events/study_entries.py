@@ -8,11 +8,25 @@ from pipelines.events.rows import Row, Translation, day
 
 
 def load_study_version(entry: SealedEntry) -> list[Row]:
-    """A version of the protocol, whole, as JSON text with sorted keys."""
+    """A version of the protocol, whole, as JSON text with sorted keys, and from when it counts in which country."""
     after = entry.after
     document = json.dumps(after["protocol"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     moment = datetime.fromisoformat(after["effective_at"])
-    return [("protocol_versions", (after["version"], moment, after["sha256"], document))]
+    rows: list[Row] = [("protocol_versions", (after["version"], moment, after["sha256"], document))]
+    countries = after.get("countries")
+    if countries is None:  # an entry from before countries were told apart: all of them
+        countries = [[one["code"], after["effective_at"]] for one in after["protocol"]["countries"]]
+    return rows + [_in_country(after["version"], country, at) for country, at in countries]
+
+
+def put_version_into_effect(entry: SealedEntry) -> list[Row]:
+    """A version counts in one more country, or from another moment than was said before."""
+    after = entry.after
+    return [_in_country(after["version"], after["country"], after["effective_at"])]
+
+
+def _in_country(version: int, country: str, effective_at: str) -> Row:
+    return ("version_countries", (version, country, datetime.fromisoformat(effective_at)))
 
 
 def open_site(entry: SealedEntry) -> list[Row]:
@@ -45,6 +59,7 @@ def nothing(_entry: SealedEntry) -> list[Row]:
 
 TRANSLATIONS: dict[str, Translation] = {
     "load_study_version": load_study_version,
+    "put_version_into_effect": put_version_into_effect,
     "open_site": open_site,
     "load_lots": load_lots,
     # Lists hold future allocations, which no dataset may show; a run's orders are entries of their own.

@@ -123,9 +123,26 @@ def _protocol(document: str) -> Protocol:
 
 
 def protocols_in_force(events: EventFrames) -> list[Protocol]:
-    """The protocol versions that have taken effect by the last entry, oldest first. Raises DerivationError where there is none."""
+    """The protocol versions that have taken effect in any country by the last entry, oldest first.
+
+    Raises DerivationError where there is none.
+    """
     moment = events["entries"]["recorded_at"].max()
-    effective = events["protocol_versions"].filter(pl.col("effective_at") <= moment).sort("version")
+    # A country's moment may be said again before it has come: the last word counts.
+    countries = (
+        events["version_countries"]
+        .sort("position", "line")
+        .group_by("version", "country", maintain_order=True)
+        .last()
+        .group_by("version")
+        .agg(pl.col("effective_at").min().alias("first_at"))
+    )
+    effective = (
+        events["protocol_versions"]
+        .join(countries, on="version", how="left")
+        .filter(pl.coalesce("first_at", "effective_at") <= moment)
+        .sort("version")
+    )
     if effective.is_empty():
         # A first version that takes effect later is the only design there is.
         effective = events["protocol_versions"].sort("version").head(1)

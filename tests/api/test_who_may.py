@@ -14,6 +14,7 @@ def test_every_command_has_a_route_and_every_route_a_permission():
         "activate_list",
         "activate_method",
         "load_study_version",
+        "put_version_into_effect",
     }
     # Orders are made by resupply runs, not asked for on their own; the EDC's messages are signed (tests/edc).
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}

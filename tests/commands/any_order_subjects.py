@@ -12,10 +12,10 @@ from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
 from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
 from allocation.errors import NoUsableKit
 from allocation.ledger.schema import subject
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.dosing import kits_due
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.subject_schedule import needed_until

@@ -21,7 +21,6 @@ from allocation.commands.site_supply import (
     site_need,
     site_situations,
 )
-from allocation.commands.subject_paths import path_of, visits_of
 from allocation.ledger.database import Database
 from allocation.ledger.projections import project
 from allocation.ledger.reader import SealedEntry, iter_sealed, protocol_at
@@ -38,6 +37,7 @@ from allocation.ledger.schema import (
     subject,
     subject_measurement,
 )
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.rules.dosing import DoseMove, kits_due, measures_needed
 from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
 from allocation.rules.measures import Measure, Measurement, MeasurementUse, Measures
@@ -278,13 +278,14 @@ class Derivation:
         after, protocol = entry.after, self.protocol(entry)
         row = self.site(state, entry.site_id)
         today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
-        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today)
+        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, entry.config_version)
         for decided in after["record"]["decisions"]:
             kit_type = decided["kit_type"]
             assert decided["on_hand"] == self.on_hand(state, protocol, at, kit_type)
             assert decided["pipeline"] == self.pipeline(state, protocol, at.site_id, kit_type)
-        (situation,) = site_situations(state, self.study_id, protocol, [at])
-        need = site_need(protocol, situation)
+        known = {(self.study_id, protocol.study.version): protocol}
+        (situation,) = site_situations(state, self.study_id, [at], entry.recorded_at, known)
+        need = site_need(situation)
         supplier = state.execute(select(depot).where(depot.c.depot_id == row.depot_id)).one()
         stock = self.candidates(state, "depot_available", supplier.depot_id, at.country)
         depot_today = entry.recorded_at.astimezone(ZoneInfo(supplier.timezone)).date()

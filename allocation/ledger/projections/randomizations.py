@@ -113,6 +113,8 @@ def _give_arm(connection: Connection, study_id: str, subject_id: str, after: dic
     values: dict[str, Any] = {
         "arm": after["arm"],
         "dose_level": after["dose_level"],
+        # Entries from before it was kept leave the subject on the version in force.
+        "protocol_version": after.get("protocol_version"),
         "randomizations_json": canonical_json(after["randomizations"]),
     }
     who = (subject.c.study_id == study_id, subject.c.subject_id == subject_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
@@ -18,8 +18,10 @@ from allocation.ledger.schema import (
     site,
     study,
     study_version,
+    study_version_country,
 )
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.study.protocol import MOVES_SUBJECTS
 
 
 def load_study_version(
@@ -44,6 +46,9 @@ def load_study_version(
             "protocol_json": canonical_json(after["protocol"]),
         },
     )
+    moves = after["protocol"].get("amendment_rule", MOVES_SUBJECTS) == MOVES_SUBJECTS
+    for country, moment in _countries(after):
+        _put_into_effect(connection, study_id, after["version"], country, moment, moves)
     known = set(connection.execute(select(depot.c.depot_id).where(depot.c.study_id == study_id)).scalars())
     for row in after["depots"]:
         if row["depot_id"] in known:
@@ -51,6 +56,51 @@ def load_study_version(
             connection.execute(update(depot).where(where).values(**row))
         else:
             connection.execute(insert(depot), {"study_id": study_id, **row})
+
+
+def _countries(after: dict[str, Any]) -> list[list[str]]:
+    """Country and moment of each country that has one; entries from before countries were told apart mean all of them."""
+    told: list[list[str]] | None = after.get("countries")
+    if told is not None:
+        return told
+    return [[one["code"], after["effective_at"]] for one in after["protocol"]["countries"]]
+
+
+def _put_into_effect(
+    connection: Connection, study_id: str, version: int, country: str, moment: str, moves: bool
+) -> None:
+    table = study_version_country.c
+    where = (table.study_id == study_id, table.country == country, table.version == version)
+    connection.execute(delete(study_version_country).where(*where))
+    connection.execute(
+        insert(study_version_country),
+        {
+            "study_id": study_id,
+            "country": country,
+            "version": version,
+            "effective_at": datetime.fromisoformat(moment),
+            "moves_subjects": moves,
+        },
+    )
+
+
+def put_version_into_effect(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """A version gets its moment in one more country, or another one; the study has it from the first of them on."""
+    version = after["version"]
+    _put_into_effect(
+        connection, study_id, version, after["country"], after["effective_at"], after["moves_subjects"]
+    )
+    table = study_version_country.c
+    first = (
+        select(func.min(table.effective_at))
+        .where(table.study_id == study_id, table.version == version)
+        .scalar_subquery()
+    )
+    where = (study_version.c.study_id == study_id, study_version.c.version == version)
+    changed = connection.execute(update(study_version).where(*where).values(effective_at=first))
+    expect_rows(changed, 1, "protocol version")
 
 
 def open_site(
@@ -182,6 +232,7 @@ def activate_list(
 
 FOLDS: dict[str, Fold] = {
     "load_study_version": load_study_version,
+    "put_version_into_effect": put_version_into_effect,
     "open_site": open_site,
     "load_lots": load_lots,
     "load_kits": load_kits,

@@ -17,6 +17,7 @@ from allocation.views.visible import Visible
 
 WORDS: Final[dict[str, str]] = {
     "load_study_version": "A protocol version was loaded",
+    "put_version_into_effect": "A protocol version was put into effect in a country",
     "open_site": "Site {site} was opened",
     "load_lots": "Lots were loaded",
     "load_kits": "Kits arrived at a depot",

@@ -9,15 +9,33 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, select
 
 from allocation.ledger.schema import subject, subject_visit
+from allocation.ledger.versions import moving_version_in_country, version_in_country
+from allocation.rules.amendments import followed_version
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.views.blinded.subject_models import ExpectedVisit, RecordedVisit
+from allocation.views.study_at import StudyAt, protocol_of_version
 
 SCHEDULED_BY: Final[tuple[ColumnElement[Any], ...]] = (
     subject.c.first_dose_on,
     subject.c.randomizations_json,
 )
 """What the schedule goes by, beside the columns of a subject's row."""
+
+FOLLOWS: Final[tuple[ColumnElement[Any], ...]] = (
+    subject.c.protocol_version,
+    version_in_country(subject.c.country),
+    moving_version_in_country(subject.c.country),
+)
+"""What says which protocol version the subject follows, in a query with the study as `study` and the moment as `now`."""
+
+
+def followed_protocol(connection: Connection, at: StudyAt, row: Any) -> Protocol:
+    """The protocol that the visits of the subject in `row` follow: its country's, or an earlier one by the amendment rule."""
+    if row["version"] is None:
+        return at.protocol
+    version = followed_version(row["version"], row["protocol_version"], row["moves_to"])
+    return protocol_of_version(connection, at.study_id, version)
 
 
 def recorded_visits(connection: Connection, study_id: str, subject_id: str) -> tuple[RecordedVisit, ...]:

@@ -15,7 +15,13 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, ledger_entry, site, subject, subject_measurement
 from allocation.study.dose_paths import dose_labels_are_blind
 from allocation.study.protocol import Protocol
-from allocation.views.blinded.expected_visits import SCHEDULED_BY, expected_visits, recorded_visits
+from allocation.views.blinded.expected_visits import (
+    FOLLOWS,
+    SCHEDULED_BY,
+    expected_visits,
+    followed_protocol,
+    recorded_visits,
+)
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.subject_models import (
     DispensedKit,
@@ -25,7 +31,7 @@ from allocation.views.blinded.subject_models import (
     SubjectList,
     SubjectRow,
 )
-from allocation.views.study_at import study_at
+from allocation.views.study_at import StudyAt, study_at
 from allocation.views.visible import Visible, visible
 
 SubjectStatus = Literal["screening", "eligible", "screen_failed", "randomized", "discontinued", "completed"]
@@ -111,9 +117,10 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             subject.c.true_factors_json,
             subject.c.replaces,
             subject.c.replaced_by,
-            subject.c.first_dose_on,
         )
-        row = _one(connection, seen, study_id, subject_id, (*_row_columns(at.protocol), *more, *SCHEDULED_BY))
+        row = _one(
+            connection, seen, at, subject_id, (*_row_columns(at.protocol), *more, *SCHEDULED_BY, *FOLLOWS)
+        )
         visits = recorded_visits(connection, study_id, subject_id)
         return SubjectDetail(
             study_id=study_id,
@@ -128,7 +135,7 @@ def subject_detail(database: Database, actor: Actor, study_id: str, subject_id: 
             eligible=row["eligible"],
             measurements=_measurements(connection, study_id, subject_id),
             visits=visits,
-            visits_ahead=expected_visits(at.protocol, row, visits),
+            visits_ahead=expected_visits(followed_protocol(connection, at, row), row, visits),
             kits=_kits(connection, at.protocol, study_id, subject_id),
         )
 
@@ -140,7 +147,7 @@ def projected_visits(
     with database.read() as connection:
         seen = visible(connection, actor, "view.subjects.blinded", study_id)
         at = study_at(connection, study_id)
-        row = _one(connection, seen, study_id, subject_id, (*_row_columns(at.protocol), *SCHEDULED_BY))
+        row = _one(connection, seen, at, subject_id, (*_row_columns(at.protocol), *SCHEDULED_BY, *FOLLOWS))
         visits = recorded_visits(connection, study_id, subject_id)
         zone = connection.execute(
             select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == row["site_id"])
@@ -150,24 +157,25 @@ def projected_visits(
             subject_id=subject_id,
             today=now.astimezone(ZoneInfo(zone)).date(),
             dose_held_on=row["dose_held_on"],
-            visits=expected_visits(at.protocol, row, visits),
+            visits=expected_visits(followed_protocol(connection, at, row), row, visits),
         )
 
 
 def _one(
     connection: Connection,
     seen: Visible,
-    study_id: str,
+    at: StudyAt,
     subject_id: str,
     columns: tuple[ColumnElement[Any], ...],
 ) -> Any:
     row = (
         connection.execute(
             select(*columns).where(
-                subject.c.study_id == study_id,
+                subject.c.study_id == at.study_id,
                 subject.c.subject_id == subject_id,
                 seen.at_site(subject.c.site_id),
-            )
+            ),
+            {"study": at.study_id, "now": at.moment},
         )
         .mappings()
         .first()

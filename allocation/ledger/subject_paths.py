@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import subject, subject_measurement, subject_visit
-from allocation.rules.measures import Measure, Measurement, Measures
+from allocation.ledger.schema import site, subject, subject_measurement, subject_visit
+from allocation.ledger.versions import moving_version_in_country, version_in_country
+from allocation.rules.amendments import followed_version
+from allocation.rules.measures import Measure, Measurement
+from allocation.study.measure_points import goes_by_measures, planned_measures
+from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath
 
 _VISITS = HotStatement(
@@ -35,7 +40,12 @@ _HERE = (
     subject.c.site_id.in_(bindparam("sites", expanding=True)),
     subject.c.status == bindparam("status"),
 )
-_SUBJECTS_AT_SITES = select(subject).where(*_HERE).order_by(subject.c.site_id, subject.c.subject_id)
+_SUBJECTS_AT_SITES = (
+    select(subject, version_in_country(site.c.country), moving_version_in_country(site.c.country))
+    .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
+    .where(*_HERE)
+    .order_by(subject.c.site_id, subject.c.subject_id)
+)
 _VISITS_AT_SITES = (
     select(
         subject_visit.c.subject_id,
@@ -53,6 +63,7 @@ _VISITS_AT_SITES = (
     .where(*_HERE)
 )
 
+_AGES_AT_SITES = select(subject.c.subject_id, subject.c.age).where(*_HERE)
 _MEASURED_AT_SITES = (
     select(
         subject_measurement.c.subject_id,
@@ -75,8 +86,8 @@ def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[An
     return _VISITS.rows(connection, {"study": study_id, "who": subject_id})
 
 
-def path_of(row: Any, visits: Iterable[Any], measures: Measures | None = None) -> SubjectPath:
-    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`, and its measures if needed."""
+def path_of(row: Any, visits: Iterable[Any], version: int | None = None) -> SubjectPath:
+    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`, and its version if known."""
     done: dict[str, date] = {}
     missed = set()
     dispensed = set()
@@ -103,7 +114,7 @@ def path_of(row: Any, visits: Iterable[Any], measures: Measures | None = None) -
         dispensed=frozenset(dispensed),
         randomizations=_dates(row.randomizations_json),
         on_hold=row.dose_held_on is not None,
-        measures=measures,
+        version=version,
     )
 
 
@@ -114,25 +125,49 @@ def _dates(text: str | None) -> Mapping[str, date]:
 
 
 def paths_at_sites(
-    connection: Connection,
-    study_id: str,
-    sites: Sequence[str],
-    status: str,
-    planning: Callable[[int | None, Sequence[Measurement]], Measures] | None = None,
+    connection: Connection, study_id: str, sites: Sequence[str], status: str, now: datetime
 ) -> dict[str, list[SubjectPath]]:
     """Site -> the paths of its subjects in `status`, in order of their ids; a site without any has an empty list.
 
-    `planning`: what to plan a subject's doses by, of its age and measurements; None where the protocol does not go by any measure.
+    Each names the version that it follows at `now` (UTC); none where no version is in force in its country.
     """
-    keys = {"study": study_id, "sites": list(sites), "status": status}
+    keys = {"study": study_id, "sites": list(sites), "status": status, "now": now}
     visits: dict[str, list[Any]] = defaultdict(list)
     for row in connection.execute(_VISITS_AT_SITES, keys):
         visits[row.subject_id].append(row)
-    taken: dict[str, list[Measurement]] = defaultdict(list)
-    for one in connection.execute(_MEASURED_AT_SITES, keys) if planning is not None else ():
-        taken[one.subject_id].append(Measurement(Measure(one.measure), Decimal(one.value), one.measured_on))
     paths: dict[str, list[SubjectPath]] = {site_id: [] for site_id in sites}
     for row in connection.execute(_SUBJECTS_AT_SITES, keys):
-        measures = None if planning is None else planning(row.age, taken[row.subject_id])
-        paths[row.site_id].append(path_of(row, visits[row.subject_id], measures))
+        version = None
+        if row.version is not None:
+            version = followed_version(row.version, row.protocol_version, row.moves_to)
+        paths[row.site_id].append(path_of(row, visits[row.subject_id], version))
     return paths
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSubjects:
+    """Subject -> its age, and subject -> what was measured of it; both empty where no protocol asks for them."""
+
+    ages: Mapping[str, int | None]
+    taken: Mapping[str, Sequence[Measurement]]
+
+    def planned(self, path: SubjectPath, protocol: Protocol) -> SubjectPath:
+        """The path with the measures that `protocol` plans the subject's doses by; without any where it goes by none."""
+        if not goes_by_measures(protocol):
+            return replace(path, measures=None)
+        who = path.subject_id
+        return replace(path, measures=planned_measures(protocol, self.ages.get(who), self.taken.get(who, ())))
+
+
+def measured_at_sites(
+    connection: Connection, study_id: str, sites: Sequence[str], status: str, protocols: Iterable[Protocol]
+) -> MeasuredSubjects:
+    """What is known of the subjects in `status` at the sites that doses go by; read only if one of `protocols` goes by it."""
+    if not any(goes_by_measures(protocol) for protocol in protocols):
+        return MeasuredSubjects({}, {})
+    keys = {"study": study_id, "sites": list(sites), "status": status}
+    taken: dict[str, list[Measurement]] = defaultdict(list)
+    for one in connection.execute(_MEASURED_AT_SITES, keys):
+        taken[one.subject_id].append(Measurement(Measure(one.measure), Decimal(one.value), one.measured_on))
+    ages = {row.subject_id: row.age for row in connection.execute(_AGES_AT_SITES, keys)}
+    return MeasuredSubjects(ages, taken)
