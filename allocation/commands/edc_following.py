@@ -1,4 +1,4 @@
-"""What follows from what the EDC says of a subject: factor levels, eligibility and visits that nobody need enter, and contradictions.
+"""What follows from the EDC's word on a subject: levels, eligibility, visits and measures that nobody need enter, and contradictions.
 
 Before randomization the EDC's word is the subject's level of a factor whose source is the EDC. After it nothing is changed: a level that
 differs is a mis-stratification, which stands beside the allocation as it was made. Whatever the site has entered itself is never
@@ -14,14 +14,26 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from allocation.commands.measuring import measurement_facts
 from allocation.commands.transaction import Transaction
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future, refuse_repeat
 from allocation.edc.field_map import matches
-from allocation.edc.known import criteria_answers, factor_levels, keys_of, known_facts, visit_dates
+from allocation.edc.known import (
+    criteria_answers,
+    factor_levels,
+    height_cm,
+    keys_of,
+    known_facts,
+    visit_dates,
+    weight_kg,
+)
 from allocation.errors import DomainRefusal
 from allocation.ledger.entry import moment_text
-from allocation.ledger.schema import edc_contradiction, site, subject
+from allocation.ledger.schema import edc_contradiction, site, subject, subject_measurement
 from allocation.ledger.subject_paths import path_of, visits_of
+from allocation.rules.measures import Measure, Measurement
+from allocation.study.canonical import decimal_text
+from allocation.study.measure_points import plausible_range
 
 FROM_EDC = "as the EDC dates it"
 """The reason that is recorded with a visit outside its window which nobody here has dated."""
@@ -43,7 +55,8 @@ def follow_edc_of(transaction: Transaction, subject_id: str) -> None:
     if edc.mode == "unified":
         _record_eligibility(transaction, row, answers, facts)
     contradictions |= _compare_visits(transaction, row, facts)
-    _apply(transaction, row, factors, contradictions)
+    measured, implausible = _new_measurements(transaction, row, facts)
+    _apply(transaction, row, factors, measured, contradictions | implausible)
 
 
 Contradictions = dict[str, tuple[str, str, str]]
@@ -161,10 +174,48 @@ def _record_visit(transaction: Transaction, row: Any, code: str, day: date, visi
     _append(transaction, row, "record_visit", {"visit": facts, "source": "edc"}, {})
 
 
+def _new_measurements(
+    transaction: Transaction, row: Any, facts: list[Any]
+) -> tuple[list[Measurement], Contradictions]:
+    """The weight and height that the EDC states and nobody has given for that day, and those that are not plausible.
+
+    The day is that on which the EDC was told, at the site. What the site gave for a day is never overwritten.
+    """
+    protocol = transaction.protocol
+    taken: list[Measurement] = []
+    implausible: Contradictions = {}
+    columns = subject_measurement.c
+    for measure, stated in (
+        (Measure.WEIGHT, weight_kg(protocol.edc, facts)),
+        (Measure.HEIGHT, height_cm(protocol.edc, facts)),
+    ):
+        if stated is None:
+            continue
+        measured_on = min(_day_at(stated.at, row.timezone), transaction.at_zone(row.timezone))
+        low, high = plausible_range(protocol, measure)
+        if not low <= stated.value <= high:
+            shown = f"{decimal_text(low)} to {decimal_text(high)} expected"
+            implausible[measure.value] = ("implausible measurement", shown, decimal_text(stated.value))
+            continue
+        query = select(columns.value).where(
+            columns.study_id == transaction.study_id,
+            columns.subject_id == row.subject_id,
+            columns.measure == measure.value,
+            columns.measured_on == measured_on,
+        )
+        if transaction.connection.execute(query).first() is None:
+            taken.append(Measurement(measure, stated.value, measured_on))
+    return taken, implausible
+
+
 def _apply(
-    transaction: Transaction, row: Any, factors: dict[str, str], contradictions: Contradictions
+    transaction: Transaction,
+    row: Any,
+    factors: dict[str, str],
+    measured: list[Measurement],
+    contradictions: Contradictions,
 ) -> None:
-    """Write down levels that are taken over and the contradictions that stand now, if anything differs from what stood before."""
+    """Write down levels and measurements that are taken over, and the contradictions that stand now, if anything is new."""
     columns = edc_contradiction.c
     standing = {
         one.about: one
@@ -175,7 +226,7 @@ def _apply(
         )
     }
     before = {about: (one.kind, one.here, one.in_edc) for about, one in standing.items()}
-    if not factors and before == contradictions:
+    if not factors and not measured and before == contradictions:
         return
     on_record = json.loads(row.factors_json)
     after = {
@@ -192,6 +243,7 @@ def _apply(
             }
             for about, (kind, here, in_edc) in sorted(contradictions.items())
         ],
+        **measurement_facts(measured),
     }
     replaced = {"factors": {code: on_record[code] for code in factors if code in on_record}}
     _append(transaction, row, "apply_edc_facts", after, replaced)

@@ -77,7 +77,6 @@ TRANSLATIONS: dict[str, Translation] = {
     "revoke_grant": nothing,
     # The EDC's data are in the EDC; what follows from them for the trial are entries of their own.
     "receive_edc_facts": nothing,
-    "apply_edc_facts": nothing,
     "issue_edc_key": nothing,
     "revoke_edc_key": nothing,
 }

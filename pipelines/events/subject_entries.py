@@ -81,7 +81,7 @@ def dispense(entry: SealedEntry) -> list[Row]:
     else:
         place = (visit["visit_code"], visit["visit_number"], visit["occurrence"])
         rows = [_visit(entry, dispensed=bool(after["kits"])), *_handed_out(entry, place, Act.DISPENSE)]
-    return rows + _measurements(entry)
+    return rows + measurements(entry)
 
 
 def confirm_dispensing(entry: SealedEntry) -> list[Row]:
@@ -156,7 +156,8 @@ def _handed_out(entry: SealedEntry, visit: tuple[str | None, str, int], act: Act
     return rows
 
 
-def _measurements(entry: SealedEntry) -> list[Row]:
+def measurements(entry: SealedEntry) -> list[Row]:
+    """Weight and height that came with a visit, or from the EDC."""
     return [
         (
             "measurements",
@@ -175,7 +176,7 @@ def _measurements(entry: SealedEntry) -> list[Row]:
 
 def record_visit(entry: SealedEntry) -> list[Row]:
     """A visit without kits, done or missed."""
-    return [_visit(entry, dispensed=False), *_measurements(entry)]
+    return [_visit(entry, dispensed=False), *measurements(entry)]
 
 
 def hold_dosing(entry: SealedEntry) -> list[Row]:
@@ -248,6 +249,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "randomize": randomize,
     "dispense": dispense,
     "record_visit": record_visit,
+    "apply_edc_facts": measurements,
     "miss_visit": record_visit,
     "confirm_dispensing": confirm_dispensing,
     "replace_kit": replace_kit,

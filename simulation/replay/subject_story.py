@@ -242,11 +242,13 @@ class SubjectStory:
                     withheld = "no dose was taken"
                 elif (on, Decimal(number)) != first and on >= until:
                     withheld = "no dose was taken after the visit"
+            ended_on = _day(row["SVENDTC"] or row["SVSTDTC"], f"SV {self.subject}", "SVENDTC")
+            # A visit of several days is recorded when it is over: the service takes no end that is still to come.
             yield Visited(
-                **self._common(on, max(on, screened_on)),
+                **self._common(on, max(on, ended_on, screened_on)),
                 visit_number=number,
                 visit_name=row["VISIT"],
-                ended_on=_day(row["SVENDTC"] or row["SVSTDTC"], f"SV {self.subject}", "SVENDTC"),
+                ended_on=ended_on,
                 planned=number in planned,
                 dispense=number in self.plan.dispensing and self.arm is not None and withheld is None,
                 override_reason=BEFORE_SCREENING if on < screened_on else AS_RECORDED,

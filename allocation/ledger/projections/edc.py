@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold
+from allocation.ledger.projections.subjects import store_measurements
 from allocation.ledger.schema import edc_contradiction, edc_fact, subject
 from allocation.rules.edc_order import stamp_of
 
@@ -66,7 +67,7 @@ def receive_edc_facts(
 def apply_edc_facts(
     connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """Factor levels that the EDC states are those of a subject not yet randomized; contradictions stand beside it."""
+    """Levels that the EDC states are those of a subject not yet randomized; measures are kept, contradictions stand beside it."""
     ours = (subject.c.study_id == study_id, subject.c.subject_id == subject_id)
     if after["factors"]:
         row = connection.execute(
@@ -75,6 +76,7 @@ def apply_edc_facts(
         if row is not None:
             factors = {**json.loads(row.factors_json), **after["factors"]}
             connection.execute(update(subject).where(*ours).values(factors_json=canonical_json(factors)))
+    store_measurements(connection, study_id, subject_id, after)
     theirs = edc_contradiction.c
     connection.execute(
         delete(edc_contradiction).where(theirs.study_id == study_id, theirs.subject_id == subject_id)

@@ -96,9 +96,7 @@ def _store_visit(
     )
 
 
-def _store_measurements(
-    connection: Connection, study_id: str, subject_id: str, after: dict[str, Any]
-) -> None:
+def store_measurements(connection: Connection, study_id: str, subject_id: str, after: dict[str, Any]) -> None:
     """Keep what was measured, each with its date; what the same day had before is corrected."""
     for measure, value, measured_on in after.get("measurements", ()):
         keys = {
@@ -201,7 +199,7 @@ def dispense(
             {"study": study_id, "who": subject_id, "level": after["dose_level"], "dispensed": dispensed},
         )
         expect_count(changed, 1, "subject on treatment")
-    _store_measurements(connection, study_id, subject_id, after)
+    store_measurements(connection, study_id, subject_id, after)
 
 
 def hand_out(
@@ -247,7 +245,7 @@ def record_visit(
 ) -> None:
     """A visit is done or missed, without kits."""
     _store_visit(connection, study_id, subject_id, after["visit"])
-    _store_measurements(connection, study_id, subject_id, after)
+    store_measurements(connection, study_id, subject_id, after)
 
 
 def hold_dosing(
