@@ -192,7 +192,13 @@ def test_an_event_that_draws_from_a_list_cannot_change_by_country(desk: Desk) ->
         amend(desk, document, DEU=desk.now)
     assert refusal.value.code == "list-event-by-country"
     assert desk.state() == before
-    assert amend(desk, document)["version"] == 2
+    moment = desk.now + timedelta(days=9)
+    assert amend(desk, document, at=moment)["events_needing_lists"] == ["RAND"]
+    before = desk.state()
+    with pytest.raises(DomainRefusal) as refusal:
+        put(desk, document, "FRA", moment - timedelta(days=1))
+    assert refusal.value.code == "list-event-by-country"
+    assert desk.state() == before
 
 
 def test_by_the_rule_of_the_randomized_version_a_subject_stays_and_the_next_one_does_not(desk: Desk) -> None:
