@@ -12,7 +12,7 @@ from allocation.commands.list_draws import CENTRAL
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import randomization_list, site
-from allocation.rules.blocks import STRATUM_CAPACITY, StratumPlan, check_numbers
+from allocation.rules.blocks import STRATUM_CAPACITY, BlockDesign, StratumPlan, check_numbers, generate_list
 from allocation.rules.blocks import VERSION as BLOCK_VERSION
 from allocation.rules.list_generation import VERSION as DESIGN_VERSION
 from allocation.rules.list_generation import ListDesign, generate_restricted_list
@@ -110,8 +110,11 @@ def entries_for_run(
 
     Raises InvalidParameter for a length, sizes or parameters that the rule refuses, or a method without a generator.
     """
+    if event.method == "permuted_block":
+        blocks = BlockDesign(run.ratio, event.block_sizes, (StratumPlan(run.key, length),))
+        return [(entry.block, entry.arm) for entry in generate_list(blocks, seed)]
     shares = tuple(share for _, share in run.ratio)
-    design = RestrictedDesign(event.method, shares, event.parameters, event.block_sizes)
+    design = RestrictedDesign(event.method, shares, event.parameters)
     plan = ListDesign(design, tuple(arm for arm, _ in run.ratio), (StratumPlan(run.key, length),))
     return [(entry.block, entry.arm) for entry in generate_restricted_list(plan, seed)]
 

@@ -151,6 +151,9 @@ def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, fin
             problems = minimization_problems(protocol, event, ratio)
         else:
             problems = design_problems(event.method, shares, event.parameters, event.block_sizes)
+        if len(ratio) == 1 and event.method == "permuted_block":
+            # A study of one arm numbers its subjects from a list all the same.
+            problems = [problem for problem in problems if problem.path != ("ratio",)]
         for problem in problems:
             if (problem.path, problem.message) not in seen:
                 seen.add((problem.path, problem.message))
