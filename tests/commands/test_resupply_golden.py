@@ -35,11 +35,11 @@ VISITS = 8
 def rule_c_protocol(
     short_window: int, long_window: int, long_window_from: str, seed_quantity: int
 ) -> Protocol:
-    """Two arms that get the same kit type; a kit every 21 days; windows without width, so that projected and target date agree."""
+    """One arm and one kit type; a kit every 21 days; windows without width, so that projected and target date agree."""
     document: dict[str, Any] = deepcopy(protocol())
-    document["arms"] = [{"code": code, "name": f"Arm {code}", "ratio": 1} for code in ("ONE", "TWO")]
+    document["arms"] = [{"code": "ONE", "name": "The arm", "ratio": 1}]
     document["caps"], document["titration"], document["dose_levels"] = [], [], []
-    document["randomization"] = [{"code": "RAND", "visit": "D0", "block_sizes": [2]}]
+    document["randomization"] = [{"code": "RAND", "visit": "D0", "block_sizes": [1]}]
     screening = document["visits"][0]
     every = {"epoch": "TRT", "dispensing": True}
     document["visits"] = [screening] + [
