@@ -136,10 +136,14 @@ def _check_later_event(
 def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, findings: Findings) -> None:
     """The rules themselves say what is wrong with a design, for each ratio that the event allocates by."""
     if event.method == "list":
-        for name in ("block_sizes", "parameters"):
-            if getattr(event, name):
+        given = {"block_sizes": list(event.block_sizes), "parameters": event.parameters}
+        for name, value in given.items():
+            if value:
                 findings.add(
-                    (*path, name), event.code, "would be ignored by the method list", f"remove {name}"
+                    (*path, name),
+                    value,
+                    "would be ignored by the method list",
+                    f"remove {name}, or set method: permuted_block",
                 )
         return
     seen = set()

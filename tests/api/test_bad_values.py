@@ -167,7 +167,7 @@ def test_a_file_sent_with_a_malformed_code_is_refused_by_that_code(trial, kind, 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("lot_id,kit_type,expiry_date\nN1,ZZKI\x00TA,2028-01-01\n", ["line 2: kit_type holds the control"]),
+        ("lot_id,kit_type,expiry_date\nN1,ZZKI\x00TA,2028-01-01\n", ["line 2: kit_type: holds the control"]),
         (
             "lot_id,kit_type,expiry_date,released_for\nN1,ZZKITA,2028-01-01,DEU;;FRA;\n",
             ["line 2: released_for ('DEU', '', 'FRA', '') has an empty entry"],

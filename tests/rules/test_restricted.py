@@ -259,7 +259,7 @@ def test_counts_that_the_design_cannot_have_given_are_refused(design, counts, bl
         ("random_allocation_rule", (2, 1), {"n": 10}, (), ("parameters", "n"), "use 12"),
         ("permuted_block", (2, 1), {}, (), ("block_sizes",), "list one size or more"),
         ("permuted_block", (2, 1), {}, (4,), ("block_sizes", 0), "is not a multiple of 3"),
-        ("permuted_block", (2, 1), {}, (3, 3), ("block_sizes",), "twice"),
+        ("permuted_block", (2, 1), {}, (3, 3), ("block_sizes", 1), "twice"),
         ("complete", (2, 1), {}, (3,), ("block_sizes",), "would be ignored"),
     ],
 )

@@ -228,7 +228,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"randomization[0].parameters": {"p": 0.8}},
         "randomization[0].parameters.p",
         "p",
-        "leave this out",
+        "remove it",
     ),
     (
         "big stick of no integer",
@@ -249,7 +249,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         },
         "randomization[0].parameters.alpha",
         "-1.0",
-        "0 or more",
+        "a number from 0",
     ),
     ("cell of an unknown arm", {"cells[0].arm": "Z"}, "cells[0].arm", "Z", "A, P"),
     (

@@ -128,9 +128,9 @@ def _block_problems(method: Method, ratio: Sequence[int], block_sizes: Sequence[
     if not block_sizes:
         message = f"is not enough for the method {method.name}"
         return [DesignProblem(("block_sizes",), "(none)", message, "list one size or more")]
-    if len(set(block_sizes)) != len(block_sizes):
-        message = "names a size twice"
-        return [DesignProblem(("block_sizes",), list(block_sizes), message, "list each size once")]
+    for index, size in enumerate(block_sizes):
+        if size in block_sizes[:index]:
+            return [DesignProblem(("block_sizes", index), size, "is named twice", "remove one of the two")]
     return [
         DesignProblem(
             ("block_sizes", index),
