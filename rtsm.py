@@ -59,6 +59,9 @@ COMMANDS = {
             ),
             "activate": Mounted("allocation.cli", "Put the method of a randomization event into use."),
             "explain": Mounted("allocation.cli", "Show how a subject's arm came about, and derive it again."),
+            "update-ratio": Mounted(
+                "allocation.cli", "Derive a response-adaptive ratio from results so far."
+            ),
         },
     ),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),

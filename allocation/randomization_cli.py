@@ -1,4 +1,4 @@
-"""`rtsm randomization activate|explain`: put a method into use, and show how a subject's arm came about.
+"""`rtsm randomization activate|explain|update-ratio`: put a method into use, explain an arm, derive a response-adaptive ratio.
 
 `rtsm randomization compare` and `monitor` are of the simulator (simulation/cli.py), which mounts under the same name.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -24,8 +26,10 @@ from allocation.commands.service import Act, Service, utc_now
 from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.rules.response_adaptive import AdaptiveTarget, ArmResults, UpdateDesign, ratio_update
 from allocation.terminal import acting, show, the_study
 from allocation.views.study_at import study_at
+from allocation.views.unblinded.allocations import allocation_history
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
 
 app = typer.Typer(no_args_is_help=True, help="Activate a randomization method, or explain an allocation.")
@@ -100,6 +104,64 @@ def explain(
             console.print(_table(subject, one))
     if not all(one.derives_to_the_same for one in found.randomizations):
         raise typer.Exit(1)
+
+
+@app.command("update-ratio")
+def update_ratio(
+    result: Annotated[
+        list[str],
+        typer.Option(
+            "--result",
+            help="ARM=SUCCESSES/KNOWN, once for each open arm: how many results are known, how many are successes.",
+            show_default=False,
+        ),
+    ],
+    total: Annotated[int, typer.Option("--total", help="The sum of the new ratio, such as the block size.")],
+    target: Annotated[
+        AdaptiveTarget, typer.Option("--target", help="How the shares are derived.")
+    ] = AdaptiveTarget.THOMPSON,
+    event: Annotated[
+        str | None, typer.Option("--event", help="The randomization event (default: the first).")
+    ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option("--gamma", help="Hu and Zhang's exponent: pull towards the target (default: none)."),
+    ] = None,
+    planned: Annotated[
+        int | None, typer.Option("--planned", help="Thompson: subjects of the whole trial.", min=1)
+    ] = None,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Derive a response-adaptive ratio from results so far, and show the record of it. It UNBLINDS and changes nothing.
+
+    A new signed protocol version puts the ratio in force: write it under arms or the event's ratio, and `rtsm study amend`.
+    """
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    history = allocation_history(database, acting(database, actor), study_id, event)
+    allocated = Counter(one.arm for one in history.allocations)
+    update = ratio_update(
+        UpdateDesign(target, total, planned=planned, gamma=gamma),
+        [_result(one, allocated) for one in result],
+    )
+    arms = [one.arm for one in update.results]
+    ratio = ":".join(map(str, update.ratio))
+    lines = [f"{study_id} {history.event}, {update.rule_version} by {target}: {' '.join(arms)} {ratio}"]
+    lines += [
+        f"  {one.arm}: {one.successes} of {one.known} known ({one.allocated} allocated), rate {rate:.4f}, share {share:.4f}"
+        for one, rate, share in zip(update.results, update.rates, update.shares, strict=True)
+    ]
+    show({"study_id": study_id, "event": history.event, **asdict(update)}, as_json, "\n".join(lines))
+
+
+def _result(text: str, allocated: Counter[str]) -> ArmResults:
+    arm, _, counts = text.partition("=")
+    successes, _, known = counts.partition("/")
+    if not (arm and successes.isdecimal() and known.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not ARM=SUCCESSES/KNOWN", param_hint="--result")
+    return ArmResults(arm, allocated[arm], int(known), int(successes))
 
 
 def _table(subject: str, one: ExplainedRandomization) -> Table:

@@ -101,3 +101,24 @@ def test_the_monitor_reads_the_probabilities_of_live_draws(sqlite_url: str) -> N
         desk.randomized()
         (found,) = allocation_history(desk.database, SYSTEM_ACTOR, STUDY).allocations
     assert found.probabilities == pytest.approx(dict.fromkeys(found.ratio, 1 / 3))
+
+
+def test_a_ratio_is_updated_from_results_and_from_what_was_allocated(sqlite_url: str) -> None:
+    with desk_at(sqlite_url) as desk:
+        desk.set_up(stocked=False)
+        for _ in range(3):
+            desk.randomized()
+    results = [
+        f"--result={arm}={successes}/1" for arm, successes in (("ZZARMA", 1), ("ZZARMB", 0), ("ZZARMC", 0))
+    ]
+    asked = ["randomization", "update-ratio", *results, "--total", "6", "--json", "--db", sqlite_url]
+    shown = CliRunner().invoke(rtsm.app, asked)
+    assert shown.exit_code == 0, shown.output
+    update = json.loads(shown.stdout)
+    assert sum(update["ratio"]) == 6
+    assert update["ratio"][0] > update["ratio"][1] == update["ratio"][2]
+    assert [one["allocated"] for one in update["results"]] == [1, 1, 1]
+    refused = CliRunner().invoke(rtsm.app, [*asked, "--result=ZZARMA=x"])
+    assert refused.exit_code == 2
+    unknown = [one.replace("=1/1", "=9/9") for one in asked]
+    assert CliRunner().invoke(rtsm.app, unknown).exit_code == 1, "more results than subjects"
