@@ -29,12 +29,11 @@ def read_list(
     be read as a table at all; what is wrong with single lines goes into the request, so that the upload answers with everything.
     """
     table = _table(content, sheet)
-    faulty = {fault.line for fault in table.faults}
     return request_from(
         UploadListRequest,
         list_id=list_id,
         event=event,
-        entries=tuple(UploadedEntry(line=line, **row) for line, row in table.rows if line not in faulty),
+        entries=tuple(UploadedEntry(line=line, **_printable(row)) for line, row in table.rows),
         unreadable=tuple(
             UnreadableCell(line=fault.line, column=fault.column, message=fault.message)
             for fault in table.faults
@@ -44,6 +43,14 @@ def read_list(
         file_sha256=hashlib.sha256(content).hexdigest(),
         sheet=sheet,
     )
+
+
+def _printable(row: dict[str, str]) -> dict[str, str]:
+    """The row without control characters: each is a fault of its own, and the rest of the line is checked all the same."""
+    return {
+        name: "".join(one for one in text if one.isprintable()) if not text.isprintable() else text
+        for name, text in row.items()
+    }
 
 
 def _table(content: bytes, sheet: str | None) -> TableRows:

@@ -116,7 +116,8 @@ def test_a_ratio_is_updated_from_results_and_from_what_was_allocated(sqlite_url:
     assert shown.exit_code == 0, shown.output
     update = json.loads(shown.stdout)
     assert sum(update["ratio"]) == 6
-    assert update["ratio"][0] > update["ratio"][1] == update["ratio"][2]
+    assert update["ratio"][0] == max(update["ratio"])
+    assert update["shares"][0] > update["shares"][1] == update["shares"][2]
     assert [one["allocated"] for one in update["results"]] == [1, 1, 1]
     refused = CliRunner().invoke(rtsm.app, [*asked, "--result=ZZARMA=x"])
     assert refused.exit_code == 2
