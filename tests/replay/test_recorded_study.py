@@ -49,7 +49,7 @@ def test_a_completed_subject_is_told_in_order(tiny_study: RecordedStudy) -> None
         ("EligibilityConfirmed", None, "2024-01-10", "2024-01-10"),
         ("Randomized", None, "2024-01-10", "2024-01-10"),
         ("Visited", "2", "2024-01-10", "2024-01-10"),
-        ("Visited", "3", "2024-02-06", "2024-02-06"),
+        ("Visited", "3", "2024-02-06", "2024-02-07"),  # of two days: told when it is over
         ("Visited", "3.3", "2024-02-12", "2024-02-12"),
         ("Visited", "4", "2024-03-01", "2024-03-01"),
         ("Completed", "4", "2024-03-01", "2024-03-01"),
