@@ -1,19 +1,21 @@
 """Fixtures that every area of the tests may use: the shared input data and real databases.
 
 * `shared_data` (also importable as a function: `from tests.conftest import shared_data`): the folder of real input data.
-* `database_url`: an empty database, the test runs once on SQLite and once on PostgreSQL.
+* `database_url`: a database with the newest tables, empty; the test runs once on SQLite and once on PostgreSQL.
 * `sqlite_url`, `fresh_postgres_url()`: an empty database of one kind.
 * `postgres_server`: the server itself, for fixtures of a wider scope.
 * `page`: an empty page of a real browser (mark the test `browser`).
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from allocation.ledger.database import open_database
 from tests.chromium import running_chromium
 from tests.postgres_server import PostgresServer, running_postgres
 
@@ -61,13 +63,31 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'rtsm.db'}"
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest tables and nothing in them: to be copied, since to migrate takes half a second."""
+    file = tmp_path_factory.mktemp("migrated") / "rtsm.db"
+    open_database(f"sqlite:///{file}").dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database with the newest tables and nothing in them: a template for others."""
+    url = postgres_server.fresh_url()
+    open_database(url).dispose()
+    yield url
+    postgres_server.drop(url)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The SQLAlchemy URL of an empty database: the test runs on SQLite and on PostgreSQL."""
+    """The SQLAlchemy URL of a database with the newest tables, empty: the test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), url.removeprefix("sqlite:///"))
     else:
-        url = request.getfixturevalue("fresh_postgres_url")()
+        url = request.getfixturevalue("fresh_postgres_url")(request.getfixturevalue("migrated_postgres"))
     return url
 
 
