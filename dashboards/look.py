@@ -47,7 +47,7 @@ STATUS_COLOURS: Final = {
     PAST_LAST_DAY: "#d9856d",
     "Reserved for shipment": "#a9cdea",
     "In transit": "#e0a030",
-    "Assigned to subjects": "#7cc3ce",
+    "Assigned to subjects": "#c9e8ec",
     "With subjects": SCREENED,
     "Returned": "#9aa7b2",
     "Quarantined": "#8f5a99",
