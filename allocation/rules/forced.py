@@ -1,4 +1,7 @@
-"""Forced randomization: what happens when the kits of the scheduled arm are not at the site.
+"""Drawing the next entry of a list, and forced randomization: what happens when the kits of the scheduled arm are not at the site.
+
+Without forcing (mode NONE) the entry is the first unused one of the run, in sequence. There is no chance in that: chance is in the
+list (blocks.py, list_generation.py, or the statistician's own), so list id and position replay the decision.
 
 The four configurations are those of Carter and others, "Forced randomization: the what, why, and how" (BMC Medical Research
 Methodology 2024):
@@ -27,12 +30,12 @@ from allocation.errors import ListExhausted, RuleError
 from allocation.rules.blocks import ListEntry
 from allocation.rules.compilable import BoolArray, compilable
 from allocation.rules.draws import draw_arm
-from allocation.rules.randomization import EXHAUSTED
 from allocation.rules.supply_gates import refused_for_supply
 
 RULE_VERSION: Final = "forced/1"
 REFUSED: Final = -2
 
+EXHAUSTED: Final = -1
 NONE: Final = 0
 FR0A: Final = 1
 FR0B: Final = 2

@@ -26,7 +26,6 @@ from allocation.rules import (
     imbalance,
     minimization_chances,
     picking,
-    randomization,
     resupply,
     visits,
 )
@@ -51,7 +50,6 @@ MODULES = (
         imbalance,
         minimization_chances,
         picking,
-        randomization,
         resupply,
         visits,
     ),
@@ -112,7 +110,6 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         for skipped in (FLAGS, ~FLAGS)
         for suppliable in (FLAGS, ~FLAGS)
     ],
-    "first_unused": [(FLAGS, 0), (FLAGS, 3)],
     "offset_of_study_day": [(1,), (-1,)],
     "study_day_of_offset": [(0,), (-1,)],
     "visit_window": [(100, 3, 4)],
