@@ -18,7 +18,7 @@ from allocation.rules.minimization import UNIT_FACT, EarlierSubject, count_subje
 from allocation.rules.restricted.design import RestrictedDesign
 from allocation.rules.restricted.draw import restricted_draw
 from allocation.study.allocation_scheme import Ratio, scheme_hash
-from allocation.study.minimization_settings import minimization_design
+from allocation.study.minimization_settings import minimization_settings
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE, RandomizationEvent
 from allocation.study.strata import parse_stratum, stratum_key
@@ -76,7 +76,7 @@ def draw_after_history(connection: Connection, place: DrawPlace) -> DrawRecord:
 
 def _minimized(connection: Connection, place: DrawPlace) -> DrawRecord:
     event = place.event
-    design = minimization_design(place.protocol, event, place.ratio)
+    design = minimization_settings(place.protocol, event, place.ratio).design()
     query = select(_BEFORE.stratum, _BEFORE.arm, _BEFORE.unit).where(*_earlier(place))
     earlier = []
     for row in connection.execute(query.order_by(_BEFORE.draw_index)):

@@ -1,7 +1,9 @@
-"""From a randomization event to the design of its minimization, and what is wrong with it, by the rule's own checks."""
+"""The settings of a minimization as a protocol or a comparison states them: the design of the rule, or what is wrong with them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from allocation.errors import InvalidParameter
@@ -29,70 +31,96 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def minimization_design(protocol: Protocol, event: RandomizationEvent, ratio: Ratio) -> MinimizationDesign:
-    """The design of the event's minimization for that ratio. Raises InvalidParameter naming the rule's field.
+@dataclass(frozen=True, slots=True)
+class MinimizationSettings:
+    """What is stated: `ratio` is (arm, share), `factors` (code, weight); `method` is minimization or hu_hu.
 
     Hu and Hu 2012 measure by squares, so `hu_hu` takes the variance whatever `measure` says.
     """
+
+    method: str
+    ratio: Ratio
+    factors: tuple[tuple[str, float], ...]
+    parameters: Mapping[str, float]
+    measure: str = "range"
+    ratio_rule: str = "unit_arms"
+    block_sizes: tuple[int, ...] = ()
+
+    def design(self) -> MinimizationDesign:
+        """The design as the rule takes it. Raises InvalidParameter naming the rule's field."""
+        given = self.parameters
+        return MinimizationDesign(
+            arms=tuple(arm for arm, _ in self.ratio),
+            ratio=tuple(share for _, share in self.ratio),
+            factors=self.factors,
+            probability=given.get("q", given.get("p", 0.0)),
+            measure=ImbalanceMeasure.VARIANCE if self.method == "hu_hu" else ImbalanceMeasure(self.measure),
+            chance=ChanceRule.RANK if "q" in given else ChanceRule.PREFERRED,
+            ratio_rule=RatioRule(self.ratio_rule),
+            whole_weight=given.get("whole", 0.0),
+            stratum_weight=given.get("stratum", 0.0),
+            simple_first=int(given.get("simple_first", 0)),
+        )
+
+    def problems(self) -> list[DesignProblem]:
+        """Everything that is wrong with them; empty where the design can be used."""
+        known = PARAMETERS[self.method]
+        found = [
+            DesignProblem(
+                ("parameters", name),
+                name,
+                f"is no parameter of the method {self.method}",
+                f"it has {', '.join(known)}",
+            )
+            for name in self.parameters
+            if name not in known
+        ]
+        if self.block_sizes:
+            found.append(
+                DesignProblem(
+                    ("block_sizes",),
+                    list(self.block_sizes),
+                    f"would be ignored by the method {self.method}",
+                    "remove them",
+                )
+            )
+        if not self.factors:
+            found.append(
+                DesignProblem(
+                    ("factors",), "(none)", "leaves minimization nothing to balance", "list the factors"
+                )
+            )
+        if ("p" in self.parameters) == ("q" in self.parameters):
+            found.append(
+                DesignProblem(
+                    ("parameters",),
+                    self.method,
+                    "needs the parameter p (chance of the preferred arm)"
+                    + (" or q (rank rule), one of the two" if self.method == "minimization" else ""),
+                    "add p: 0.8 (ICH E9 2.3.2: dynamic allocation keeps a random element)",
+                )
+            )
+        if not found:
+            try:
+                self.design()
+            except InvalidParameter as wrong:
+                path = _FIELDS.get(wrong.field or "", ("parameters",))
+                value = self.parameters.get(path[-1], self.method)
+                found.append(DesignProblem(path, value, wrong.message, wrong.fix or "correct it"))
+        return found
+
+
+def minimization_settings(
+    protocol: Protocol, event: RandomizationEvent, ratio: Ratio
+) -> MinimizationSettings:
+    """The settings of the event's minimization for that ratio; factors weigh as the protocol says."""
     weight = {factor.code: factor.weight for factor in protocol.stratification}
-    given = event.parameters
-    return MinimizationDesign(
-        arms=tuple(arm for arm, _ in ratio),
-        ratio=tuple(share for _, share in ratio),
-        factors=tuple((code, weight[code]) for code in event.factors),
-        probability=given.get("q", given.get("p", 0.0)),
-        measure=ImbalanceMeasure.VARIANCE if event.method == "hu_hu" else ImbalanceMeasure(event.measure),
-        chance=ChanceRule.RANK if "q" in given else ChanceRule.PREFERRED,
-        ratio_rule=RatioRule(event.ratio_rule),
-        whole_weight=given.get("whole", 0.0),
-        stratum_weight=given.get("stratum", 0.0),
-        simple_first=int(given.get("simple_first", 0)),
+    return MinimizationSettings(
+        event.method,
+        ratio,
+        tuple((code, weight[code]) for code in event.factors),
+        event.parameters,
+        event.measure,
+        event.ratio_rule,
+        event.block_sizes,
     )
-
-
-def minimization_problems(protocol: Protocol, event: RandomizationEvent, ratio: Ratio) -> list[DesignProblem]:
-    """Everything that is wrong with the event's minimization for that ratio; empty where it can be used."""
-    problems = [
-        DesignProblem(
-            ("parameters", name),
-            name,
-            f"is no parameter of the method {event.method}",
-            f"it has {', '.join(PARAMETERS[event.method])}",
-        )
-        for name in event.parameters
-        if name not in PARAMETERS[event.method]
-    ]
-    if event.block_sizes:
-        problems.append(
-            DesignProblem(
-                ("block_sizes",),
-                list(event.block_sizes),
-                f"would be ignored by the method {event.method}",
-                "remove them",
-            )
-        )
-    if not event.factors:
-        problems.append(
-            DesignProblem(
-                ("factors",), "(none)", "leaves minimization nothing to balance", "list the factors"
-            )
-        )
-    if ("p" in event.parameters) == ("q" in event.parameters):
-        problems.append(
-            DesignProblem(
-                ("parameters",),
-                event.method,
-                "needs the parameter p (chance of the preferred arm)"
-                + (" or q (rank rule), one of the two" if event.method == "minimization" else ""),
-                "add p: 0.8 (ICH E9 2.3.2: dynamic allocation keeps a random element)",
-            )
-        )
-    if problems:
-        return problems
-    try:
-        minimization_design(protocol, event, ratio)
-    except InvalidParameter as wrong:
-        path = _FIELDS.get(wrong.field or "", ("parameters",))
-        value = event.parameters.get(path[-1], event.method)
-        problems.append(DesignProblem(path, value, wrong.message, wrong.fix or "correct it"))
-    return problems

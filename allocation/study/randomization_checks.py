@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from allocation.rules.restricted.design import design_problems
 from allocation.study.allocation_scheme import RESERVED_FACTORS, event_ratio, runs_of
 from allocation.study.inconsistency import Findings, Path
-from allocation.study.minimization_settings import minimization_problems
+from allocation.study.minimization_settings import minimization_settings
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE, LIST_ONLY
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _check_method(protocol: Protocol, event: RandomizationEvent, path: Path, fin
         if len(ratio) == 1 and event.transitions:
             continue  # nothing is drawn: the subject is kept, moved, or (of a split) has one open arm left
         if event.method in COVARIATE_ADAPTIVE:
-            problems = minimization_problems(protocol, event, ratio)
+            problems = minimization_settings(protocol, event, ratio).problems()
         else:
             problems = design_problems(event.method, shares, event.parameters, event.block_sizes)
         if len(ratio) == 1 and event.method == "permuted_block":

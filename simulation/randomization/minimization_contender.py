@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allocation.errors import InvalidParameter
 from allocation.rules.compilable import IntArray
 from allocation.rules.draws import FloatArray, arm_at
-from allocation.rules.imbalance import CODES, ImbalanceMeasure, arm_scores
+from allocation.rules.imbalance import CODES, arm_scores
 from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
-from allocation.rules.minimization_design import ChanceRule, MinimizationDesign, RatioRule
+from allocation.rules.minimization_design import ChanceRule, MinimizationDesign
 from allocation.rules.restricted.design import DesignProblem
-from allocation.study.minimization_settings import PARAMETERS
+from allocation.study.minimization_settings import MinimizationSettings
 from simulation.randomization.compiled import compiled
 from simulation.randomization.contenders import Contender, Entry, Family, Within
 from simulation.randomization.plan import TrialPlan
@@ -122,61 +121,29 @@ class MinimizationContender:
         return {}
 
 
-def _design(entry: Entry, plan: TrialPlan) -> MinimizationDesign:
-    """The design that the entry asks for. Raises InvalidParameter."""
-    given = entry.parameters
-    return MinimizationDesign(
-        arms=tuple(arm for arm, _ in plan.arms),
-        ratio=plan.ratio,
-        factors=tuple((factor.code, entry.weights.get(factor.code, 1.0)) for factor in plan.factors),
-        probability=given.get("q", given.get("p", 0.0)),
-        measure=ImbalanceMeasure.VARIANCE if entry.method == "hu_hu" else ImbalanceMeasure(entry.measure),
-        chance=ChanceRule.RANK if "q" in given else ChanceRule.PREFERRED,
-        ratio_rule=RatioRule(entry.ratio_rule),
-        whole_weight=given.get("whole", 0.0),
-        stratum_weight=given.get("stratum", 0.0),
-        simple_first=int(given.get("simple_first", 0)),
+def _settings(entry: Entry, plan: TrialPlan) -> MinimizationSettings:
+    """What the entry asks for, on the plan's arms and factors; a factor without a weight has 1."""
+    return MinimizationSettings(
+        entry.method,
+        plan.arms,
+        tuple((factor.code, entry.weights.get(factor.code, 1.0)) for factor in plan.factors),
+        entry.parameters,
+        entry.measure,
+        entry.ratio_rule,
+        entry.block_sizes,
     )
 
 
 def _problems(entry: Entry, plan: TrialPlan) -> list[DesignProblem]:
-    found = [
-        DesignProblem(
-            ("parameters", name),
-            name,
-            f"is no parameter of the method {entry.method}",
-            f"it has {', '.join(PARAMETERS[entry.method])}",
-        )
-        for name in entry.parameters
-        if name not in PARAMETERS[entry.method]
+    """In a comparison the factors are the trial's, so that without any it is the method that does not fit."""
+    unfit = DesignProblem(("method",), entry.method, "has nothing to balance without factors", "give factors")
+    return [
+        unfit if problem.path == ("factors",) else problem for problem in _settings(entry, plan).problems()
     ]
-    if entry.block_sizes:
-        found.append(
-            DesignProblem(
-                ("block_sizes",),
-                list(entry.block_sizes),
-                f"would be ignored by the method {entry.method}",
-                "remove them",
-            )
-        )
-    if not plan.factors:
-        found.append(
-            DesignProblem(("method",), entry.method, "has nothing to balance without factors", "give factors")
-        )
-    if found:
-        return found
-    try:
-        _design(entry, plan)
-    except InvalidParameter as wrong:
-        field = {"probability": "p", "whole_weight": "whole", "stratum_weight": "stratum"}
-        name = field.get(wrong.field or "", wrong.field or "p")
-        value = entry.parameters.get(name, "(none)")
-        found.append(DesignProblem(("parameters", name), value, wrong.message, wrong.fix or "correct it"))
-    return found
 
 
 def _contender(entry: Entry, plan: TrialPlan) -> Contender:
-    design = _design(entry, plan)
+    design = _settings(entry, plan).design()
     short = "HuHu" if entry.method == "hu_hu" else "MIN"
     return MinimizationContender(design, entry.label or f"{short}({design.probability:.3g})")
 
