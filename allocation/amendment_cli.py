@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from allocation.access.actors import Actor
-from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
-from allocation.access.signing import Signature, sign
 from allocation.amendment_tables import print_blinded_preview, print_preview
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import (
@@ -33,7 +31,7 @@ from allocation.ledger.reader import protocol_at
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.study.protocol import Protocol
 from allocation.study.yaml_files import load_protocol
-from allocation.terminal import acting, show, the_study
+from allocation.terminal import acting, show, signed, the_study
 from allocation.views.blinded.amendments import blinded_amendment_preview
 from allocation.views.unblinded.amendments import preview_amendment
 
@@ -100,7 +98,7 @@ def amend(
         return
     service = Service(database)
     content, study_id = version_content(protocol), protocol.study.id
-    signature = _signed(service, who, actor, "load_study_version", GO_LIVE, content, study_id)
+    signature = signed(service, who, actor, "load_study_version", GO_LIVE, content, study_id)
     answer = load_study_version(
         service,
         Act(who, idempotency_key=idempotency_key, reason=reason, signature=signature),
@@ -135,7 +133,7 @@ def put_into_effect(
         sha256 = loaded_sha256(connection, study_id, number)
     service, who = Service(database), acting(database, actor)
     content = effect_content(study_id, number, sha256, country, effective_at)
-    signature = _signed(service, who, actor, "put_version_into_effect", IN_EFFECT, content, study_id)
+    signature = signed(service, who, actor, "put_version_into_effect", IN_EFFECT, content, study_id)
     answer = put_version_into_effect(
         service,
         Act(who, reason=reason, signature=signature),
@@ -144,23 +142,6 @@ def put_into_effect(
     )
     text = f"{study_id} version {number} counts in {country} from {answer['effective_at']}"
     show(answer, as_json, text)
-
-
-def _signed(
-    service: Service,
-    who: Actor,
-    actor: str | None,
-    command: str,
-    meaning: str,
-    content: dict[str, Any],
-    study_id: str,
-) -> Signature | None:
-    """The signature by the password again; none for the operator, whom the command then refuses where one is needed."""
-    if actor is None:
-        return None
-    role = authorize(who, COMMAND_PERMISSIONS[command], study_id)
-    password = typer.prompt(f"Password of {actor}, to sign: {meaning}", hide_input=True)
-    return sign(service.database, who, password, meaning, content, service.clock, role=role)
 
 
 def _preview(

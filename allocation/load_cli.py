@@ -9,7 +9,6 @@ import typer
 
 from allocation.access.accounts_file import load_users
 from allocation.access.actors import Actor
-from allocation.access.signing import sign
 from allocation.commands.inbound_files import read_kits, read_lots, read_sites
 from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.list_files import read_list
@@ -27,10 +26,9 @@ from allocation.commands.lists import (
 from allocation.commands.malformed import request_from
 from allocation.commands.service import Act, Service, utc_now
 from allocation.commands.sites import open_sites
-from allocation.errors import NotPermitted
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
-from allocation.terminal import acting, show, the_study
+from allocation.terminal import acting, require_person, show, signed, the_study
 
 app = typer.Typer(
     no_args_is_help=True, help="Load sites, lots, kits, users and randomization lists from files."
@@ -173,17 +171,8 @@ def randomization_list(
 def _activated(
     service: Service, who: Actor, username: str | None, study_id: str, list_id: str, sha256: str
 ) -> dict[str, str]:
-    if username is None:
-        raise NotPermitted(
-            "an activation is signed by a person",
-            field="--as",
-            fix="name the statistician's account with --as",
-        )
-    password = typer.prompt(f"Password of {username}, to sign: {ACTIVATION}", hide_input=True)
     content = activation_content(list_id, sha256)
-    signature = sign(
-        service.database, who, password, ACTIVATION, content, utc_now, role="unblinded_statistician"
-    )
+    signature = signed(service, who, require_person(username), "activate_list", ACTIVATION, content, study_id)
     done: dict[str, str] = activate_list(
         service, Act(who, signature=signature), study_id, ActivateListRequest(list_id=list_id)
     )

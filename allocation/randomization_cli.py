@@ -14,8 +14,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
-from allocation.access.signing import sign
 from allocation.commands.randomization_methods import (
     METHOD_ACTIVATION,
     ActivateMethodRequest,
@@ -23,11 +21,11 @@ from allocation.commands.randomization_methods import (
     method_content,
 )
 from allocation.commands.service import Act, Service, utc_now
-from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.rules.response_adaptive import AdaptiveTarget, ArmResults, UpdateDesign, ratio_update
-from allocation.terminal import acting, show, the_study
+from allocation.study.allocation_scheme import event_named
+from allocation.terminal import acting, require_person, show, signed, the_study
 from allocation.views.study_at import study_at
 from allocation.views.unblinded.allocations import allocation_history
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
@@ -55,29 +53,16 @@ def activate(
     as_json: AsJson = False,
 ) -> None:
     """Put the method of an event that draws at randomization into use, signed by the account of --as."""
-    if actor is None:
-        raise NotPermitted(
-            "an activation is signed by a person",
-            field="--as",
-            fix="name the statistician's account with --as",
-        )
+    username = require_person(actor)
     database = open_database(create=False)
     study_id = the_study(database, study)
-    who = acting(database, actor)
-    role = authorize(who, COMMAND_PERMISSIONS["activate_method"], study_id)
+    service, who = Service(database), acting(database, username)
     with database.read() as connection:
         at = study_at(connection, study_id, utc_now())
-    found = at.protocol.event(event)
-    if found is None:
-        known = ", ".join(one.code for one in at.protocol.randomization)
-        raise NotFound(
-            f"randomization event {event!r} is not in the protocol", field="EVENT", fix=f"one of {known}"
-        )
-    password = typer.prompt(f"Password of {actor}, to sign: {METHOD_ACTIVATION}", hide_input=True)
-    content = method_content(event, found.method, at.version)
-    signature = sign(database, who, password, METHOD_ACTIVATION, content, utc_now, role=role)
+    content = method_content(event, event_named(at.protocol, event, "EVENT").method, at.version)
+    signature = signed(service, who, username, "activate_method", METHOD_ACTIVATION, content, study_id)
     request = ActivateMethodRequest(event=event, seed=seed)
-    answer = activate_method(Service(database), Act(who, signature=signature), study_id, request)
+    answer = activate_method(service, Act(who, signature=signature), study_id, request)
     show(answer, as_json, f"{study_id}: {answer['method']} is in use at {event}")
 
 

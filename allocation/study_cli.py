@@ -12,8 +12,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
-from allocation.access.signing import sign
 from allocation.amendment_cli import EffectiveAt, amend, put_into_effect
 from allocation.cohort_cli import app as cohort_app
 from allocation.commands.malformed import request_from
@@ -29,7 +27,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.show import show_protocol
 from allocation.study.usdm_cli import import_usdm_command
 from allocation.study.yaml_files import load_protocol, load_protocol_with_warnings
-from allocation.terminal import acting
+from allocation.terminal import acting, signed
 from allocation.terminal import show as print_answer
 
 app = typer.Typer(
@@ -129,13 +127,9 @@ def load(
     protocol = load_protocol(file)
     database = open_database()
     service = Service(database)
-    who, signature = acting(database, actor), None
-    if actor is not None:
-        role = authorize(who, COMMAND_PERMISSIONS["load_study_version"], protocol.study.id)
-        password = typer.prompt(f"Password of {actor}, to sign: {GO_LIVE}", hide_input=True)
-        signature = sign(
-            database, who, password, GO_LIVE, version_content(protocol), service.clock, role=role
-        )
+    who = acting(database, actor)
+    content = version_content(protocol)
+    signature = signed(service, who, actor, "load_study_version", GO_LIVE, content, protocol.study.id)
     answer = load_study_version(
         service,
         Act(who, idempotency_key=idempotency_key, reason=reason, signature=signature),

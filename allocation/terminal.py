@@ -1,4 +1,4 @@
-"""What the command lines of the service share: who acts, the clock, how answers and progress are shown."""
+"""What the command lines of the service share: who acts and signs, the clock, how answers and progress are shown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor
 from allocation.access.grants import actor_named
+from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.access.signing import Signature, sign
 from allocation.access.tokens import actor_for_login
-from allocation.commands.service import utc_now
-from allocation.errors import NotFound
+from allocation.commands.service import Service, utc_now
+from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.database import Database
 from allocation.ledger.reader import studies
 
@@ -45,6 +47,37 @@ def the_study(database: Database, study_id: str | None) -> str:
         field="--study",
         fix="load it with `rtsm study load`",
     )
+
+
+def signed(
+    service: Service,
+    who: Actor,
+    username: str | None,
+    command: str,
+    meaning: str,
+    content: dict[str, Any],
+    study_id: str,
+) -> Signature | None:
+    """The signature of `content` by the account's password again, which is asked for; None for the operator.
+
+    A command that needs a signature refuses the operator's act itself. Raises NotPermitted before the password is asked for.
+    """
+    if username is None:
+        return None
+    role = authorize(who, COMMAND_PERMISSIONS[command], study_id)
+    password = typer.prompt(f"Password of {username}, to sign: {meaning}", hide_input=True)
+    return sign(service.database, who, password, meaning, content, service.clock, role=role)
+
+
+def require_person(username: str | None) -> str:
+    """The account of --as. Raises NotPermitted without one: an activation is signed by a person, not by the machine's operator."""
+    if username is None:
+        raise NotPermitted(
+            "an activation is signed by a person",
+            field="--as",
+            fix="name the statistician's account with --as",
+        )
+    return username
 
 
 def show(answer: dict[str, Any], as_json: bool, text: str) -> None:

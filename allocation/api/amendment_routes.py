@@ -7,14 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from allocation.access.permissions import authorize
-from allocation.access.signing import sign
 from allocation.api.answers import PutVersionIntoEffectAnswer
 from allocation.api.bodies import PreviewAmendmentBody, PutVersionIntoEffectBody, request_of
 from allocation.api.command_routes import STUDY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.api.signed_acts import signed_act
 from allocation.api.unblinded_routes import UNBLINDED
-from allocation.commands.service import Act
 from allocation.commands.studies import reasons_not_to_run
 from allocation.commands.version_effects import (
     PutVersionIntoEffectRequest,
@@ -79,14 +78,6 @@ def put_into_effect(
     role = authorize(actor, "study.put_into_effect", study_id)
     with service.database.read() as connection:
         sha256 = loaded_sha256(connection, study_id, body.version)
-    signature = sign(
-        service.database,
-        actor,
-        body.signature.password.get_secret_value(),
-        body.signature.meaning,
-        effect_content(study_id, body.version, sha256, body.country, body.effective_at),
-        service.clock,
-        role=role,
-    )
-    act = Act(actor, idempotency_key, body.reason, signature)
+    content = effect_content(study_id, body.version, sha256, body.country, body.effective_at)
+    act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return put_version_into_effect(service, act, study_id, request_of(body, PutVersionIntoEffectRequest))

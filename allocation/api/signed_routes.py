@@ -7,17 +7,17 @@ from typing import Any
 from fastapi import APIRouter
 
 from allocation.access.permissions import authorize
-from allocation.access.signing import sign
 from allocation.api.answers import ActivateListAnswer, ActivateMethodAnswer, LoadStudyVersionAnswer
 from allocation.api.bodies import ActivateListBody, ActivateMethodBody, LoadStudyVersionBody, request_of
 from allocation.api.command_routes import STATISTICIAN, STUDY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.api.signed_acts import signed_act
 from allocation.commands.lists import ActivateListRequest, activate_list, activation_content
 from allocation.commands.randomization_methods import ActivateMethodRequest, activate_method, method_content
-from allocation.commands.service import Act
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version, version_content
 from allocation.errors import DomainRefusal, NotFound
+from allocation.study.allocation_scheme import event_named
 from allocation.views.study_at import study_at
 from allocation.views.unblinded.lists import list_statuses
 
@@ -48,16 +48,8 @@ def activate(
         raise NotFound(
             f"list {body.list_id!r} is not stored", field="list_id", fix="upload or generate it first"
         )
-    signature = sign(
-        service.database,
-        actor,
-        body.signature.password.get_secret_value(),
-        body.signature.meaning,
-        activation_content(found.list_id, found.sha256),
-        service.clock,
-        role=role,
-    )
-    act = Act(actor, idempotency_key, body.reason, signature)
+    content = activation_content(found.list_id, found.sha256)
+    act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return activate_list(service, act, study_id, request_of(body, ActivateListRequest))
 
 
@@ -80,23 +72,9 @@ def activate_drawing(
     role = authorize(actor, "method.activate", study_id)
     with service.database.read() as connection:
         at = study_at(connection, study_id, service.clock())
-    event = at.protocol.event(body.event)
-    if event is None:
-        raise NotFound(
-            f"randomization event {body.event!r} is not in the protocol",
-            field="event",
-            fix=f"one of {', '.join(one.code for one in at.protocol.randomization)}",
-        )
-    signature = sign(
-        service.database,
-        actor,
-        body.signature.password.get_secret_value(),
-        body.signature.meaning,
-        method_content(event.code, event.method, at.version),
-        service.clock,
-        role=role,
-    )
-    act = Act(actor, idempotency_key, body.reason, signature)
+    event = event_named(at.protocol, body.event)
+    content = method_content(event.code, event.method, at.version)
+    act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return activate_method(service, act, study_id, request_of(body, ActivateMethodRequest))
 
 
@@ -124,16 +102,6 @@ def load_version(
             field="protocol.study.id",
             fix="send it to its own study's address",
         )
-    signature = None
-    if body.signature is not None:
-        signature = sign(
-            service.database,
-            actor,
-            body.signature.password.get_secret_value(),
-            body.signature.meaning,
-            version_content(body.protocol),
-            service.clock,
-            role=role,
-        )
-    act = Act(actor, idempotency_key, body.reason, signature)
+    content = version_content(body.protocol)
+    act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return load_study_version(service, act, request_of(body, LoadStudyVersionRequest))

@@ -19,6 +19,7 @@ from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.schema import randomization_list, study
 from allocation.plain_values import Whole
 from allocation.rules.list_checks import whole_number
+from allocation.study.allocation_scheme import event_named
 from allocation.study.list_basis import list_basis
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
@@ -106,12 +107,7 @@ class ActivateListRequest(CommandRequest):
 
 
 def _event(protocol: Protocol, code: str) -> RandomizationEvent:
-    event = protocol.event(code)
-    if event is None:
-        known = ", ".join(one.code for one in protocol.randomization)
-        raise NotFound(
-            f"randomization event {code!r} is not in the protocol", field="event", fix=f"one of {known}"
-        )
+    event = event_named(protocol, code)
     if event.draws_live:
         raise DomainRefusal(
             f"event {code} draws at the moment of randomization",

@@ -12,9 +12,9 @@ from allocation.access.signing import require_signature
 from allocation.commands.live_draws import GENERATOR
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal, NotFound
+from allocation.errors import DomainRefusal
 from allocation.ledger.schema import randomization_method
-from allocation.study.allocation_scheme import runs_of, scheme_hash
+from allocation.study.allocation_scheme import event_named, runs_of, scheme_hash
 from allocation.study.model import Code
 
 METHOD_ACTIVATION = "randomization method activated"
@@ -47,13 +47,7 @@ def activate_method(
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
         protocol = transaction.protocol
-        event = protocol.event(request.event)
-        if event is None:
-            raise NotFound(
-                f"randomization event {request.event!r} is not in the protocol",
-                field="event",
-                fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
-            )
+        event = event_named(protocol, request.event)
         if not event.draws_live:
             raise DomainRefusal(
                 f"event {event.code} draws from a list",

@@ -16,6 +16,7 @@ from allocation.commands.visit_facts import planned_visit, planned_visit_facts, 
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
 from allocation.plain_values import Day, Whole
+from allocation.study.allocation_scheme import event_named
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
@@ -228,13 +229,7 @@ def _later_event(protocol: Protocol, code: str | None) -> RandomizationEvent | N
     """The later event of that code; None for the first event, whose eligibility is that for study."""
     if code is None:
         return None
-    event = protocol.event(code)
-    if event is None:
-        raise NotFound(
-            f"randomization event {code!r} is not in the protocol",
-            field="event",
-            fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
-        )
+    event = event_named(protocol, code)
     if event.code == protocol.randomization[0].code:
         return None
     if event.admission is None or not event.admission.require_eligibility:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from allocation.errors import NotFound
 from allocation.study.strata import strata_of, stratum_key
 
 if TYPE_CHECKING:
@@ -24,6 +25,18 @@ COHORT: Final = "COHORT"
 FROM_ARM: Final = "ARM"
 RESERVED_FACTORS: Final = (COHORT, FROM_ARM)
 """What stands before the factors in the key of a run; no stratification factor may have these codes."""
+
+
+def event_named(protocol: Protocol, code: str, field: str = "event") -> RandomizationEvent:
+    """The protocol's randomization event of that code. Raises NotFound that names the `field` it was asked by."""
+    event = protocol.event(code)
+    if event is None:
+        raise NotFound(
+            f"randomization event {code!r} is not in the protocol",
+            field=field,
+            fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
+        )
+    return event
 
 
 def transition_of(event: RandomizationEvent, from_arm: str | None) -> Transition | None:

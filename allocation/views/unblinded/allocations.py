@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
-from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.schema import ledger_entry, list_entry
+from allocation.study.allocation_scheme import event_named
 from allocation.study.protocol import Protocol
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
@@ -58,13 +58,7 @@ def allocation_history(
     authorize(actor, "view.draws", study_id)
     with database.read() as connection:
         protocol = study_at(connection, study_id).protocol
-        found = protocol.randomization[0] if event is None else protocol.event(event)
-        if found is None:
-            raise NotFound(
-                f"randomization event {event!r} is not in the protocol",
-                field="event",
-                fix=f"one of {', '.join(one.code for one in protocol.randomization)}",
-            )
+        found = protocol.randomization[0] if event is None else event_named(protocol, event)
         allocations = _allocations(connection, study_id, protocol, found.code)
     return AllocationHistory(
         study_id=study_id, event=found.code, method=found.method, allocations=tuple(allocations)
