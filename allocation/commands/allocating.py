@@ -54,12 +54,7 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
     event, protocol = passage.event, transaction.protocol
     ratio = event_ratio(protocol, event, row.cohort, passage.from_arm)
     if not ratio:
-        raise DomainRefusal(
-            "the protocol has no arm open for this subject",
-            code="no-open-arm",
-            field="subject_id",
-            fix="call the sponsor: the protocol must be amended",
-        )
+        raise no_open_arm()
     holder = holder_of(transaction, row, event)
     run = run_key(protocol, event, factors, row.cohort, passage.from_arm)
     supply = _supply(transaction, row, event, passage.from_arm)
@@ -77,6 +72,16 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
         stratum = stratum_key(factors, event.factors)
         check_forced_cap(transaction, row.site_id, row.site_country, row.cohort, stratum)
     return allocated
+
+
+def no_open_arm() -> DomainRefusal:
+    """The refusal where the protocol allocates this subject to no arm any more; it names none."""
+    return DomainRefusal(
+        "the protocol has no arm open for this subject",
+        code="no-open-arm",
+        field="subject_id",
+        fix="call the sponsor: the protocol must be amended",
+    )
 
 
 def holder_of(transaction: Transaction, row: Row[Any], event: RandomizationEvent) -> str:
@@ -154,13 +159,6 @@ def _from_list(
     found = open_run(transaction, event, holder, run, arms=arms)
     require_fitting_list(transaction, event, found.list_id, run, ratio)
     unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
-    if any(one.entry.arm not in suppliable for one in unused):
-        raise DomainRefusal(
-            "the list in use does not fit the protocol in force",
-            code="list-of-other-version",
-            field="event",
-            fix="the statistician activates a list for the present version",
-        )
     decision = forced_list_entry(mode, f"{run} {holder}".strip(), unused, suppliable)
     entry = decision.assigned
     record: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, select
 
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
-from allocation.ledger.schema import subject, subject_event_eligibility, subject_randomization
+from allocation.ledger.schema import subject_event_eligibility, subject_randomization
 from allocation.ledger.subject_paths import visits_of
 from allocation.study.allocation_scheme import transition_of
 from allocation.study.randomization_design import Admission, RandomizationEvent
@@ -34,13 +34,19 @@ _PASSED = (
 class Passage:
     """A subject at an event: `occurrence` counts from 1, `is_first` for the event that takes subjects in.
 
-    `from_arm` is the arm that the subject is in at a later event, None at the first.
+    `from_arm` is the arm that the subject is in at a later event, None at the first. `before` are the events passed before, each with
+    the date of its latest occurrence.
     """
 
     event: RandomizationEvent
     occurrence: int
     is_first: bool
     from_arm: str | None
+    before: Mapping[str, date]
+
+    def dates_after(self, on: date) -> dict[str, str]:
+        """Event -> ISO date of its latest occurrence, once this one has taken place `on` its date."""
+        return {code: day.isoformat() for code, day in {**self.before, self.event.code: on}.items()}
 
 
 def passage_of(transaction: Transaction, row: Row[Any], code: str | None, on: date, reason: str) -> Passage:
@@ -48,13 +54,14 @@ def passage_of(transaction: Transaction, row: Row[Any], code: str | None, on: da
     keys = {"study": transaction.study_id, "who": row.subject_id}
     passed = transaction.connection.execute(_PASSED, keys).all()
     event = _event(transaction, code, bool(passed))
+    before = {one.event: one.randomized_on for one in passed}
     first = transaction.protocol.randomization[0]
     if event.code == first.code:
         _check_first(transaction, row, on, reason)
-        return Passage(event, 1, True, None)
+        return Passage(event, 1, True, None, before)
     times = sum(one.event == event.code for one in passed)
-    _check_later(transaction, row, event, times, on, {one.event: one.randomized_on for one in passed})
-    return Passage(event, times + 1, False, row.arm)
+    _check_later(transaction, row, event, times, on, before)
+    return Passage(event, times + 1, False, row.arm, before)
 
 
 def _event(transaction: Transaction, code: str | None, is_randomized: bool) -> RandomizationEvent:
@@ -205,12 +212,3 @@ def _check_visits_and_arm(
             field="subject_id",
             fix="the subject goes on as before",
         )
-
-
-def randomizations_after(transaction: Transaction, subject_id: str, event: str, on: date) -> dict[str, str]:
-    """Event -> date of its latest occurrence, with this one."""
-    query = select(subject.c.randomizations_json).where(
-        subject.c.study_id == transaction.study_id, subject.c.subject_id == subject_id
-    )
-    text = transaction.connection.execute(query).scalar()
-    return {**json.loads(text or "{}"), event: on.isoformat()}

@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from allocation.commands.allocating import Allocated, allocate
 from allocation.commands.caps import check_caps, cohorts_filled, is_cohort_open, levels_of_place
 from allocation.commands.edc_gate import check_edc
-from allocation.commands.randomization_admission import Passage, passage_of, randomizations_after
+from allocation.commands.randomization_admission import Passage, passage_of
 from allocation.commands.replacing import allocate_replacement, replaced_by
 from allocation.commands.screening import check_factors
 from allocation.commands.service import Act, CommandRequest, Service
@@ -122,7 +122,7 @@ def _after(
         "unit": allocated.unit,
         "activation": allocated.activation,
         "protocol_version": transaction.version,
-        "randomizations": randomizations_after(transaction, row.subject_id, passage.event.code, on),
+        "randomizations": passage.dates_after(on),
         "record": allocated.record,
     }
 

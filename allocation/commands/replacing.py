@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from allocation.commands.allocating import Allocated, holder_of
+from allocation.commands.allocating import Allocated, holder_of, no_open_arm
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
-from allocation.errors import DomainRefusal, NotFound
+from allocation.errors import NotFound
 from allocation.ledger.schema import list_entry, subject, subject_randomization
 from allocation.rules.replacement import ReplacedSubject, check_replaceable, same_arm_replacement
 from allocation.study.allocation_scheme import event_ratio, run_key
@@ -80,12 +80,7 @@ def allocate_replacement(
     stratum = stratum_key(factors, event.factors)
     decision = same_arm_replacement(_facts(replaced), stratum, lambda number: _is_taken(transaction, number))
     if decision.arm not in dict(event_ratio(protocol, event, row.cohort)):
-        raise DomainRefusal(
-            "the protocol has no arm open for this subject",
-            code="no-open-arm",
-            field="subject_id",
-            fix="call the sponsor: the protocol must be amended",
-        )
+        raise no_open_arm()
     holder = holder_of(transaction, row, event)
     run = run_key(protocol, event, factors, row.cohort, None)
     record = {
