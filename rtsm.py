@@ -140,63 +140,32 @@ def registered(module: str) -> dict[str, Any]:
     return dict(typer.main.get_group(importlib.import_module(module).app).commands)
 
 
-class _LazyGroup(TyperGroup):
-    """A command group that lists what is mounted, and imports the module of the one command that is asked for."""
+class MountedGroup(TyperGroup):
+    """The command group of `rtsm`: lists commands from COMMANDS, and imports the one that is asked for."""
 
-    def mounted(self) -> dict[str, Mounted]:
-        """Name -> where it comes from."""
-        raise NotImplementedError
+    mounted = COMMANDS
 
     def real_command(self, name: str) -> Any:
-        """The command itself; imports its module."""
-        raise NotImplementedError
+        """The command of that name in its module, or the group of its parts."""
+        mounted = self.mounted[name]
+        return PartsGroup(name, mounted) if mounted.parts else registered(mounted.module)[name]
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The mounted names, in their order."""
-        return list(self.mounted())
+        return list(self.mounted)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A stand-in that can be listed; `resolve_command` gives the real one."""
-        mounted = self.mounted().get(cmd_name)
+        mounted = self.mounted.get(cmd_name)
         return TyperCommand(cmd_name, help=mounted.summary) if mounted else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The real command; an unknown name is a usage error with a suggestion."""
         name = args[0]
-        if name not in self.mounted():
-            self.commands = {known: self.get_command(ctx, known) for known in self.mounted()}
+        if name not in self.mounted:
+            self.commands = {known: self.get_command(ctx, known) for known in self.mounted}
             return super().resolve_command(ctx, args)
         return name, _with_database(self.real_command(name)), args[1:]
-
-
-class PartsGroup(_LazyGroup):
-    """A group of `rtsm` whose commands come from several packages (`Mounted.parts`)."""
-
-    def __init__(self, name: str, mounted: Mounted) -> None:
-        super().__init__(name=name, help=mounted.summary, no_args_is_help=True)
-        self._group = name
-        self._parts = mounted.parts or {}
-
-    def mounted(self) -> dict[str, Mounted]:
-        """The parts."""
-        return self._parts
-
-    def real_command(self, name: str) -> Any:
-        """The command of that name in the group of this name of its module."""
-        return registered(self._parts[name].module)[self._group].commands[name]
-
-
-class MountedGroup(_LazyGroup):
-    """The command group of `rtsm`: lists commands from COMMANDS, and imports the one that is asked for."""
-
-    def mounted(self) -> dict[str, Mounted]:
-        """COMMANDS."""
-        return COMMANDS
-
-    def real_command(self, name: str) -> Any:
-        """The command of that name in its module, or the group of its parts."""
-        mounted = COMMANDS[name]
-        return PartsGroup(name, mounted) if mounted.parts else registered(mounted.module)[name]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a domain error becomes one line on stderr and exit code 1."""
@@ -207,6 +176,19 @@ class MountedGroup(_LazyGroup):
                 raise
             typer.echo(f"rtsm: {error}", err=True)
             raise typer.Exit(1) from error
+
+
+class PartsGroup(MountedGroup):
+    """A group of `rtsm` whose commands come from several packages (`Mounted.parts`)."""
+
+    def __init__(self, name: str, mounted: Mounted) -> None:
+        super().__init__(name=name, help=mounted.summary, no_args_is_help=True)
+        self._group = name
+        self.mounted = mounted.parts or {}
+
+    def real_command(self, name: str) -> Any:
+        """The command of that name in the group of this name of its module."""
+        return registered(self.mounted[name].module)[self._group].commands[name]
 
 
 # Locals may hold passwords and treatments: a traceback never shows them.
