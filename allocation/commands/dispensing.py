@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -80,7 +81,9 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         refuse_unconfirmed(visits)
         path = path_of(row, visits)
         visit_date = request.visit_date or transaction.today
+        refuse_future(visit_date, transaction.today)
         refuse_future(request.end_date or visit_date, transaction.today, "end_date")
+        refuse_before_screening(visit_date, row.screened_on)
         visit, facts = _visit(transaction, request, path, visits, visit_date)
         given = given_measurements(protocol, request, visit_date, transaction.today)
         like = visit.code if visit is not None else _last_dispensed(path)
@@ -180,8 +183,6 @@ def _visit(
             fix="record it as a visit",
         )
     refuse_repeat(visit, visits, path.subject_id)
-    refuse_future(visit_date, transaction.today)
-    refuse_before_screening(visit_date, path.screened_on)
     facts = planned_visit_facts(
         protocol,
         visit,
@@ -223,8 +224,6 @@ def _unscheduled(
             field="titration",
             fix="leave it out",
         )
-    refuse_future(visit_date, transaction.today)
-    refuse_before_screening(visit_date, path.screened_on)
     return unscheduled_visit_facts(transaction.protocol, visits, request, visit_date, transaction.today)
 
 
@@ -247,7 +246,7 @@ def _due(
     cause of the refusal, which is therefore raised outside of the handler.
     """
     protocol, arm = transaction.protocol, path.arm or ""
-    try:
+    with suppress(RuleError, ValueError):
         level, move = path.dose_level, None
         if visit is not None:
             before = dose_level_before(protocol, path, visit.code)
@@ -262,8 +261,6 @@ def _due(
                 first=is_first_titration(protocol, path),
             )
         return level, move, kits_due(transaction.dispensing_table, like, arm, level, measures)
-    except (RuleError, ValueError):
-        pass
     raise protocol_hole()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -297,10 +298,8 @@ def _planned(
     ahead: list[tuple[Visit, VisitWindow]],
 ) -> tuple[PlannedDispensing, ...]:
     """What the subject is to receive. The rule's own error names its arm, so the refusal is raised outside of the handler."""
-    try:
+    with suppress(RuleError, ValueError):
         return planned_dispensings(protocol, rows, path, ahead)
-    except (RuleError, ValueError):
-        pass
     raise protocol_hole()
 
 

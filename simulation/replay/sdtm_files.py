@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,8 @@ def read_xport(path: Path) -> pl.DataFrame:
 
 def _text(path: Path) -> str:
     content = path.read_bytes()
-    try:
+    with suppress(UnicodeDecodeError):
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
     try:
         return content.decode(_LEGACY_ENCODING)
     except UnicodeDecodeError as problem:

