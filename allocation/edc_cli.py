@@ -20,9 +20,7 @@ from allocation.commands.service import Act, Service, utc_now
 from allocation.edc.export_csv import read_export
 from allocation.edc.facts import EdcMessage
 from allocation.edc.receiving import ReceivedBody
-from allocation.edc.redcap import SENDER, fetch_records, read_records
 from allocation.edc.schema import edc_transfer
-from allocation.edc.sending import revive_dead, send_waiting
 from allocation.edc.settings import (
     REDCAP_TOKEN,
     REDCAP_URL,
@@ -112,6 +110,8 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the records that changed in REDCap since the last time. Needs RTSM_REDCAP_URL and RTSM_REDCAP_TOKEN."""
+    from allocation.edc.redcap import SENDER, fetch_records, read_records  # no other command waits for httpx
+
     database = open_database(create=False)
     study_id = the_study(database, study)
     who = acting(database, actor)
@@ -120,7 +120,7 @@ def pull(
     zone = ZoneInfo(protocol_at(database, study_id).edc.time_zone)
     service = Service(database)
     began = service.clock()
-    body = fetch_records(url, token, None if everything else _pulled_until(database, study_id), zone)
+    body = fetch_records(url, token, None if everything else _pulled_until(database, study_id, SENDER), zone)
     answer = take_transfer(
         service,
         Act(who),
@@ -141,6 +141,8 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Send what waits in the outbox. Needs RTSM_EDC_URL, and RTSM_EDC_TOKEN if the EDC asks for one. Exit 1 if any is given up."""
+    from allocation.edc.sending import revive_dead, send_waiting  # as in `pull`
+
     database = open_database(create=False)
     study_id = the_study(database, study)
     authorize(acting(database, actor), "edc.send", study_id)
@@ -208,10 +210,10 @@ def _read_export(file: Path, form: str, exported_at: datetime, edc: Edc) -> EdcM
     return read_export(file.read_bytes(), form, file.name, edc, exported_at)
 
 
-def _pulled_until(database: Database, study_id: str) -> datetime | None:
+def _pulled_until(database: Database, study_id: str, sender: str) -> datetime | None:
     query = select(func.max(edc_transfer.c.facts_until)).where(
         edc_transfer.c.study_id == study_id,
-        edc_transfer.c.sender == SENDER,
+        edc_transfer.c.sender == sender,
         edc_transfer.c.outcome.in_(("accepted", "repeated")),
     )
     with database.read() as connection:

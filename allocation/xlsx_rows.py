@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
-
 from allocation.csv_rows import CellFault, TableRows, check_header
 from allocation.errors import FileRefused
 
@@ -99,6 +97,8 @@ def read_xlsx_table(
 
 
 def _workbook(content: bytes, what: str) -> Any:
+    import openpyxl  # here, since no command that reads no workbook should wait for it
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = archive.infolist()
@@ -111,7 +111,7 @@ def _workbook(content: bytes, what: str) -> Any:
                     )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that are not read
-            return load_workbook(io.BytesIO(content), data_only=False, keep_links=False)
+            return openpyxl.load_workbook(io.BytesIO(content), data_only=False, keep_links=False)
     except _DAMAGE as error:
         raise FileRefused(
             what, ["this is no whole XLSX file: it was cut off, or is of another format; send it again"]

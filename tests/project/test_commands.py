@@ -1,5 +1,7 @@
 """All of `rtsm`'s commands: each is there, says what it does, and is listed once."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +63,9 @@ def test_every_subcommand_has_help_that_says_what_it_does_and_takes_the_database
         for part in path[1:]:
             _, leaf, _ = leaf.resolve_command(None, [part])
         assert leaf.help, f"rtsm {' '.join(path)} has no help text"
+
+
+def test_no_command_of_the_service_waits_for_a_library_that_only_another_needs() -> None:
+    program = "import sys, allocation.cli; print(*sorted({'httpx', 'numba', 'openpyxl', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -1,20 +1,27 @@
-"""The test databases themselves: each test gets a real, empty database of its own."""
+"""The test databases themselves: each test gets a real database of its own."""
 
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
+
+from allocation.ledger.schema import metadata
 
 
-def test_each_test_gets_an_empty_database_that_keeps_what_is_committed(database_url: str) -> None:
+def test_each_test_gets_a_database_with_the_newest_tables_and_no_fact_that_keeps_what_is_committed(
+    database_url: str,
+) -> None:
     engine = create_engine(database_url)
-    assert inspect(engine).get_table_names() == []
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE kit (number INTEGER)"))
-        connection.execute(text("INSERT INTO kit VALUES (1)"))
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT number FROM kit")).scalars().all() == [1]
-    engine.dispose()
+    try:
+        assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
+        with engine.begin() as connection:
+            assert [t.name for t in metadata.sorted_tables if connection.execute(select(t)).first()] == []
+            connection.execute(text("CREATE TABLE crate (number INTEGER)"))
+            connection.execute(text("INSERT INTO crate VALUES (1)"))
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT number FROM crate")).scalars().all() == [1]
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.postgres
