@@ -9,14 +9,18 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from sqlalchemy import Pool, event
 
 from allocation.ledger.database import open_database
 from tests.chromium import running_chromium
+from tests.postgres_pool import PostgresPool, postgres_pool
 from tests.postgres_server import PostgresServer, running_postgres
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -28,6 +32,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared input data at {folder}: set RTSM_SHARED_DATA to the folder that holds them")
     return folder
+
+
+@event.listens_for(Pool, "checkout")
+def forgo_durability(connection: Any, _record: object, _proxy: object) -> None:
+    """Let SQLite not wait for the disk: no test loses power, and each flush costs milliseconds."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture(name="shared_data", scope="session")
@@ -72,23 +83,22 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of a PostgreSQL database with the newest tables and nothing in them: a template for others."""
-    url = postgres_server.fresh_url()
-    open_database(url).dispose()
-    yield url
-    postgres_server.drop(url)
+def migrated_postgres(postgres_server: PostgresServer) -> Iterator[PostgresPool]:
+    """Lends PostgreSQL databases with the newest tables and nothing in them."""
+    with postgres_pool(postgres_server) as pool:
+        yield pool
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest) -> str:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The SQLAlchemy URL of a database with the newest tables, empty: the test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
         shutil.copyfile(request.getfixturevalue("migrated_sqlite"), url.removeprefix("sqlite:///"))
+        yield url
     else:
-        url = request.getfixturevalue("fresh_postgres_url")(request.getfixturevalue("migrated_postgres"))
-    return url
+        with request.getfixturevalue("migrated_postgres").lend() as url:
+            yield url
 
 
 @pytest.fixture(scope="module")

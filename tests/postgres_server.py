@@ -55,16 +55,22 @@ class PostgresServer:
         name = make_url(url).database
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _execute(self, statement: sql.Composed) -> None:
-        url = self.admin_url
+    @contextmanager
+    def connection(self, url: str | None = None) -> Iterator[psycopg.Connection]:
+        """A connection to the database of `url`, or to the one from which others are created; each statement commits."""
+        admin = self.admin_url
         with psycopg.connect(
-            host=url.query.get("host") or url.host,
-            port=url.port,
-            user=url.username,
-            password=url.password,
-            dbname=url.database,
+            host=admin.query.get("host") or admin.host,
+            port=admin.port,
+            user=admin.username,
+            password=admin.password,
+            dbname=make_url(url).database if url else admin.database,
             autocommit=True,
         ) as connection:
+            yield connection
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with self.connection() as connection:
             connection.execute(statement)
 
 

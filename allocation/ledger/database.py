@@ -6,11 +6,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -213,8 +216,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def migrate(database: Database) -> None:
     """Bring the tables to the newest revision (Alembic). Does nothing when they are there."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.read() as connection:
+        if MigrationContext.configure(connection).get_current_heads() == (_newest_revision(),):
+            return
+    config = _migrations()
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@cache
+def _newest_revision() -> str | None:
+    return ScriptDirectory.from_config(_migrations()).get_current_head()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

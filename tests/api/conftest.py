@@ -94,10 +94,8 @@ def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         folder: Path = tmp_path_factory.mktemp("trial")
         yield f"sqlite:///{folder / 'rtsm.db'}"
         return
-    server = request.getfixturevalue("postgres_server")
-    url = server.fresh_url()
-    yield url
-    server.drop(url)
+    with request.getfixturevalue("migrated_postgres").lend() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
