@@ -110,6 +110,11 @@ def message_of(
     reader: OdmReader, edc: Edc, source: Literal["odm-xml", "odm-json"], sha256: str
 ) -> EdcMessage:
     """The message that an ODM file is for this study. Raises DomainRefusal for a value that cannot be kept."""
+    if edc.study_oids and (others := [oid for oid in reader.study_oids if oid not in edc.study_oids]):
+        raise malformed(
+            f"it has data of study {others[0][:40]!r}, which is none of edc.study_oids",
+            "send the data of this study's own production environment; nothing of this message was kept",
+        )
     picked = Picked(edc)
     for oid in reader.passed_over:
         picked.pass_over(oid)

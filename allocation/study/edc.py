@@ -175,11 +175,13 @@ class Edc(ProtocolPart):
 
     `unified`: randomization and dispensing are possible only when the EDC has said that the subject meets every criterion and that the
     required forms are done. `standalone`: the site desk decides; what an EDC sends is compared with it. `time_zone`: in which
-    the EDC's moments without an offset are. `criteria_at_dispensing` false: criteria count for randomization only.
+    the EDC's moments without an offset are. `study_oids`: the StudyOIDs whose ODM data are taken, so that a test environment's never are;
+    empty: any. `criteria_at_dispensing` false: criteria count for randomization only.
     """
 
     mode: Literal["standalone", "unified"] = "standalone"
     time_zone: TimeZone = "UTC"
+    study_oids: tuple[Oid, ...] = ()
     subject: SubjectItem = SubjectItem()
     criteria: tuple[CriterionItem, ...] = ()
     factors: tuple[FactorItem, ...] = ()
