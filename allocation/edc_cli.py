@@ -44,6 +44,8 @@ app = typer.Typer(
 )
 
 CHUNK = 1024 * 1024
+SHOWN = 10
+"""OIDs that nobody mapped in a line of the log; --json has all that are listed."""
 
 
 class FileKind(StrEnum):
@@ -120,13 +122,13 @@ def pull(
     zone = ZoneInfo(protocol_at(database, study_id).edc.time_zone)
     service = Service(database)
     began = service.clock()
-    body = fetch_records(url, token, None if everything else _pulled_until(database, study_id, SENDER), zone)
+    since = None if everything else _pulled_until(database, study_id, SENDER)
     answer = take_transfer(
         service,
         Act(who),
         study_id,
         Arrival(SENDER, facts_until=began),
-        lambda edc: read_records(body, edc, began),
+        lambda edc: read_records(fetch_records(url, token, since, zone), edc, began),
     )
     show(answer, as_json, _received(study_id, answer))
 
@@ -243,6 +245,9 @@ def _log_lines(study_id: str, found: EdcLog) -> list[str]:
             if came.code is None
             else f"{came.code}: {came.detail}"
         )
+        if came.unmapped:
+            what += f", not mapped: {', '.join(came.unmapped[:SHOWN])}"
+            what += " ..." if len(came.unmapped) > SHOWN else ""
         lines.append(f"  in   {came.came_at:%Y-%m-%d %H:%M} {came.sender} {came.outcome}: {what}")
     for message in found.deliveries:
         error = "" if message.last_error is None else f" ({message.last_error}, {message.attempts} tries)"

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.edc_gate import check_edc
 from allocation.commands.kit_choice import ChosenKits, choose_kits
 from allocation.commands.measuring import given_measurements, measurement_facts, measures_at
@@ -121,7 +122,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             "kits_short": sum(chosen.short.values()),
             "awaits_confirmation": protocol.dosing.confirmation,
         }
-        return transaction.append(
+        transaction.append(
             after,
             before={"dose_level": row.dose_level},
             answer=answer,
@@ -129,6 +130,8 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             site_id=row.site_id,
             kit_numbers=numbers,
         )
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "dispense", request, body)
 

@@ -15,13 +15,14 @@ from allocation.commands.edc_facts import ReceiveEdcRequest, receive_edc_facts
 from allocation.commands.service import Act, Service
 from allocation.edc.facts import EdcMessage
 from allocation.edc.schema import edc_transfer
-from allocation.errors import DomainRefusal
+from allocation.errors import DomainRefusal, RTSMError
 from allocation.ledger.canonical import canonical_json
 from allocation.study.edc import Edc
 from allocation.views.study_at import study_at
 
 Read = Callable[[Edc], EdcMessage]
-"""Reads the message under the study's map. Raises DomainRefusal for one that cannot be read."""
+"""Fetches, where it must be fetched, and reads the message under the study's map. Raises DomainRefusal for one that cannot be read, and
+RTSMError where it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def take_transfer(service: Service, act: Act, study_id: str, arrival: Arrival, r
     """Read a message and receive its facts; answers as `receive_edc_facts` does.
 
     The signature is used up before the message is read, so that the same transfer cannot be taken twice, not even at once. Raises
-    NotPermitted, and DomainRefusal for a replayed or refused message, which then stands in the transfer log with its reason.
+    NotPermitted, and DomainRefusal for a replayed or refused message, which then stands in the transfer log with its reason, as does one
+    that could not be had.
     """
     authorize(act.actor, "edc.receive", study_id)
     now = service.clock()
@@ -48,7 +50,7 @@ def take_transfer(service: Service, act: Act, study_id: str, arrival: Arrival, r
         message = read(at.protocol.edc)
         request = ReceiveEdcRequest(message=message, config_version=at.version, sender=arrival.sender)
         answer = receive_edc_facts(service, act, study_id, request)
-    except DomainRefusal as refusal:
+    except RTSMError as refusal:
         _close(service, transfer_id, outcome="refused", code=refusal.code, detail=refusal.message)
         raise
     _close(

@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from allocation.commands.allocating import Allocated, allocate
 from allocation.commands.caps import check_caps, cohorts_filled, is_cohort_open, levels_of_place
+from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.edc_gate import check_edc
 from allocation.commands.randomization_admission import Passage, passage_of
 from allocation.commands.replacing import allocate_replacement, replaced_by
@@ -78,9 +79,11 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
             "status": "randomized",
         }
         before = {"status": row.status, "arm": row.arm, "dose_level": row.dose_level}
-        return transaction.append(
+        transaction.append(
             after, before=before, answer=answer, subject_id=row.subject_id, site_id=row.site_id
         )
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "randomize", request, body)
 

@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from allocation.commands.caps import check_caps, is_cohort_open
 from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.replacing import subject_to_replace
+from allocation.commands.screen_failure import screen_failure_facts
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.transaction import Transaction, execute, iso
+from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import subject
@@ -21,8 +22,6 @@ from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.subject_schedule import SubjectPath
-
-SCREEN_FAILURE = "SCREEN FAILURE"
 
 
 class ScreenRequest(CommandRequest):
@@ -211,16 +210,14 @@ def record_eligibility(
                     field="last_contact_on",
                     fix="correct a date",
                 )
-            after |= {
-                "ended_on": assessed_on.isoformat(),
-                "end_reason": SCREEN_FAILURE,
-                "last_contact_on": iso(last_contact),
-            }
+            after |= screen_failure_facts(assessed_on, last_contact)
         answer = {"subject_id": row.subject_id, "status": status}
         before = {"status": row.status}
-        return transaction.append(
+        transaction.append(
             after, before=before, answer=answer, subject_id=row.subject_id, site_id=row.site_id
         )
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "record_eligibility", request, body)
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from allocation.commands.cohorts import require_reason
+from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.screening import check_factors
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -87,9 +88,11 @@ def correct_stratum(
             "true_factors": after["true_factors"],
         }
         before = {"factors": entered, "true_factors": true_before}
-        return transaction.append(
+        transaction.append(
             after, before=before, answer=answer, subject_id=row.subject_id, site_id=row.site_id
         )
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "correct_stratum", request, body)
 

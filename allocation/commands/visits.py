@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.measuring import given_measurements, measurement_facts
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -76,12 +77,14 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
             "visit_date": facts["visit_date"],
             "window": facts["window"],
         }
-        return transaction.append(
+        transaction.append(
             {"visit": facts, **measurement_facts(taken)},
             answer=answer,
             subject_id=row.subject_id,
             site_id=row.site_id,
         )
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "record_visit", request, body)
 
@@ -125,8 +128,8 @@ def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequ
             "visit_number": number,
             "status": "missed",
         }
-        return transaction.append(
-            {"visit": facts}, answer=answer, subject_id=row.subject_id, site_id=row.site_id
-        )
+        transaction.append({"visit": facts}, answer=answer, subject_id=row.subject_id, site_id=row.site_id)
+        follow_edc_of(transaction, row.subject_id)
+        return answer
 
     return execute(service, act, study_id, "miss_visit", request, body)

@@ -44,9 +44,17 @@ class Picked:
     facts: dict[str, list[Fact]] = field(default_factory=dict)
     unmapped: dict[str, None] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """A message may hold a million items: what the map names is worked out once."""
+        self._items = self.edc.items
+        self._forms = self.edc.forms
+        status = self.edc.form_status
+        told = self._forms if status.source == "item" else ()
+        self._form_told_by = {status.name.replace("{form}", form): form for form in told}
+
     def add_item(self, subject_key: str, fact: Fact) -> None:
         """Keep the fact if the map names its item; an item that tells of a form becomes a fact about that form."""
-        of_form = self._form_told_by(fact.item)
+        of_form = self._form_told_by.get(fact.item)
         if of_form is not None:
             state = form_state(self.edc, fact.value)
             told = fact.model_copy(
@@ -60,16 +68,16 @@ class Picked:
                 }
             )
             self._keep(subject_key, told)
-        elif any(matches(mapped, fact) for mapped in self.edc.items):
+        elif any(matches(mapped, fact) for mapped in self._items):
             self._keep(subject_key, fact)
         elif fact.value is not None:  # a flat record has empty fields wherever an item does not belong
             self.pass_over(fact.item)
 
     def add_form(self, subject_key: str, fact: Fact, word: str | None) -> None:
-        """Keep how far a required form is; other forms are passed over. With statuses told by items, a form itself says nothing."""
+        """Keep how far a form is that the map names; others are passed over. With statuses told by items, a form itself says nothing."""
         if self.edc.form_status.source == "item":
             return
-        if any(required.form == fact.form for required in self.edc.required_forms):
+        if fact.form in self._forms:
             self._keep(subject_key, fact.model_copy(update={"value": form_state(self.edc, word)}))
 
     def add_removal(self, subject_key: str, fact: Fact) -> None:
@@ -88,30 +96,25 @@ class Picked:
     def _keep(self, subject_key: str, fact: Fact) -> None:
         self.facts.setdefault(checked(subject_key, "a subject key"), []).append(fact)
 
-    def _form_told_by(self, item: str) -> str | None:
-        status = self.edc.form_status
-        if status.source != "item":
-            return None
-        for required in self.edc.required_forms:
-            if item == status.name.replace("{form}", required.form):
-                return required.form
-        return None
-
 
 def wanted_by(edc: Edc) -> Wanted:
     """The OIDs that are worth keeping while a file is read, wherever they stand in it."""
     status = edc.form_status
-    forms = {required.form for required in edc.required_forms}
     items = {mapped.item for mapped in edc.items}
     if status.source == "item":
-        items |= {status.name.replace("{form}", form) for form in forms}
-    return Wanted(frozenset(items), frozenset(forms))
+        items |= {status.name.replace("{form}", form) for form in edc.forms}
+    return Wanted(frozenset(items), frozenset(edc.forms))
 
 
 def message_of(
     reader: OdmReader, edc: Edc, source: Literal["odm-xml", "odm-json"], sha256: str
 ) -> EdcMessage:
     """The message that an ODM file is for this study. Raises DomainRefusal for a value that cannot be kept."""
+    if edc.study_oids and (others := [oid for oid in reader.study_oids if oid not in edc.study_oids]):
+        raise malformed(
+            f"it has data of study {others[0][:40]!r}, which is none of edc.study_oids",
+            "send the data of this study's own production environment; nothing of this message was kept",
+        )
     picked = Picked(edc)
     for oid in reader.passed_over:
         picked.pass_over(oid)

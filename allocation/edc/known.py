@@ -15,7 +15,7 @@ from allocation.ledger.projections.edc import ADDRESS
 from allocation.ledger.schema import edc_fact
 from allocation.rules.edc_gate import EdcGateDecision, FormState, NeededForm, judge_edc
 from allocation.rules.edc_order import Stamp, stamp_of
-from allocation.study.edc import CriterionItem, Edc, EdcItem, RequiredForm
+from allocation.study.edc import CriterionItem, Edc, EdcItem, MeasuredItem, RequiredForm
 from allocation.study.protocol import Protocol
 
 LARGEST: Final = 10**6
@@ -27,10 +27,24 @@ _TO_CM: Final = {"cm": Decimal(1), "m": Decimal(100), "in": Decimal("2.54")}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A weight in kg or a height in cm, and when the EDC says that it was entered or changed (UTC)."""
+    """A weight in kg or a height in cm, and when the EDC says that it was entered or changed (UTC).
+
+    `on`: the day of measuring by the EDC; None where the map names no item for it.
+    """
 
     value: Decimal
     at: datetime
+    on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningWord:
+    """What the EDC says of a screen failure. `told`: whether it has said anything at all. `at` (UTC), `on`: when, and on which day."""
+
+    told: bool
+    failed: bool = False
+    at: datetime | None = None
+    on: date | None = None
 
 
 def keys_of(connection: Connection, study_id: str, edc: Edc, subject_id: str) -> list[str]:
@@ -75,10 +89,7 @@ def known_facts(connection: Connection, study_id: str, subject_keys: Sequence[st
 
 def value_of(facts: Iterable[Any], item: EdcItem) -> str | None:
     """The newest value of an item, None while there is none."""
-    return next(
-        (row.value for row in facts if row.kind == "item" and row.value is not None and matches(item, row)),
-        None,
-    )
+    return next((row.value for row in _items_at(item, facts) if row.value is not None), None)
 
 
 def gate(protocol: Protocol, facts: Sequence[Any], visit: str | None) -> EdcGateDecision:
@@ -144,27 +155,66 @@ def visit_dates(edc: Edc, facts: Sequence[Any]) -> dict[str, date]:
     return dates
 
 
-def weight_kg(edc: Edc, facts: Sequence[Any]) -> Measured | None:
-    """The newest body weight in kg; None while the EDC has stated none, or no positive number."""
-    return None if edc.weight is None else _measured(edc.weight, _TO_KG[edc.weight.unit], facts)
+def screening_word(protocol: Protocol, facts: Sequence[Any]) -> ScreeningWord:
+    """Whether the subject failed screening by the EDC, as the map says that the EDC says so."""
+    failure = protocol.edc.screen_failure
+    if failure is None:
+        return ScreeningWord(told=False)
+    said = [] if failure.item is None else _items_at(failure.item, facts)
+    found = [row for row in said if row.value in failure.values]
+    answers = criteria_answers(protocol, facts)
+    if failure.form is not None and any(not all(given) for given in answers.values()):
+        done = ("complete", "validated")
+        found += [
+            row for row in facts if row.kind == "form" and row.form == failure.form and row.value in done
+        ]
+    if not found:
+        return ScreeningWord(told=bool(said))
+    day = None if failure.date is None else value_of(facts, failure.date)
+    return ScreeningWord(True, True, max(row.source_at for row in found), None if day is None else _day(day))
 
 
-def height_cm(edc: Edc, facts: Sequence[Any]) -> Measured | None:
-    """The newest body height in cm; None while the EDC has stated none, or no positive number."""
-    return None if edc.height is None else _measured(edc.height, _TO_CM[edc.height.unit], facts)
+def weights_kg(edc: Edc, facts: Sequence[Any]) -> tuple[Measured, ...]:
+    """The body weight in kg, the newest that the EDC has stated, or each by its day; nothing for what is no positive number."""
+    return () if edc.weight is None else _measured(edc.weight, _TO_KG[edc.weight.unit], facts)
 
 
-def _measured(item: EdcItem, factor: Decimal, facts: Iterable[Any]) -> Measured | None:
-    row = next(
-        (one for one in facts if one.kind == "item" and one.value is not None and matches(item, one)), None
-    )
-    if row is None:
-        return None
+def heights_cm(edc: Edc, facts: Sequence[Any]) -> tuple[Measured, ...]:
+    """The body height in cm, as `weights_kg`."""
+    return () if edc.height is None else _measured(edc.height, _TO_CM[edc.height.unit], facts)
+
+
+def _measured(item: MeasuredItem, factor: Decimal, facts: Sequence[Any]) -> tuple[Measured, ...]:
+    stated = [row for row in _items_at(item, facts) if row.value is not None]
+    if item.measured_on is None:
+        return tuple(
+            Measured(number * factor, row.source_at) for row in stated[:1] if (number := _number(row.value))
+        )
+    by_day: dict[date, Measured] = {}
+    for row in stated:
+        dated = (day for day in _items_at(item.measured_on, facts) if _event_of(day) == _event_of(row))
+        day = next((_day(one.value) for one in dated if one.value is not None), None)
+        number = _number(row.value)
+        if day is not None and number is not None:
+            by_day.setdefault(day, Measured(number * factor, row.source_at, day))
+    return tuple(by_day[day] for day in sorted(by_day))
+
+
+def _items_at(item: EdcItem, facts: Iterable[Any]) -> list[Any]:
+    """The facts of an item wherever it stands, the newest first, also those that say that nothing is entered any more."""
+    return [row for row in facts if row.kind == "item" and matches(item, row)]
+
+
+def _event_of(row: Any) -> tuple[str, str]:
+    return row.event, row.event_repeat
+
+
+def _number(text: str) -> Decimal | None:
     try:
-        number = Decimal(row.value)
+        number = Decimal(text)
     except InvalidOperation:
         return None
-    return Measured(number * factor, row.source_at) if number.is_finite() and 0 < number < LARGEST else None
+    return number if number.is_finite() and 0 < number < LARGEST else None
 
 
 def _met_by(mapped: CriterionItem, category: dict[str, str]) -> tuple[str, ...]:

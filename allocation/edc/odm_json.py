@@ -24,7 +24,14 @@ def read_odm_json(stream: IO[bytes], zone: ZoneInfo, wanted: Wanted) -> OdmReade
     if len(body) > LARGEST:
         raise too_large(LARGEST)
     try:
-        document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_number)
+        # Numbers stay the text that was sent: no digit is lost, and none is too long to be read.
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_once,
+            parse_constant=_no_number,
+            parse_int=str,
+            parse_float=str,
+        )
     except RecursionError:
         raise malformed("its values lie too deep") from None
     except UnicodeDecodeError:
@@ -43,6 +50,8 @@ def read_odm_json(stream: IO[bytes], zone: ZoneInfo, wanted: Wanted) -> OdmReade
 def _walk(reader: OdmReader, name: str, element: Any, depth: int) -> None:
     if depth > DEEPEST:
         raise malformed(f"elements lie more than {DEEPEST} deep")
+    if isinstance(element, list):
+        raise malformed(f"a list stands in the list of {name[:40]}")
     if not isinstance(element, dict):
         reader.start(name, {})
         reader.end(name, _text(element))

@@ -17,6 +17,9 @@ from allocation.edc.refusals import malformed
 DEEPEST: Final = 64
 """Elements within each other. ODM needs some ten; item groups of 2.0 may nest."""
 
+EARLIEST: Final = 1970
+"""No EDC is older. Some write the first moment of their calendar where they know none, and what was so then would be news never."""
+
 _LEVELS: Final = {
     "SubjectData": "SubjectKey",
     "StudyEventData": "StudyEventOID",
@@ -90,13 +93,14 @@ class Header:
 class OdmReader:
     """Takes the elements of a file in its order; `found` then holds what is wanted of the clinical data.
 
-    `passed_over`: OIDs of the other items, each once. `zone`: of moments without offset.
+    `passed_over`: OIDs of the other items, each once. `study_oids`: whose data they are by the EDC. `zone`: of moments without offset.
     """
 
     def __init__(self, zone: ZoneInfo, wanted: Wanted) -> None:
         self.header = Header()
         self.found: list[Found] = []
         self.passed_over: dict[str, None] = {}
+        self.study_oids: dict[str, None] = {}
         self._zone = zone
         self._wanted = wanted
         self._ordinal = 0
@@ -111,10 +115,11 @@ class OdmReader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins. `name` and the names of attributes are without their namespaces. Raises DomainRefusal."""
         self._names.append(name)
-        if len(self._names) > DEEPEST:
-            raise malformed(f"elements lie more than {DEEPEST} deep")
+        self.refuse_too_deep(0)
         if len(self._names) == 1:
             self._root(name, attributes)
+        elif name == "ClinicalData":
+            self.study_oids[attributes.get("StudyOID", "")] = None
         elif name in _LEVELS:
             self._begin_level(name, attributes)
         elif name.startswith("ItemData") and self._places:
@@ -123,6 +128,11 @@ class OdmReader:
             self._audit = (attributes.get("ID", ""), self._places[-1] if self._places else None)
         elif name in ("FlagValue", "FlagType"):
             self._flag = [attributes.get("CodeListOID", "")] if name == "FlagValue" else None
+
+    def refuse_too_deep(self, more: int) -> None:
+        """Raise DomainRefusal where elements, with so many that are not read, lie deeper than any that is ODM's."""
+        if len(self._names) + more > DEEPEST:
+            raise malformed(f"elements lie more than {DEEPEST} deep")
 
     def end(self, name: str, text: str) -> None:
         """The element ends; `text` is what stood in it."""
@@ -251,4 +261,6 @@ class OdmReader:
             at = datetime.fromisoformat(text.strip())
         except ValueError:
             raise malformed(f"{text[:40]!r} is no date and time of ISO 8601") from None
+        if at.year < EARLIEST:
+            raise malformed(f"{text[:40]!r} is no moment of an EDC", "leave out a moment that is not known")
         return at if at.tzinfo is not None else at.replace(tzinfo=self._zone)

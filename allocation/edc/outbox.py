@@ -44,7 +44,7 @@ def queue_for_edc(
             message_id=message_id,
             subject_id=subject_id,
             site_id=site_id,
-            kind=KIND_OF_COMMAND[command],
+            kind=fact.kind,
             media_type=media_type,
             body=body,
             state="waiting",

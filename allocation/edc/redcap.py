@@ -84,7 +84,7 @@ def fetch_records(
 def read_records(body: bytes, edc: Edc, fetched_at: datetime) -> EdcMessage:
     """The message that fetched records are. The first field of a record is its id. Raises DomainRefusal for another answer."""
     try:
-        records = json.loads(body.decode())
+        records = json.loads(body.decode(), parse_int=str, parse_float=str)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise malformed("REDCap's answer is not JSON", "check that the address is that of the API") from None
     if not isinstance(records, list) or not all(isinstance(one, dict) and one for one in records):
@@ -93,13 +93,13 @@ def read_records(body: bytes, edc: Edc, fetched_at: datetime) -> EdcMessage:
     ordinal = 0
     for record in records:
         id_field, *_ = record
-        subject_key = str(record[id_field])
+        subject_key = _text(record[id_field])
         if not subject_key:
             raise malformed("a record has no id")
         address = {
-            "event": str(record.get("redcap_event_name", "")),
-            "form": str(record.get("redcap_repeat_instrument", "")),
-            "form_repeat": str(record.get("redcap_repeat_instance", "")),
+            "event": _text(record.get("redcap_event_name")) or "",
+            "form": _text(record.get("redcap_repeat_instrument")) or "",
+            "form_repeat": _text(record.get("redcap_repeat_instance")) or "",
         }
         for name, value in record.items():
             if name == id_field or name in _OWN_FIELDS:
@@ -120,6 +120,8 @@ def read_records(body: bytes, edc: Edc, fetched_at: datetime) -> EdcMessage:
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, (dict, list)):
+        raise malformed("a field of REDCap's answer holds more than a value", "fetch it as type flat")
     return None if value is None or value == "" else str(value)
 
 

@@ -24,8 +24,8 @@ LONGEST_PAUSE: Final = timedelta(hours=6)
 LEASE: Final = timedelta(minutes=2)
 TIMEOUT_SECONDS: Final = 30
 
-TRY_AGAIN: Final = frozenset({408, 423, 425, 429})
-"""Answers below 500 that say not now rather than no."""
+TRY_AGAIN: Final = frozenset({408, 409, 423, 425, 429})
+"""Answers below 500 that say not now rather than no; 409: what came before under this Idempotency-Key is still being worked on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,9 @@ def _deliver(
     error: str | None = None
     refused = False
     try:
-        status = client.post(url, content=row.body.encode(), headers=headers).status_code
+        # The answer's body says nothing that is used: it is not read, however long it is.
+        with client.stream("POST", url, content=row.body.encode(), headers=headers) as answer:
+            status = answer.status_code
     except httpx.HTTPError as failure:
         error = f"no answer: {type(failure).__name__}"
     else:

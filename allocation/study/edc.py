@@ -46,13 +46,23 @@ class FactorItem(EdcItem):
     levels: dict[str, Code] = Field(min_length=1)
 
 
-class WeightItem(EdcItem):
+class MeasuredItem(EdcItem):
+    """An item with a measurement. `measured_on`: the item with its day, in the same event of the EDC.
+
+    Without that item the day is the one on which the EDC was told, and the value that is on record already is no new measurement,
+    since a snapshot repeats all that it has.
+    """
+
+    measured_on: EdcItem | None = None
+
+
+class WeightItem(MeasuredItem):
     """The item with the body weight, in `unit`."""
 
     unit: Literal["kg", "g", "lb"] = "kg"
 
 
-class HeightItem(EdcItem):
+class HeightItem(MeasuredItem):
     """The item with the body height, in `unit`."""
 
     unit: Literal["cm", "m", "in"] = "cm"
@@ -62,6 +72,21 @@ class VisitDateItem(EdcItem):
     """The item with the date on which a planned visit took place."""
 
     visit: Code
+
+
+class ScreenFailure(ProtocolPart):
+    """By what the EDC says that a subject failed screening; with both, either is enough.
+
+    * `item` with one of `values`, such as a disposition that is SCREEN FAILURE;
+    * `form`, such as that of the disposition: once it is complete while a criterion is not met.
+
+    `date`: the item with the day; without it the day is the one on which the EDC was told.
+    """
+
+    item: EdcItem | None = None
+    values: tuple[str, ...] = ()
+    form: Oid | None = None
+    date: EdcItem | None = None
 
 
 class RequiredForm(ProtocolPart):
@@ -113,16 +138,20 @@ class OutgoingItems(ProtocolPart):
     randomization_number: Oid = "RTSM.RANDNO"
     randomization_date: Oid = "RTSM.RANDDAT"
     visit_date: Oid = "RTSM.VISDAT"
+    visit_number: Oid = "RTSM.VISNUM"
     visit_status: Oid = "RTSM.VISSTAT"
     dispensing_date: Oid = "RTSM.DISPDAT"
     kit_number: Oid = "RTSM.KITNO"
+    kit_replaced: Oid = "RTSM.KITREPL"
+    kit_found: Oid = "RTSM.KITFND"
 
 
 class Outgoing(ProtocolPart):
     """What the EDC is told, one way. There is no place for an arm, a kit type or a lot: they are never sent.
 
-    `events`: visit -> StudyEventOID, where it is not the visit's own code. `kit_numbers`: whether numbers of kits go out, which tell
-    nothing of their contents.
+    `events`: visit -> StudyEventOID, where it is not the visit's own code. `unscheduled`: StudyEventOID of all unscheduled visits, told
+    apart by its repeat key (null: the EDC is not told of them). `kit_numbers`: whether numbers of kits go out, which tell nothing of
+    their contents.
     """
 
     format: Literal["odm-1.3.2-xml", "odm-2.0-json"] = "odm-1.3.2-xml"
@@ -134,6 +163,7 @@ class Outgoing(ProtocolPart):
         "dispensing",
     )
     events: dict[Code, Oid] = Field(default_factory=dict)
+    unscheduled: Oid | None = "UNSCHEDULED"
     form: Oid = "RTSM"
     group: Oid = "RTSM"
     items: OutgoingItems = OutgoingItems()
@@ -145,17 +175,20 @@ class Edc(ProtocolPart):
 
     `unified`: randomization and dispensing are possible only when the EDC has said that the subject meets every criterion and that the
     required forms are done. `standalone`: the site desk decides; what an EDC sends is compared with it. `time_zone`: in which
-    the EDC's moments without an offset are. `criteria_at_dispensing` false: criteria count for randomization only.
+    the EDC's moments without an offset are. `study_oids`: the StudyOIDs whose ODM data are taken, so that a test environment's never are;
+    empty: any. `criteria_at_dispensing` false: criteria count for randomization only.
     """
 
     mode: Literal["standalone", "unified"] = "standalone"
     time_zone: TimeZone = "UTC"
+    study_oids: tuple[Oid, ...] = ()
     subject: SubjectItem = SubjectItem()
     criteria: tuple[CriterionItem, ...] = ()
     factors: tuple[FactorItem, ...] = ()
     weight: WeightItem | None = None
     height: HeightItem | None = None
     visit_dates: tuple[VisitDateItem, ...] = ()
+    screen_failure: ScreenFailure | None = None
     required_forms: tuple[RequiredForm, ...] = ()
     form_status: FormStatus = FormStatus()
     criteria_at_dispensing: bool = True
@@ -168,5 +201,14 @@ class Edc(ProtocolPart):
     @property
     def items(self) -> tuple[EdcItem, ...]:
         """Every item that the map names, in the order of the document."""
-        single = [one for one in (self.subject.item, self.weight, self.height) if one is not None]
-        return (*single, *self.criteria, *self.factors, *self.visit_dates)
+        failure = self.screen_failure or ScreenFailure()
+        days = [one.measured_on for one in (self.weight, self.height) if one is not None]
+        single = [self.subject.item, self.weight, self.height, *days, failure.item, failure.date]
+        return (*(one for one in single if one), *self.criteria, *self.factors, *self.visit_dates)
+
+    @property
+    def forms(self) -> tuple[Oid, ...]:
+        """Every form whose state means something, each once."""
+        failure = self.screen_failure
+        named = [required.form for required in self.required_forms]
+        return tuple(dict.fromkeys([*named, *([failure.form] if failure and failure.form else [])]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from allocation.study.inconsistency import Findings, Path
 
 if TYPE_CHECKING:
-    from allocation.study.edc import CriterionItem, EdcItem, FactorItem
+    from allocation.study.edc import CriterionItem, EdcItem, FactorItem, Outgoing
     from allocation.study.protocol import Protocol
 
 
@@ -23,6 +23,7 @@ def check_edc(protocol: Protocol, findings: Findings) -> None:
         findings.name(("edc", "visit_dates", index, "visit"), dated.visit, visits, "visit")
     findings.unique(("edc", "visit_dates"), [one.visit for one in edc.visit_dates], "visit", "visit")
     _check_forms(protocol, findings)
+    _check_screen_failure(protocol, findings)
     _unique_items(("edc", "factors"), edc.factors, findings)
     _unique_items(("edc", "visit_dates"), edc.visit_dates, findings)
     findings.unique(("edc", "senders"), [sender.account for sender in edc.senders], "sender", "account")
@@ -36,6 +37,7 @@ def check_edc(protocol: Protocol, findings: Findings) -> None:
     if edc.outgoing is not None:
         for code in edc.outgoing.events:
             findings.name(("edc", "outgoing", "events", code), code, visits, "visit")
+        _check_unscheduled(protocol, edc.outgoing, findings)
         names = list(edc.outgoing.items.model_dump().values())
         findings.unique(("edc", "outgoing", "items"), names, "ItemOID")
         findings.unique(("edc", "outgoing", "facts"), edc.outgoing.facts, "kind of fact")
@@ -124,6 +126,41 @@ def _check_factors(protocol: Protocol, findings: Findings) -> None:
                 "has no item in edc.factors",
                 "map it there, or let the site enter it",
             )
+
+
+def _check_screen_failure(protocol: Protocol, findings: Findings) -> None:
+    failure = protocol.edc.screen_failure
+    if failure is None:
+        return
+    path: Path = ("edc", "screen_failure")
+    if failure.item is None and failure.form is None:
+        findings.add(path, "(empty)", "says nothing", "name an item with its values, a form, or both")
+    if (failure.item is None) != (not failure.values):
+        findings.add(
+            (*path, "values"),
+            ", ".join(failure.values) or "(none)",
+            "does not fit the item",
+            "name an item, and the values of it that mean a screen failure",
+        )
+    findings.unique((*path, "values"), failure.values, "value")
+    if failure.form is not None and not protocol.edc.criteria:
+        findings.add(
+            (*path, "form"),
+            failure.form,
+            "means a screen failure only while a criterion is not met, and no criterion is mapped",
+            "map the criteria, or name the item that says so",
+        )
+
+
+def _check_unscheduled(protocol: Protocol, outgoing: Outgoing, findings: Findings) -> None:
+    taken = {outgoing.events.get(visit.code, visit.code): visit.code for visit in protocol.visits}
+    if outgoing.unscheduled in taken:
+        findings.add(
+            ("edc", "outgoing", "unscheduled"),
+            outgoing.unscheduled,
+            f"is the event of visit {taken[outgoing.unscheduled]}, too",
+            "name an event of its own: the two would overwrite each other",
+        )
 
 
 def _check_forms(protocol: Protocol, findings: Findings) -> None:

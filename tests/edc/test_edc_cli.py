@@ -73,6 +73,24 @@ def test_records_are_pulled_what_happened_is_sent_and_the_log_shows_both(
     assert TOKEN not in text
 
 
+def test_a_redcap_that_is_down_is_a_line_of_the_log_and_the_next_pull_fetches_what_it_missed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    project = RedcapProject(TOKEN, [("2026-03-01 08:00:00", whole("S01-0001"))])
+    monkeypatch.setenv("RTSM_REDCAP_TOKEN", TOKEN)
+    with serving(RedcapProject(TOKEN)) as url:
+        pass
+    monkeypatch.setenv("RTSM_REDCAP_URL", url)
+    assert "REDCap does not answer" in run("pull", exit_code=1)
+    last = run("log")["transfers"][0]
+    assert (last["outcome"], last["code"], last["sender"]) == ("refused", "redcap-unavailable", "redcap")
+    with serving(project) as url:
+        monkeypatch.setenv("RTSM_REDCAP_URL", url)
+        assert run("pull")["facts"] == 4
+        assert "dateRangeBegin" not in project.asked[-1]
+    assert "not mapped: initials" in CliRunner().invoke(rtsm.app, ["edc", "log"]).stdout
+
+
 def test_a_file_is_received_whole_or_refused_in_one_line(home: Path):
     good, torn = home / "good.xml", home / "torn.xml"
     good.write_bytes(odm({"S01-0001": cleared()}, "F.1"))

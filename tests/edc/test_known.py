@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from allocation.edc.known import criteria_answers, factor_levels, gate, height_cm, visit_dates, weight_kg
+from allocation.edc.known import (
+    criteria_answers,
+    factor_levels,
+    gate,
+    heights_cm,
+    screening_word,
+    visit_dates,
+    weights_kg,
+)
 from allocation.study.edc import Edc
 from allocation.study.protocol import Protocol
 from tests.edc.unified import unified_protocol
@@ -18,7 +26,7 @@ def fact(
     item: str, value: str | None, hours: int = 0, kind: str = "item", form: str = "", event: str = ""
 ) -> Any:
     return SimpleNamespace(
-        kind=kind, item=item, value=value, form=form, event=event, item_group="", source_at=START + timedelta(hours=hours)
+        kind=kind, item=item, value=value, form=form, event=event, event_repeat="", item_group="", source_at=START + timedelta(hours=hours)
     )  # fmt: skip
 
 
@@ -29,16 +37,60 @@ def fact(
 )  # fmt: skip
 def test_a_weight_is_kilograms_and_nonsense_is_none(unit, value, kilograms):
     edc = Edc.model_validate({"weight": {"item": "W", "unit": unit}})
-    found = weight_kg(edc, [fact("W", value)])
-    assert (None if found is None else str(found.value.normalize())) == kilograms
+    found = weights_kg(edc, [fact("W", value)])
+    assert [str(one.value.normalize()) for one in found] == ([] if kilograms is None else [kilograms])
 
 
 def test_a_height_is_centimetres_and_the_newest_counts():
     edc = Edc.model_validate({"height": {"item": "H", "unit": "m"}})
-    found = height_cm(edc, [fact("H", None, 2), fact("H", "1.80", 1), fact("H", "1.70")])
-    assert found is not None
-    assert (found.value, found.at) == (180, START + timedelta(hours=1))
-    assert height_cm(Edc(), [fact("H", "1.8")]) is None
+    found = heights_cm(edc, [fact("H", None, 2), fact("H", "1.80", 1), fact("H", "1.70")])
+    assert [(one.value, one.at) for one in found] == [(180, START + timedelta(hours=1))]
+    assert heights_cm(Edc(), [fact("H", "1.8")]) == ()
+
+
+def test_measurements_with_days_of_their_own_count_each_for_its_day_in_its_event():
+    edc = Edc.model_validate({"weight": {"item": "W", "measured_on": {"item": "D"}}})
+    facts = [
+        fact("W", "71", 9, event="E1"),  # corrected last, and measured first
+        fact("W", "73", 5, event="E3"),
+        fact("W", "72", 4, event="E2"),
+        fact("D", "2026-03-01", event="E1"),
+        fact("D", "2026-03-15", event="E2"),
+        fact("D", "in March", event="E3"),
+    ]
+    assert [(one.value, one.on) for one in weights_kg(edc, facts)] == [
+        (71, date(2026, 3, 1)),
+        (72, date(2026, 3, 15)),
+    ]
+
+
+FAILED = {
+    "item": {"item": "DSDECOD"},
+    "values": ["SCREEN FAILURE"],
+    "form": "DS",
+    "date": {"item": "DSSTDAT"},
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        ([], (False, False, None)),
+        ([fact("DSDECOD", "SCREEN FAILURE"), fact("DSSTDAT", "2026-03-04")], (True, True, date(2026, 3, 4))),
+        ([fact("DSDECOD", "SCREEN FAILURE"), fact("DSSTDAT", "in March")], (True, True, None)),
+        ([fact("DSDECOD", "COMPLETED")], (True, False, None)),
+        ([fact("DSDECOD", None)], (True, False, None)),
+        ([fact("", "complete", kind="form", form="DS")], (False, False, None)),
+        ([fact("", "open", kind="form", form="DS"), fact("IT.IN01", "N", form="IE")], (False, False, None)),
+        ([fact("", "validated", kind="form", form="DS"), fact("IT.IN01", "N", form="IE")], (True, True, None)),
+        ([fact("", "complete", kind="form", form="OTHER"), fact("IT.IN01", "N", form="IE")], (False, False, None)),
+    ],
+    ids=["nothing", "said", "no date", "otherwise", "emptied", "form, all met", "form open", "form and unmet", "other form"],
+)  # fmt: skip
+def test_a_screen_failure_is_what_the_map_names_for_it_and_no_unmet_criterion_alone(facts, word):
+    protocol = Protocol.model_validate(unified_protocol(screen_failure=FAILED))
+    found = screening_word(protocol, facts)
+    assert (found.told, found.failed, found.on) == word
 
 
 def test_levels_and_dates_that_the_map_does_not_know_are_unknown():

@@ -1,11 +1,15 @@
 """What messages say: moments, removals, nested groups, typed items, ODM 2.0 in XML and JSON, unmapped items, duplicates."""
 
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from allocation.edc.receiving import ReceivedBody
+from allocation.errors import DomainRefusal
 from allocation.study.edc import Edc
 from tests.edc.unified import ODM, Item, edc_map, odm
 
@@ -164,3 +168,28 @@ def test_the_files_moment_is_when_its_data_were_so_if_it_says_that():
     message = read(body)
     assert message.created_at == datetime(2026, 3, 5, 8, tzinfo=UTC)
     assert {row[7] for row in facts(message)} == {"03-04T08:00"}
+
+
+def test_what_a_vendor_adds_is_passed_over_and_never_stands_in_for_odms_own():
+    text = clinical(
+        form(
+            '<ItemData xmlns:v="urn:v" ItemOID="IT.IN01" v:Value="N" Value="Y"><v:Query><v:ItemData ItemOID="IT.EX01" Value="Y"/>'
+            "</v:Query></ItemData>"
+            '<v:ItemGroupData xmlns:v="urn:v" ItemGroupOID="G"><ItemData ItemOID="IT.EX01" Value="Y"/></v:ItemGroupData>'
+        )
+    )
+    values = {row[5]: row[6] for row in facts(read(text)) if row[1] == "item"}
+    assert values == {"IT.IN01": "Y"}
+
+
+def test_numbers_in_json_keep_every_digit():
+    text = re.sub('"Value": "Y"', '"Value": 71.50', json.dumps(V2_JSON))
+    values = {row[5]: row[6] for row in facts(read(text)) if row[1] == "item"}
+    assert values["IT.IN01"] == "71.50"
+
+
+def test_data_of_another_study_are_refused_where_the_protocol_names_its_own():
+    body = odm({"1": [Item("IT.IN01", "Y")]}, "F")  # of ST.1
+    assert read(body, Edc.model_validate(edc_map(study_oids=["ST.1"]))).subjects
+    with pytest.raises(DomainRefusal, match=r"data of study 'ST\.1'"):
+        read(body, Edc.model_validate(edc_map(study_oids=["ST.1(PROD)"])))

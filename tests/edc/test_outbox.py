@@ -1,8 +1,10 @@
 """What the EDC is told: written with its entry, delivered at least once and in order, given up visibly, sent again on demand."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -95,7 +97,7 @@ def test_pauses_double_up_to_six_hours():
     assert pauses == sorted(pauses)
 
 
-@pytest.mark.parametrize(("status", "tries"), [(422, 1), (500, TRIES), (429, TRIES)])
+@pytest.mark.parametrize(("status", "tries"), [(422, 1), (500, TRIES), (409, TRIES)])
 def test_a_message_is_given_up_when_refused_or_after_the_last_try_and_stays_visible_until_sent_again(
     desk: Desk, status: int, tries: int
 ):
@@ -141,3 +143,35 @@ def test_a_sender_that_dies_gives_its_message_back_and_two_senders_never_take_on
         assert met == [Delivery(sent=0, failed=0, dead=0, waiting=1)]
         desk.now += LEASE
         assert send(desk, url) == Delivery(sent=1, failed=0, dead=0, waiting=0)
+
+
+def test_two_senders_at_once_send_each_message_once_and_each_subjects_in_order(desk: Desk):
+    for site in ("S01", "S01", "S02"):
+        desk.randomized(site)
+    inbox = EdcInbox()
+    with serving(inbox) as url, ThreadPoolExecutor(2) as senders:
+        while waiting_count(desk):
+            for done in [senders.submit(send, desk, url) for _ in range(2)]:
+                assert done.result().dead == done.result().failed == 0
+    rows = waiting(desk)
+    assert len(rows) == 6
+    assert sorted(name for name, *_ in inbox.taken) == sorted(row.message_id for row in rows)
+    for who in {row.subject_id for row in rows}:
+        own = [row.message_id for row in rows if row.subject_id == who]
+        assert [name for name, *_ in inbox.taken if name in own] == own
+
+
+def waiting_count(desk: Desk) -> int:
+    return sum(row.state == "waiting" for row in waiting(desk))
+
+
+def test_an_answer_however_long_is_not_read(desk: Desk):
+    desk.screened()
+
+    class Endless(httpx.SyncByteStream):
+        def __iter__(self) -> Any:
+            raise AssertionError("the body of the answer was read")
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, stream=Endless()))
+    done = send_waiting(desk.database, STUDY, "http://edc", None, lambda: desk.now, transport=transport)
+    assert done == Delivery(sent=1, failed=0, dead=0, waiting=0)

@@ -14,10 +14,14 @@ from odmlib.loader import ODMLoader
 from odmlib.odm_loader import XMLODMLoader
 from sqlalchemy import select
 
+from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
 from allocation.edc.schema import edc_outbox
 from allocation.edc.sending import send_waiting
+from allocation.study.protocol import Protocol
 from tests.api.conftest import Trial, trial_at
 from tests.api.trial import AS_IS, PERMUTED, STUDY
+from tests.commands.desk import ACT, Desk, desk_at
 from tests.edc.http_stand_ins import EdcInbox, serving
 from tests.edc.unified import ODM, PATH, unified_protocol
 
@@ -28,6 +32,7 @@ def standalone(**out: Any) -> dict[str, Any]:
     outgoing = {"study_oid": "ST.1", "metadata_version_oid": "MDV.1", "events": {"V2": "SE.BASE"}}
     document = unified_protocol(mode="standalone", outgoing=outgoing | out)
     document["stratification"][0]["source"] = "entered"
+    document["dosing"] = {"unscheduled": True}
     return document
 
 
@@ -48,7 +53,19 @@ def play(trial: Trial) -> list[str]:
         coordinator.done(f"{PATH}/eligibility", {**subjects[-1], "eligible": True}, key=f"e{index}")
         coordinator.post(f"{PATH}/randomizations", subjects[-1], key=f"r{index}")
         coordinator.post(f"{PATH}/randomizations", subjects[-1], key=f"again{index}")
-        pharmacist.post(f"{PATH}/dispensings", {**subjects[-1], "visit_code": "V2"}, key=f"d{index}")
+        asked = {**subjects[-1], "visit_code": "V2"}
+        given = pharmacist.post(f"{PATH}/dispensings", asked, key=f"d{index}").json()
+        if index == 1:
+            asked = {**subjects[-1], "visit_number": "2.1"}
+            pharmacist.done(f"{PATH}/dispensings", asked, key="more kits")
+        elif "kit_numbers" in given:  # a site that has no other one of its type refuses
+            lost = {
+                **subjects[-1],
+                "kit_number": given["kit_numbers"][0],
+                "found": "lost",
+                "reason": "a train",
+            }
+            pharmacist.post(f"{PATH}/kit-replacements", lost, key=f"l{index}")
     trial.clock.move(days=14)
     for index, who in enumerate(subjects):
         asked = {**who, "visit_code": "V3", "titration": ("up", "maintain")[index % 2]}
@@ -93,7 +110,9 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_the_edc_gets(
             assert mine == twins
         assert not [text for text in first if "ZZ" in text]
         assert sum("RTSM.RANDNO" in text for text in first) == 6
-        assert sum("RTSM.KITNO" in text for text in first) >= 5
+        assert sum("RTSM.KITNO" in text for text in first) >= 4
+        assert sum("UNSCHEDULED" in text for text in first) == 2
+        assert sum("RTSM.KITREPL" in text for text in first) >= 1
         arms = f"{PATH}/unblinded/subjects"
         assert one.clients["statistician"].get(arms).content != two.clients["statistician"].get(arms).content
 
@@ -104,12 +123,25 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     found = {}
     for kind in ("odm-1.3.2-xml", "odm-2.0-json"):
         folder: Path = tmp_path_factory.mktemp("trial")
-        with trial_at(f"sqlite:///{folder / 'rtsm.db'}", document=standalone(format=kind)) as trial:
-            play(trial)
-            with trial.database.read() as connection:
+        with desk_at(f"sqlite:///{folder / 'rtsm.db'}") as desk:
+            document = standalone(format=kind)
+            desk.set_up(document=Protocol.model_validate(document))
+            _play_at_desk(desk)
+            with desk.database.read() as connection:
                 query = select(edc_outbox.c.body).order_by(edc_outbox.c.entry_id)
                 found[kind] = list(connection.execute(query).scalars())
     return found
+
+
+def _play_at_desk(desk: Desk) -> None:
+    """Each kind of message once or more."""
+    for number in range(2):
+        who = desk.randomized()
+        dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=who, visit_code="V2"))
+        dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=who, visit_number="2.1"))
+        record_visit(desk.service, ACT, STUDY, VisitRequest(subject_id=who, visit_number="2.1"))
+        if number == 0:
+            miss_visit(desk.service, ACT, STUDY, MissVisitRequest(subject_id=who, visit_code="V4"))
 
 
 def test_every_xml_message_is_valid_by_the_schema_of_odm_1_3_2_and_says_what_happened(sent):
@@ -127,16 +159,17 @@ def test_every_xml_message_is_valid_by_the_schema_of_odm_1_3_2_and_says_what_hap
             for group in event.FormData[0].ItemGroupData:
                 for item in group.ItemData:
                     by_event.setdefault(event.StudyEventOID, {})[item.ItemOID] = item.Value
-    assert by_event["V1"] == {"RTSM.VISDAT": "2026-03-05", "RTSM.VISSTAT": "done"}
+    assert by_event["V1"] == {"RTSM.VISDAT": "2026-03-04", "RTSM.VISSTAT": "done"}
     assert by_event["SE.BASE"] | {"RTSM.KITNO": "?"} == {
         "RTSM.RANDNO": "R7919",
-        "RTSM.RANDDAT": "2026-03-05",
-        "RTSM.VISDAT": "2026-03-05",
+        "RTSM.RANDDAT": "2026-03-04",
+        "RTSM.VISDAT": "2026-03-04",
         "RTSM.VISSTAT": "done",
-        "RTSM.DISPDAT": "2026-03-05",
+        "RTSM.DISPDAT": "2026-03-04",
         "RTSM.KITNO": "?",
     }
     assert by_event["V4"] == {"RTSM.VISSTAT": "missed"}
+    assert by_event["UNSCHEDULED"]["RTSM.VISNUM"] == "2.1"
 
 
 def as_xml(name: str, element: Any) -> ElementTree.Element:

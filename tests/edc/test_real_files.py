@@ -1,8 +1,7 @@
-"""Real files: a Viedoc export with its inclusion criteria, and the ODM samples of odmlib's source distribution where they are at hand."""
+"""A real export of an EDC (Viedoc): its inclusion criteria, visit dates and accountability form. ODM: test_odm_samples.py."""
 
 import csv
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.service import Act
 from allocation.edc.export_csv import read_export
 from allocation.edc.known import known_facts, visit_dates
-from allocation.edc.receiving import ReceivedBody
 from allocation.errors import DomainRefusal
 from allocation.study.edc import Edc
 from allocation.study.protocol import Protocol
@@ -116,56 +114,3 @@ def test_an_export_with_a_torn_line_is_refused_whole(viedoc: Path):
     torn = file.read_bytes().rstrip()[:-3] + b"\nx,y"
     with pytest.raises(DomainRefusal, match="cells under"):
         read_export(torn, "IE", file.name, Edc.model_validate(VIEDOC), EXPORTED_AT)
-
-
-@pytest.fixture(scope="session")
-def odm_samples(shared_data: Path) -> Path:
-    folder = shared_data / "odm"
-    if not folder.is_dir():
-        pytest.skip(f"no ODM samples at {folder}: put tests/data of odmlib's source distribution there")
-    return folder
-
-
-def read(file: Path, edc: dict[str, Any]) -> Any:
-    with closing(ReceivedBody()) as body:
-        body.add(file.read_bytes())
-        return body.read_odm(Edc.model_validate(edc))
-
-
-def test_the_snapshot_of_odmlib_is_read(odm_samples: Path):
-    edc = {
-        "weight": {"item": "IT.PT_WEIGHT"},
-        "visit_dates": [{"visit": "V1", "event": "SE.SCREENING", "item": "IT.VISITDTC"}],
-    }
-    message = read(odm_samples / "odm-data-snapshot.xml", edc)
-    assert (message.message_id, message.file_type) == ("Study-Virus-20220308071610", "Snapshot")
-    values = {
-        (told.subject_key, one.event, one.item): one.value for told in message.subjects for one in told.facts
-    }
-    assert values["SS_0001", "SE.SCREENING", "IT.PT_WEIGHT"] == "56"
-    assert values["SS_0001", "SE.SCREENING", "IT.VISITDTC"] == "2022-02-12"
-    assert "IT.AETERM" in message.unmapped
-
-
-def test_clinical_data_of_two_metadata_versions_are_one_subject(odm_samples: Path):
-    message = read(odm_samples / "test_clinical_data_01.xml", {"weight": {"item": "LBORRES", "group": "LB"}})
-    (told,) = message.subjects
-    assert told.subject_key == "1000"
-    assert [(one.event, one.form, one.item_group, one.value) for one in told.facts] == [
-        ("Screen", "LABDATA", "LB", "245"),
-        ("VISIT_1", "LABDATA", "LB", "300"),
-    ]
-
-
-def test_metadata_without_clinical_data_say_nothing_of_subjects(odm_samples: Path):
-    found = 0
-    for file in sorted(odm_samples.glob("*.xml")):
-        if "<ODM" not in file.read_text("utf-8") or "ClinicalData" in file.read_text("utf-8"):
-            continue
-        if file.name == "test_odm_001.xml":  # it uses a prefix that it does not declare
-            with pytest.raises(DomainRefusal, match="not well-formed"):
-                read(file, {})
-            continue
-        assert read(file, {}).subjects == (), file
-        found += 1
-    assert found >= 5

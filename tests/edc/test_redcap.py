@@ -129,11 +129,33 @@ def test_a_server_that_is_not_there_is_named_as_such():
         fetch_records(url, TOKEN, None, ZoneInfo("UTC"))
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[1]", b"[{}]", b'[{"record_id": ""}]', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"{}",
+        b"[1]",
+        b"[{}]",
+        b'[{"record_id": ""}]',
+        b'[{"record_id": null}]',
+        b'[{"record_id": [1]}]',
+        b"\xff",
+    ],
+)
 def test_an_answer_that_is_no_list_of_records_is_refused(body):
     with pytest.raises(DomainRefusal) as refused:
         read_records(body, Edc.model_validate(MAP), datetime.now(UTC))
     assert refused.value.code == "edc-malformed"
+
+
+def test_what_is_null_is_empty_and_numbers_are_as_they_were_sent():
+    body = b'[{"record_id": 7, "redcap_event_name": null, "redcap_repeat_instance": 2, "in01": 1, "severity": null}]'
+    (told,) = read_records(body, Edc.model_validate(MAP), datetime.now(UTC)).subjects
+    assert told.subject_key == "7"
+    assert [(one.event, one.form, one.form_repeat, one.item, one.value) for one in told.facts] == [
+        ("", "", "2", "in01", "1"),
+        ("", "", "2", "severity", None),
+    ]
 
 
 def test_repeated_instruments_and_events_are_places_of_their_own():

@@ -31,6 +31,18 @@ def changed(**parts: Any) -> dict[str, Any]:
 def test_a_whole_map_is_accepted_and_its_items_are_listed():
     edc = Protocol.model_validate(with_changes(changed())).edc
     assert [item.item for item in edc.items] == ["SUBJID", "WEIGHT", "HEIGHT", "IEYN", "SEX", "VISDAT"]
+    more = GOOD | {
+        "weight": {"item": "WEIGHT", "measured_on": {"item": "VSDAT"}},
+        "screen_failure": {
+            "item": {"item": "DSDECOD"},
+            "values": ["SF"],
+            "form": "DS",
+            "date": {"item": "DSDAT"},
+        },
+    }
+    edc = Protocol.model_validate(with_changes({"edc": more})).edc
+    assert {"VSDAT", "DSDECOD", "DSDAT"} < {item.item for item in edc.items}
+    assert edc.forms == ("IE", "VS", "DS")
     assert Protocol.model_validate(SMALL).edc.mode == "standalone"
 
 
@@ -65,6 +77,10 @@ REFUSED = [
     (changed(senders=[{"account": "redcap"}] * 2), "edc.senders[1].account", "redcap", "remove one"),
     (changed(outgoing=OUT | {"events": {"V9": "X"}}), "edc.outgoing.events.V9", "V9", "use one of V1"),
     (changed(outgoing=OUT | {"facts": ["visit", "visit"]}), "edc.outgoing.facts[1]", "visit", "remove one"),
+    (changed(outgoing=OUT | {"unscheduled": "V2"}), "edc.outgoing.unscheduled", "V2", "an event of its own"),
+    (changed(screen_failure={}), "edc.screen_failure", "(empty)", "name an item"),
+    (changed(screen_failure={"item": {"item": "DS"}}), "edc.screen_failure.values", "(none)", "name an item, and the values"),
+    (changed(screen_failure={"form": "DS"}, criteria=[]), "edc.screen_failure.form", "DS", "map the criteria"),
     (changed(factors=[]) | {"stratification[0].source": "edc"}, "stratification[0].source", "edc", "map it there"),
     (changed() | {"stratification[0].source": "site"}, "edc.factors[0].factor", "SEX", "source to edc"),
     (changed(criteria=[{"item": "A", "criteria": ["I1"]}]) | EXCLUSION, "edc.criteria", "E1", "stands for all"),
