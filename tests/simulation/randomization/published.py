@@ -125,3 +125,16 @@ SEVERAL_ARMS: dict[tuple[tuple[int, ...], int, str, tuple[float, ...]], tuple[fl
     ((1, 1, 1), 40, "BUD", (2,)): (0.974528, 0.257513, None),
 }
 """(ratio, n, design) -> E Euclidean distance, forcing index, ASD. The papers count blocks in sets of the ratio, here in subjects."""
+
+PUBLISHED_SEVERAL: dict[
+    tuple[tuple[int, ...], int, str, tuple[float, ...]], tuple[float, float, float | None]
+] = {
+    ((4, 3, 2, 1), 50, "PBD", (10,)): (0, 0.294746, None),
+    ((4, 3, 2, 1), 50, "PBD", (20,)): (1.746, 0.1986, 0.2726),
+    ((4, 3, 2, 1), 50, "PBD", (50,)): (0, 0.151624, None),
+    ((4, 3, 2, 1), 50, "BUD", (2,)): (1.773, 0.1486, 0.2766),
+    ((4, 3, 2, 1), 50, "BUD", (3,)): (2.323, 0.1068, 0.3579),
+    ((4, 3, 2, 1), 50, "MWUD", (4,)): (1.002, 0.2573, 0.1747),
+    ((4, 3, 2, 1), 50, "CRD", ()): (5.410, 0, 0.8359),
+}
+"""The same from 10,000 simulated trials (Ryeznik & Sverdlov 2018, repository yevgenryeznik/restricted-multi-arm)."""
