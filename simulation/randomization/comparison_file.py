@@ -8,7 +8,6 @@ level is, levels are taken as equally common, except those of sites, countries a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -130,20 +129,20 @@ def wanted_comparison(
     """Read the comparison or the protocol in the YAML file `path`; what is given beside `event` goes before what the file says.
 
     `event` names the randomization event of a protocol (None: its first). Raises ComparisonError, ProtocolError, NotFound, or
-    SimulationError for a bias that is no number, and for guessing with other than two arms 1:1.
+    SimulationError for guessing with other than two arms 1:1.
     """
     given = {"replicates": replicates, "seed": seed, "trend": trend, "guessing": guessing}
     changed = {name: value for name, value in given.items() if value is not None}
     if _is_comparison(path):
         read = load_document(Comparison, path, ComparisonError, comparison_problems)
         plan = replace(read.plan(), **changed)  # type: ignore[arg-type]
-        _check_biases(plan)
+        _check_guessing(plan)
         entries = [(method.entry(), False) for method in read.methods]
         return Wanted(plan, _contenders(entries, plan))
     protocol = load_protocol(path)
     plan, chosen, remarks = plan_of_protocol(protocol, event, DEFAULT_REPLICATES, DEFAULT_SEED)
     plan = replace(plan, **changed)  # type: ignore[arg-type]
-    _check_biases(plan)
+    _check_guessing(plan)
     own = own_entry(protocol, chosen)
     known = own.method in FAMILIES and not FAMILIES[own.method].problems(own, plan)
     others = [one for one in suitable_entries(plan, chosen) if one != own]
@@ -153,18 +152,10 @@ def wanted_comparison(
     return Wanted(plan, _contenders(entries, plan), remarks)
 
 
-def _check_biases(plan: TrialPlan) -> None:
-    for field, shift in (("trend", plan.trend), ("guessing", plan.guessing)):
-        if not isfinite(shift):
-            raise SimulationError(
-                f"{shift} is no shift of a response",
-                code="bias-not-finite",
-                field=field,
-                fix="give standard deviations, such as 1",
-            )
+def _check_guessing(plan: TrialPlan) -> None:
     if plan.guessing and not plan.even:
         raise SimulationError(
-            "guessing is defined for two arms 1:1",
+            "it is defined for two arms 1:1",
             code="guessing-needs-two-arms",
             field="guessing",
             fix="leave it out",

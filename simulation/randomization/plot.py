@@ -222,19 +222,19 @@ def _anchor(place: Placed, point: float) -> float:
 def _precision(plan: TrialPlan, rows: Sequence[Row], balance: str) -> str:
     """What is simulated of the points, and how far it may be off."""
     errors = {
-        "place across": [100 * (row.correct.standard_error or 0) for row in rows if not row.correct.exact],
-        "height": [
+        "across": [100 * (row.correct.standard_error or 0) for row in rows if not row.correct.exact],
+        "in height": [
             figure.standard_error or 0 for row in rows if not (figure := row.figures()[balance]).exact
         ],
     }
     told = [
-        f"the {axis} of {len(found)} of {len(rows)} points (standard error up to {max(found):.2g})"
+        f"{len(found)} of {len(rows)} points {axis} (standard error up to {max(found):.2g})"
         for axis, found in errors.items()
         if found
     ]
     if not told:
         return "All points are exact."
-    return f"Simulated in {plan.replicates:,} trials: {' and '.join(told)}; all else is exact."
+    return f"Simulated in {plan.replicates:,} trials: {', '.join(told)}; all else exact."
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:
