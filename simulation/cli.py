@@ -17,7 +17,12 @@ from allocation.ledger.database import open_database
 from allocation.terminal import acting, the_study
 from allocation.views.unblinded.allocations import allocation_history
 from simulation.randomization.comparison import Report, Row, compare
-from simulation.randomization.comparison_file import MOST_REPLICATES, Wanted, wanted_comparison
+from simulation.randomization.comparison_file import (
+    MOST_BIAS,
+    MOST_REPLICATES,
+    Wanted,
+    wanted_comparison,
+)
 from simulation.randomization.monitor import quality_of
 from simulation.randomization.monitor_report import monitor_table, write_monitor_plot
 from simulation.randomization.plot import BALANCES, check_plot, write_plot
@@ -59,6 +64,24 @@ def compare_designs(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the simulated trials (default: the file's, else 1).")
     ] = None,
+    trend: Annotated[
+        float | None,
+        typer.Option(
+            min=-MOST_BIAS,
+            max=MOST_BIAS,
+            metavar="SD",
+            help="Add how often an unadjusted t-test errs when responses drift by so many standard deviations over the study.",
+        ),
+    ] = None,
+    guessing: Annotated[
+        float | None,
+        typer.Option(
+            min=-MOST_BIAS,
+            max=MOST_BIAS,
+            metavar="SD",
+            help="The same when who enrols guesses the next arm and picks subjects that respond by so much higher or lower.",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw balance against predictability into this .svg or .png."),
@@ -77,7 +100,7 @@ def compare_designs(
     """
     if plot is not None:
         check_plot(plot, balance)
-    wanted = wanted_comparison(spec, event, replicates, seed)
+    wanted = wanted_comparison(spec, event, replicates, seed, trend, guessing)
     with _progress() as report:
         rows = compare(wanted.plan, wanted.contenders, report)
     if plot is not None:
@@ -134,6 +157,8 @@ def _as_json(wanted: Wanted, rows: list[Row], plot: Path | None) -> dict[str, ob
         "factors": {factor.code: dict(factor.levels) for factor in plan.factors},
         "replicates": plan.replicates,
         "seed": plan.seed,
+        "trend": plan.trend,
+        "guessing": plan.guessing,
         "imbalance": "absolute difference" if plan.even else "euclidean distance from the ratio",
         "designs": [
             {

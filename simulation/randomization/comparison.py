@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.randomization.bias import false_positives
 from simulation.randomization.compiled import compiled
-from simulation.randomization.contenders import Contender
+from simulation.randomization.contenders import Contender, trials
 from simulation.randomization.kernels import OUTCOMES, measure
 from simulation.randomization.plan import TrialPlan
 
@@ -52,6 +53,7 @@ class Row:
     deviations from the ratio. `loss`: subjects' worth of information lost (Atkinson). `correct`: proportion of right guesses by the
     convergence strategy; `excess`: right guesses in the trial beyond those under complete randomization (Blackwell & Hodges).
     `determined`: proportion of certain assignments. `forcing`: mean distance of the probabilities from the ratio.
+    `trend`, `guessing`: how often a test at 5 % that does not adjust finds an effect where there is none, under the plan's biases.
     """
 
     label: str
@@ -65,10 +67,12 @@ class Row:
     excess: Figure
     determined: Figure
     forcing: Figure
+    trend: Figure | None = None
+    guessing: Figure | None = None
     of_protocol: bool = False
 
     def figures(self) -> dict[str, Figure]:
-        """Name -> figure, without those that make no sense for a study without factors."""
+        """Name -> figure, without those that make no sense for the plan or were not asked for."""
         names = (
             "overall",
             "margin",
@@ -79,6 +83,8 @@ class Row:
             "excess",
             "determined",
             "forcing",
+            "trend",
+            "guessing",
         )
         return {name: figure for name in names if (figure := getattr(self, name)) is not None}
 
@@ -100,10 +106,7 @@ def simulated(plan: TrialPlan, contender: Contender) -> NDArray[np.float64]:
     outcomes = np.empty((plan.replicates, len(OUTCOMES)), dtype=np.float64)
     ratio = np.array(plan.ratio, dtype=np.int64)
     start = 0
-    for strata, uniforms in plan.arrivals():
-        arms = np.empty(strata.shape, dtype=np.int64)
-        chances = np.empty((*strata.shape, len(ratio)), dtype=np.float64)
-        contender.allocate(plan, strata, uniforms, arms, chances)
+    for strata, arms, chances in trials(plan, contender):
         by_stratum = contender.watched == "strata"
         compiled(measure)(
             arms,
@@ -129,13 +132,12 @@ def _row(plan: TrialPlan, method: str, contender: Contender, own: bool) -> Row:
     unit = float(np.sqrt(2)) if plan.even else 1.0
 
     def figure(name: str) -> Figure:
-        if name in exact:
-            found = Figure(exact[name])
-        else:
-            column = outcomes[:, OUTCOMES.index(name)]
-            found = Figure(float(column.mean()), float(column.std(ddof=1) / np.sqrt(len(column))))
+        found = Figure(exact[name]) if name in exact else _mean(outcomes[:, OUTCOMES.index(name)])
         return found.times(unit) if name in _IMBALANCES else found
 
+    errors = {
+        name: _mean(wrong.astype(np.float64)) for name, wrong in false_positives(plan, contender).items()
+    }
     return Row(
         label=contender.label,
         method=method,
@@ -148,5 +150,11 @@ def _row(plan: TrialPlan, method: str, contender: Contender, own: bool) -> Row:
         excess=figure("gain").times(plan.subjects),
         determined=figure("determined"),
         forcing=figure("forcing"),
+        trend=errors.get("trend"),
+        guessing=errors.get("guessing"),
         of_protocol=own,
     )
+
+
+def _mean(column: NDArray[np.float64]) -> Figure:
+    return Figure(float(column.mean()), float(column.std(ddof=1) / np.sqrt(len(column))))

@@ -7,7 +7,7 @@ level is, levels are taken as equally common, except those of sites, countries a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,6 +18,7 @@ from allocation.study.inconsistency import Findings, Inconsistency
 from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.yaml_files import load_document, load_protocol
 from allocation.study.yaml_positions import read_positions
+from simulation.errors import SimulationError
 from simulation.randomization.contenders import Contender, Entry, Within
 from simulation.randomization.families import FAMILIES
 from simulation.randomization.plan import PlannedFactor, TrialPlan
@@ -27,6 +28,8 @@ from simulation.scenario import Shares
 DEFAULT_REPLICATES: Final = 2_000
 DEFAULT_SEED: Final = 1
 MOST_REPLICATES: Final = 100_000
+MOST_BIAS: Final = 100
+"""Standard deviations of a response that a bias may have."""
 
 
 class ComparisonError(DocumentError):
@@ -81,6 +84,15 @@ class Comparison(ProtocolPart):
     factors: tuple[ComparisonFactor, ...] = ()
     replicates: int = Field(default=DEFAULT_REPLICATES, ge=100, le=MOST_REPLICATES)
     seed: int = Field(default=DEFAULT_SEED, ge=0)
+    trend: float = Field(
+        default=0, ge=-MOST_BIAS, le=MOST_BIAS, description="drift from the first to the last subject, in SD"
+    )
+    guessing: float = Field(
+        default=0,
+        ge=-MOST_BIAS,
+        le=MOST_BIAS,
+        description="shift of whoever is guessed into the first arm, in SD",
+    )
     methods: tuple[ComparedMethod, ...] = Field(min_length=1)
 
     def plan(self) -> TrialPlan:
@@ -92,6 +104,8 @@ class Comparison(ProtocolPart):
             tuple(PlannedFactor(factor.code, tuple(factor.levels.items())) for factor in self.factors),
             self.replicates,
             self.seed,
+            self.trend,
+            self.guessing,
         )
 
 
@@ -105,28 +119,30 @@ class Wanted:
 
 
 def wanted_comparison(
-    path: Path, event: str | None = None, replicates: int | None = None, seed: int | None = None
+    path: Path,
+    event: str | None = None,
+    replicates: int | None = None,
+    seed: int | None = None,
+    trend: float | None = None,
+    guessing: float | None = None,
 ) -> Wanted:
-    """Read the comparison or the protocol in the YAML file `path`; `replicates` and `seed` go before those of the file.
+    """Read the comparison or the protocol in the YAML file `path`; what is given beside `event` goes before what the file says.
 
-    `event` names the randomization event of a protocol (None: its first). Raises ComparisonError, ProtocolError or NotFound.
+    `event` names the randomization event of a protocol (None: its first). Raises ComparisonError, ProtocolError, NotFound, or
+    SimulationError for guessing with other than two arms 1:1.
     """
+    given = {"replicates": replicates, "seed": seed, "trend": trend, "guessing": guessing}
+    changed = {name: value for name, value in given.items() if value is not None}
     if _is_comparison(path):
         read = load_document(Comparison, path, ComparisonError, comparison_problems)
-        changed = {
-            name: value for name, value in (("replicates", replicates), ("seed", seed)) if value is not None
-        }
-        comparison = read.model_copy(update=changed)
-        plan = comparison.plan()
-        entries = [(method.entry(), False) for method in comparison.methods]
+        plan = replace(read.plan(), **changed)  # type: ignore[arg-type]
+        _check_guessing(plan)
+        entries = [(method.entry(), False) for method in read.methods]
         return Wanted(plan, _contenders(entries, plan))
     protocol = load_protocol(path)
-    plan, chosen, remarks = plan_of_protocol(
-        protocol,
-        event,
-        DEFAULT_REPLICATES if replicates is None else replicates,
-        DEFAULT_SEED if seed is None else seed,
-    )
+    plan, chosen, remarks = plan_of_protocol(protocol, event, DEFAULT_REPLICATES, DEFAULT_SEED)
+    plan = replace(plan, **changed)  # type: ignore[arg-type]
+    _check_guessing(plan)
     own = own_entry(protocol, chosen)
     known = own.method in FAMILIES and not FAMILIES[own.method].problems(own, plan)
     others = [one for one in suitable_entries(plan, chosen) if one != own]
@@ -134,6 +150,16 @@ def wanted_comparison(
         remarks = (*remarks, f"The protocol's own method, {own.method}, is not among those compared.")
     entries = [*([(own, True)] if known else []), *((entry, False) for entry in others)]
     return Wanted(plan, _contenders(entries, plan), remarks)
+
+
+def _check_guessing(plan: TrialPlan) -> None:
+    if plan.guessing and not plan.even:
+        raise SimulationError(
+            "it is defined for two arms 1:1",
+            code="guessing-needs-two-arms",
+            field="guessing",
+            fix="leave it out",
+        )
 
 
 def comparison_problems(comparison: Comparison) -> list[Inconsistency]:

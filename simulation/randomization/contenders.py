@@ -6,7 +6,7 @@ contender is made. Balance and predictability are then measured as for all other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -68,6 +68,17 @@ class Contender(Protocol):
 
     def exact(self, plan: TrialPlan) -> Mapping[str, float]:
         """The outcomes (names of `kernels.OUTCOMES`) that are known exactly, in the same units as `kernels.measure` gives."""
+
+
+def trials(
+    plan: TrialPlan, contender: Contender
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+    """The simulated trials in chunks: strata and arms, replicates x subjects each, and the probabilities drawn by, the same x arms."""
+    for strata, uniforms in plan.arrivals():
+        arms = np.empty(strata.shape, dtype=np.int64)
+        chances = np.empty((*strata.shape, len(plan.arms)), dtype=np.float64)
+        contender.allocate(plan, strata, uniforms, arms, chances)
+        yield strata, arms, chances
 
 
 @dataclass(frozen=True)

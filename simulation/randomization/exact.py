@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb
+from math import comb, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -96,6 +96,7 @@ def law_of(
     The arithmetic is that of a forward pass: all states after j subjects, then their successors.
     """
     ratio, numbers, table = design.ratio_array(), design.numbers(), np.array(design.table())
+    code = design.rule.code
     nothing = (0,) * len(ratio)
     even = design.ratio == (1, 1)
     width = n + 1 if even else 1
@@ -116,24 +117,23 @@ def law_of(
                 fix="simulate it",
             )
         after: dict[State, Floats] = {}
+        sums = [0.0] * len(per_state)
         for state, masses in states.items():
             size, counts = state
             facts = known.get(state)
             if facts is None:
-                facts = evaluate(
-                    design.rule.code, np.array(counts, dtype=np.int64), ratio, numbers, size, table
-                )
+                facts = evaluate(code, np.array(counts, dtype=np.int64), ratio, numbers, size, table)
                 if design.sizes:
                     known[state] = facts
-            mass = float(masses.sum())
+            mass = float(masses.sum()) if even else float(masses[0])
             chances, right, gained, forced, certain, squared, pearson = facts
-            per_state[:, j] += mass * np.array(
-                (right, gained, forced, certain, np.sqrt(squared), squared, pearson, squared < 1e-9),
-                dtype=np.float64,
-            )
+            measured = (right, gained, forced, certain, sqrt(squared), squared, pearson, squared < 1e-9)
+            for row, value in enumerate(measured):
+                sums[row] += mass * value
             for arm in range(len(ratio) if j < n else 0):
                 if chances[arm] > 0:
                     _arrive(after, size, counts, arm, masses * chances[arm], even)
+        per_state[:, j] = sums
         if j < n:
             states = _opened(design, after)
     subjects = np.arange(n + 1)

@@ -43,12 +43,11 @@ def allocate(
             group = groups[replicate, i]
             uniform = uniforms[replicate, i]
             fresh = len(sizes) > 0 and open_sizes[group] == 0
-            if fresh:
+            if fresh and method == PERMUTED_BLOCK:
                 probabilities = by_ratio(ratio)
-                if method != PERMUTED_BLOCK:
-                    open_sizes[group] = sizes[0]
-                    probabilities = next_probabilities(method, counts[group], ratio, numbers, sizes[0], table)
             else:
+                if fresh:
+                    open_sizes[group] = sizes[0]
                 probabilities = next_probabilities(
                     method, counts[group], ratio, numbers, open_sizes[group], table
                 )
@@ -57,10 +56,12 @@ def allocate(
                 open_sizes[group] = sizes[size_index(probabilities, arm, uniform, len(sizes))]
             counts[group, arm] += 1
             if len(sizes) > 0 and total(counts[group]) == open_sizes[group]:
-                counts[group, :] = 0
                 open_sizes[group] = 0
+                for each in range(len(ratio)):
+                    counts[group, each] = 0
             arms[replicate, i] = arm
-            chances[replicate, i, :] = probabilities
+            for each in range(len(ratio)):
+                chances[replicate, i, each] = probabilities[each]
 
 
 def measure(
@@ -88,7 +89,8 @@ def measure(
         by_margin = np.zeros((margin_count, len(ratio)), dtype=np.int64)
         by_watched = np.zeros((watched_count, len(ratio)), dtype=np.int64)
         row = outcomes[replicate]
-        row[:] = 0.0
+        for column in range(len(row)):
+            row[column] = 0.0
         largest = 0.0
         for i in range(subjects):
             probabilities = chances[replicate, i]

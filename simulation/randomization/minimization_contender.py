@@ -13,6 +13,7 @@ from allocation.rules.draws import FloatArray, arm_at
 from allocation.rules.imbalance import CODES, arm_scores
 from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
 from allocation.rules.minimization_design import ChanceRule, MinimizationDesign
+from allocation.rules.restricted.complete import by_ratio
 from allocation.rules.restricted.design import DesignProblem
 from allocation.study.minimization_settings import MinimizationSettings
 from simulation.randomization.compiled import compiled
@@ -42,18 +43,20 @@ def minimize(
     counts are unit arms, with `shares`, and `arm_of_unit` is the arm of each.
     """
     units = len(shares)
-    simple = shares / shares.sum()
+    factors = margins.shape[1]
+    simple = by_ratio(shares)
     for replicate in range(strata.shape[0]):
         whole = np.zeros(units, dtype=np.int64)
         by_stratum = np.zeros((stratum_count, units), dtype=np.int64)
         by_level = np.zeros((margin_count, units), dtype=np.int64)
-        rows = np.zeros((2 + margins.shape[1], units), dtype=np.int64)
+        rows = np.zeros((2 + factors, units), dtype=np.int64)
         for i in range(strata.shape[1]):
             stratum = strata[replicate, i]
-            rows[0, :] = whole
-            rows[1, :] = by_stratum[stratum]
-            for factor in range(margins.shape[1]):
-                rows[2 + factor, :] = by_level[margins[stratum, factor]]
+            for one in range(units):
+                rows[0, one] = whole[one]
+                rows[1, one] = by_stratum[stratum, one]
+                for factor in range(factors):
+                    rows[2 + factor, one] = by_level[margins[stratum, factor], one]
             if i < simple_first:
                 probabilities = simple
             else:
@@ -64,10 +67,11 @@ def minimize(
             unit = arm_at(probabilities, uniforms[replicate, i])
             whole[unit] += 1
             by_stratum[stratum, unit] += 1
-            for factor in range(margins.shape[1]):
+            for factor in range(factors):
                 by_level[margins[stratum, factor], unit] += 1
             arms[replicate, i] = arm_of_unit[unit]
-            chances[replicate, i, :] = 0.0
+            for arm in range(chances.shape[2]):
+                chances[replicate, i, arm] = 0.0
             for one in range(units):
                 chances[replicate, i, arm_of_unit[one]] += probabilities[one]
 

@@ -28,7 +28,8 @@ class TrialPlan:
     """What is simulated. Factors are independent of each other; a stratum is a combination of their levels.
 
     `arms` are (code, share of the ratio). Every design meets the same subjects and the same uniform numbers (common random numbers),
-    so differences between designs are not differences of luck.
+    so differences between designs are not differences of luck. `trend` and `guessing` are what responses may be biased by, in their
+    standard deviations (bias.py); 0: not looked at.
     """
 
     name: str
@@ -37,6 +38,8 @@ class TrialPlan:
     factors: tuple[PlannedFactor, ...]
     replicates: int
     seed: int
+    trend: float = 0.0
+    guessing: float = 0.0
 
     @property
     def ratio(self) -> tuple[int, ...]:

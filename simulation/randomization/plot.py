@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from simulation.randomization.chart_file import INK, MUTED, PlotError, check_chart_file, styled, write_chart
 from simulation.randomization.comparison import Row
-from simulation.randomization.label_places import place_labels
+from simulation.randomization.label_places import Placed, place_labels
 from simulation.randomization.plan import TrialPlan
 
 _WIDTH: Final = 760
@@ -131,13 +131,18 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
                 "own": row.of_protocol,
                 "x": x,
                 "y": y,
-                "label_x": left + place.x / _WIDTH * (right - left),
+                "label_x": left + _anchor(place, px) / _WIDTH * (right - left),
                 "label_y": top - place.y / _HEIGHT * (top - bottom),
                 "end_x": left + near_x / _WIDTH * (right - left),
                 "end_y": top - near_y / _HEIGHT * (top - bottom),
+                "side": "left" if place.box.left >= px else "right" if place.box.right <= px else "center",
                 "apart": abs(near_x - px) + abs(near_y - py) > 12,
             }
         )
+    order = [kind[0] for kind in _KINDS]
+    data.sort(
+        key=lambda one: order.index(str(one["kind"]))
+    )  # drawn in this order a diamond shows on a square
     present = [kind for kind in _KINDS if any(one["kind"] == kind[0] for one in data)]
     x_scale = alt.Scale(domain=[left, right], nice=False, zero=False)
     y_scale = alt.Scale(domain=[bottom, top], nice=False, zero=False)
@@ -171,11 +176,17 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
         ),
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=names, range=[kind[3] for kind in present])),
     )
-    labels = base.mark_text(fontSize=11, baseline="middle", align="center", color=INK).encode(
-        x=alt.X("label_x:Q", scale=x_scale),
-        y=alt.Y("label_y:Q", scale=y_scale),
-        text="label:N",
-    )
+    labels = [
+        base.transform_filter(alt.datum.side == side)
+        .mark_text(fontSize=11, baseline="middle", align=side, color=INK)
+        .encode(
+            x=alt.X("label_x:Q", scale=x_scale),
+            y=alt.Y("label_y:Q", scale=y_scale),
+            text="label:N",
+        )
+        for side in ("left", "right", "center")
+        if any(one["side"] == side for one in data)
+    ]
     ratio = ":".join(str(share) for share in plan.ratio)
     strata = len(plan.prevalences)
     title = alt.Title(
@@ -185,6 +196,7 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
             + ("not stratified" if strata == 1 else f"{strata} strata"),
             "Lower: better balanced. Further left: harder to guess. Dashed: no other design is better in both."
             + (" Ring: the protocol's own." if any(row.of_protocol for row in rows) else ""),
+            _precision(plan, rows, balance),
         ],
         anchor="start",
         color=INK,
@@ -194,8 +206,35 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
         subtitlePadding=6,
         offset=12,
     )
-    layers = alt.layer(line, leaders, ring, marks, labels)
+    layers = alt.layer(line, leaders, ring, marks, *labels)
     return styled(layers.properties(width=_WIDTH, height=_HEIGHT, title=title))
+
+
+def _anchor(place: Placed, point: float) -> float:
+    """Where a label is held, in pixels across: at its end beside the point, so that its true width leaves no gap, or in its middle."""
+    return (
+        min(max(point, place.box.left), place.box.right)
+        if not place.box.left < point < place.box.right
+        else place.x
+    )
+
+
+def _precision(plan: TrialPlan, rows: Sequence[Row], balance: str) -> str:
+    """What is simulated of the points, and how far it may be off."""
+    errors = {
+        "across": [100 * (row.correct.standard_error or 0) for row in rows if not row.correct.exact],
+        "in height": [
+            figure.standard_error or 0 for row in rows if not (figure := row.figures()[balance]).exact
+        ],
+    }
+    told = [
+        f"{len(found)} of {len(rows)} points {axis} (standard error up to {max(found):.2g})"
+        for axis, found in errors.items()
+        if found
+    ]
+    if not told:
+        return "All points are exact."
+    return f"Simulated in {plan.replicates:,} trials: {', '.join(told)}; all else exact."
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:

@@ -20,6 +20,8 @@ _COLUMNS: Final[tuple[tuple[str, str, float, int], ...]] = (
     ("correct", "right\nguesses %", 100, 1),
     ("excess", "excess\nguesses", 1, 1),
     ("determined", "certain\n%", 100, 1),
+    ("trend", "false pos. %\nwith trend", 100, 1),
+    ("guessing", "false pos. %\nguessed", 100, 1),
 )
 """Figure, heading, factor, digits after the point."""
 
@@ -79,5 +81,23 @@ def _legend(plan: TrialPlan, rows: Sequence[Row]) -> str:
         ),
         "Loss: subjects' worth of information lost (Atkinson). Right guesses: by always guessing the arm that is furthest behind;",
         "excess: how many more of them in the trial than under complete randomization. Certain: allocations that could be foretold.",
+        *_bias_legend(plan),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _bias_legend(plan: TrialPlan) -> list[str]:
+    """What the false positives are, where they were asked for."""
+    test = "t-tests" if len(plan.arms) == 2 else "F-tests"
+    causes = [
+        f"responses drift by {plan.trend:g} SD from the first to the last subject" if plan.trend else "",
+        f"who is guessed into {plan.arms[0][0]} responds {plan.guessing:g} SD higher, the others lower"
+        if plan.guessing
+        else "",
+    ]
+    told = "; or ".join(cause for cause in causes if cause)
+    return (
+        [f"False positives: {test} at 5 %, not adjusted, that reject though no arm differs, when {told}."]
+        if told
+        else []
+    )

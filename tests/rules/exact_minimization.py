@@ -85,8 +85,13 @@ def _compiled():
 
 
 @cache
-def moments(design: MinimizationDesign, subjects: int, bound: int) -> Moments:
-    """Return the moments after `subjects`. `bound` is the largest difference of a stratum that is kept; the mass lost must be nil."""
+def moments(
+    design: MinimizationDesign, subjects: int, bound: int, probability: float | None = None
+) -> Moments:
+    """Return the moments after `subjects`. `bound` is the largest difference of a stratum that is kept; the mass lost must be nil.
+
+    `probability` goes before the design's: 1 is no design that a trial may have, but the rule's arithmetic knows it.
+    """
     assert design.ratio == (1, 1)
     assert len(design.factors) == 2
     fill, step = _compiled()
@@ -95,7 +100,8 @@ def moments(design: MinimizationDesign, subjects: int, bound: int) -> Moments:
     chances = np.empty(tuple(2 * spans + 1))
     ratio = np.array([1, 1], dtype=np.int64)
     weights = np.array(design.weights, dtype=np.float64)
-    fill(compiled_chances(), chances, spans, weights, ratio, CODES[design.measure], design.probability)
+    base = design.probability if probability is None else probability
+    fill(compiled_chances(), chances, spans, weights, ratio, CODES[design.measure], base)
     now = np.zeros((2 * bound + 3,) * 4)
     now[(bound + 1,) * 4] = 1
     for _ in range(subjects):

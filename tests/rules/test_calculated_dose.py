@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocation.errors import InvalidParameter
@@ -153,6 +153,7 @@ def test_a_dose_that_cannot_be_made_up_exactly_is_refused(dose, strengths) -> No
     assert refused.value.field == "strengths"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.lists(st.integers(1, 12), min_size=1, max_size=3, unique=True))
 def test_no_other_combination_has_fewer_kits_or_is_preferred(dose, strengths) -> None:
     counts = fewest_kits(dose, np.array(strengths, dtype=np.int64))

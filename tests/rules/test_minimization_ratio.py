@@ -32,7 +32,9 @@ def _trials(rule, uniforms, levels, weights, ratio, measure, base, drawn):
         rows = np.zeros((4, len(ratio)), dtype=np.int64)
         for subject in range(uniforms.shape[1]):
             f, g = levels[trial, subject]
-            rows[0], rows[1], rows[2], rows[3] = whole, strata[f, g], counts[0, f], counts[1, g]
+            for one in range(len(ratio)):
+                rows[0, one], rows[1, one] = whole[one], strata[f, g, one]
+                rows[2, one], rows[3, one] = counts[0, f, one], counts[1, g, one]
             column = arm_at(rule(rows, weights, ratio, measure, base), uniforms[trial, subject])
             whole[column] += 1
             strata[f, g, column] += 1

@@ -92,11 +92,43 @@ def test_the_example_comparison_has_every_method_for_two_arms() -> None:
     assert wanted.plan.prevalences == pytest.approx([0.42, 0.18, 0.28, 0.12])
 
 
+def test_false_positives_under_a_trend_and_under_guessing_are_shown_when_asked_for(small: Path) -> None:
+    options = ("--trend", 5, "--guessing", 0.5)
+    answer = json.loads(run(small, *options, "--json").stdout)
+    assert (answer["trend"], answer["guessing"]) == (5, 0.5)
+    by_label = {design["label"]: design["figures"] for design in answer["designs"]}
+    assert by_label["BSD(3)"]["trend"]["value"] < 0.05 < by_label["blocks"]["guessing"]["value"]
+    assert not by_label["CRD"]["trend"]["exact"]
+    shown = " ".join(run(small, *options).stdout.split())
+    assert "responses drift by 5 SD from the first to the last subject; or who is guessed into A" in shown
+    small.write_text(SMALL.replace("replicates: 200", "replicates: 200\ntrend: 5"), encoding="utf-8")
+    in_file = json.loads(run(small, "--json").stdout)
+    assert in_file["designs"][1]["figures"]["trend"] == by_label["BSD(3)"]["trend"]
+    assert "guessing" not in in_file["designs"][1]["figures"]
+
+
+def test_a_bias_that_cannot_be_simulated_is_refused(small: Path) -> None:
+    result = run(DEMO, "--guessing", 1)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "guessing: it is defined for two arms 1:1 (leave it out)" in result.stderr
+    assert run(EXAMPLE, "--trend", "nan").exit_code == 2
+    small.write_text(SMALL.replace("replicates: 200", "trend: .nan"), encoding="utf-8")
+    result = run(small)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "trend" in result.stderr
+
+
 def test_the_plot_is_an_svg_with_every_label_or_a_png(small: Path, tmp_path: Path) -> None:
     assert run(small, "--plot", tmp_path / "plot.svg").exit_code == 0
     drawn = (tmp_path / "plot.svg").read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
-    for text in ("CRD", "BSD(3)", "blocks", "Right guesses of the next allocation, %"):
+    for text in (
+        "CRD",
+        "BSD(3)",
+        "blocks",
+        "Right guesses of the next allocation, %",
+        "All points are exact.",
+    ):
         assert f">{text}<" in drawn
     assert run(small, "--plot", tmp_path / "plot.png", "--balance", "loss").exit_code == 0
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

@@ -14,7 +14,13 @@ from simulation.randomization.exact import law_of
 from simulation.randomization.kernels import OUTCOMES, allocate, measure
 from simulation.randomization.measures import guess
 from simulation.randomization.plan import PlannedFactor, TrialPlan
-from tests.simulation.randomization.published import EXACT_50, SEVERAL_ARMS, design
+from tests.simulation.randomization.published import (
+    EXACT_50,
+    PUBLISHED_50,
+    PUBLISHED_SEVERAL,
+    SEVERAL_ARMS,
+    design,
+)
 
 SEX = PlannedFactor("SEX", (("F", 0.6), ("M", 0.4)))
 AGE = PlannedFactor("AGE", (("young", 0.3), ("old", 0.7)))
@@ -46,6 +52,36 @@ def test_simulated_trials_agree_with_the_exact_law_of_two_arms(key) -> None:
     exact = dict(contender.exact(plan))
     assert {"overall", "largest", "loss", "correct", "gain", "determined", "forcing"} == set(exact)
     assert all(abs(z) < 4 for z in z_scores(simulated(plan, contender), exact).values())
+
+
+@pytest.mark.parametrize("key", PUBLISHED_50, ids=str)
+def test_the_published_simulations_of_10000_trials_are_within_four_of_their_standard_errors(key) -> None:
+    """Of the exact values. The spread of one trial is that of simulated ones; of the guesses, which they count as right or wrong,
+    also that of the coins: at most 1/4 for each.
+    """
+    exact = EXACT_50[key]
+    outcomes = simulated(plan_of(), RestrictedContender(design(*key), "study"))
+    spread = dict(zip(OUTCOMES, outcomes.std(axis=0, ddof=1), strict=True))
+    imbalance, forcing, correct = PUBLISHED_50[key]
+    assert imbalance == pytest.approx(exact.imbalance, abs=0.04 * np.sqrt(2) * spread["overall"] + 5.1e-4)
+    assert forcing == pytest.approx(exact.forcing, abs=0.04 * 2 * np.sqrt(2) * spread["forcing"] + 5.1e-5)
+    coins = np.sqrt(spread["correct"] ** 2 + 1 / (4 * 50))
+    assert correct == pytest.approx(exact.correct, abs=0.04 * coins + 5.1e-5)
+
+
+@pytest.mark.parametrize("key", PUBLISHED_SEVERAL, ids=str)
+def test_the_published_simulations_of_several_arms_are_within_four_of_their_standard_errors(key) -> None:
+    """Of the exact values; the spread of one trial is that of simulated ones. ASD is the root of the mean squared distance over n."""
+    ratio, n, short, values = key
+    outcomes = simulated(plan_of(ratio, n), RestrictedContender(design(short, *values, ratio=ratio), "study"))
+    by_name = dict(zip(OUTCOMES, outcomes.T, strict=True))
+    distance, forcing, allocation = SEVERAL_ARMS[key]
+    published = PUBLISHED_SEVERAL[key]
+    assert published[0] == pytest.approx(distance, abs=0.04 * by_name["overall"].std() + 5.1e-4)
+    assert published[1] == pytest.approx(forcing, abs=0.04 * by_name["forcing"].std() + 5.1e-5)
+    if published[2] is not None:
+        error = (by_name["overall"] ** 2).std() / (2 * allocation * n)
+        assert published[2] == pytest.approx(allocation, abs=0.04 * error + 5.1e-5)
 
 
 @pytest.mark.parametrize("key", SEVERAL_ARMS, ids=str)
