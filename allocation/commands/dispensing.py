@@ -74,7 +74,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(request.subject_id, request.visit_code)
         protocol = transaction.protocol
         refuse_not_dosed(row)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
