@@ -101,7 +101,7 @@ def reasons_not_to_run(
         try:
             check_moments(connection, study_id, protocol.study.version, moments, effective, now)
         except DomainRefusal as refusal:
-            found.append(f"{refusal.field}: {refusal}")
+            found.append(str(refusal))
     return found
 
 
