@@ -164,9 +164,8 @@ def _preview(
         else:
             print_blinded_preview(told, console)
         return
-    found = preview_amendment(
-        database, who, protocol, now, effective_at, countries, reasons_not_to_run(database, protocol)
-    )
+    reasons = reasons_not_to_run(database, protocol, now, effective_at, countries)
+    found = preview_amendment(database, who, protocol, now, effective_at, countries, reasons)
     if as_json:
         show(found.model_dump(mode="json"), True, "")
     else:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from allocation.views.blinded.amendments import BlindedAmendmentPreview
-from allocation.views.unblinded.amendment_models import AmendmentPreview, KitCount
+from allocation.views.blinded.amendments import BlindedAmendmentPreview, RescheduledInScreening
+from allocation.views.unblinded.amendment_models import AmendmentPreview, ChangedInScreening, KitCount
 
 NEEDS: Final[Mapping[str, str]] = {
     "nothing": "nothing",
@@ -63,6 +63,7 @@ def print_preview(preview: AmendmentPreview, console: Console) -> None:
             if subject.hole:
                 table.add_row(*lead, "", "not said", "", "the new version does not say what is due")
         console.print(table)
+    _print_screening(preview.screening, console)
     if preview.demand:
         table = _table(
             "Demand by week, where it changes",
@@ -93,6 +94,7 @@ def print_blinded_preview(preview: BlindedAmendmentPreview, console: Console) ->
                 table.add_row(*lead, visit.visit_code, visit.change, _days(visit.old), _days(visit.new))
                 lead = ("", "")
         console.print(table)
+    _print_screening(preview.screening, console)
     if preview.demand:
         table = _table(
             "Demand by week, where it changes", "kits", "week from", *_BEFORE_AFTER, right=_BEFORE_AFTER
@@ -109,14 +111,41 @@ def _print_heading(preview: AmendmentPreview | BlindedAmendmentPreview, console:
     text = Text(f"{preview.study_id}: version {preview.from_version} -> {preview.to_version}", style="bold")
     console.print(text)
     rule = preview.amendment_rule.replace("_", " ")
+    if preview.amendment_visit is not None:
+        rule += f" {preview.amendment_visit}"
     if preview.subjects_staying:
         rule += f": {preview.subjects_staying} stay on their version"
     console.print(f"subjects on study follow it by the rule: {rule}")
     console.print(_countries(preview.countries))
     console.print(
         f"{preview.subjects_on_study} subjects on study, {len(preview.subjects)} with changes, "
-        f"{preview.subjects_waiting} in countries that wait; {preview.subjects_in_screening} in screening"
+        f"{preview.subjects_waiting} in countries that wait; {preview.subjects_in_screening} in screening, "
+        f"{len(preview.screening)} with changes"
     )
+
+
+def _print_screening(
+    subjects: Sequence[ChangedInScreening] | Sequence[RescheduledInScreening], console: Console
+) -> None:
+    if not subjects:
+        return
+    table = _table("Subjects in screening", "subject", "site", "what", "change", "was", "will be")
+    for subject in subjects:
+        lead = (subject.subject_id, subject.site_id)
+        rows = [(one.visit_code, one.change, _days(one.old), _days(one.new)) for one in subject.visits]
+        if (days := subject.randomize_by) is not None:
+            rows.append(("randomization", "last day", _day(days.old), _day(days.new)))
+        rows += [(factor, "asked for", "", "a level is to be given") for factor in subject.factors]
+        if subject.age_refused:
+            rows.append(("age", "outside", "", "would not be screened any more"))
+        for row in rows:
+            table.add_row(*lead, *row)
+            lead = ("", "")
+    console.print(table)
+
+
+def _day(day: object | None) -> str:
+    return "none" if day is None else str(day)
 
 
 def _countries(countries: Mapping[str, datetime | None]) -> str:

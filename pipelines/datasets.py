@@ -67,7 +67,11 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset("sdtm/ti", ti, {}, "Trial Inclusion/Exclusion Criteria", "TI"),
     DerivedDataset("sdtm/ts", ts, {"progress": PROGRESS}, "Trial Summary", "TS"),
     DerivedDataset(
-        "sdtm/ex", ex, {**_events("visits", "randomizations"), "progress": PROGRESS}, "Exposure", "EX"
+        "sdtm/ex",
+        ex,
+        {**_events("visits", "randomizations", "dose_holds"), "progress": PROGRESS},
+        "Exposure",
+        "EX",
     ),
     DerivedDataset(
         "sdtm/dm",
@@ -88,7 +92,7 @@ DATASETS: tuple[DerivedDataset, ...] = (
         "sdtm/ds",
         ds,
         {
-            **_events("randomizations", "dispositions"),
+            **_events("sites", "subjects", "randomizations", "dispositions", "visits"),
             "progress": PROGRESS,
             "se": "sdtm/se",
             "dm": "sdtm/dm",

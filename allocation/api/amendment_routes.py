@@ -48,15 +48,9 @@ def preview(
             field="protocol.study.id",
             fix="send it to its own study's address",
         )
-    return preview_amendment(
-        service.database,
-        actor,
-        body.protocol,
-        service.clock(),
-        body.effective_at,
-        body.countries,
-        reasons_not_to_run(service.database, body.protocol),
-    )
+    now, asked = service.clock(), (body.effective_at, body.countries)
+    reasons = reasons_not_to_run(service.database, body.protocol, now, *asked)
+    return preview_amendment(service.database, actor, body.protocol, now, *asked, reasons)
 
 
 @router.post(

@@ -15,6 +15,7 @@ from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import kit
 from allocation.ledger.subject_paths import visits_of
+from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.model import Code, Text
 
@@ -32,7 +33,7 @@ class ConfirmDispensingRequest(CommandRequest):
     subject_id: Code
     handed_out: tuple[Code, ...] = ()
     not_dispensed: tuple[KitNotDispensed, ...] = ()
-    handed_on: date | None = None
+    handed_on: Day | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> ConfirmDispensingRequest:

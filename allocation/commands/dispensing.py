@@ -75,7 +75,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(request.subject_id, request.visit_code)
         protocol = transaction.protocol
         refuse_not_dosed(row)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
@@ -85,6 +85,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
         refuse_future(visit_date, transaction.today)
         refuse_future(request.end_date or visit_date, transaction.today, "end_date")
         refuse_before_screening(visit_date, row.screened_on)
+        _refuse_before_randomization(visit_date, path)
         visit, facts = _visit(transaction, request, path, visits, visit_date)
         given = given_measurements(protocol, request, visit_date, transaction.today)
         like = visit.code if visit is not None else _last_dispensed(path)
@@ -164,6 +165,18 @@ def refuse_unconfirmed(visits: list[Any]) -> None:
                 field="subject_id",
                 fix="confirm first what was handed out at that visit",
             )
+
+
+def _refuse_before_randomization(visit_date: date, path: SubjectPath) -> None:
+    """Raise DomainRefusal for a visit dated before the randomization whose kits would be handed out at it."""
+    randomized_on = max(path.randomizations.values(), default=path.randomized_on)
+    if randomized_on is not None and visit_date < randomized_on:
+        raise DomainRefusal(
+            f"{visit_date} is before the subject's randomization on {randomized_on}",
+            code="before-randomization",
+            field="visit_date",
+            fix="correct the date; record what took place before as a visit without kits",
+        )
 
 
 def _visit(

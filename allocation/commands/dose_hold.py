@@ -9,6 +9,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
 from allocation.errors import DomainRefusal
+from allocation.plain_values import Day
 from allocation.study.model import Code
 
 
@@ -16,7 +17,7 @@ class HoldDosingRequest(CommandRequest):
     """A subject whose dosing is to be held. `held_on`: the date at the site; None is today. The reason is that of the act."""
 
     subject_id: Code
-    held_on: date | None = None
+    held_on: Day | None = None
 
 
 class ResumeDosingRequest(CommandRequest):
@@ -28,8 +29,8 @@ class ResumeDosingRequest(CommandRequest):
 def hold_dosing(service: Service, act: Act, study_id: str, request: HoldDosingRequest) -> dict[str, Any]:
     """Put a subject's dosing on hold; answers since when.
 
-    Raises DomainRefusal for a subject who is not on treatment or on hold already, a date in the future or before randomization, and
-    without a reason.
+    Raises DomainRefusal for a subject who is not on treatment or on hold already, a date in the future, before randomization or before
+    kits were last handed out, and without a reason.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -49,6 +50,13 @@ def hold_dosing(service: Service, act: Act, study_id: str, request: HoldDosingRe
                 code="before-randomization",
                 field="held_on",
                 fix="correct the date",
+            )
+        if row.last_dispensed_on is not None and held_on < row.last_dispensed_on:
+            raise DomainRefusal(
+                f"{held_on} is before kits were last handed out, on {row.last_dispensed_on}",
+                code="before-last-dispensing",
+                field="held_on",
+                fix="give that day or a later one: from when on nothing is taken",
             )
         return _append(transaction, row, held_on)
 

@@ -106,6 +106,7 @@ def _compare_visits(transaction: Transaction, row: Any, facts: list[Any]) -> Con
 
 
 def _record_visit(transaction: Transaction, row: Any, code: str, day: date, visits: list[Any]) -> None:
+    transaction.at_visit(row.subject_id, code)
     protocol = transaction.protocol
     refuse_future(day, transaction.at_zone(row.timezone))
     if day < row.screened_on:

@@ -70,7 +70,7 @@ def _end(
     service: Service, act: Act, study_id: str, request: EndRequest, command: str, status: str
 ) -> dict[str, Any]:
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(request.subject_id, request.visit_code)
         if row.status != "randomized":
             raise DomainRefusal(
                 f"subject {row.subject_id} is {row.status}, not on study",

@@ -48,7 +48,7 @@ class EligibilityRequest(CommandRequest):
     """Whether a subject meets the criteria. Not eligible for study is final: the subject is a screen failure.
 
     `event`: a later randomization event that asks for an eligibility of its own; what was recorded last counts, and the subject goes on
-    either way.
+    either way. `visit_code`: the planned visit at which it was assessed, if the site states one.
     """
 
     subject_id: Code
@@ -57,6 +57,7 @@ class EligibilityRequest(CommandRequest):
     assessed_on: Day | None = None
     failed_criteria: tuple[Code, ...] = ()
     last_contact_on: Day | None = None
+    visit_code: Code | None = None
 
 
 def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def record_eligibility(
     """Record that a subject is eligible, or has failed screening; answers the new status, which a later event's leaves as it is.
 
     Raises DomainRefusal when the subject is past screening (for a later event: not on study), or the event asks for no eligibility,
-    NotFound for a criterion or event that the protocol does not have.
+    NotFound for a criterion, event or visit that the protocol does not have.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -198,6 +199,8 @@ def record_eligibility(
             "failed_criteria": list(request.failed_criteria),
             "event": None if event is None else event.code,
         }
+        if request.visit_code is not None:
+            after["visit_code"] = planned_visit(transaction.protocol, request.visit_code).code
         status = "eligible" if event is None else str(row.status)
         if event is None and not request.eligible:
             status = "screen_failed"

@@ -12,6 +12,7 @@ from allocation.access.actors import Actor
 from allocation.access.signing import Signature
 from allocation.ledger.database import Database
 from allocation.plain_values import PlainModel
+from allocation.rules.amendments import VersionsByVisit
 from allocation.rules.dosing import DispensingRow
 from allocation.study.protocol import Protocol
 
@@ -28,13 +29,17 @@ def utc_now() -> datetime:
 class Service:
     """The database and the clock that commands run with.
 
-    Protocol versions never change, so they are kept once read, by (study, version), and so is what is made from them.
+    Protocol versions never change, so they are kept once read, by (study, version), and so is what is made from them: schedules and
+    dispensing tables by (study, version, versions by visit).
     """
 
     database: Database
     clock: Clock = utc_now
     protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
-    dispensing_tables: dict[tuple[str, int], tuple[DispensingRow, ...]] = field(default_factory=dict)
+    schedules: dict[tuple[str, int, VersionsByVisit], Protocol] = field(default_factory=dict)
+    dispensing_tables: dict[tuple[str, int, VersionsByVisit], tuple[DispensingRow, ...]] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True)

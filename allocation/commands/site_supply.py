@@ -16,7 +16,8 @@ from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
 from allocation.ledger.schema import kit, lot, shipment, subject
 from allocation.ledger.subject_paths import measured_at_sites, paths_at_sites
-from allocation.ledger.versions import Protocols, protocol_of
+from allocation.ledger.versions import Protocols, protocol_of, schedule_of
+from allocation.rules.amendments import VersionsByVisit
 from allocation.rules.demand import (
     Counted,
     DemandPolicy,
@@ -114,12 +115,12 @@ class SiteAt:
 class SiteSituation:
     """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects.
 
-    `protocol` is the one in force there, `followed` that of each version that a subject's visits follow.
+    `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow.
     """
 
     at: SiteAt
     protocol: Protocol
-    followed: Mapping[int, Protocol]
+    followed: Mapping[VersionsByVisit, Protocol]
     stock: tuple[tuple[str, date, bool, int], ...]
     pipeline: Mapping[str, int]
     paths: tuple[SubjectPath, ...]
@@ -176,8 +177,12 @@ def site_situations(
     supplied = set(connection.execute(_SUPPLIED, keys).scalars())
     screened = set(connection.execute(_SCREENED, keys).scalars())
     paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
-    versions = {path.version for found in paths.values() for path in found if path.version is not None}
-    followed = {version: protocol_of(connection, study_id, version, known) for version in versions}
+    follow = {path.versions: path.version for found in paths.values() for path in found}
+    followed = {
+        versions: schedule_of(connection, study_id, versions, version, known)
+        for versions, version in follow.items()
+        if version is not None
+    }
     measured = measured_at_sites(
         connection, study_id, keys["sites"], "randomized", [*protocols.values(), *followed.values()]
     )
@@ -189,7 +194,7 @@ def site_situations(
             tuple(stock[at.site_id]),
             pipeline[at.site_id],
             tuple(
-                measured.planned(path, followed.get(path.version or at.version, protocols[at.site_id]))
+                measured.planned(path, followed.get(path.versions, protocols[at.site_id]))
                 for path in paths[at.site_id]
             ),
             at.site_id in supplied,
@@ -268,7 +273,7 @@ def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
 
 def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
     """Who may count and what each is to receive, by the version that the subject follows."""
-    rows = {path.version: dispensing_rows(_followed(situation, path)) for path in situation.paths}
+    rows = {path.versions: dispensing_rows(_followed(situation, path)) for path in situation.paths}
     facts: list[SubjectDemandFacts] = []
     planned: list[PlannedDispensing] = []
     for path in situation.paths:
@@ -283,12 +288,12 @@ def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[Pl
                 oldest_open_window_closes=ahead[0][1].closes if ahead else None,
             )
         )
-        planned += _planned(protocol, rows[path.version], path, ahead)
+        planned += _planned(protocol, rows[path.versions], path, ahead)
     return facts, planned
 
 
 def _followed(situation: SiteSituation, path: SubjectPath) -> Protocol:
-    return situation.protocol if path.version is None else situation.followed[path.version]
+    return situation.followed.get(path.versions, situation.protocol)
 
 
 def _planned(

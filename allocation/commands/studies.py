@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, Field
@@ -80,10 +81,28 @@ def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
     ]
 
 
-def reasons_not_to_run(database: Database, protocol: Protocol) -> list[str]:
-    """Everything in `protocol` that would not be carried out after the latest loaded version. Raises NotFound where there is none."""
-    latest = protocol_at(database, protocol.study.id)
-    return [*unsupported_features(protocol), *unsupported_changes(latest, protocol)]
+def reasons_not_to_run(
+    database: Database,
+    protocol: Protocol,
+    now: datetime,
+    effective_at: datetime | None = None,
+    countries: Mapping[str, datetime] | None = None,
+) -> list[str]:
+    """Why `protocol` would not be carried out after the latest loaded version, or not from these moments (as when it is loaded).
+
+    Raises NotFound where no version is loaded, DomainRefusal for a country that the protocol does not have.
+    """
+    study_id = protocol.study.id
+    latest = protocol_at(database, study_id)
+    found = [*unsupported_features(protocol), *unsupported_changes(latest, protocol)]
+    moments = effective_moments(protocol, effective_at, countries or {}, now)
+    effective = min(moments.values(), default=effective_at or now)
+    with database.read() as connection:
+        try:
+            check_moments(connection, study_id, protocol.study.version, moments, effective, now)
+        except DomainRefusal as refusal:
+            found.append(str(refusal))
+    return found
 
 
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
@@ -136,7 +155,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                 )
             if unsupported := unsupported_changes(old, protocol):
                 raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
-            check_moments(transaction, version, moments, effective)
+            check_moments(transaction.connection, study_id, version, moments, effective, transaction.now)
             refuse_list_events_by_country(old, protocol, moments)
             before = {"version": latest, "sha256": previous.sha256}
             waiting = events_needing_lists(old, protocol)

@@ -27,13 +27,16 @@ from allocation.ledger.entry import EntryDraft
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections import ProjectionConflict
 from allocation.ledger.schema import ledger_entry, site, subject
+from allocation.ledger.subject_paths import latest_number, visits_of
 from allocation.ledger.versions import (
     VERSION_IN_STUDY,
     moving_version_in_country,
-    protocol_of,
+    schedule_of,
+    version_from_a_visit_in_country,
     version_in_country,
+    versions_of_subject,
 )
-from allocation.rules.amendments import followed_version
+from allocation.rules.amendments import VersionsByVisit, version_at
 from allocation.rules.dosing import DispensingRow
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
@@ -80,6 +83,7 @@ _AT_SUBJECT = HotStatement(
     select(
         version_in_country(site.c.country),
         moving_version_in_country(site.c.country),
+        version_from_a_visit_in_country(site.c.country),
         *_PLACE_COLUMNS,
         *_SUBJECT_COLUMNS,
     )
@@ -107,6 +111,7 @@ class Transaction:
     now: datetime
     role: str | None = None
     version: int = 0
+    versions: VersionsByVisit = ()
     site_country: str = ""
     today: date = field(init=False)
 
@@ -116,13 +121,18 @@ class Transaction:
 
     @property
     def protocol(self) -> Protocol:
-        """The protocol of the version that the act is decided under."""
-        return protocol_of(self.connection, self.study_id, self.version, self.service.protocols)
+        """The protocol of the version that the act is decided under; at a subject's visits, with the schedule that the subject follows."""
+        key = (self.study_id, self.version, self.versions)
+        if key not in self.service.schedules:
+            self.service.schedules[key] = schedule_of(
+                self.connection, self.study_id, self.versions, self.version, self.service.protocols
+            )
+        return self.service.schedules[key]
 
     @property
     def dispensing_table(self) -> tuple[DispensingRow, ...]:
         """The dispensing table of that protocol, as the dosing rule takes it."""
-        key = (self.study_id, self.version)
+        key = (self.study_id, self.version, self.versions)
         if key not in self.service.dispensing_tables:
             self.service.dispensing_tables[key] = dispensing_rows(self.protocol)
         return self.service.dispensing_tables[key]
@@ -138,7 +148,7 @@ class Transaction:
         version = self.connection.execute(_IN_STUDY, {"study": self.study_id, "now": self.now}).scalar()
         if version is None and not new:
             raise unknown_study(self.study_id)
-        self.version = version or 0
+        self.version, self.versions = version or 0, ()
 
     def at_site(self, site_id: str, *, depot_id: str | None = None) -> Row[Any]:
         """Act at a site, whose row (and so its stock) stays locked, under the version in force in its country.
@@ -174,10 +184,31 @@ class Transaction:
         self._enter(row, row.site_id, None)
         return row
 
-    def at_visit(self, subject_id: str) -> Any:
-        """As `at_subject`, for what happens at a subject's visits: under the version that the subject follows (amendment rule)."""
+    def at_visit(self, subject_id: str, visit_code: str | None = None) -> Any:
+        """As `at_subject`, for what happens at a subject's visits: under the version that the subject follows (amendment rule).
+
+        `visit_code`: the planned visit that the act is about, which may be the one that moves the subject to a later version.
+        """
         row = self.at_subject(subject_id)
-        self.version = followed_version(self.version, row.protocol_version, row.moves_to)
+        versions = versions_of_subject(
+            self.connection,
+            self.study_id,
+            self.now,
+            row.site_country,
+            row.version,
+            row.protocol_version,
+            row.moves_to,
+            row.moves_from,
+        )
+        reached = None
+        if len(versions) > 1:
+            self.versions = versions
+            come_to = self.protocol.visit(visit_code or "")
+            reached = latest_number(
+                visits_of(self.connection, self.study_id, subject_id),
+                None if come_to is None else come_to.number,
+            )
+        self.version = version_at(versions, reached)
         return row
 
     def refuse_strangers(self) -> None:
@@ -201,7 +232,7 @@ class Transaction:
                 field="site_id",
                 fix="put the approved version into effect there first",
             )
-        self.version = row.version
+        self.version, self.versions = row.version, ()
         self.site_country = row.site_country
         self.today = self.at_zone(row.timezone)
 

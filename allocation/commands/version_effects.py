@@ -18,6 +18,7 @@ from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version, study_version_country
 from allocation.ledger.versions import protocol_of
 from allocation.study.amendment_of_randomization import list_events_by_country
+from allocation.study.canonical import decimal_text
 from allocation.study.effective_moments import effective_moments
 from allocation.study.protocol import MOVES_SUBJECTS, Protocol
 from allocation.study.supply import CountryCode
@@ -63,22 +64,27 @@ def loaded_sha256(connection: Connection, study_id: str, version: int) -> str:
 
 
 def check_moments(
-    transaction: Transaction, version: int, moments: Mapping[str, datetime], effective: datetime
+    connection: Connection,
+    study_id: str,
+    version: int,
+    moments: Mapping[str, datetime],
+    effective: datetime,
+    now: datetime,
 ) -> None:
     """Raise DomainRefusal for a moment in the past, or before an earlier version takes effect in the same country.
 
-    `effective` is the version's moment in the study, which counts where the protocol has no countries.
+    `effective` is the version's moment in the study, which counts where the protocol has no countries. All moments are UTC.
     """
     table = study_version_country.c
     query = (
         select(table.country, func.max(table.effective_at).label("at"))
-        .where(table.study_id == transaction.study_id, table.version < version)
+        .where(table.study_id == study_id, table.version < version)
         .group_by(table.country)
     )
-    earlier = {row.country: row.at for row in transaction.connection.execute(query)}
+    earlier = {row.country: row.at for row in connection.execute(query)}
     for country, moment in (moments or {"the study": effective}).items():
         before = earlier.get(country)
-        if moment < transaction.now:
+        if moment < now:
             raise DomainRefusal(
                 f"version {version} would take effect in {country} at {moment_text(moment)}, in the past",
                 code="effective-in-the-past",
@@ -134,7 +140,7 @@ def put_version_into_effect(
         moment = request.effective_at or transaction.now
         moments = effective_moments(protocol, None, {request.country: moment}, transaction.now)
         before = _standing(transaction, request, moment)
-        check_moments(transaction, request.version, moments, moment)
+        check_moments(connection, study_id, request.version, moments, moment, transaction.now)
         if request.version > 1:
             old = protocol_of(connection, study_id, request.version - 1, service.protocols)
             refuse_list_events_by_country(
@@ -146,6 +152,8 @@ def put_version_into_effect(
             "effective_at": moment_text(moment),
             "moves_subjects": protocol.amendment_rule == MOVES_SUBJECTS,
         }
+        if (visit := protocol.moves_from) is not None:
+            after["moves_from_visit"] = decimal_text(visit.number)
         answer = {
             "study_id": study_id,
             "version": request.version,

@@ -45,7 +45,7 @@ def record_visit(service: Service, act: Act, study_id: str, request: VisitReques
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(request.subject_id, request.visit_code)
         visit_date = request.visit_date or transaction.today
         refuse_future(visit_date, transaction.today)
         refuse_future(request.end_date or visit_date, transaction.today, "end_date")
@@ -96,7 +96,7 @@ def miss_visit(service: Service, act: Act, study_id: str, request: MissVisitRequ
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(request.subject_id, request.visit_code)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = planned_visit(transaction.protocol, request.visit_code, path_of(row, visits))
         if visit.optional:

@@ -137,6 +137,11 @@ study_version_country = Table(
         nullable=False,
         comment="subjects on study follow the version from their next visit",
     ),
+    Column(
+        "moves_from_visit",
+        Text,
+        comment="they follow it from the visit of this number on; null: not by a visit",
+    ),
     comment="from when a version counts in a country; without a row it waits for its approval there",
 )
 

@@ -15,8 +15,12 @@ from sqlalchemy import Connection, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import site, subject, subject_measurement, subject_visit
-from allocation.ledger.versions import moving_version_in_country, version_in_country
-from allocation.rules.amendments import followed_version
+from allocation.ledger.versions import (
+    moves_from_visits,
+    moving_version_in_country,
+    version_in_country,
+)
+from allocation.rules.amendments import VersionsByVisit, version_at, versions_by_visit
 from allocation.rules.measures import Measure, Measurement
 from allocation.study.measure_points import goes_by_measures, planned_measures
 from allocation.study.protocol import Protocol
@@ -41,7 +45,12 @@ _HERE = (
     subject.c.status == bindparam("status"),
 )
 _SUBJECTS_AT_SITES = (
-    select(subject, version_in_country(site.c.country), moving_version_in_country(site.c.country))
+    select(
+        subject,
+        site.c.country.label("site_country"),
+        version_in_country(site.c.country),
+        moving_version_in_country(site.c.country),
+    )
     .join_from(subject, site, (site.c.study_id == subject.c.study_id) & (site.c.site_id == subject.c.site_id))
     .where(*_HERE)
     .order_by(subject.c.site_id, subject.c.subject_id)
@@ -50,6 +59,7 @@ _VISITS_AT_SITES = (
     select(
         subject_visit.c.subject_id,
         subject_visit.c.visit_code,
+        subject_visit.c.visit_number,
         subject_visit.c.status,
         subject_visit.c.visit_date,
         subject_visit.c.dispensed,
@@ -86,8 +96,18 @@ def visits_of(connection: Connection, study_id: str, subject_id: str) -> list[An
     return _VISITS.rows(connection, {"study": study_id, "who": subject_id})
 
 
-def path_of(row: Any, visits: Iterable[Any], version: int | None = None) -> SubjectPath:
-    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`, and its version if known."""
+def latest_number(visits: Iterable[Any], come_to: Decimal | None = None) -> Decimal | None:
+    """The highest number of a planned visit that took place, or of the visit that the subject has come to; None without any."""
+    numbers = [
+        Decimal(visit.visit_number)
+        for visit in visits
+        if visit.visit_code is not None and visit.status == "done"
+    ]
+    return max(numbers if come_to is None else [*numbers, come_to], default=None)
+
+
+def path_of(row: Any, visits: Sequence[Any], versions: VersionsByVisit = ()) -> SubjectPath:
+    """The path of the subject in `row` (columns of `subject`), given its rows of `subject_visit`, and its versions if known."""
     done: dict[str, date] = {}
     missed = set()
     dispensed = set()
@@ -114,7 +134,8 @@ def path_of(row: Any, visits: Iterable[Any], version: int | None = None) -> Subj
         dispensed=frozenset(dispensed),
         randomizations=_dates(row.randomizations_json),
         on_hold=row.dose_held_on is not None,
-        version=version,
+        version=version_at(versions, latest_number(visits)) if versions else None,
+        versions=versions,
     )
 
 
@@ -129,18 +150,20 @@ def paths_at_sites(
 ) -> dict[str, list[SubjectPath]]:
     """Site -> the paths of its subjects in `status`, in order of their ids; a site without any has an empty list.
 
-    Each names the version that it follows at `now` (UTC); none where no version is in force in its country.
+    Each names the versions that it follows at `now` (UTC); none where no version is in force in its country.
     """
     keys = {"study": study_id, "sites": list(sites), "status": status, "now": now}
     visits: dict[str, list[Any]] = defaultdict(list)
     for row in connection.execute(_VISITS_AT_SITES, keys):
         visits[row.subject_id].append(row)
+    moves = moves_from_visits(connection, study_id, now)
     paths: dict[str, list[SubjectPath]] = {site_id: [] for site_id in sites}
     for row in connection.execute(_SUBJECTS_AT_SITES, keys):
-        version = None
+        versions: VersionsByVisit = ()
         if row.version is not None:
-            version = followed_version(row.version, row.protocol_version, row.moves_to)
-        paths[row.site_id].append(path_of(row, visits[row.subject_id], version))
+            by_visit = moves.get(row.site_country, ())
+            versions = versions_by_visit(row.version, row.protocol_version, row.moves_to, by_visit)
+        paths[row.site_id].append(path_of(row, visits[row.subject_id], versions))
     return paths
 
 

@@ -1,6 +1,6 @@
 """What an amendment does to one subject on study: which coming visits it adds, drops or moves, and what they dispense then.
 
-Nothing here decides: the schedule (subject_schedule.py) is asked twice, by the version followed so far and by the new one.
+Nothing here decides: the schedule (subject_schedule.py) is asked twice, by the version followed until then and by the new one.
 """
 
 from __future__ import annotations
@@ -86,6 +86,15 @@ class SubjectEffect:
         return self.hole or bool(self.visits or self.kits)
 
 
+def advanced(
+    plan: Plan, path: SubjectPath, today: date, day: date
+) -> tuple[SubjectPath, tuple[PlannedDispensing, ...]]:
+    """The path as it will be on `day` (see `path_on`), and what is dispensed until then."""
+    then = path_on(plan.protocol, path, today, day)
+    still = {one.visit for one in _dispensings(plan, then) or ()}
+    return then, tuple(one for one in _dispensings(plan, path) or () if one.visit not in still)
+
+
 def effect_on_subject(
     old: Plan,
     new: Plan,
@@ -94,16 +103,14 @@ def effect_on_subject(
     effective_on: date,
     measures: Measures | None = None,
 ) -> SubjectEffect:
-    """Compare the subject's coming visits under the version followed so far and under the new one from `effective_on` (site's date).
+    """Compare the subject's coming visits under the version followed until then and under the new one from `effective_on` (site's date).
 
     Visits whose target is before that day are taken to happen on it, under the old version. One that is overdue `today` is still to come
     under the new one, unless such a visit passes it over. `path.measures` are what the old version plans doses by, `measures` what the new
     one does.
     """
-    then = path_on(old.protocol, path, today, effective_on)
-    earlier = _dispensings(old, path) or ()
+    then, passed = advanced(old, path, today, effective_on)
     still = _dispensings(old, then) or ()
-    passed = tuple(one for one in earlier if one.visit not in {kept.visit for kept in still})
     windows = tuple(
         {visit.code: window for visit, window in visits_ahead(plan.protocol, then)} for plan in (old, new)
     )
@@ -112,7 +119,7 @@ def effect_on_subject(
         path.subject_id,
         _visit_effects(*windows),
         () if coming is None else _kit_effects(still, coming),
-        earlier,
+        _dispensings(old, path) or (),
         () if coming is None else (*passed, *coming),
         hole=coming is None,
     )

@@ -82,10 +82,16 @@ class Protocol(ProtocolPart):
 
     schema_version: Literal[1] = 1
     study: Identity
-    amendment_rule: Literal["next_visit", "at_randomization_version"] = Field(
+    amendment_rule: Literal["next_visit", "from_visit", "at_randomization_version"] = Field(
         default="next_visit",
-        description="how subjects on study follow this version: from their next visit, or not at all: they stay on the version "
-        "that they were randomized under or moved to. Randomization and site-wide acts follow the version in force either way",
+        description="how subjects on study follow this version: from their next visit, from `amendment_visit` on, or not at all: they "
+        "stay on the version that they were randomized under or moved to. Randomization and site-wide acts follow the version in force "
+        "either way",
+    )
+    amendment_visit: Code | None = Field(
+        default=None,
+        description="with amendment_rule from_visit: the visit from which on subjects on study follow this version; whoever has passed "
+        "it follows with the next visit",
     )
     subject_identifier: UsubjidRule = UsubjidRule()
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -121,6 +127,13 @@ class Protocol(ProtocolPart):
         if found:
             raise InconsistentProtocolError(found)
         return self
+
+    @property
+    def moves_from(self) -> Visit | None:
+        """The visit from which on subjects on study follow this version; None where no visit decides it."""
+        if self.amendment_visit is None:
+            return None
+        return self.visit(self.amendment_visit)
 
     def visit(self, code: str) -> Visit | None:
         """The planned visit of that code, or None."""

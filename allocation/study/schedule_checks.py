@@ -23,6 +23,7 @@ def check_schedule(protocol: Protocol, findings: Findings) -> None:
     before = len(findings.found)
     _check_screening(protocol, findings)
     _check_visits(protocol, findings)
+    _check_amendment_visit(protocol, findings)
     _check_dose_levels(protocol, findings)
     _check_dispensing(protocol, findings)
     check_dosing(protocol, findings)
@@ -49,6 +50,32 @@ def _check_screening(protocol: Protocol, findings: Findings) -> None:
                 f"has a higher number than visit {event.visit}, where subjects are randomized ({event.code})",
                 "screening comes first: correct the visit numbers",
             )
+
+
+def _check_amendment_visit(protocol: Protocol, findings: Findings) -> None:
+    path: Path = ("amendment_visit",)
+    code, rule = protocol.amendment_visit, protocol.amendment_rule
+    if rule != "from_visit":
+        if code is not None:
+            findings.add(
+                path,
+                code,
+                f"says nothing with amendment_rule {rule}",
+                "set amendment_rule: from_visit, or leave it out",
+            )
+        return
+    if code is None:
+        findings.add(
+            ("amendment_rule",), rule, "does not say from which visit", "name the visit as amendment_visit"
+        )
+        return
+    if not findings.name(path, code, [visit.code for visit in protocol.visits], "visit"):
+        return
+    visit = protocol.visit(code)
+    if visit is not None and visit.optional:
+        findings.add(
+            path, code, "is optional, so that not every subject comes to it", "name a visit of the schedule"
+        )
 
 
 def _check_visits(protocol: Protocol, findings: Findings) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from allocation.errors import TitrationRefused
+from allocation.rules.amendments import VersionsByVisit
 from allocation.rules.demand import PlannedDispensing
 from allocation.rules.dosing import DispensingRow, DoseMove, TitrationLimits, kits_due, titrate
 from allocation.rules.measures import Measures
@@ -27,8 +28,8 @@ class SubjectPath:
 
     `dispensed` are the visits at which kits were given; `dose_level` is the level of the last of them. `randomizations` holds the date of
     each randomization event that the subject went through. `on_hold`: dosing is on hold. `measures`: what is known of weight, surface
-    area and age, None where nobody asked. `version`: the protocol version that the subject's visits follow, where whoever made the path
-    knows it.
+    area and age, None where nobody asked. `version`: the protocol version that the subject has come to follow, and `versions` those of all
+    its visits (rules/amendments.py), where whoever made the path knows them.
     """
 
     subject_id: str
@@ -46,6 +47,7 @@ class SubjectPath:
     on_hold: bool = False
     measures: Measures | None = None
     version: int | None = None
+    versions: VersionsByVisit = ()
 
 
 def applies_to(visit: Visit, path: SubjectPath) -> bool:

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Connection, or_, select, true
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import reach
-from allocation.errors import NotPermitted
+from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.schema import shipment, site
+from allocation.views.study_at import StudyAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,16 @@ def visible(connection: Connection, actor: Actor, permission: str, study_id: str
         select(site.c.site_id).where(site.c.study_id == study_id, site.c.country.in_(sorted(found.countries)))
     ).scalars()
     return Visible(whole_study=False, sites=found.sites | frozenset(in_countries), depots=found.depots)
+
+
+def require_known_site(connection: Connection, at: StudyAt, site_id: str) -> None:
+    """Raise NotFound for a site that is neither open nor in the protocol: what is asked of it is not empty, it is not there.
+
+    Ask `require_site` first: who may not see a site is not told whether there is one.
+    """
+    opened = select(site.c.site_id).where(site.c.study_id == at.study_id, site.c.site_id == site_id)
+    if any(one.code == site_id for one in at.protocol.sites) or connection.execute(opened).first():
+        return
+    raise NotFound(
+        f"site {site_id!r} is not in study {at.study_id}", field="site_id", fix="name a site of the study"
+    )

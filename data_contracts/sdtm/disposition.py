@@ -76,6 +76,13 @@ def disposition() -> list[Rule]:
             "randomization is not before consent",
             consent_first,
         ),
+        holds(
+            "DS",
+            "collected-not-before",
+            ["DSDTC", "DSSTDTC"],
+            "an event is not written down before it happened",
+            not_before(pl.col("DSDTC"), pl.col("DSSTDTC")),
+        ),
         visit_of_subject("DS", "warning"),
     ]
 

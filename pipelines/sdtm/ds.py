@@ -4,6 +4,7 @@ import polars as pl
 
 from pipelines.sdtm.study_day import iso, study_day
 from pipelines.sdtm.trial_design import TrialDesign
+from pipelines.sdtm.visit_records import visit_records
 
 MILESTONE, DISPOSITION = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
 PARTICIPATION, TREATMENT = "STUDY PARTICIPATION", "STUDY TREATMENT"
@@ -15,15 +16,32 @@ CONSENT, RANDOMIZED, RERANDOMIZED, DEATH = (
 )
 FOLLOW_UP = "FOLLOW-UP"
 """How the terms of EPOCH for follow-up end (codelist C99079: FOLLOW-UP, LONG-TERM FOLLOW-UP)."""
-_ROW = ("USUBJID", "DSREFID", "DSTERM", "DSDECOD", "DSCAT", "DSSCAT", "EPOCH", "on", "position")
+_ROW = (
+    "USUBJID",
+    "DSREFID",
+    "DSTERM",
+    "DSDECOD",
+    "DSCAT",
+    "DSSCAT",
+    "VISITNUM",
+    "VISIT",
+    "EPOCH",
+    "collected",
+    "on",
+    "position",
+)
+_NO_VISIT = (pl.lit(None, dtype=pl.Float64).alias("VISITNUM"), pl.lit(None, dtype=pl.String).alias("VISIT"))
 
 
 def ds(
     design: TrialDesign,
     *,
     progress: pl.DataFrame,
+    sites: pl.DataFrame,
+    subjects: pl.DataFrame,
     randomizations: pl.DataFrame,
     dispositions: pl.DataFrame,
+    visits: pl.DataFrame,
     se: pl.DataFrame,
     dm: pl.DataFrame,
 ) -> pl.DataFrame:
@@ -37,15 +55,17 @@ def ds(
        follows;
     4. DEATH, where 3 is another reason and a date of death is known. A disposition DEATH has the date of death (CORE-000034).
 
-    Numbered by date. What was recorded when is the ledger's matter: DSDTC is left out.
+    Numbered by date. DSDTC is the day, at the site, on which it was recorded. VISITNUM and VISIT are those of the visit at which the site
+    said that the participation ended, where it is on record as held.
     """
-    subjects = progress.select("subject_id", "USUBJID")
+    known = progress.select("subject_id", "USUBJID")
+    ends = _at_visit(design, _collected(dispositions, sites), visits)
     rows = pl.concat(
         [
-            _consents(design, progress),
-            _randomizations(design, subjects, randomizations, se),
-            _dispositions(design, subjects, dispositions, se),
-            _deaths(subjects, dispositions, se),
+            _consents(design, progress, _collected(subjects, sites)),
+            _randomizations(design, known, _collected(randomizations, sites), se),
+            _dispositions(design, known, ends, se),
+            _deaths(known, ends, se),
         ]
     )
     reference = dm.select("USUBJID", pl.col("RFSTDTC").str.to_date().alias("reference"))
@@ -64,16 +84,45 @@ def ds(
             "DSDECOD",
             "DSCAT",
             "DSSCAT",
+            "VISITNUM",
+            "VISIT",
             "EPOCH",
+            iso(pl.col("collected")).alias("DSDTC"),
             iso(pl.col("on")).alias("DSSTDTC"),
+            study_day(pl.col("collected"), pl.col("reference")).alias("DSDY"),
             study_day(pl.col("on"), pl.col("reference")).alias("DSSTDY"),
         )
         .sort("USUBJID", "DSSEQ")
     )
 
 
-def _consents(design: TrialDesign, progress: pl.DataFrame) -> pl.DataFrame:
-    return progress.with_columns(
+def _collected(frame: pl.DataFrame, sites: pl.DataFrame) -> pl.DataFrame:
+    """Add `collected`, the date at the site on which the entry was recorded."""
+    zones = dict(sites.select("site_id", "timezone").unique("site_id").sort("site_id").iter_rows())
+    there = pl.col("recorded_at").dt.date()
+    for zone in sorted(set(zones.values())):
+        here = [site for site, timezone in zones.items() if timezone == zone]
+        moment = pl.col("recorded_at").dt.convert_time_zone(zone)
+        there = pl.when(pl.col("site_id").is_in(here)).then(moment.dt.date()).otherwise(there)
+    return frame.with_columns(there.alias("collected"))
+
+
+def _at_visit(design: TrialDesign, dispositions: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+    """Add VISITNUM and VISIT of the visit that the entry names, as SV has it."""
+    held = visit_records(design, visits).filter(pl.col("status") == "done", "planned")
+    return dispositions.join(
+        held.select("subject_id", "visit_code", "VISITNUM", "VISIT").drop_nulls("visit_code"),
+        on=["subject_id", "visit_code"],
+        how="left",
+        maintain_order="left",
+    )
+
+
+def _consents(design: TrialDesign, progress: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
+    written_down = subjects.sort("position").unique("subject_id", keep="first")
+    rows = progress.join(written_down.select("subject_id", "collected"), on="subject_id", how="left")
+    return rows.with_columns(
+        *_NO_VISIT,
         _text(None).alias("DSREFID"),
         _text(CONSENT).alias("DSTERM"),
         _text(CONSENT).alias("DSDECOD"),
@@ -91,6 +140,7 @@ def _randomizations(
     again = pl.int_range(pl.len()).over("subject_id", order_by="position") > 0
     decoded = pl.when(again).then(pl.lit(RERANDOMIZED)).otherwise(pl.lit(RANDOMIZED))
     rows = randomizations.join(subjects, on="subject_id", how="inner").with_columns(
+        *_NO_VISIT,
         pl.col("randomization_number").alias("DSREFID"),
         decoded.alias("DSTERM"),
         decoded.alias("DSDECOD"),

@@ -7,6 +7,7 @@ import polars as pl
 
 from pipelines.arms_over_time import arm_at_entry
 from pipelines.errors import DerivationError
+from pipelines.sdtm.exposure_holds import without_holds
 from pipelines.sdtm.study_day import iso, study_day
 from pipelines.sdtm.trial_design import TrialDesign
 from pipelines.sdtm.visit_records import visit_records
@@ -24,6 +25,7 @@ COLUMNS = (
     "EXDOSFRM",
     "EXDOSFRQ",
     "EXROUTE",
+    "EXADJ",
     "VISITNUM",
     "VISIT",
     "VISITDY",
@@ -36,7 +38,12 @@ COLUMNS = (
 
 
 def ex(
-    design: TrialDesign, *, visits: pl.DataFrame, randomizations: pl.DataFrame, progress: pl.DataFrame
+    design: TrialDesign,
+    *,
+    visits: pl.DataFrame,
+    randomizations: pl.DataFrame,
+    dose_holds: pl.DataFrame,
+    progress: pl.DataFrame,
 ) -> pl.DataFrame:
     """Exposure, one record for each exposure period of the protocol that a subject entered.
 
@@ -52,12 +59,16 @@ def ex(
     2. the participation ended: the date of the last dose, null where that is unknown;
     3. the subject is still on study: the cut-off date.
 
+    While dosing is on hold nothing is taken, and what is not taken has no record (SDTMIG 3.4 section 6.1.3.1): a hold cuts its days
+    out of a period (exposure_holds.py), and the record that goes on after it has the reason of the hold in EXADJ.
+
     A period in which nothing is taken ends the one before it, and has no record.
 
     What is taken is the protocol's first regimen that matches arm, dose level (both those of the latest dispensing up to the visit)
     and visit. Raises DerivationError where no regimen matches.
     """
     periods = _ended(_entered(design, visits, randomizations, progress), design)
+    periods = _numbered(without_holds(periods, dose_holds))
     return _with_regimens(design, periods).select(COLUMNS)
 
 
@@ -106,13 +117,17 @@ def _entered(
 
 
 def _ended(entered: pl.DataFrame, design: TrialDesign) -> pl.DataFrame:
-    """The periods in order with their ends, and their numbers."""
+    """The periods in order with their ends."""
     following = pl.col("start").shift(-1).over("subject_id")
     ordered = entered.sort("USUBJID", "start", "position")
     periods = ordered.filter((following > pl.col("start")).fill_null(True))
     last = pl.when(ongoing()).then(pl.lit(design.cut_off)).otherwise("last_dose_on")
     ended = periods.with_columns(pl.coalesce(following - pl.duration(days=1), last).alias("end"))
-    return ended.filter("doses").with_columns(
+    return ended.filter("doses")
+
+
+def _numbered(periods: pl.DataFrame) -> pl.DataFrame:
+    return periods.with_columns(
         pl.int_range(1, pl.len() + 1).over("subject_id").alias("EXSEQ"),
         pl.col("start").min().over("subject_id").alias("reference"),
     )

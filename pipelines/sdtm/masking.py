@@ -34,7 +34,16 @@ DOSE_TEXT = "BLINDED"
 ANY_UNIT, ANY_TERM = "DOSE", "BLINDED"
 KIT_UNIT = "KIT"
 
-KEPT_FRAMES = ("sites", "subjects", "eligibility", "visits", "dispositions", "shipments", "kit_movements")
+KEPT_FRAMES = (
+    "sites",
+    "subjects",
+    "eligibility",
+    "visits",
+    "dose_holds",
+    "dispositions",
+    "shipments",
+    "kit_movements",
+)
 
 
 def masked_design(events: EventFrames) -> TrialDesign:

@@ -62,10 +62,20 @@ COMPARED: Mapping[str, ComparedDataset] = {
         ComparedDataset(
             "DS",
             ("USUBJID", "DSDECOD"),
-            ("DSTERM", "DSCAT", "EPOCH", "DSSTDTC", "DSSTDY"),
+            (
+                "DSTERM",
+                "DSCAT",
+                "VISITNUM",
+                "VISIT",
+                "EPOCH",
+                "DSDTC",
+                "DSSTDTC",
+                "DSDY",
+                "DSSTDY",
+            ),
             within=("DSSTDTC",),
             upper_case=("EPOCH",),
-            derived=("EPOCH", "DSSTDY"),
+            derived=("VISITNUM", "VISIT", "EPOCH", "DSDTC", "DSDY", "DSSTDY"),
         ),
         ComparedDataset(
             "SV",
@@ -119,8 +129,6 @@ _NAMED_ELSEWHERE = (
 )
 _STUDY_DAY = "a study day: follows from its date and the reference date, and those are compared"
 _NUMBERS_ROWS = "numbers the rows of a dataset; the export has other rows besides and numbers its own"
-_WRITTEN_DOWN = "the day on which it was written down, which the ledger has and the export leaves out"
-_AT_VISIT = "the export tells a disposition by its day, which is compared, and not by a visit"
 _OF_THE_PROTOCOL = "describes the protocol, which is the study file's to word, and nothing that happened"
 _UNREAD = "no part of what the replay tells the service"
 
@@ -128,10 +136,6 @@ NOT_COMPARED: Mapping[str, Mapping[str, str]] = {
     "DS": {
         "DSSEQ": _NUMBERS_ROWS,
         "DSSPID": "the source's own number of a record",
-        "DSDTC": _WRITTEN_DOWN,
-        "DSDY": _WRITTEN_DOWN,
-        "VISITNUM": _AT_VISIT,
-        "VISIT": _AT_VISIT,
     },
     "SV": {"EPOCH": "SDTMIG 3.4 has no EPOCH in SV (CORE-000550)"},
     "SE": {

@@ -228,6 +228,15 @@ def _unplanned_visit_in_other_words(difference: Difference) -> bool:
     )
 
 
+def _screen_failure_written_down_later(difference: Difference) -> bool:
+    """The exported day of collection is the day of the original's last contact, after the original's own."""
+    subject, original, exported = difference.subject, difference.original or {}, difference.exported or {}
+    if subject is None or not subject.is_screen_failure:
+        return False
+    last_contact = (subject.dm["RFPENDTC"] or "")[:10]
+    return bool(exported.get("DSDTC") == last_contact and (original.get("DSDTC") or "")[:10] < last_contact)
+
+
 def _places(dataset: str, *variables: str | None) -> frozenset[tuple[str, str | None]]:
     return frozenset((dataset, variable) for variable in variables)
 
@@ -276,6 +285,13 @@ LISTED_REASONS: tuple[ListedReason, ...] = (
         "epoch that it ended",
         _places("DS", "EPOCH"),
         _disposition_on_the_last_day_of_treatment,
+    ),
+    ListedReason(
+        "SCREEN_FAILURE_WRITTEN_DOWN_LATER",
+        "the replay records a screen failure at its last contact, since the service takes no last contact that is still to come; the "
+        "original has an earlier day of collection",
+        _places("DS", "DSDTC", "DSDY"),
+        _screen_failure_written_down_later,
     ),
     ListedReason(
         "UNPLANNED_VISIT_IN_OTHER_WORDS",

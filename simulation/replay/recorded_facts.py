@@ -39,9 +39,10 @@ class Screened(RecordedFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenFailed(RecordedFact):
-    """The subject was not randomized; `term` is the verbatim reason. `recorded_on` is the last contact."""
+    """The subject was not randomized; `term` is the verbatim reason. `recorded_on` is the last contact. `visit_number`: where it ended."""
 
     term: str
+    visit_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,8 +96,10 @@ LAYOUTS: Mapping[str, DatasetLayout] = {
             },
             {
                 "DSDTC": Kind.ISO,
+                "DSDY": Kind.NUM,
                 "DSSTDY": Kind.NUM,
                 "VISITNUM": Kind.DECIMAL,
+                "VISIT": Kind.CHAR,
                 "EPOCH": Kind.CHAR,
             },
         ),

@@ -80,6 +80,7 @@ class SiteDesk:
                     eligible=False,
                     assessed_on=fact.on,
                     last_contact_on=fact.recorded_on,
+                    visit_code=self._code(fact.visit_number),
                 )
                 return _step(fact, "screen failure", record_eligibility, request)
             case Randomized():
@@ -174,15 +175,19 @@ class SiteDesk:
         outside = judge_visit_date(fact.on, window, WindowKind.SOFT).days_outside
         return fact.override_reason if outside else ""
 
+    def _code(self, number: str | None) -> str | None:
+        """The code of the planned visit of that number; None for another, or for none."""
+        visit = None if number is None else self.visits.get(number)
+        return None if visit is None else visit.code
+
     def _ended(self, fact: Completed | Discontinued) -> Step:
-        visit = self.visits.get(fact.visit_number) if fact.visit_number is not None else None
         common: dict[str, str | date | None] = {
             "subject_id": fact.subject_number,
             "ended_on": fact.on,
             "end_term": fact.term or "",
             "last_dose_on": fact.last_dose_on,
             "last_contact_on": fact.recorded_on,
-            "visit_code": visit.code if visit is not None else None,
+            "visit_code": self._code(fact.visit_number),
         }
         if isinstance(fact, Completed):
             request = request_for(CompleteRequest, _where(fact), **common)

@@ -190,7 +190,11 @@ class SubjectStory:
         if randomized_on is None:
             last = self.dm["RFPENDTC"]
             last_contact = _day(last, f"DM {self.subject}", "RFPENDTC") if last else recorded_on
-            return ScreenFailed(**self._common(on, max(recorded_on, last_contact)), term=event["DSTERM"])
+            return ScreenFailed(
+                **self._common(on, max(recorded_on, last_contact)),
+                term=event["DSTERM"],
+                visit_number=event["VISITNUM"],
+            )
         if self._is_screen_failure:
             raise self._refuse(
                 "DS",

@@ -107,9 +107,22 @@ def test_an_address_with_control_characters_or_boundless_numbers_is_refused(tria
     assert answer.json()["fix"]
 
 
-def test_the_stock_of_a_site_that_the_study_does_not_have_is_not_found(trial):
-    answer = trial.clients["sponsor"].get(f"{PATH}/sites/S99/stock")
-    assert (answer.status_code, answer.json()["field"]) == (404, "site_id")
+def test_what_is_asked_of_a_site_that_the_study_does_not_have_is_not_found_and_not_empty(trial):
+    for who, route in (
+        ("sponsor", "sites/{}/stock"),
+        ("sponsor", "subjects?site_id={}"),
+        ("sponsor", "shipments?site_id={}"),
+        ("statistician", "unblinded/stock?site_id={}"),
+        ("statistician", "unblinded/subjects?site_id={}"),
+    ):
+        found = trial.clients[who].http.get(f"{PATH}/{route.format('S02')}")
+        assert found.status_code == 200, found.text
+        answer = trial.clients[who].http.get(f"{PATH}/{route.format('S99')}")
+        assert (answer.status_code, answer.json()["field"]) == (404, "site_id")
+        assert answer.json()["detail"] == "site 'S99' is not in study TRIAL-1"
+    for site in ("S02", "S99"):  # whoever may not see a site is not told whether there is one
+        answer = trial.clients["coordinator"].http.get(f"{PATH}/shipments?site_id={site}")
+        assert (answer.status_code, answer.json()["field"]) == (403, "site_id")
 
 
 @pytest.mark.parametrize("sites", [["S99"], ["S01", "S99", "S98"]])

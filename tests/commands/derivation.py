@@ -38,12 +38,20 @@ from allocation.ledger.schema import (
     subject_measurement,
 )
 from allocation.ledger.subject_paths import path_of, visits_of
+from allocation.ledger.versions import (
+    moving_version_in_country,
+    version_from_a_visit_in_country,
+    version_in_country,
+    versions_of_subject,
+)
+from allocation.rules.amendments import version_at
 from allocation.rules.dosing import DoseMove, kits_due, measures_needed
 from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
 from allocation.rules.measures import Measure, Measurement, MeasurementUse, Measures
 from allocation.rules.orders import fill_order
 from allocation.rules.picking import KitCandidate, SameLot, choose_kits_at_site
 from allocation.study.dose_paths import dispensing_rows
+from allocation.study.followed_schedule import followed_schedule
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.study.strata import stratum_key
@@ -92,6 +100,35 @@ class Derivation:
         if version not in self.protocols:
             self.protocols[version] = protocol_at(self.database, self.study_id, version)
         return self.protocols[version]
+
+    def schedule(self, state: Connection, entry: SealedEntry) -> Protocol:
+        """The protocol of the entry's version with the schedule of its subject: visits before one may follow an earlier version."""
+        country = subject.c.country
+        query = select(
+            country,
+            subject.c.protocol_version,
+            version_in_country(country),
+            moving_version_in_country(country),
+            version_from_a_visit_in_country(country),
+        ).where(subject.c.subject_id == entry.subject_id)
+        row = state.execute(query, {"study": self.study_id, "now": entry.recorded_at}).one()
+        versions = versions_of_subject(
+            state,
+            self.study_id,
+            entry.recorded_at,
+            row.country,
+            row.version,
+            row.protocol_version,
+            row.moves_to,
+            row.moves_from,
+        )
+        visits = visits_of(state, self.study_id, entry.subject_id or "")
+        numbers = [Decimal(one.visit_number) for one in visits if one.visit_code and one.status == "done"]
+        if "visit" in entry.after and entry.after["visit"]["visit_code"] is not None:
+            numbers.append(Decimal(entry.after["visit"]["visit_number"]))
+        assert entry.config_version == version_at(versions, max(numbers, default=None))
+        protocols = {version: protocol_at(self.database, self.study_id, version) for _, version in versions}
+        return followed_schedule(versions, protocols, entry.config_version)
 
     def site(self, state: Connection, site_id: str | None) -> Any:
         return state.execute(select(site).where(site.c.site_id == site_id)).one()
@@ -167,7 +204,7 @@ class Derivation:
 
     def dispense(self, state: Connection, entry: SealedEntry) -> None:
         """Level, kits due and the kits chosen are what the rules say of that stock on the site's date."""
-        after, protocol = entry.after, self.protocol(entry)
+        after, protocol = entry.after, self.schedule(state, entry)
         who = state.execute(select(subject).where(subject.c.subject_id == entry.subject_id)).one()
         today = self.today(state, entry)
         assert who.dose_held_on is None
@@ -193,7 +230,7 @@ class Derivation:
 
     def replace_kit(self, state: Connection, entry: SealedEntry) -> None:
         """The new kit is of the old one's type, and the one that the picking rule takes."""
-        after, protocol = entry.after, self.protocol(entry)
+        after, protocol = entry.after, self.schedule(state, entry)
         who = state.execute(select(subject).where(subject.c.subject_id == entry.subject_id)).one()
         old = state.execute(select(kit).where(kit.c.kit_number == after["replaced"])).one()
         assert (old.subject_id, old.visit_number) == (who.subject_id, after["visit_number"])

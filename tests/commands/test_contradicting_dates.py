@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.dose_hold import HoldDosingRequest, hold_dosing
 from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
+from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.screening import EligibilityRequest, record_eligibility
+from allocation.commands.service import Act
 from allocation.commands.visits import VisitRequest, record_visit
-from allocation.errors import DomainRefusal
+from allocation.errors import DomainRefusal, NotFound
 from tests.api.trial import STUDY
 from tests.commands.desk import ACT, Desk
 
@@ -83,3 +87,37 @@ def test_a_last_contact_is_of_a_failed_screening_and_not_in_the_future(desk):
     refused(
         desk, record_eligibility, EligibilityRequest(eligible=False, **kept), "future-date", "last_contact_on"
     )
+
+
+def test_kits_are_not_handed_out_at_a_visit_before_randomization_also_with_a_reason(desk):
+    subject = desk.eligible()
+    desk.move(days=3)
+    randomize(desk.service, ACT, STUDY, RandomizeRequest(subject_id=subject))
+    early = {"subject_id": subject, "visit_date": today(desk, days=-1), "override_reason": "on paper"}
+    refused(desk, dispense, DispenseRequest(visit_code="V2", **early), "before-randomization", "visit_date")
+    assert record_visit(desk.service, ACT, STUDY, VisitRequest(visit_number="1.1", **early))
+    assert dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=subject, visit_code="V2"))
+
+
+def test_dosing_is_not_held_from_before_kits_were_handed_out(desk):
+    subject = desk.randomized()
+    desk.move(days=3)
+    dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=subject, visit_code="V2"))
+    act = Act(SYSTEM_ACTOR, reason="a rash")
+    held = HoldDosingRequest(subject_id=subject, held_on=today(desk, days=-1))
+    before = desk.state()
+    with pytest.raises(DomainRefusal) as refusal:
+        hold_dosing(desk.service, act, STUDY, held)
+    assert (refusal.value.code, refusal.value.field) == ("before-last-dispensing", "held_on")
+    assert desk.state() == before
+    assert hold_dosing(desk.service, act, STUDY, HoldDosingRequest(subject_id=subject, held_on=today(desk)))
+
+
+def test_an_assessment_names_a_visit_of_the_protocol(desk):
+    subject = desk.screened()
+    failed = {"subject_id": subject, "eligible": False}
+    with pytest.raises(NotFound) as refusal:
+        record_eligibility(desk.service, ACT, STUDY, EligibilityRequest(visit_code="V99", **failed))
+    assert refusal.value.field == "visit_code"
+    answer = record_eligibility(desk.service, ACT, STUDY, EligibilityRequest(visit_code="V1", **failed))
+    assert answer["status"] == "screen_failed"

@@ -56,7 +56,7 @@ def _ds() -> pl.DataFrame:
         rows.append(
             {
                 "STUDYID": STUDY, "DOMAIN": "DS", "USUBJID": f"{STUDY}-{number}", "DSSEQ": seq, "DSTERM": decod.capitalize(),
-                "DSDECOD": decod, "DSCAT": category, "EPOCH": epoch, "DSSTDTC": on, "DSSTDY": _day(on, reference),
+                "DSDECOD": decod, "DSCAT": category, "EPOCH": epoch, "DSDTC": on, "DSSTDTC": on, "DSSTDY": _day(on, reference),
             }
         )  # fmt: skip
 

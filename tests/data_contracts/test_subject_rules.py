@@ -83,6 +83,7 @@ BROKEN = [
         fails=(pl.col("USUBJID") == subject("001")) & (pl.col("DSDECOD") == "RANDOMIZED"),
     ),
     Broken("DS.consent-before-randomization", RANDOMIZED_ONE, {"DSSTDTC": "2026-01-04", "DSSTDY": -8}),
+    Broken("DS.collected-not-before", RANDOMIZED_ONE, {"DSDTC": "2026-01-11"}),
     Broken("DS.visit-in-SV", RANDOMIZED_ONE, {"VISITNUM": 9.0}),
     # SV
     Broken("SV.planned-visit-in-TV", MISSED, {"VISITNUM": 5.0, "VISITDY": None, "VISIT": None}),

@@ -188,6 +188,13 @@ class Story:
         self._visit(subject, code, visit["number"], visit["name"], None, done=False)
         return self
 
+    def held(self, subject: str, on: str | None, recorded: str, reason: str | None = None) -> "Story":
+        """Dosing is on hold since `on`; None: it goes on from the day `recorded`."""
+        self._entry("resume_dosing" if on is None else "hold_dosing", subject)
+        held_on = None if on is None else day(on)
+        self._add("dose_holds", subject, self.site_of[subject], held_on, day(recorded), reason, self.now)
+        return self
+
     def ended(self, subject: str, on: str, reason: str = "COMPLETED", **known: str | None) -> "Story":
         """`last_dose`, `last_contact`, `died` and `at` (the visit) may be given."""
         self._entry("complete" if reason == "COMPLETED" else "discontinue", subject)

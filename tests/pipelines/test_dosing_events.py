@@ -14,17 +14,34 @@ from pipelines.datasets import derive
 from pipelines.events.frames import EventFrames
 from pipelines.events.reading import read_events
 from pipelines.supply.conservation import conservation_breaks
-from tests.api.trial import STUDY
+from tests.api.trial import ARMS, STUDY
 from tests.commands.desk import Desk
 from tests.commands.dosing_trial import BECAUSE, dispensing, document, give, set_up
 from tests.commands.test_handing_out import confirm, replace
+
+EXPOSURE = {
+    "periods": [{"visit": "V2"}],
+    "regimens": [
+        {
+            "arm": arm,
+            "treatment": arm,
+            "dose": 1,
+            "unit": "mg",
+            "form": "TABLET",
+            "frequency": "QD",
+            "route": "ORAL",
+        }
+        for arm in ARMS
+    ],
+}
 
 
 @pytest.fixture
 def events(tmp_path: Path) -> EventFrames:
     """One subject with a kit handed out, one put back and one lost; another whose kits were all put back; a third on hold."""
     database = open_database(f"sqlite:///{tmp_path / 'rtsm.db'}")
-    desk = set_up(Desk(database), document({"confirmation": True}, dispensing=dispensing(2)))
+    data = document({"confirmation": True}, dispensing=dispensing(2), exposure=EXPOSURE)
+    desk = set_up(Desk(database), data)
     people = [desk.randomized() for _ in "ABC"]
     given = [give(desk, who, "V2", weight_kg="70.5")["kit_numbers"] for who in people]
     desk.move(days=1)
@@ -73,3 +90,7 @@ def test_measurements_and_holds_are_events_of_their_own(events: EventFrames) -> 
     assert measured["measure"].unique().to_list() == ["weight"]
     (held,) = events["dose_holds"].rows(named=True)
     assert (held["held_on"], held["reason"]) == (date(2026, 3, 5), "the subject says so")
+    for product in ("blinded", "unblinded"):
+        ex = derive(events, product)["sdtm/ex"]  # type: ignore[arg-type]
+        ends = dict(ex.select("USUBJID", "EXENDTC").rows())
+        assert [end for who, end in ends.items() if who.endswith(held["subject_id"])] == ["2026-03-04"]

@@ -1,5 +1,7 @@
 """DS: milestones and dispositions, numbered by date, each in its epoch."""
 
+from datetime import UTC, date, datetime
+
 from tests.pipelines.story import Story, only
 
 RECORD = ("DSSEQ", "DSDECOD", "DSCAT", "DSSCAT", "EPOCH", "DSSTDTC", "DSSTDY")
@@ -90,3 +92,26 @@ def test_a_second_randomization_is_a_re_randomization() -> None:
         ("RANDOMIZED", "R0042"),
         ("RE-RANDOMIZED", "R0043"),
     ]
+
+
+def test_the_end_names_its_visit_and_every_record_the_day_on_which_it_was_written_down() -> None:
+    story = _started().visited("1001", "V4", "04-07").ended("1001", "04-07", last_dose="04-06", at="V4")
+    rows = only(story.dataset("sdtm/ds"), "DSDECOD", "VISITNUM", "VISIT", "DSDTC", "DSDY")
+    assert rows == [
+        ("INFORMED CONSENT OBTAINED", None, None, "2026-06-30", 113),
+        ("RANDOMIZED", None, None, "2026-06-30", 113),
+        ("COMPLETED", 4.0, "WEEK 4", "2026-06-30", 113),
+    ]
+
+
+def test_a_visit_that_is_not_on_record_is_not_named() -> None:
+    story = _started().ended("1001", "04-07", "OTHER", at="V4")
+    assert only(story.dataset("sdtm/ds"), "VISITNUM", "VISIT")[-1] == (None, None)
+
+
+def test_the_day_of_writing_down_is_that_of_the_site() -> None:
+    story = _started()
+    at = datetime(2026, 3, 9, 23, 30, tzinfo=UTC)
+    story.rows["randomizations"] = [(*row[:-1], at) for row in story.rows["randomizations"]]
+    story.rows["sites"].append((1, 0, "S1", "Tokyo", "JPN", "D1", "Asia/Tokyo", None, date(2026, 3, 1)))
+    assert only(story.dataset("sdtm/ds"), "DSDECOD", "DSDTC")[1] == ("RANDOMIZED", "2026-03-10")

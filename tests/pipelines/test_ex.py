@@ -103,5 +103,56 @@ def test_an_arm_without_a_regimen_is_named() -> None:
             lacking,
             visits=events["visits"],
             randomizations=events["randomizations"],
+            dose_holds=events["dose_holds"],
             progress=progress,
         )
+
+
+HELD = ("EXSEQ", "EXDOSE", "EXADJ", "EXSTDTC", "EXENDTC", "EXSTDY")
+
+
+def test_a_hold_cuts_its_days_out_and_the_record_after_it_has_its_reason() -> None:
+    story = (
+        _started().held("1001", "03-14", "03-15", "neutropenia \u2013 grade 3").held("1001", None, "03-18")
+    )
+    story.visited("1001", "V3", "03-24", "L2").ended("1001", "04-07", last_dose="04-06")
+    assert only(story.dataset("sdtm/ex"), *HELD) == [
+        (1, 10.0, None, "2026-03-10", "2026-03-13", 1),
+        (2, 10.0, "neutropenia - grade 3", "2026-03-18", "2026-03-24", 9),
+        (3, 20.0, None, "2026-03-25", "2026-04-06", 16),
+    ]
+
+
+def test_an_open_hold_ends_exposure_also_where_the_last_dose_is_unknown() -> None:
+    story = _started().held("1001", "03-14", "03-14")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-03-13")]
+    assert story.column("sdtm/dm", "RFXENDTC") == ["2026-03-13"]
+    story.ended("1001", "04-07", "ADVERSE EVENT")
+    assert only(story.dataset("sdtm/ex"), "EXSTDTC", "EXENDTC") == [("2026-03-10", "2026-03-13")]
+
+
+def test_a_hold_over_a_whole_period_or_over_its_end_leaves_only_what_was_taken() -> None:
+    story = _started().held("1001", "03-10", "03-10", "late kits").held("1001", None, "03-30")
+    story.visited("1001", "V3", "03-24", None).ended("1001", "04-07", last_dose="04-06")
+    assert only(story.dataset("sdtm/ex"), *HELD) == [(1, 10.0, "late kits", "2026-03-30", "2026-04-06", 1)]
+
+
+def test_holds_one_after_another_each_cut_and_one_lifted_on_its_day_cuts_nothing() -> None:
+    story = _started().held("1001", "03-12", "03-12", "one").held("1001", None, "03-12")
+    story.held("1001", "03-14", "03-14", "two").held("1001", None, "03-16")
+    story.held("1001", "03-20", "03-20", "three").held("1001", None, "03-21")
+    story.ended("1001", "04-07", last_dose="04-06")
+    assert only(story.dataset("sdtm/ex"), *HELD[2:5]) == [
+        (None, "2026-03-10", "2026-03-13"),
+        ("two", "2026-03-16", "2026-03-19"),
+        ("three", "2026-03-21", "2026-04-06"),
+    ]
+
+
+def test_a_hold_is_the_same_for_blinded_people() -> None:
+    story = _started().held("1001", "03-14", "03-15", "a rash").held("1001", None, "03-18")
+    for product in ("blinded", "unblinded"):
+        assert only(story.dataset("sdtm/ex", product), "EXADJ", "EXSTDTC", "EXENDTC") == [
+            (None, "2026-03-10", "2026-03-13"),
+            ("a rash", "2026-03-18", "2026-06-30"),
+        ]

@@ -45,8 +45,16 @@ def as_the_service_exports(originals: SdtmDatasets) -> Frames:
             ),
         ]
     ).with_columns(pl.lit("PROTOCOL MILESTONE").alias("DSCAT"), pl.lit(99).cast(pl.Int64).alias("DSSEQ"))
-    dispositions = ds.filter(pl.col("DSCAT") == "DISPOSITION EVENT").with_columns(
-        pl.col("EPOCH").replace("FOLLOW-UP", "TREATMENT")
+    last_contact = pl.col("RFPENDTC").str.slice(0, 10)
+    written_down_later = failed & (last_contact > pl.col("DSDTC").str.slice(0, 10))
+    dispositions = (
+        ds.filter(pl.col("DSCAT") == "DISPOSITION EVENT")
+        .join(dm.select("USUBJID", "RFSTDTC", "RFPENDTC"), on="USUBJID", how="left", maintain_order="left")
+        .with_columns(
+            pl.col("EPOCH").replace("FOLLOW-UP", "TREATMENT"),
+            pl.when(written_down_later).then(last_contact).otherwise("DSDTC").alias("DSDTC"),
+        )
+        .drop("RFSTDTC", "RFPENDTC")
     )
     exported_ds = pl.concat([dispositions, milestones], how="diagonal_relaxed")
     exported_sv = originals["SV"].with_columns(

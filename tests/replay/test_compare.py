@@ -50,6 +50,7 @@ def test_a_faithful_export_is_ok_with_exactly_the_expected_reasons(
         "TIME_OF_DAY_NOT_RECORDED": 150,
         "LAST_DOSE_BEFORE_LAST_RECORD": 4,
         "LAST_DOSE_UNKNOWN": 2,
+        "SCREEN_FAILURE_WRITTEN_DOWN_LATER": 37,
         "NOT_A_DISPOSITION": 254 + 36,
         "MILESTONE_ADDED": 254 + 306,
         "SCREENING_ELEMENT_BEFORE_FIRST_VISIT": 1,
@@ -67,6 +68,8 @@ def test_a_faithful_export_is_ok_with_exactly_the_expected_reasons(
     assert counted(result, "EX", "EXENDTC") == (585, 0, 6)
     assert counted(result, "DS", "DSSTDTC") == (306, 0, 0)
     assert counted(result, "DS", "EPOCH") == (60, 0, 246)
+    assert counted(result, "DS", "DSDTC") == (306 - 37, 0, 37)
+    assert counted(result, "DS", "VISITNUM") == counted(result, "DS", "VISIT") == (306, 0, 0)
     assert counted(result, "SV", "SVUPDES") == (0, 0, 3559)
 
 
@@ -107,6 +110,15 @@ MUTATIONS: dict[str, tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]]] = 
     ),
     "an exposure record that is gone": ("EX", ROWS, lambda f: drop(f, USUBJID="01-701-1028", EXSEQ=3)),
     "another disposition": ("DS", ROWS, lambda f: f.with_columns(pl.col("DSDECOD").replace("DEATH", "LOST TO FOLLOW-UP"))),
+    "a disposition at another visit": (
+        "DS", "VISITNUM", lambda f: put(f, "VISITNUM", "12", USUBJID="01-701-1015", DSDECOD="COMPLETED"),
+    ),
+    "a disposition written down on another day": (
+        "DS", "DSDTC", lambda f: put(f, "DSDTC", "2014-07-03", USUBJID="01-701-1015", DSDECOD="COMPLETED"),
+    ),
+    "a screen failure written down on no day that is known": (
+        "DS", "DSDTC", lambda f: put(f, "DSDTC", "2014-01-01", USUBJID="01-701-1057", DSDECOD="SCREEN FAILURE"),
+    ),
     "a randomization on another day": (
         "DS", ROWS, lambda f: put(f, "DSSTDTC", "2014-01-03", USUBJID="01-701-1015", DSDECOD="RANDOMIZED"),
     ),
@@ -316,11 +328,11 @@ def test_the_result_is_json_and_a_table_that_names_every_reason(pilot: SdtmDatas
     assert "DM USUBJID=01-701-1015 SEX 'F' came back as 'M'" in text
     for code in result.reasons():
         assert code in text
-    assert {"dataset": "DS", "variable": "DSDTC", "why": why_not_compared("DS", "DSDTC")} in document[
+    assert {"dataset": "DS", "variable": "DSSPID", "why": why_not_compared("DS", "DSSPID")} in document[
         "not_compared"
     ]
     assert "of the original, not compared" in text
-    assert "DS DSDTC DSDY" in text
+    assert "DS DSSPID" in text
     assert "TE, TI, TS" in text
     assert "facts of the original came back otherwise" in text
 

@@ -110,5 +110,5 @@ def test_the_hash_is_that_of_the_document_in_the_ledger_so_that_an_inspector_can
     assert protocol_sha256(protocol) == sha256_hex(ledger_json(plain_document(protocol)))
     assert plain_document(protocol)["kit_types"][0]["units_per_kit"] == "35"
     assert canonical_json(protocol).startswith(
-        '{"amendment_rule":"next_visit","arms":[{"as_treated":null,"code":"A","description":""'
+        '{"amendment_rule":"next_visit","amendment_visit":null,"arms":[{"as_treated":null,"code":"A","description":""'
     )

@@ -17,6 +17,27 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "screening comes first",
     ),
     ("youngest above oldest", {"screening.age_min": 81}, "screening.age_min", "81", "swap"),
+    (
+        "subjects move from a visit that is not named",
+        {"amendment_rule": "from_visit"},
+        "amendment_rule",
+        "from_visit",
+        "amendment_visit",
+    ),
+    (
+        "subjects move from an unknown visit",
+        {"amendment_rule": "from_visit", "amendment_visit": "V9"},
+        "amendment_visit",
+        "V9",
+        "V1",
+    ),
+    (
+        "a visit that no rule moves subjects from",
+        {"amendment_visit": "V3"},
+        "amendment_visit",
+        "V3",
+        "amendment_rule: from_visit",
+    ),
     ("two visits of one code", {"visits[3].code": "V3"}, "visits[3].code", "V3", "own"),
     ("two visits of one number", {"visits[3].number": 3}, "visits[3].number", "3", "own"),
     (

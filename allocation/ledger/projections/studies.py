@@ -46,9 +46,11 @@ def load_study_version(
             "protocol_json": canonical_json(after["protocol"]),
         },
     )
-    moves = after["protocol"].get("amendment_rule", MOVES_SUBJECTS) == MOVES_SUBJECTS
+    document = after["protocol"]
+    moves = document.get("amendment_rule", MOVES_SUBJECTS) == MOVES_SUBJECTS
+    from_visit = _number_of(document, document.get("amendment_visit"))
     for country, moment in _countries(after):
-        _put_into_effect(connection, study_id, after["version"], country, moment, moves)
+        _put_into_effect(connection, study_id, after["version"], country, moment, moves, from_visit)
     known = set(connection.execute(select(depot.c.depot_id).where(depot.c.study_id == study_id)).scalars())
     for row in after["depots"]:
         if row["depot_id"] in known:
@@ -56,6 +58,11 @@ def load_study_version(
             connection.execute(update(depot).where(where).values(**row))
         else:
             connection.execute(insert(depot), {"study_id": study_id, **row})
+
+
+def _number_of(document: dict[str, Any], visit: str | None) -> str | None:
+    """The number of the visit of that code, as text; None without a visit."""
+    return next((str(one["number"]) for one in document["visits"] if one["code"] == visit), None)
 
 
 def _countries(after: dict[str, Any]) -> list[list[str]]:
@@ -67,7 +74,13 @@ def _countries(after: dict[str, Any]) -> list[list[str]]:
 
 
 def _put_into_effect(
-    connection: Connection, study_id: str, version: int, country: str, moment: str, moves: bool
+    connection: Connection,
+    study_id: str,
+    version: int,
+    country: str,
+    moment: str,
+    moves: bool,
+    from_visit: str | None,
 ) -> None:
     table = study_version_country.c
     where = (table.study_id == study_id, table.country == country, table.version == version)
@@ -80,6 +93,7 @@ def _put_into_effect(
             "version": version,
             "effective_at": datetime.fromisoformat(moment),
             "moves_subjects": moves,
+            "moves_from_visit": from_visit,
         },
     )
 
@@ -90,7 +104,13 @@ def put_version_into_effect(
     """A version gets its moment in one more country, or another one; the study has it from the first of them on."""
     version = after["version"]
     _put_into_effect(
-        connection, study_id, version, after["country"], after["effective_at"], after["moves_subjects"]
+        connection,
+        study_id,
+        version,
+        after["country"],
+        after["effective_at"],
+        after["moves_subjects"],
+        after.get("moves_from_visit"),
     )
     table = study_version_country.c
     first = (

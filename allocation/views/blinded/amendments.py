@@ -6,15 +6,22 @@ What is dispensed to whom may follow the arm, so kits are counted over the whole
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
 from allocation.rules.visits import VisitWindow
+from allocation.study.amendment_effects import VisitEffect
 from allocation.study.protocol import Protocol
-from allocation.views.amendment_effects import AmendmentEffects, Demand, SubjectChange, amendment_effects
+from allocation.views.amendment_effects import (
+    AmendmentEffects,
+    Demand,
+    ScreeningChange,
+    SubjectChange,
+    amendment_effects,
+)
 from allocation.views.shape import View
 
 
@@ -44,6 +51,25 @@ class RescheduledSubject(View):
     visits: tuple[BlindedVisit, ...]
 
 
+class BlindedLastDays(View):
+    """The last day for a subject's first randomization, without and with the amendment; None: no such day."""
+
+    old: date | None
+    new: date | None
+
+
+class RescheduledInScreening(View):
+    """A subject in screening for whom something changes; days and factors as in the unblinded preview."""
+
+    subject_id: str
+    site_id: str
+    country: str
+    visits: tuple[BlindedVisit, ...]
+    randomize_by: BlindedLastDays | None
+    factors: tuple[str, ...]
+    age_refused: bool
+
+
 class GroupDemand(View):
     """Kits of a look due in the whole study in the week from Monday `week`, where before and after differ."""
 
@@ -61,12 +87,14 @@ class BlindedAmendmentPreview(View):
     from_version: int
     to_version: int
     amendment_rule: str
+    amendment_visit: str | None
     countries: dict[str, datetime | None]
     subjects_on_study: int
     subjects_staying: int
     subjects_waiting: int
     subjects_in_screening: int
     subjects: tuple[RescheduledSubject, ...]
+    screening: tuple[RescheduledInScreening, ...]
     demand: tuple[GroupDemand, ...]
 
 
@@ -92,12 +120,14 @@ def blinded_amendment_preview(
         from_version=effects.old.study.version,
         to_version=protocol.study.version,
         amendment_rule=protocol.amendment_rule,
+        amendment_visit=protocol.amendment_visit,
         countries={one.code: effects.moments.get(one.code) for one in protocol.countries},
         subjects_on_study=effects.on_study,
         subjects_staying=effects.staying,
         subjects_waiting=effects.waiting,
         subjects_in_screening=effects.in_screening,
         subjects=tuple(_subject(one) for one in effects.changes if one.effect.visits),
+        screening=tuple(map(_in_screening, effects.screening)),
         demand=_demand(effects),
     )
 
@@ -107,15 +137,32 @@ def _subject(change: SubjectChange) -> RescheduledSubject:
         subject_id=change.effect.subject_id,
         site_id=change.site_id,
         country=change.country,
-        visits=tuple(
-            BlindedVisit(
-                visit_code=one.visit,
-                change=one.change,
-                old=None if one.old is None else BlindedWindow(**_days(one.old)),
-                new=None if one.new is None else BlindedWindow(**_days(one.new)),
-            )
-            for one in change.effect.visits
-        ),
+        visits=_visits(change.effect.visits),
+    )
+
+
+def _in_screening(change: ScreeningChange) -> RescheduledInScreening:
+    effect, days = change.effect, change.effect.randomize_by
+    return RescheduledInScreening(
+        subject_id=effect.subject_id,
+        site_id=change.site_id,
+        country=change.country,
+        visits=_visits(effect.visits),
+        randomize_by=None if days is None else BlindedLastDays(old=days[0], new=days[1]),
+        factors=effect.factors,
+        age_refused=effect.age_refused,
+    )
+
+
+def _visits(effects: Sequence[VisitEffect]) -> tuple[BlindedVisit, ...]:
+    return tuple(
+        BlindedVisit(
+            visit_code=one.visit,
+            change=one.change,
+            old=None if one.old is None else BlindedWindow(**_days(one.old)),
+            new=None if one.new is None else BlindedWindow(**_days(one.new)),
+        )
+        for one in effects
     )
 
 

@@ -9,8 +9,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, select
 
 from allocation.ledger.schema import subject, subject_visit
-from allocation.ledger.versions import moving_version_in_country, version_in_country
-from allocation.rules.amendments import followed_version
+from allocation.ledger.versions import (
+    moving_version_in_country,
+    version_from_a_visit_in_country,
+    version_in_country,
+    versions_of_subject,
+)
+from allocation.study.followed_schedule import followed_schedule
 from allocation.study.protocol import Protocol
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.views.blinded.subject_models import ExpectedVisit, RecordedVisit
@@ -26,16 +31,27 @@ FOLLOWS: Final[tuple[ColumnElement[Any], ...]] = (
     subject.c.protocol_version,
     version_in_country(subject.c.country),
     moving_version_in_country(subject.c.country),
+    version_from_a_visit_in_country(subject.c.country),
 )
-"""What says which protocol version the subject follows, in a query with the study as `study` and the moment as `now`."""
+"""What says which protocol versions the subject follows, in a query with the study as `study` and the moment as `now`."""
 
 
 def followed_protocol(connection: Connection, at: StudyAt, row: Any) -> Protocol:
-    """The protocol that the visits of the subject in `row` follow: its country's, or an earlier one by the amendment rule."""
+    """The protocol with the schedule of the subject in `row`: its country's, or that of earlier versions by the amendment rule."""
     if row["version"] is None:
         return at.protocol
-    version = followed_version(row["version"], row["protocol_version"], row["moves_to"])
-    return protocol_of_version(connection, at.study_id, version)
+    versions = versions_of_subject(
+        connection,
+        at.study_id,
+        at.moment,
+        row["country"],
+        row["version"],
+        row["protocol_version"],
+        row["moves_to"],
+        row["moves_from"],
+    )
+    protocols = {version: protocol_of_version(connection, at.study_id, version) for _, version in versions}
+    return followed_schedule(versions, protocols, versions[-1][1])
 
 
 def recorded_visits(connection: Connection, study_id: str, subject_id: str) -> tuple[RecordedVisit, ...]:

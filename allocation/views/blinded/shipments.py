@@ -15,7 +15,7 @@ from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
 from allocation.views.study_at import study_at
-from allocation.views.visible import Visible, visible
+from allocation.views.visible import Visible, require_known_site, visible
 
 UNDER_WAY = ("requested", "in_transit")
 ShipmentStatus = Literal["requested", "in_transit", "received", "cancelled", "lost"]
@@ -46,13 +46,16 @@ def list_shipments(
 ) -> ShipmentList:
     """The shipments that the actor may see, of one site and status if so asked, newest request first.
 
-    Raises NotPermitted, NotFound.
+    Raises NotPermitted (also for a site out of reach), NotFound also for a site that the study does not have.
     """
     with database.read() as connection:
         seen = visible(connection, actor, "view.shipments", study_id)
         at = study_at(connection, study_id, now)
         query = _summaries(study_id, seen)
         if site_id is not None:
+            if not seen.depots:  # whoever runs a depot sees what it ships to any site
+                seen.require_site(actor, site_id)
+            require_known_site(connection, at, site_id)
             query = query.where(shipment.c.site_id == site_id)
         if status is not None:
             query = query.where(shipment.c.status == status)

@@ -21,15 +21,14 @@ from sqlalchemy import (
 )
 
 from allocation.access.actors import Actor
-from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, shipment, site
+from allocation.ledger.schema import kit, shipment
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ExpiringKits, StockCount
 from allocation.views.blinded.stock_models import SiteStock, StockedKit
 from allocation.views.study_at import StudyAt, study_at
-from allocation.views.visible import Visible, visible
+from allocation.views.visible import Visible, require_known_site, visible
 
 USABLE = (KitStatus.DEPOT_AVAILABLE.value, KitStatus.REQUESTED.value, KitStatus.SITE_AVAILABLE.value)
 """Statuses of kits that wait to be used, and so lose their worth when they expire."""
@@ -91,7 +90,7 @@ def site_stock(
     with database.read() as connection:
         visible(connection, actor, "view.stock.blinded", study_id).require_site(actor, site_id)
         at = study_at(connection, study_id, now)
-        _require_known(connection, at, site_id)
+        require_known_site(connection, at, site_id)
         rows = connection.execute(
             select(
                 kit.c.kit_number,
@@ -112,16 +111,6 @@ def site_stock(
             for row in rows
         )
         return SiteStock(study_id=study_id, site_id=site_id, as_of=at.today, kits=kits)
-
-
-def _require_known(connection: Connection, at: StudyAt, site_id: str) -> None:
-    """Raise NotFound for a site that is neither open nor in the protocol: it has no stock, not an empty one."""
-    opened = select(site.c.site_id).where(site.c.study_id == at.study_id, site.c.site_id == site_id)
-    if any(one.code == site_id for one in at.protocol.sites) or connection.execute(opened).first():
-        return
-    raise NotFound(
-        f"site {site_id!r} is not in study {at.study_id}", field="site_id", fix="name a site of the study"
-    )
 
 
 def _seen_kits(at: StudyAt, seen: Visible) -> ColumnElement[bool]:

@@ -32,7 +32,7 @@ from allocation.views.blinded.subject_models import (
     SubjectRow,
 )
 from allocation.views.study_at import StudyAt, study_at
-from allocation.views.visible import Visible, visible
+from allocation.views.visible import Visible, require_known_site, visible
 
 SubjectStatus = Literal["screening", "eligible", "screen_failed", "randomized", "discontinued", "completed"]
 PAGE: Final = 200
@@ -88,6 +88,7 @@ def list_subjects(
         condition = [subject.c.study_id == study_id, seen.at_site(subject.c.site_id)]
         if site_id is not None:
             seen.require_site(actor, site_id)
+            require_known_site(connection, at, site_id)
             condition.append(subject.c.site_id == site_id)
         if status is not None:
             condition.append(subject.c.status == status)

@@ -51,7 +51,7 @@ class ChangedKits(View):
 
 
 class ChangedSubject(View):
-    """A subject on study for whom something changes. `version`: the one that its visits followed so far.
+    """A subject on study for whom something changes. `version`: the one that its visits would follow from then on without the new one.
 
     `hole`: the new version does not say what this subject is due; loaded like this, its dispensing would be refused.
     """
@@ -63,6 +63,30 @@ class ChangedSubject(View):
     visits: tuple[ChangedVisit, ...]
     kits: tuple[ChangedKits, ...]
     hole: bool
+
+
+class LastDays(View):
+    """The last day for a subject's first randomization, by the version without and with the amendment; None: no such day."""
+
+    old: date | None
+    new: date | None
+
+
+class ChangedInScreening(View):
+    """A subject in screening for whom something changes; it will be randomized under the new version.
+
+    `version`: the one that it would be randomized under otherwise. `randomize_by`: null where that day stays. `factors`: those that
+    randomization newly asks for and nobody has stated. `age_refused`: the new version would not screen a subject of this age.
+    """
+
+    subject_id: str
+    site_id: str
+    country: str
+    version: int
+    visits: tuple[ChangedVisit, ...]
+    randomize_by: LastDays | None
+    factors: tuple[str, ...]
+    age_refused: bool
 
 
 class DemandChange(View):
@@ -97,6 +121,8 @@ class ChangedEvent(View):
 class AmendmentPreview(View):
     """What loading this version would change, as of `moment` (UTC). Nothing has been signed or loaded.
 
+    `amendment_visit`: with the rule from_visit, the visit from which on subjects on study follow it. `screening` lists subjects
+    in screening for whom something of their own changes; `randomization` says what changes for all who come to it.
     `countries`: from when it counts in each country of the protocol; None: it waits for its approval. `obstacles`: why it would be refused.
     """
 
@@ -106,6 +132,7 @@ class AmendmentPreview(View):
     to_version: int
     sha256: str
     amendment_rule: str
+    amendment_visit: str | None
     countries: dict[str, datetime | None]
     obstacles: tuple[str, ...]
     changes: tuple[ProtocolChange, ...]
@@ -115,5 +142,6 @@ class AmendmentPreview(View):
     subjects_waiting: int
     subjects_in_screening: int
     subjects: tuple[ChangedSubject, ...]
+    screening: tuple[ChangedInScreening, ...]
     demand: tuple[DemandChange, ...]
     demand_totals: tuple[DemandTotal, ...]

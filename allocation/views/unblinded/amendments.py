@@ -11,21 +11,28 @@ from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
 from allocation.rules.visits import VisitWindow
 from allocation.study.amendment import version_errors
-from allocation.study.amendment_effects import Kits
+from allocation.study.amendment_effects import Kits, VisitEffect
 from allocation.study.amendment_of_randomization import effects_on_randomization, list_events_by_country
 from allocation.study.canonical import protocol_sha256
 from allocation.study.diff import diff_protocols
 from allocation.study.protocol import Protocol
-from allocation.views.amendment_effects import AmendmentEffects, SubjectChange, amendment_effects
+from allocation.views.amendment_effects import (
+    AmendmentEffects,
+    ScreeningChange,
+    SubjectChange,
+    amendment_effects,
+)
 from allocation.views.unblinded.amendment_models import (
     AmendmentPreview,
     ChangedEvent,
+    ChangedInScreening,
     ChangedKits,
     ChangedSubject,
     ChangedVisit,
     DemandChange,
     DemandTotal,
     KitCount,
+    LastDays,
     ProtocolChange,
     Window,
 )
@@ -64,6 +71,7 @@ def preview_amendment(
         to_version=protocol.study.version,
         sha256=protocol_sha256(protocol),
         amendment_rule=protocol.amendment_rule,
+        amendment_visit=protocol.amendment_visit,
         countries={one.code: moments.get(one.code) for one in protocol.countries},
         obstacles=tuple(obstacles),
         changes=tuple(
@@ -84,6 +92,7 @@ def preview_amendment(
         subjects_waiting=effects.waiting,
         subjects_in_screening=effects.in_screening,
         subjects=tuple(map(_subject, effects.changes)),
+        screening=tuple(map(_in_screening, effects.screening)),
         demand=_demand(effects),
         demand_totals=_totals(effects),
     )
@@ -96,14 +105,32 @@ def _subject(change: SubjectChange) -> ChangedSubject:
         site_id=change.site_id,
         country=change.country,
         version=change.version,
-        visits=tuple(
-            ChangedVisit(visit_code=one.visit, change=one.change, old=_window(one.old), new=_window(one.new))
-            for one in effect.visits
-        ),
+        visits=_visits(effect.visits),
         kits=tuple(
             ChangedKits(visit_code=one.visit, old=_kits(one.old), new=_kits(one.new)) for one in effect.kits
         ),
         hole=effect.hole,
+    )
+
+
+def _in_screening(change: ScreeningChange) -> ChangedInScreening:
+    effect, days = change.effect, change.effect.randomize_by
+    return ChangedInScreening(
+        subject_id=effect.subject_id,
+        site_id=change.site_id,
+        country=change.country,
+        version=change.version,
+        visits=_visits(effect.visits),
+        randomize_by=None if days is None else LastDays(old=days[0], new=days[1]),
+        factors=effect.factors,
+        age_refused=effect.age_refused,
+    )
+
+
+def _visits(effects: Sequence[VisitEffect]) -> tuple[ChangedVisit, ...]:
+    return tuple(
+        ChangedVisit(visit_code=one.visit, change=one.change, old=_window(one.old), new=_window(one.new))
+        for one in effects
     )
 
 

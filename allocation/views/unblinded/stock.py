@@ -8,8 +8,9 @@ from allocation.access.actors import Actor
 from allocation.ledger.database import Database
 from allocation.ledger.schema import kit
 from allocation.rules.kit_status import Place
+from allocation.views.study_at import study_at
 from allocation.views.unblinded.models import TypeStock, UnblindedStock
-from allocation.views.visible import visible
+from allocation.views.visible import require_known_site, visible
 
 
 def unblinded_stock(
@@ -22,6 +23,7 @@ def unblinded_stock(
         condition = [kit.c.study_id == study_id]
         if site_id is not None:
             seen.require_site(actor, site_id)
+            require_known_site(connection, study_at(connection, study_id), site_id)
             condition += [at_site, kit.c.place == site_id]
         reachable = or_(and_(at_site, seen.at_site(kit.c.place)), and_(at_depot, seen.at_depot(kit.c.place)))
         condition.append(true() if seen.whole_study else reachable)

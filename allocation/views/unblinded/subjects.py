@@ -9,8 +9,9 @@ from sqlalchemy import and_, func, select
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
 from allocation.ledger.schema import list_entry, subject
+from allocation.views.study_at import study_at
 from allocation.views.unblinded.models import UnblindedSubject, UnblindedSubjectList
-from allocation.views.visible import visible
+from allocation.views.visible import require_known_site, visible
 
 PAGE = 200
 LONGEST_PAGE = 1000
@@ -31,6 +32,7 @@ def list_unblinded_subjects(
         condition = [subject.c.study_id == study_id, seen.at_site(subject.c.site_id)]
         if site_id is not None:
             seen.require_site(actor, site_id)
+            require_known_site(connection, study_at(connection, study_id), site_id)
             condition.append(subject.c.site_id == site_id)
         total = connection.execute(select(func.count()).select_from(subject).where(*condition)).scalar_one()
         columns = [
