@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Pool, event
 
+from allocation.access import accounts
 from allocation.ledger.database import open_database
 from tests.chromium import running_chromium
 from tests.postgres_pool import PostgresPool, postgres_pool
 from tests.postgres_server import PostgresServer, running_postgres
+from tests.shared_statements import SharedStatements
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -32,6 +35,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared input data at {folder}: set RTSM_SHARED_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_tests() -> Iterator[None]:
+    """The same argon2 with little work (its true cost has a test in tests/access), and statements compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        SharedStatements().share(patch)
+        yield
 
 
 @event.listens_for(Pool, "checkout")

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from allocation.access import accounts
 from allocation.access.grants import actor_named
 from allocation.access.schema import access_grant, account
 from allocation.access.tokens import issue_token
@@ -77,14 +75,6 @@ def trial_at(
         stack.callback(anonymous.http.close)
         set_up(clients, labels, clock, stocked=stocked, document=document)
         yield Trial(database, clock, clients, anonymous)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """The same argon2 with little work; its true cost has a test in tests/access."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-        yield
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
-from allocation.access import accounts
 from dashboards.entry import opened
 from tests.api.conftest import Trial, trial_at
 from tests.dashboards.trial_under_way import go_on
 from tests.dashboards.trial_under_way import url_of as url_of
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """The same argon2 with little work; its true cost has a test in tests/access."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """The recorded studies that the replay is tested with: the small sample, and the CDISC pilot study where it is at hand."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import argon2
 import pytest
 
-from allocation.access import accounts
 from simulation.replay.recorded_study import RecordedStudy, recorded_study
 from simulation.replay.sdtm_reader import SdtmDatasets, read_sdtm
 from simulation.replay.visit_plan import VisitPlan
@@ -18,15 +15,6 @@ PILOT_PLAN = VisitPlan(
     dispensing=frozenset(["3", "4", "5", "7", "8", "9", "10", "11", "12"]),
     follow_up=frozenset(["101", "201", "501"]),
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_passwords() -> Iterator[None]:
-    """Hash passwords at argon2's cheapest: each replay makes an account for every desk, and its strength is tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        cheapest = argon2.PasswordHasher.from_parameters(argon2.profiles.CHEAPEST)
-        patch.setattr(accounts, "_HASHER", cheapest)
-        yield
 
 
 @pytest.fixture(scope="session")
