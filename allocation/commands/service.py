@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import ConfigDict
 
@@ -35,6 +36,7 @@ class Service:
     clock: Clock = utc_now
     protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
     dispensing_tables: dict[tuple[str, int], tuple[DispensingRow, ...]] = field(default_factory=dict)
+    list_bases: dict[tuple[str, int, str], dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

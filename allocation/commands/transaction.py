@@ -117,7 +117,11 @@ class Transaction:
     @property
     def protocol(self) -> Protocol:
         """The protocol of the version that the act is decided under."""
-        return protocol_of(self.connection, self.study_id, self.version, self.service.protocols)
+        return self.protocol_of(self.version)
+
+    def protocol_of(self, version: int) -> Protocol:
+        """The protocol of any loaded version of the study."""
+        return protocol_of(self.connection, self.study_id, version, self.service.protocols)
 
     @property
     def dispensing_table(self) -> tuple[DispensingRow, ...]:

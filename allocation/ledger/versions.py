@@ -5,6 +5,7 @@ A version takes effect in each country at its own moment (table `study_version_c
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Label, bindparam, func, select, true
@@ -46,6 +47,18 @@ def _latest(country: ColumnElement[str], condition: ColumnElement[bool]) -> Colu
         )
         .scalar_subquery()
     )
+
+
+def countries_in_force(connection: Connection, study_id: str, now: datetime) -> dict[str, int]:
+    """Country -> the version in force there at `now`; a country where none is yet is left out."""
+    table = study_version_country.c
+    query = (
+        select(table.country, func.max(table.version).label("version"))
+        .where(table.study_id == study_id, table.effective_at <= now)
+        .group_by(table.country)
+        .order_by(table.country)
+    )
+    return {row.country: row.version for row in connection.execute(query)}
 
 
 def protocol_of(connection: Connection, study_id: str, version: int, known: Protocols) -> Protocol:
