@@ -234,7 +234,7 @@ class ActivateMethodAnswer(Answer):
 class LoadStudyVersionAnswer(Answer):
     """A loaded protocol version and when it takes effect (UTC): anywhere, and in each country; one that is left out waits.
 
-    `events_needing_lists`: randomization events whose list does not fit it: they wait from then on, unless one is activated for it.
+    `events_needing_lists`: randomization events that no list fits yet: they wait from then on, unless one is activated for it.
     """
 
     study_id: str

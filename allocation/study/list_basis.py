@@ -35,11 +35,13 @@ def runs_that_go_on(
 
 
 def events_needing_lists(old: Protocol, new: Protocol) -> list[str]:
-    """The events of `new` for which a list made under `old` no longer fits every run: some subjects wait for a new list."""
+    """The events of `new` that are new, or for which a list made under `old` no longer fits every run: some subjects wait for a list."""
     return [
         event.code
         for event in new.randomization
         if not event.draws_live
-        and (before := old.event(event.code)) is not None
-        and not all(runs_that_go_on(old, before, new, event).values())
+        and (
+            (before := old.event(event.code)) is None
+            or not all(runs_that_go_on(old, before, new, event).values())
+        )
     ]

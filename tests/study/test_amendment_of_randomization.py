@@ -82,3 +82,13 @@ def test_an_event_that_drew_at_randomization_needs_a_list_and_another_live_metho
 def test_one_more_level_leaves_the_list_to_the_strata_that_it_fits() -> None:
     (effect,) = effects_on_randomization(version(), version(one_more_level))
     assert (effect.differs, effect.needs) == (("ratio",), "list_for_changed_strata")
+
+
+def test_an_event_that_a_version_adds_needs_a_list_of_its_own() -> None:
+    def one_more_event(document: dict[str, Any]) -> None:
+        later = {"code": "AGAIN", "visit": "V3", "method": "list", "admission": {"after": "RAND"}}
+        document["randomization"].append(later)
+
+    (effect,) = effects_on_randomization(version(), version(one_more_event))
+    assert (effect.event, effect.change, effect.needs) == ("AGAIN", "added", "list")
+    assert events_needing_lists(version(), version(one_more_event)) == ["AGAIN"]
