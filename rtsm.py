@@ -47,7 +47,7 @@ COMMANDS = {
     "load": Mounted("allocation.cli", "Load sites, lots, kits, users and randomization lists from files."),
     "randomization": Mounted(
         "",
-        "Compare randomization designs, activate a method, or explain an allocation.",
+        "Compare designs, activate lists and methods, explain an allocation, monitor a running study.",
         {
             "compare": Mounted(
                 "simulation.cli",
@@ -58,6 +58,10 @@ COMMANDS = {
                 "Measure a running study's randomization: balance, predictability, loss, forced allocations.",
             ),
             "activate": Mounted("allocation.cli", "Put the method of a randomization event into use."),
+            "activate-list": Mounted("allocation.cli", "Put a stored randomization list into use."),
+            "lists": Mounted(
+                "allocation.cli", "Show the randomization lists and where each is drawn from now."
+            ),
             "explain": Mounted("allocation.cli", "Show how a subject's arm came about, and derive it again."),
             "update-ratio": Mounted(
                 "allocation.cli", "Derive a response-adaptive ratio from results so far."

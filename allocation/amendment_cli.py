@@ -108,6 +108,8 @@ def amend(
     lines = [f"{answer['study_id']} version {answer['version']} signed and loaded, sha256 {answer['sha256']}"]
     lines += [f"  {code} from {moment}" for code, moment in answer["countries"].items()]
     lines += [f"  {code} waits: rtsm study put-into-effect {code}" for code in waiting]
+    ahead = f"rtsm load list --protocol-version {answer['version']}"
+    lines += [f"  {event} needs a list for this version: {ahead}" for event in answer["events_needing_lists"]]
     show(answer, as_json, "\n".join(lines))
 
 

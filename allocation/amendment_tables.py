@@ -15,10 +15,10 @@ from allocation.views.unblinded.amendment_models import AmendmentPreview, Change
 
 NEEDS: Final[Mapping[str, str]] = {
     "nothing": "nothing",
-    "list": "a new list, activated before the next subject: none can be randomized without",
-    "list_for_changed_strata": "a new list: until it is active, subjects of the strata that it changes wait",
-    "list_for_new_blocks": "a new list: until it is active, subjects are drawn from the list in use, as it was made",
-    "activation": "the method activated, signed, before the next subject",
+    "list": "a new list, activated for this version: none can be randomized without",
+    "list_for_changed_strata": "a new list, activated for this version: without it subjects of the strata that it changes wait",
+    "list_for_new_blocks": "a new list, activated for this version: without it subjects are drawn from the list in use, as it was made",
+    "activation": "the method activated, signed, for this version",
 }
 """What a randomization event needs (study/amendment_of_randomization.py), in words."""
 
@@ -45,7 +45,7 @@ def print_preview(preview: AmendmentPreview, console: Console) -> None:
     for change in preview.changes:
         console.print(Text(f"  {change.text}"))
     if preview.randomization:
-        table = _table("Randomization", "event", "change", "what", "before the next subject")
+        table = _table("Randomization", "event", "change", "what", "before it is in force")
         for event in preview.randomization:
             needs = NEEDS[event.needs] + ("; balance begins anew" if event.balance_begins_anew else "")
             table.add_row(event.event, event.change, ", ".join(event.differs), needs)

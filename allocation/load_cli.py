@@ -8,18 +8,13 @@ from typing import Annotated
 import typer
 
 from allocation.access.accounts_file import load_users
-from allocation.access.actors import Actor
 from allocation.commands.inbound_files import read_kits, read_lots, read_sites
 from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.list_files import read_list
 from allocation.commands.lists import (
-    ACTIVATION,
     LARGEST_SEED,
     MOST_ENTRIES,
-    ActivateListRequest,
     GenerateListRequest,
-    activate_list,
-    activation_content,
     generate_randomization_list,
     upload_list,
 )
@@ -28,7 +23,8 @@ from allocation.commands.service import Act, Service, utc_now
 from allocation.commands.sites import open_sites
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
-from allocation.terminal import acting, require_person, show, signed, the_study
+from allocation.list_cli import ForVersion, activated
+from allocation.terminal import acting, show, the_study
 
 app = typer.Typer(
     no_args_is_help=True, help="Load sites, lots, kits, users and randomization lists from files."
@@ -136,6 +132,7 @@ def randomization_list(
             show_default=False,
         ),
     ] = None,
+    protocol_version: ForVersion = None,
     activate: Annotated[
         bool, typer.Option("--activate", help="Activate it, signed by the account of --as.")
     ] = False,
@@ -151,29 +148,32 @@ def randomization_list(
     who = acting(database, actor)
     service = Service(database)
     if file is not None:
-        uploaded = read_list(file.read_bytes(), list_id, event, sheet=sheet, keep_draft=keep_draft)
+        uploaded = read_list(
+            file.read_bytes(),
+            list_id,
+            event,
+            sheet=sheet,
+            keep_draft=keep_draft,
+            protocol_version=protocol_version,
+        )
         answer = upload_list(service, Act(who), study_id, uploaded)
     else:
         request = request_from(
-            GenerateListRequest, list_id=list_id, event=event, entries_per_stratum=generate, seed=seed
+            GenerateListRequest,
+            list_id=list_id,
+            event=event,
+            protocol_version=protocol_version,
+            entries_per_stratum=generate,
+            seed=seed,
         )
         answer = generate_randomization_list(service, Act(who), study_id, request)
     if activate and answer["state"] != "draft":
-        answer |= _activated(service, who, actor, study_id, answer["list_id"], answer["sha256"])
+        answer |= activated(
+            service, who, actor, study_id, answer["list_id"], answer["sha256"], protocol_version
+        )
     show(
         answer,
         as_json,
         f"{study_id}: list {list_id} is {answer['state']}, {answer['entries']} entries, sha256 {answer['sha256']}"
-        + (f"; {answer['faults']} faults, see the lists' view" if answer["faults"] else ""),
+        + (f"; {answer['faults']} faults, see `rtsm randomization lists --json`" if answer["faults"] else ""),
     )
-
-
-def _activated(
-    service: Service, who: Actor, username: str | None, study_id: str, list_id: str, sha256: str
-) -> dict[str, str]:
-    content = activation_content(list_id, sha256)
-    signature = signed(service, who, require_person(username), "activate_list", ACTIVATION, content, study_id)
-    done: dict[str, str] = activate_list(
-        service, Act(who, signature=signature), study_id, ActivateListRequest(list_id=list_id)
-    )
-    return done

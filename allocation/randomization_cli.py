@@ -1,5 +1,7 @@
 """`rtsm randomization activate|explain|update-ratio`: put a method into use, explain an arm, derive a response-adaptive ratio.
 
+`lists` and `activate-list` are in list_cli.py.
+
 `rtsm randomization compare` and `monitor` are of the simulator (simulation/cli.py), which mounts under the same name.
 """
 
@@ -22,7 +24,9 @@ from allocation.commands.randomization_methods import (
 )
 from allocation.commands.service import Act, Service, utc_now
 from allocation.ledger.database import open_database
+from allocation.ledger.reader import protocol_at
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.list_cli import ForVersion, activate_stored_list, lists
 from allocation.rules.response_adaptive import AdaptiveTarget, ArmResults, UpdateDesign, ratio_update
 from allocation.study.allocation_scheme import event_named
 from allocation.terminal import acting, require_person, show, signed, the_study
@@ -31,6 +35,9 @@ from allocation.views.unblinded.allocations import allocation_history
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
 
 app = typer.Typer(no_args_is_help=True, help="Activate a randomization method, or explain an allocation.")
+
+app.command("lists")(lists)
+app.command("activate-list")(activate_stored_list)
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -48,6 +55,7 @@ def activate(
             show_default=False,
         ),
     ] = None,
+    protocol_version: ForVersion = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -57,11 +65,14 @@ def activate(
     database = open_database(create=False)
     study_id = the_study(database, study)
     service, who = Service(database), acting(database, username)
-    with database.read() as connection:
-        at = study_at(connection, study_id, utc_now())
-    content = method_content(event, event_named(at.protocol, event, "EVENT").method, at.version)
+    if protocol_version is None:
+        with database.read() as connection:
+            protocol = study_at(connection, study_id, utc_now()).protocol
+    else:
+        protocol = protocol_at(database, study_id, protocol_version)
+    content = method_content(event, event_named(protocol, event, "EVENT").method, protocol.study.version)
     signature = signed(service, who, username, "activate_method", METHOD_ACTIVATION, content, study_id)
-    request = ActivateMethodRequest(event=event, seed=seed)
+    request = ActivateMethodRequest(event=event, seed=seed, protocol_version=protocol_version)
     answer = activate_method(service, Act(who, signature=signature), study_id, request)
     show(answer, as_json, f"{study_id}: {answer['method']} is in use at {event}")
 

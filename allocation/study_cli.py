@@ -138,8 +138,8 @@ def load(
     database.dispose()
     text = f"{answer['study_id']} version {answer['version']} loaded, effective {answer['effective_at']}, sha256 {answer['sha256']}"
     if answer["events_needing_lists"]:
-        waiting = ", ".join(answer["events_needing_lists"])
-        text += f"\nfrom then on {waiting} randomizes nobody until a list for this version is activated"
+        waiting, version = ", ".join(answer["events_needing_lists"]), answer["version"]
+        text += f"\nfrom then on {waiting} needs a list for this version: `rtsm load list --protocol-version {version}`, before"
     print_answer(answer, as_json, text)
 
 

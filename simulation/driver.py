@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
@@ -22,6 +23,12 @@ from allocation.commands.lists import (
     generate_randomization_list,
 )
 from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
+from allocation.commands.randomization_methods import (
+    METHOD_ACTIVATION,
+    ActivateMethodRequest,
+    activate_method,
+    method_content,
+)
 from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
@@ -36,6 +43,7 @@ from allocation.ledger.reader import subject_arm
 from allocation.rules.dosing import DoseMove
 from allocation.rules.kit_numbers import number_kits
 from allocation.study.protocol import Protocol
+from allocation.study.randomization_design import RandomizationEvent
 from simulation.scenario import LotPlan, Scenario
 from simulation.trial import CapReached, NoKit, Order, Person
 
@@ -75,26 +83,38 @@ class ServiceTrial:
         self.study_id = self.protocol.study.id
 
     def set_up(self) -> None:
-        """Load the protocol and put a randomization list into use."""
+        """Load the protocol and put each event's randomization list, or its method where it draws at randomization, into use."""
         # The statistician loads it: a protocol holds block sizes.
         load_study_version(
             self.service, Act(self.cast.statistician), LoadStudyVersionRequest(protocol=self.protocol)
         )
-        plan = self.scenario.randomization_list
         for position, event in enumerate(self.protocol.randomization):
-            request = GenerateListRequest(
-                list_id=f"MRL-{event.code}",
-                event=event.code,
-                entries_per_stratum=plan.entries_per_stratum,
-                seed=plan.seed + position,
-            )
-            made = generate_randomization_list(
-                self.service, Act(self.cast.statistician), self.study_id, request
-            )
-            content = activation_content(made["list_id"], made["sha256"])
-            signature = self.cast.sign(self.cast.statistician, ACTIVATION, content)
-            act = Act(self.cast.statistician, signature=signature)
-            activate_list(self.service, act, self.study_id, ActivateListRequest(list_id=made["list_id"]))
+            seed = self.scenario.randomization_list.seed + position
+            if event.draws_live:
+                self._activate_method(event, seed)
+            else:
+                self._activate_list(event, seed)
+
+    def _activate_list(self, event: RandomizationEvent, seed: int) -> None:
+        request = GenerateListRequest(
+            list_id=f"MRL-{event.code}",
+            event=event.code,
+            entries_per_stratum=self.scenario.randomization_list.entries_per_stratum,
+            seed=seed,
+        )
+        made = generate_randomization_list(self.service, Act(self.cast.statistician), self.study_id, request)
+        act = self._signed_by_statistician(ACTIVATION, activation_content(made["list_id"], made["sha256"]))
+        activate_list(self.service, act, self.study_id, ActivateListRequest(list_id=made["list_id"]))
+
+    def _activate_method(self, event: RandomizationEvent, seed: int) -> None:
+        content = method_content(event.code, event.method, self.protocol.study.version)
+        act = self._signed_by_statistician(METHOD_ACTIVATION, content)
+        request = ActivateMethodRequest(event=event.code, seed=seed)
+        activate_method(self.service, act, self.study_id, request)
+
+    def _signed_by_statistician(self, meaning: str, content: dict[str, Any]) -> Act:
+        signature = self.cast.sign(self.cast.statistician, meaning, content)
+        return Act(self.cast.statistician, signature=signature)
 
     def open_site(self, site_id: str) -> None:
         """See `simulation.trial.Trial`."""

@@ -234,7 +234,10 @@ class LotPlan(ProtocolPart):
 
 
 class RandomizationList(ProtocolPart):
-    """The list that is generated for each randomization event: its seed, and how many entries a stratum has at least."""
+    """The list that is generated for each randomization event: its seed, and how many entries a stratum has at least.
+
+    An event that draws at randomization has its method activated with that seed, and needs no entries.
+    """
 
     seed: int = Field(ge=0)
     entries_per_stratum: int = Field(ge=1, le=100_000)

@@ -201,11 +201,12 @@ class ReceiveAnswer(Answer):
 class ListAnswer(Answer):
     """A stored randomization list: its length, the hash of its entries, and that of the file.
 
-    A draft has `faults`; what they are is for the unblinded, in the view of the lists.
+    A draft has `faults`; what they are is for the unblinded, in the view of the lists. `protocol_version`: what it was made for.
     """
 
     list_id: str
     state: str
+    protocol_version: int | None = None
     entries: int
     sha256: str
     file_sha256: str | None = None
@@ -213,10 +214,12 @@ class ListAnswer(Answer):
 
 
 class ActivateListAnswer(Answer):
-    """A list that is in use now."""
+    """A list that is in use wherever its protocol version is in force, now or from its moment on; and the lists that it retired."""
 
     list_id: str
     state: str
+    protocol_version: int | None = None
+    retired: tuple[str, ...] = ()
 
 
 class ActivateMethodAnswer(Answer):
@@ -231,7 +234,7 @@ class ActivateMethodAnswer(Answer):
 class LoadStudyVersionAnswer(Answer):
     """A loaded protocol version and when it takes effect (UTC): anywhere, and in each country; one that is left out waits.
 
-    `events_needing_lists`: randomization events whose list does not fit it; from then on they wait for a new list.
+    `events_needing_lists`: randomization events that no list fits yet: they wait from then on, unless one is activated for it.
     """
 
     study_id: str

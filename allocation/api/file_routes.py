@@ -110,6 +110,10 @@ def list_file(
     sheet: Annotated[str | None, Query(description="of an XLSX file in which several are filled")] = None,
     keep_draft: Annotated[bool, Query(description="keep a list with faults as a draft")] = False,
     allow_truncated_last_block: bool = False,
+    protocol_version: Annotated[
+        int | None,
+        Query(ge=1, description="a loaded version that the list is for (default: the one in force)"),
+    ] = None,
 ) -> dict[str, Any]:
     """Columns: sequence, randomization_number, arm; if needed stratum, holder, block. XLSX is known by its content."""
     authorize(actor, "list.upload", study_id)
@@ -120,5 +124,6 @@ def list_file(
         sheet=sheet,
         allow_truncated_last_block=allow_truncated_last_block,
         keep_draft=keep_draft,
+        protocol_version=protocol_version,
     )
     return upload_list(service, Act(actor, idempotency_key), study_id, request)

@@ -17,6 +17,7 @@ from allocation.commands.lists import ActivateListRequest, activate_list, activa
 from allocation.commands.randomization_methods import ActivateMethodRequest, activate_method, method_content
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version, version_content
 from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.reader import protocol_at
 from allocation.study.allocation_scheme import event_named
 from allocation.views.study_at import study_at
 from allocation.views.unblinded.lists import list_statuses
@@ -40,7 +41,7 @@ def activate(
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
 ) -> dict[str, Any]:
-    """Sign and activate a stored list. The signature covers the list's id and the hash of its entries."""
+    """Sign and activate a stored list. The signature covers the list's id, the hash of its entries, and the version if one is given."""
     role = authorize(actor, "list.activate", study_id)
     lists = list_statuses(service.database, actor, study_id).lists
     found = next((one for one in lists if one.list_id == body.list_id), None)
@@ -48,7 +49,7 @@ def activate(
         raise NotFound(
             f"list {body.list_id!r} is not stored", field="list_id", fix="upload or generate it first"
         )
-    content = activation_content(found.list_id, found.sha256)
+    content = activation_content(found.list_id, found.sha256, body.protocol_version)
     act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return activate_list(service, act, study_id, request_of(body, ActivateListRequest))
 
@@ -70,10 +71,13 @@ def activate_drawing(
 ) -> dict[str, Any]:
     """Sign and activate the method of an event that draws at randomization: event, method and protocol version are signed."""
     role = authorize(actor, "method.activate", study_id)
-    with service.database.read() as connection:
-        at = study_at(connection, study_id, service.clock())
-    event = event_named(at.protocol, body.event)
-    content = method_content(event.code, event.method, at.version)
+    if body.protocol_version is None:
+        with service.database.read() as connection:
+            protocol = study_at(connection, study_id, service.clock()).protocol
+    else:
+        protocol = protocol_at(service.database, study_id, body.protocol_version)
+    event = event_named(protocol, body.event)
+    content = method_content(event.code, event.method, protocol.study.version)
     act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return activate_method(service, act, study_id, request_of(body, ActivateMethodRequest))
 

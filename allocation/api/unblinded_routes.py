@@ -72,7 +72,7 @@ def stock(
 )
 def lists(study_id: str, service: RunningService, actor: WhoAsks) -> ListStatusList:
     """Each list with how far its runs are used, and the allocation so far by arm."""
-    return list_statuses(service.database, actor, study_id)
+    return list_statuses(service.database, actor, study_id, service.clock())
 
 
 @router.get(

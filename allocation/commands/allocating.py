@@ -1,4 +1,4 @@
-"""From an admitted subject to an arm: by the protocol alone, from the active list, or by a draw of the event's method."""
+"""From an admitted subject to an arm: by the protocol alone, from the list in use, or by a draw of the event's method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sqlalchemy import Row
 from allocation.commands.arm_supply import ArmSupply, arm_supply
 from allocation.commands.caps import check_forced_cap
 from allocation.commands.list_draws import CENTRAL, open_run
-from allocation.commands.list_runs import require_fitting_list
 from allocation.commands.live_draws import LiveStream, live_stream
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
@@ -57,7 +56,7 @@ def allocate(transaction: Transaction, row: Row[Any], passage: Passage, factors:
         raise no_open_arm()
     holder = holder_of(transaction, row, event)
     run = run_key(protocol, event, factors, row.cohort, passage.from_arm)
-    supply = _supply(transaction, row, event, passage.from_arm)
+    supply = gated_supply(transaction, row, event, passage.from_arm)
     if not event.draws_live:
         allocated = _from_list(transaction, event, ratio, holder, run, supply)
     else:
@@ -92,7 +91,7 @@ def holder_of(transaction: Transaction, row: Row[Any], event: RandomizationEvent
     return {"site": str(row.site_id), "country": str(row.site_country)}.get(event.held_by, "")
 
 
-def _supply(
+def gated_supply(
     transaction: Transaction, row: Row[Any], event: RandomizationEvent, from_arm: str | None
 ) -> ArmSupply | None:
     """What the site could supply, looked at only where a gate or forced randomization asks; refuses where the gate is closed.
@@ -108,6 +107,15 @@ def _supply(
     return supply
 
 
+def require_arm_supply(event: RandomizationEvent, supply: ArmSupply | None, arm: str) -> None:
+    """Where nothing is drawn nobody can be forced: without the kits of its one arm the subject waits. Raises DomainRefusal.
+
+    It is asked where the event forces at all, in the words of a draw that leaves no other arm.
+    """
+    if supply is not None and event.forced != "none" and not supply.suppliable(arm):
+        raise refused_for_supply()
+
+
 def _suppliable(supply: ArmSupply | None, ratio: Ratio) -> dict[str, bool]:
     return {arm: supply is None or supply.suppliable(arm) for arm, _ in ratio}
 
@@ -121,9 +129,7 @@ def _by_protocol(
     stream: LiveStream,
     supply: ArmSupply | None,
 ) -> Allocated:
-    """Nothing is drawn, so nobody is forced; without the arm's kits the subject waits, as after a draw that leaves no other arm."""
-    if supply is not None and event.forced != "none" and not supply.suppliable(to_arm):
-        raise refused_for_supply()
+    require_arm_supply(event, supply, to_arm)
     return Allocated(
         KEPT if to_arm == from_arm else MOVED,
         to_arm,
@@ -157,7 +163,6 @@ def _from_list(
     if mode in (ForcedMode.FR1, ForcedMode.FR2):
         arms = frozenset(arm for arm, there in suppliable.items() if there)
     found = open_run(transaction, event, holder, run, arms=arms)
-    require_fitting_list(transaction, event, found.list_id, run, ratio)
     unused = [UnusedEntry(entry, skipped) for entry, skipped in found.entries]
     decision = forced_list_entry(mode, f"{run} {holder}".strip(), unused, suppliable)
     entry = decision.assigned

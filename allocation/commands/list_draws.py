@@ -1,4 +1,4 @@
-"""Drawing from the active list of an event: the run of the subject's stratum and holder, and the next free block where none is left."""
+"""Drawing from an event's list in use: the run of the subject's stratum and holder, and the next free block where none is left."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
+from allocation.commands.list_versions import basis_under, lists_in_use
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
-from allocation.ledger.schema import list_block, list_entry, randomization_list
+from allocation.ledger.schema import list_block, list_entry
 from allocation.rules.blocks import ListEntry
+from allocation.rules.list_choice import VersionInForce, choose_list
 from allocation.study.randomization_design import RandomizationEvent
-
-_ACTIVE = (
-    select(randomization_list.c.list_id)
-    .where(
-        randomization_list.c.study_id == bindparam("study"),
-        randomization_list.c.event == bindparam("event"),
-        randomization_list.c.state == "active",
-    )
-    .with_for_update()
-)
-"""The active list, locked: two desks draw one after the other, so the second sees what the first has used."""
 
 _UNUSED = (
     select(list_entry)
@@ -78,19 +69,12 @@ def open_run(
     *,
     arms: frozenset[str] | None = None,
 ) -> OpenRun:
-    """The entries that may be drawn now, with the active list locked: the first, or, for a draw that may skip to one of `arms`, all.
+    """The entries that may be drawn now, with the active lists locked: the first, or, for a draw that may skip to one of `arms`, all.
 
-    With dynamic blocks a run without such an entry gets the next block that nobody has. Raises DomainRefusal without an active list.
+    With dynamic blocks a run without such an entry gets the next block that nobody has. Raises DomainRefusal without an active list
+    that fits the protocol version in force at the site.
     """
-    keys = {"study": transaction.study_id, "event": event.code}
-    list_id = transaction.connection.execute(_ACTIVE, keys).scalar()
-    if list_id is None:
-        raise DomainRefusal(
-            "no randomization list is active",
-            code="no-active-list",
-            field="event",
-            fix="the statistician activates a list first",
-        )
+    list_id = _list_of(transaction, event, stratum)
     dynamic = event.block_assignment == "dynamic"
     query = _OF_BLOCKS if dynamic else _UNUSED
     if arms is None:
@@ -113,6 +97,27 @@ def open_run(
         ),
         new_block,
     )
+
+
+def _list_of(transaction: Transaction, event: RandomizationEvent, run: str) -> str:
+    active = lists_in_use(transaction, event.code)
+    if not active:
+        raise DomainRefusal(
+            "no randomization list is active",
+            code="no-active-list",
+            field="event",
+            fix="the statistician activates a list first",
+        )
+    now = VersionInForce(transaction.version, basis_under(transaction, transaction.version, event))
+    list_id = choose_list(active, now, run)
+    if list_id is None:
+        raise DomainRefusal(
+            "no randomization list in use fits the protocol version in force",
+            code="list-outdated",
+            field="event",
+            fix="the statistician activates a list for the present protocol version first",
+        )
+    return list_id
 
 
 def _in_turn(row: Any, event: RandomizationEvent, arms: frozenset[str] | None) -> bool:

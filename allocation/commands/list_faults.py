@@ -8,6 +8,7 @@ from allocation.commands.list_numbers import numbers_in_use
 from allocation.commands.list_runs import holders_of, list_key, planned_runs
 from allocation.commands.transaction import Transaction
 from allocation.rules.list_checks import ListRow, check_list
+from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 _COLUMN_OF_ERROR = {"number": "randomization_number"}
 
 
-def list_faults(transaction: Transaction, event: RandomizationEvent, request: UploadListRequest) -> list[str]:
-    """The faults of the list, sorted by line; empty when it may be activated."""
-    holders = holders_of(transaction, event)
+def list_faults(
+    transaction: Transaction, protocol: Protocol, event: RandomizationEvent, request: UploadListRequest
+) -> list[str]:
+    """The faults of the list by that protocol, sorted by line; empty when it may be activated."""
+    holders = holders_of(transaction, protocol, event)
     used = {entry.holder for entry in request.entries}
     unreadable = {(cell.line, cell.column) for cell in request.unreadable}
     strangers = {entry.line for entry in request.entries if entry.holder not in holders}
@@ -33,11 +36,12 @@ def list_faults(transaction: Transaction, event: RandomizationEvent, request: Up
         )
         for entry in request.entries
     ]
-    runs = planned_runs(transaction.protocol, event, [holder for holder in holders if holder in used])
+    runs = planned_runs(protocol, event, [holder for holder in holders if holder in used])
     errors = check_list(
         rows,
         {run.key: dict(run.ratio) for run in runs},
         blocks_required=event.block_assignment == "dynamic",
+        block_sizes=event.block_sizes,
         allow_truncated_last_block=request.allow_truncated_last_block,
     )
     found = [

@@ -22,6 +22,7 @@ def read_list(
     sheet: str | None = None,
     allow_truncated_last_block: bool = False,
     keep_draft: bool = False,
+    protocol_version: int | None = None,
 ) -> UploadListRequest:
     """The list in a file: sequence, randomization_number, arm; if needed stratum, holder, block.
 
@@ -33,6 +34,7 @@ def read_list(
         UploadListRequest,
         list_id=list_id,
         event=event,
+        protocol_version=protocol_version,
         entries=tuple(UploadedEntry(line=line, **_printable(row)) for line, row in table.rows),
         unreadable=tuple(
             UnreadableCell(line=fault.line, column=fault.column, message=fault.message)

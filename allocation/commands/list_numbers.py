@@ -12,6 +12,7 @@ from allocation.commands.list_runs import holders_of, list_entries, planned_runs
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import list_entry, subject_randomization
+from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 
 FEWEST_DIGITS = 7
@@ -47,13 +48,14 @@ def numbers_in_use(transaction: Transaction, numbers: Sequence[str]) -> dict[str
 
 def new_entries(
     transaction: Transaction,
+    protocol: Protocol,
     event: RandomizationEvent,
     length: int,
     given_seed: int | None,
     number_digits: int | None,
 ) -> tuple[int, int, list[list[Any]]]:
     """Seed, digits and rows of a generated list whose numbers are new in the study. Raises DomainRefusal where there is none."""
-    runs = planned_runs(transaction.protocol, event, holders_of(transaction, event))
+    runs = planned_runs(protocol, event, holders_of(transaction, protocol, event))
     shortest = number_digits or FEWEST_DIGITS
     longest = number_digits or MOST_DIGITS
     for digits in range(shortest, longest + 1):

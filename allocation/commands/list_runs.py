@@ -1,17 +1,15 @@
-"""The runs of entries that an event's list has, what a list was made for, and whether it still fits the protocol."""
+"""The runs of entries that an event's list has, and the entries that a generator makes for them."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from allocation.commands.list_draws import CENTRAL
 from allocation.commands.transaction import Transaction
-from allocation.errors import DomainRefusal
-from allocation.ledger.schema import randomization_list, site
+from allocation.ledger.schema import site
 from allocation.rules.blocks import STRATUM_CAPACITY, BlockDesign, StratumPlan, check_numbers, generate_list
 from allocation.rules.blocks import VERSION as BLOCK_VERSION
 from allocation.rules.list_generation import VERSION as DESIGN_VERSION
@@ -25,10 +23,6 @@ from allocation.study.randomization_design import RandomizationEvent
 
 HOLDER_SEPARATOR = " @ "
 """Between stratum and holder where a rule wants one key for both."""
-
-_MADE_FOR = select(randomization_list.c.made_for_json).where(
-    randomization_list.c.study_id == bindparam("study"), randomization_list.c.list_id == bindparam("list")
-)
 
 
 def list_key(holder: str, stratum: str) -> str:
@@ -50,9 +44,8 @@ class PlannedRun:
         return list_key(self.holder, self.stratum)
 
 
-def holders_of(transaction: Transaction, event: RandomizationEvent) -> list[str]:
+def holders_of(transaction: Transaction, protocol: Protocol, event: RandomizationEvent) -> list[str]:
     """Who holds runs of entries: the protocol's and the opened sites, the countries, the regions, or the study as a whole."""
-    protocol = transaction.protocol
     if event.block_assignment == "dynamic":
         return [CENTRAL]
     if event.held_by == "site":
@@ -73,27 +66,6 @@ def planned_runs(protocol: Protocol, event: RandomizationEvent, holders: list[st
     if event.block_assignment == "dynamic":
         return [PlannedRun(CENTRAL, CENTRAL, runs[0].ratio)]
     return [PlannedRun(holder, run.key, run.ratio) for holder in holders for run in runs]
-
-
-def require_fitting_list(
-    transaction: Transaction, event: RandomizationEvent, list_id: str, run: str, ratio: Ratio
-) -> None:
-    """Raise DomainRefusal (`list-outdated`) when the list in use was made for another version of the event than this.
-
-    Asked of the run that is drawn from alone: a version that adds a stratum leaves the others going on.
-    """
-    keys = {"study": transaction.study_id, "list": list_id}
-    stored = json.loads(transaction.connection.execute(_MADE_FOR, keys).scalar_one())
-    same = all(stored[name] == getattr(event, name) for name in ("held_by", "block_assignment"))
-    of_any_run = event.block_assignment == "dynamic"
-    ratios = list(stored["runs"].values()) if of_any_run else [stored["runs"].get(run)]
-    if not same or [[arm, share] for arm, share in ratio] not in ratios:
-        raise DomainRefusal(
-            "the protocol has changed since the randomization list in use was made",
-            code="list-outdated",
-            field="event",
-            fix="the statistician activates a list for the present protocol version first",
-        )
 
 
 def generator_version(event: RandomizationEvent) -> str | None:

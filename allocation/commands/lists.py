@@ -12,17 +12,25 @@ from allocation.access.signing import require_signature
 from allocation.commands.list_faults import list_faults
 from allocation.commands.list_numbers import MOST_DIGITS, new_entries
 from allocation.commands.list_runs import generator_version
+from allocation.commands.list_versions import (
+    ProtocolVersion,
+    asked_version,
+    basis_under,
+    event_under,
+    lists_in_use,
+    made_for,
+    versions_drawing,
+)
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.ledger.canonical import canonical_json, sha256_hex
+from allocation.ledger.list_history import MADE_FOR_VERSION, list_in_use
 from allocation.ledger.schema import randomization_list, study
 from allocation.plain_values import Whole
 from allocation.rules.list_checks import whole_number
-from allocation.study.allocation_scheme import event_named
-from allocation.study.list_basis import list_basis
+from allocation.rules.list_choice import lists_retired_by, same_basis
 from allocation.study.model import Code
-from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 
 ACTIVATION = "randomization list activated"
@@ -78,6 +86,7 @@ class UploadListRequest(CommandRequest):
 
     list_id: Code
     event: Code
+    protocol_version: ProtocolVersion = None
     entries: tuple[UploadedEntry, ...] = Field(min_length=1)
     unreadable: tuple[UnreadableCell, ...] = ()
     allow_truncated_last_block: StrictBool = False
@@ -95,33 +104,28 @@ class GenerateListRequest(CommandRequest):
 
     list_id: Code
     event: Code
+    protocol_version: ProtocolVersion = None
     entries_per_stratum: Whole = Field(ge=1, le=MOST_ENTRIES)
     seed: Whole | None = Field(default=None, ge=0, le=LARGEST_SEED)
     number_digits: Whole | None = Field(default=None, ge=5, le=MOST_DIGITS)
 
 
 class ActivateListRequest(CommandRequest):
-    """Put a validated list into use for its event."""
+    """Put a validated list into use for its event; with a `protocol_version` that is still to come, for when that is in force."""
 
     list_id: Code
+    protocol_version: ProtocolVersion = None
 
 
-def _event(protocol: Protocol, code: str) -> RandomizationEvent:
-    event = event_named(protocol, code)
-    if event.draws_live:
-        raise DomainRefusal(
-            f"event {code} draws at the moment of randomization",
-            code="no-list-needed",
-            field="event",
-            fix="activate its method instead",
-        )
-    return event
+def _lock_study(transaction: Transaction) -> None:
+    """One after another with other lists of the study, and with the loading of versions."""
+    locked = select(study.c.study_id).where(study.c.study_id == transaction.study_id).with_for_update()
+    transaction.connection.execute(locked)
 
 
 def _lock_lists(transaction: Transaction, list_id: str) -> None:
     """Store one list after the other, so that their numbers stay apart, and only where the id is free or names a draft."""
-    locked = select(study.c.study_id).where(study.c.study_id == transaction.study_id).with_for_update()
-    transaction.connection.execute(locked)
+    _lock_study(transaction)
     exists = select(randomization_list.c.state).where(
         randomization_list.c.study_id == transaction.study_id, randomization_list.c.list_id == list_id
     )
@@ -137,6 +141,7 @@ def _lock_lists(transaction: Transaction, list_id: str) -> None:
 def _store(
     transaction: Transaction,
     request: UploadListRequest | GenerateListRequest,
+    version: int,
     event: RandomizationEvent,
     method: str,
     entries: list[list[Any]],
@@ -151,7 +156,7 @@ def _store(
         "state": state,
         "method": method,
         "sha256": sha256,
-        "made_for": list_basis(transaction.protocol, event),
+        "made_for": made_for(transaction, version, event),
         "entries": entries,
         "faults": faults,
         **more,
@@ -159,6 +164,7 @@ def _store(
     answer = {
         "list_id": request.list_id,
         "state": state,
+        "protocol_version": version,
         "entries": len(entries),
         "sha256": sha256,
         "file_sha256": more.get("file_sha256"),
@@ -175,9 +181,10 @@ def upload_list(service: Service, act: Act, study_id: str, request: UploadListRe
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        event = _event(transaction.protocol, request.event)
+        version = asked_version(transaction, request.protocol_version)
+        event = event_under(transaction, version, request.event)
         _lock_lists(transaction, request.list_id)
-        faults = list_faults(transaction, event, request)
+        faults = list_faults(transaction, transaction.protocol_of(version), event, request)
         if faults and not request.keep_draft:
             raise FileRefused("randomization list", faults)
         entries = [
@@ -185,7 +192,7 @@ def upload_list(service: Service, act: Act, study_id: str, request: UploadListRe
             for entry in request.entries
         ]
         origin = {"file_sha256": request.file_sha256, "sheet": request.sheet}
-        return _store(transaction, request, event, "list", entries, faults, **origin)
+        return _store(transaction, request, version, event, "list", entries, faults, **origin)
 
     return execute(service, act, study_id, "upload_list", request, body)
 
@@ -201,9 +208,10 @@ def generate_randomization_list(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        event = _event(transaction.protocol, request.event)
-        version = generator_version(event)
-        if version is None:
+        version = asked_version(transaction, request.protocol_version)
+        event = event_under(transaction, version, request.event)
+        generator = generator_version(event)
+        if generator is None:
             raise DomainRefusal(
                 f"event {event.code} draws from a {event.method}",
                 code="list-not-generated",
@@ -212,31 +220,38 @@ def generate_randomization_list(
             )
         _lock_lists(transaction, request.list_id)
         seed, digits, entries = new_entries(
-            transaction, event, request.entries_per_stratum, request.seed, request.number_digits
+            transaction,
+            transaction.protocol_of(version),
+            event,
+            request.entries_per_stratum,
+            request.seed,
+            request.number_digits,
         )
-        made = {"seed": seed, "number_digits": digits, "generator_version": version}
-        return _store(transaction, request, event, event.method, entries, [], **made)
+        made = {"seed": seed, "number_digits": digits, "generator_version": generator}
+        return _store(transaction, request, version, event, event.method, entries, [], **made)
 
     return execute(service, act, study_id, "generate_list", request, body)
 
 
-def activation_content(list_id: str, sha256: str) -> dict[str, Any]:
-    """What the signature of an activation covers."""
-    return {"list_id": list_id, "sha256": sha256}
+def activation_content(list_id: str, sha256: str, protocol_version: int | None = None) -> dict[str, Any]:
+    """What the signature of an activation covers: the list, and the protocol version where one was asked for."""
+    content: dict[str, Any] = {"list_id": list_id, "sha256": sha256}
+    return content if protocol_version is None else {**content, "protocol_version": protocol_version}
 
 
 def activate_list(service: Service, act: Act, study_id: str, request: ActivateListRequest) -> dict[str, Any]:
-    """Put a validated list into use, signed (`ACTIVATION`); the list in use before is retired.
+    """Put a validated list into use, signed (`ACTIVATION`), for the version in force or one to come.
 
-    Raises NotFound, SignatureRefused, DomainRefusal when the list is not validated.
+    It is drawn from wherever that version is in force. A list that no version in force anywhere, or to come, draws from any more is
+    retired. Raises NotFound, SignatureRefused, DomainRefusal when the list is not validated or was made for another version.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        query = (
-            select(randomization_list)
-            .where(randomization_list.c.study_id == study_id, randomization_list.c.list_id == request.list_id)
-            .with_for_update()
+        _lock_study(transaction)
+        columns = randomization_list.c
+        query = select(randomization_list).where(
+            columns.study_id == study_id, columns.list_id == request.list_id
         )
         found = transaction.connection.execute(query).first()
         if found is None:
@@ -250,27 +265,42 @@ def activate_list(service: Service, act: Act, study_id: str, request: ActivateLi
                 field="list_id",
                 fix="activate a validated list",
             )
-        event = _event(transaction.protocol, found.event)
-        if json.loads(found.made_for_json) != list_basis(transaction.protocol, event):
-            raise DomainRefusal(
-                f"list {request.list_id} was made for another version of event {found.event} than the present one",
-                code="list-outdated",
-                field="list_id",
-                fix="upload or generate a list for the present protocol version",
-            )
+        version = asked_version(transaction, request.protocol_version)
+        event = event_under(transaction, version, found.event)
+        new = list_in_use(found.list_id, found.made_for_json)
+        if not same_basis(new.basis, basis_under(transaction, version, event)):
+            asked_then = json.loads(found.made_for_json).get(MADE_FOR_VERSION)
+            raise _outdated(found.list_id, found.event, version, asked_then)
         require_signature(
             act.signature,
             ACTIVATION,
-            activation_content(found.list_id, found.sha256),
+            activation_content(found.list_id, found.sha256, request.protocol_version),
             username=act.actor.username,
         )
+        active = lists_in_use(transaction, found.event)
         after = {
             "list_id": found.list_id,
             "event": found.event,
+            "protocol_version": version,
+            "retires": list(lists_retired_by(new, active, versions_drawing(transaction, found.event))),
             "activated_on": transaction.today.isoformat(),
         }
-        return transaction.append(
-            after, before={"state": found.state}, answer={"list_id": found.list_id, "state": "active"}
-        )
+        answer = {
+            "list_id": found.list_id,
+            "state": "active",
+            "protocol_version": version,
+            "retired": after["retires"],
+        }
+        return transaction.append(after, before={"state": found.state}, answer=answer)
 
     return execute(service, act, study_id, "activate_list", request, body)
+
+
+def _outdated(list_id: str, event: str, version: int, stored_for: int | None) -> DomainRefusal:
+    own = f", for version {stored_for}," if stored_for else ""
+    return DomainRefusal(
+        f"list {list_id} was made{own} by other rules than version {version} has for event {event}",
+        code="list-outdated",
+        field="list_id",
+        fix=f"upload or generate a list for version {version}, or activate this one with the protocol_version that it was made for",
+    )

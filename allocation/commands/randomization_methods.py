@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from allocation.access.signing import require_signature
+from allocation.commands.list_versions import ProtocolVersion, asked_version
 from allocation.commands.live_draws import GENERATOR
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -24,10 +25,12 @@ METHOD_ACTIVATION = "randomization method activated"
 class ActivateMethodRequest(CommandRequest):
     """Put the method of an event that draws at randomization into use.
 
-    Without a `seed` one is drawn; either way it is kept, unblinded. Activating again begins a new stream; numbers given stay.
+    `protocol_version`: the loaded version by which the event draws, in force or to come. Without a `seed` one is drawn; either way it is
+    kept, unblinded. Activating again begins a new stream; numbers given stay.
     """
 
     event: Code
+    protocol_version: ProtocolVersion = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
 
 
@@ -46,7 +49,8 @@ def activate_method(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
-        protocol = transaction.protocol
+        version = asked_version(transaction, request.protocol_version)
+        protocol = transaction.protocol_of(version)
         event = event_named(protocol, request.event)
         if not event.draws_live:
             raise DomainRefusal(
@@ -58,7 +62,7 @@ def activate_method(
         require_signature(
             act.signature,
             METHOD_ACTIVATION,
-            method_content(event.code, event.method, transaction.version),
+            method_content(event.code, event.method, version),
             username=act.actor.username,
         )
         table = randomization_method.c
@@ -71,6 +75,7 @@ def activate_method(
             "event": event.code,
             "activation": activation,
             "method": event.method,
+            "protocol_version": version,
             "seed": str(seed),
             "generator": GENERATOR,
             "schemes": sorted({scheme_hash(protocol, event, run.ratio) for run in runs_of(protocol, event)}),

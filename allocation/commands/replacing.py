@@ -6,7 +6,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from allocation.commands.allocating import Allocated, holder_of, no_open_arm
+from allocation.commands.allocating import (
+    Allocated,
+    gated_supply,
+    holder_of,
+    no_open_arm,
+    require_arm_supply,
+)
 from allocation.commands.randomization_admission import Passage
 from allocation.commands.transaction import Transaction
 from allocation.errors import NotFound
@@ -69,7 +75,9 @@ def allocate_replacement(
 ) -> Allocated | None:
     """The allocation of a subject who takes the arm of the one it replaces; None for everybody else, who is drawn for.
 
-    Raises DomainRefusal for another stratum, or when the protocol allocates to that arm no more.
+    The event's supply gate is asked as for anybody; where the event forces, the kits of that one arm must be at the site, since another
+    arm would be no replacement. Raises DomainRefusal for another stratum, when the protocol allocates to that arm no more, and for
+    want of supply, in the same words as for anybody.
     """
     if not passage.is_first or transaction.protocol.screening.replacement != "same_arm":
         return None
@@ -81,12 +89,15 @@ def allocate_replacement(
     decision = same_arm_replacement(_facts(replaced), stratum, lambda number: _is_taken(transaction, number))
     if decision.arm not in dict(event_ratio(protocol, event, row.cohort)):
         raise no_open_arm()
+    supply = gated_supply(transaction, row, event, None)
+    require_arm_supply(event, supply, decision.arm)
     holder = holder_of(transaction, row, event)
     run = run_key(protocol, event, factors, row.cohort, None)
     record = {
         "rule_version": decision.rule_version,
         "replaces": decision.replaces,
         "replaced_number": replaced.randomization_number,
+        "supply": None if supply is None else supply.record(),
     }
     return Allocated(METHOD, decision.arm, decision.arm, False, decision.number, holder, run, record)
 

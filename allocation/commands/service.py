@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import ConfigDict
 
@@ -40,6 +41,7 @@ class Service:
     dispensing_tables: dict[tuple[str, int, VersionsByVisit], tuple[DispensingRow, ...]] = field(
         default_factory=dict
     )
+    list_bases: dict[tuple[str, int, str], dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.commands.version_effects import check_moments, refuse_list_events_by_country
+from allocation.commands.version_effects import check_moments
 from allocation.errors import DomainRefusal, Unsupported
 from allocation.ledger.database import Database
 from allocation.ledger.entry import moment_text
@@ -156,7 +156,6 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
             if unsupported := unsupported_changes(old, protocol):
                 raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
             check_moments(transaction.connection, study_id, version, moments, effective, transaction.now)
-            refuse_list_events_by_country(old, protocol, moments)
             before = {"version": latest, "sha256": previous.sha256}
             waiting = events_needing_lists(old, protocol)
         else:

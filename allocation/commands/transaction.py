@@ -31,6 +31,7 @@ from allocation.ledger.subject_paths import latest_number, visits_of
 from allocation.ledger.versions import (
     VERSION_IN_STUDY,
     moving_version_in_country,
+    protocol_of,
     schedule_of,
     version_from_a_visit_in_country,
     version_in_country,
@@ -128,6 +129,10 @@ class Transaction:
                 self.connection, self.study_id, self.versions, self.version, self.service.protocols
             )
         return self.service.schedules[key]
+
+    def protocol_of(self, version: int) -> Protocol:
+        """The protocol of any loaded version of the study."""
+        return protocol_of(self.connection, self.study_id, version, self.service.protocols)
 
     @property
     def dispensing_table(self) -> tuple[DispensingRow, ...]:

@@ -17,10 +17,9 @@ from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import study as study_table
 from allocation.ledger.schema import study_version, study_version_country
 from allocation.ledger.versions import protocol_of
-from allocation.study.amendment_of_randomization import list_events_by_country
 from allocation.study.canonical import decimal_text
 from allocation.study.effective_moments import effective_moments
-from allocation.study.protocol import MOVES_SUBJECTS, Protocol
+from allocation.study.protocol import MOVES_SUBJECTS
 from allocation.study.supply import CountryCode
 
 IN_EFFECT = "protocol version approved for the country"
@@ -101,18 +100,6 @@ def check_moments(
             )
 
 
-def refuse_list_events_by_country(old: Protocol, new: Protocol, moments: Mapping[str, datetime]) -> None:
-    """Raise DomainRefusal when the countries would need different lists at one time, of which only one is in use."""
-    if refused := list_events_by_country(old, new, moments):
-        raise DomainRefusal(
-            f"version {new.study.version} changes what randomization event {', '.join(refused)} draws from a list, and one list at a "
-            "time is in use for all countries",
-            code="list-event-by-country",
-            field="countries",
-            fix="let it take effect everywhere at one moment, or amend randomization in a version of its own",
-        )
-
-
 def put_version_into_effect(
     service: Service, act: Act, study_id: str, request: PutVersionIntoEffectRequest
 ) -> dict[str, Any]:
@@ -141,11 +128,6 @@ def put_version_into_effect(
         moments = effective_moments(protocol, None, {request.country: moment}, transaction.now)
         before = _standing(transaction, request, moment)
         check_moments(connection, study_id, request.version, moments, moment, transaction.now)
-        if request.version > 1:
-            old = protocol_of(connection, study_id, request.version - 1, service.protocols)
-            refuse_list_events_by_country(
-                old, protocol, {**_moments(transaction, request.version), **moments}
-            )
         after = {
             "version": request.version,
             "country": request.country,
@@ -163,15 +145,6 @@ def put_version_into_effect(
         return transaction.append(after, before=before, answer=answer)
 
     return execute(service, act, study_id, "put_version_into_effect", request, body)
-
-
-def _moments(transaction: Transaction, version: int) -> dict[str, datetime]:
-    """Country -> the moment that the version has there so far."""
-    table = study_version_country.c
-    query = select(table.country, table.effective_at).where(
-        table.study_id == transaction.study_id, table.version == version
-    )
-    return {row.country: row.effective_at for row in transaction.connection.execute(query)}
 
 
 def _standing(

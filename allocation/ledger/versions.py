@@ -99,6 +99,18 @@ def schedule_of(
     return followed_schedule(versions, protocols, version)
 
 
+def countries_in_force(connection: Connection, study_id: str, now: datetime) -> dict[str, int]:
+    """Country -> the version in force there at `now`; a country where none is yet is left out."""
+    table = study_version_country.c
+    query = (
+        select(table.country, func.max(table.version).label("version"))
+        .where(table.study_id == study_id, table.effective_at <= now)
+        .group_by(table.country)
+        .order_by(table.country)
+    )
+    return {row.country: row.version for row in connection.execute(query)}
+
+
 def protocol_of(connection: Connection, study_id: str, version: int, known: Protocols) -> Protocol:
     """The protocol of a loaded version; `known` keeps what was read."""
     key = (study_id, version)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +71,7 @@ def check_list(
     runs: Runs,
     *,
     blocks_required: bool = False,
+    block_sizes: Collection[int] = (),
     allow_truncated_last_block: bool = False,
 ) -> tuple[ListError, ...]:
     """Return all errors of an uploaded list, sorted by line; an empty tuple means that it may be activated.
@@ -78,6 +79,7 @@ def check_list(
     `runs` gives the shares of each run's arms, by the keys that the protocol knows; each must have rows. In every run the
     sequence goes 1, 2, 3, ... in the order of the file, numbers are unique in the whole list, and each block holds
     consecutive rows whose arms are an exact multiple of the run's ratio. `blocks_required`: every row names its block.
+    `block_sizes`: those that the protocol allows, if it says so (empty: any).
     `allow_truncated_last_block` accepts a last block of a run that holds no more of an arm than a complete block would.
     """
     if not rows:
@@ -93,7 +95,8 @@ def check_list(
             errors.append(ListError(WHOLE_FILE, "stratum", "stratum-without-rows", message))
     for key, of_run in by_run.items():
         errors += _sequence_errors(of_run)
-        errors += _block_errors(of_run, runs.get(key), blocks_required, allow_truncated_last_block)
+        allowed = _AllowedBlocks(blocks_required, frozenset(block_sizes), allow_truncated_last_block)
+        errors += _block_errors(of_run, runs.get(key), allowed)
     return tuple(sorted(errors, key=lambda error: (error.line, error.column, error.code)))
 
 
@@ -148,15 +151,21 @@ def _sequence_errors(rows: Sequence[ListRow]) -> list[ListError]:
     return errors
 
 
+@dataclass(frozen=True, slots=True)
+class _AllowedBlocks:
+    """What blocks a list may have: whether it must have any, of which sizes (empty: any), and whether the last may be cut short."""
+
+    required: bool
+    sizes: frozenset[int]
+    truncated_last: bool
+
+
 def _block_errors(
-    rows: Sequence[ListRow],
-    ratio: Mapping[str, int] | None,
-    blocks_required: bool,
-    allow_truncated_last_block: bool,
+    rows: Sequence[ListRow], ratio: Mapping[str, int] | None, allowed: _AllowedBlocks
 ) -> list[ListError]:
     """Return the errors of one run's blocks; without a `ratio` (an unknown run) only their order is looked at."""
     with_block = [row for row in rows if row.block is not None]
-    if not with_block and not blocks_required:
+    if not with_block and not allowed.required:
         return []
     errors = [
         ListError(
@@ -185,10 +194,19 @@ def _block_errors(
             message = f"block {first.block} of stratum {first.stratum!r} goes on after another block"
             errors.append(ListError(first.line, "block", "block-not-together", message))
         seen.add(first.block)
-        truncated_allowed = allow_truncated_last_block and position == len(runs) - 1
-        if ratio is not None:
-            errors += _ratio_error(run, ratio, truncated_allowed)
+        truncated_allowed = allowed.truncated_last and position == len(runs) - 1
+        off_ratio = [] if ratio is None else _ratio_error(run, ratio, truncated_allowed)
+        errors += off_ratio or _size_error(run, allowed.sizes, truncated_allowed)
     return errors
+
+
+def _size_error(run: Sequence[ListRow], sizes: frozenset[int], truncated_allowed: bool) -> list[ListError]:
+    """Return the error of a block whose size the protocol does not allow; a truncated one began as one of the allowed sizes."""
+    if not sizes or len(run) in sizes or (truncated_allowed and len(run) < max(sizes)):
+        return []
+    wanted = ", ".join(map(str, sorted(sizes)))
+    message = f"block {run[0].block} of stratum {run[0].stratum!r} has {len(run)} rows; the protocol allows {wanted}"
+    return [ListError(run[-1].line, "block", "block-size", message)]
 
 
 def _ratio_error(

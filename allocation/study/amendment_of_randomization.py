@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from allocation.study.allocation_scheme import runs_of, scheme_hash
 from allocation.study.canonical import plain_document
-from allocation.study.list_basis import list_basis
+from allocation.study.list_basis import list_basis, runs_that_go_on
 
 if TYPE_CHECKING:
     from allocation.study.allocation_scheme import Ratio
@@ -17,11 +15,11 @@ if TYPE_CHECKING:
     from allocation.study.randomization_design import RandomizationEvent
 
 Need = Literal["nothing", "list", "list_for_changed_strata", "list_for_new_blocks", "activation"]
-"""What the statistician must do, once the version is in force.
+"""What the statistician must do before the version comes into force: a list or a method can be activated for it as soon as it is loaded.
 
 `list`: activate a list, without which nobody can be randomized; `list_for_changed_strata`: the list in use fits some strata, which go on,
-and the others wait for a list; `list_for_new_blocks`: the list in use fits, and goes on as it was made until another is activated;
-`activation`: activate the method of an event that draws at randomization.
+and the others wait for a list; `list_for_new_blocks`: the list in use fits, since the blocks that it has are still allowed, and goes on as
+it was made until another is activated; `activation`: activate the method of an event that draws at randomization.
 """
 
 
@@ -56,23 +54,6 @@ def effects_on_randomization(old: Protocol, new: Protocol) -> tuple[EventEffect,
     return tuple(found)
 
 
-def list_events_by_country(old: Protocol, new: Protocol, moments: Mapping[str, datetime]) -> tuple[str, ...]:
-    """The events that cannot change by country: they draw from a list, of which one at a time is in use for all countries.
-
-    Empty where the version takes effect at one moment in every country, or changes what no list holds.
-    """
-    if set(moments) >= {one.code for one in new.countries} and len(set(moments.values())) <= 1:
-        return ()
-    found = []
-    for event in new.randomization:
-        before = old.event(event.code)
-        if before is None or (before.draws_live and event.draws_live):
-            continue
-        if before.draws_live != event.draws_live or list_basis(old, before) != list_basis(new, event):
-            found.append(event.code)
-    return tuple(found)
-
-
 def _differences(
     old: Protocol, before: RandomizationEvent, new: Protocol, event: RandomizationEvent
 ) -> tuple[str, ...]:
@@ -96,20 +77,12 @@ def _differences(
 
 def _needs(old: Protocol, before: RandomizationEvent, new: Protocol, event: RandomizationEvent) -> Need:
     if event.draws_live:
-        return "nothing" if before.draws_live and before.method == event.method else "activation"
-    if before.draws_live:
-        return "list"
-    was, now = list_basis(old, before), list_basis(new, event)
-    if was == now:
-        made = (before.method, before.parameters, before.block_sizes)
-        return (
-            "nothing"
-            if made == (event.method, event.parameters, event.block_sizes)
-            else "list_for_new_blocks"
-        )
-    held = all(was[name] == now[name] for name in ("held_by", "block_assignment"))
-    fits = held and any(was["runs"].get(run) == ratio for run, ratio in now["runs"].items())
-    return "list_for_changed_strata" if fits else "list"
+        # Another method draws on from the seed in use: what it draws by, the signed version says.
+        return "nothing" if before.draws_live else "activation"
+    goes_on = runs_that_go_on(old, before, new, event)
+    if all(goes_on.values()):
+        return "nothing" if list_basis(old, before) == list_basis(new, event) else "list_for_new_blocks"
+    return "list_for_changed_strata" if any(goes_on.values()) else "list"
 
 
 def _ratios(protocol: Protocol, event: RandomizationEvent) -> dict[str, Ratio]:

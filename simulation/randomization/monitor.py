@@ -2,7 +2,8 @@
 
 The measures are those of the comparison before the trial (measures.py), taken of the one trial that is real. A guess follows the
 convergence strategy over the subjects whose allocations the guesser could count: all of the study, and those of the same run.
-Balance is of the ratio in force: after a change of ratio only the allocations since then are counted.
+Balance is of the ratio of the latest version that has allocated: after a change of ratio the allocations under another one are left
+out, also those of countries where the version before goes on.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Guesses:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """The quality of an event's randomization. `since` is the number of the first allocation under the ratio in force (from 1).
+    """The quality of an event's randomization. `numbers` are those (from 1) of the allocations under the ratio in force,
+    which alone are counted for balance; `since` is the first of them.
 
     `loss` is in subjects. `certain` counts allocations that could be foretold by who knows the method, of the `known` whose
     probabilities are on record; `path` is the overall imbalance after each allocation under the ratio in force.
@@ -59,6 +61,7 @@ class QualityReport:
     method: str
     allocated: int
     since: int
+    numbers: tuple[int, ...]
     ratio: dict[str, int]
     groups: tuple[GroupBalance, ...]
     loss: float
@@ -80,11 +83,8 @@ class QualityReport:
 def quality_of(history: AllocationHistory) -> QualityReport:
     """Measure the allocations of an event so far."""
     every = history.allocations
-    ratio = dict(every[-1].ratio) if every else {}
-    since = len(every)
-    while since > 0 and every[since - 1].ratio == ratio:
-        since -= 1
-    now = every[since:]
+    ratio, places = _under_the_ratio_in_force(every)
+    now = [every[place] for place in places]
     shares = np.array(list(ratio.values()), dtype=np.int64)
     counts = _counts(now, ratio)
     known = [one.probabilities for one in every if one.probabilities is not None]
@@ -97,7 +97,8 @@ def quality_of(history: AllocationHistory) -> QualityReport:
         event=history.event,
         method=history.method,
         allocated=len(every),
-        since=since + 1,
+        since=places[0] + 1 if places else 1,
+        numbers=tuple(place + 1 for place in places),
         ratio=ratio,
         groups=tuple(_groups(now, ratio)),
         loss=float(loss(counts, shares, len(now))) if now and len(ratio) > 1 else 0.0,
@@ -108,6 +109,16 @@ def quality_of(history: AllocationHistory) -> QualityReport:
         forced=sum(one.forced for one in every),
         path=tuple(path),
     )
+
+
+def _under_the_ratio_in_force(every: Sequence[Allocation]) -> tuple[dict[str, int], list[int]]:
+    """The ratio of the latest version's latest allocation, and the places of those under it since a version had another one."""
+    if not every:
+        return {}, []
+    latest = max(one.version for one in every)
+    ratio = dict(next(one.ratio for one in reversed(every) if one.version == latest))
+    before = max((one.version for one in every if one.version < latest and one.ratio != ratio), default=0)
+    return ratio, [place for place, one in enumerate(every) if one.version > before and one.ratio == ratio]
 
 
 def _groups(now: Sequence[Allocation], ratio: dict[str, int]) -> list[GroupBalance]:

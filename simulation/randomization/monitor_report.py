@@ -45,7 +45,9 @@ def _lines(report: QualityReport) -> list[str]:
     sites = sum(one.kind == "site" for one in report.groups)
     lines = []
     if report.since > 1:
-        lines.append(f"Balance since allocation {report.since}, when the ratio in force began.")
+        lines.append(
+            f"Balance since allocation {report.since}, when the ratio in force began: {len(report.numbers)} allocations."
+        )
     if sites > _MOST_SITES:
         lines.append(f"The {_MOST_SITES} of {sites} sites with the largest imbalance; --json has all.")
     certain = (
@@ -73,7 +75,8 @@ def write_monitor_plot(report: QualityReport, file: Path) -> None:
     import altair as alt  # after the checks: it takes a while
 
     data: list[dict[str, Any]] = [
-        {"subject": report.since + place, "imbalance": value} for place, value in enumerate(report.path)
+        {"subject": number, "imbalance": value}
+        for number, value in zip(report.numbers, report.path, strict=True)
     ]
     worst = max((one["imbalance"] for one in data), default=0.0)
     chart = (

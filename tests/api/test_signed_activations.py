@@ -13,8 +13,10 @@ import rtsm
 from allocation.access.grants import actor_named
 from allocation.access.tokens import issue_token
 from allocation.api.app import create_app
+from allocation.commands.lists import ACTIVATION
 from allocation.commands.randomization_methods import METHOD_ACTIVATION
 from allocation.commands.service import utc_now
+from allocation.commands.studies import GO_LIVE
 from allocation.ledger.database import open_database
 from tests.api.conftest import MovableClock
 from tests.api.running_app import ApiClient, served
@@ -75,6 +77,30 @@ def test_a_method_is_activated_by_the_password_again_and_then_draws(clients: dic
     assert found["method"] == "minimization"
 
 
+def test_a_list_for_a_version_to_come_is_stored_and_activated_for_it(clients: dict[str, ApiClient]) -> None:
+    statistician = clients["statistician"]
+    event = {"code": "RAND", "visit": "V2", "block_sizes": [3], "factors": ["SEVERITY"]}
+    document = with_events(event)
+    document["study"] |= {"version": 2}
+    approved = {"password": PASSWORD, "meaning": GO_LIVE}
+    body = {"protocol": document, "effective_at": "2027-01-01T00:00:00Z", "signature": approved}
+    assert statistician.done(f"{PATH}/versions", body)["events_needing_lists"] == ["RAND"]
+    wanted = {"list_id": "V2", "event": "RAND", "entries_per_stratum": 6}
+    refused = statistician.post(f"{PATH}/generated-lists", wanted)
+    assert (refused.status_code, refused.json()["code"]) == (422, "no-list-needed")
+    unknown = statistician.post(f"{PATH}/generated-lists", {**wanted, "protocol_version": 3})
+    assert (unknown.status_code, unknown.json()["field"]) == (404, "protocol_version")
+    made = statistician.done(f"{PATH}/generated-lists", {**wanted, "protocol_version": 2})
+    assert made["protocol_version"] == 2
+    signed = {"list_id": "V2", "signature": {"password": PASSWORD, "meaning": ACTIVATION}}
+    early = statistician.post(f"{PATH}/list-activations", signed)
+    assert (early.status_code, early.json()["code"]) == (422, "no-list-needed")
+    done = statistician.done(f"{PATH}/list-activations", {**signed, "protocol_version": 2})
+    assert done == {"list_id": "V2", "state": "active", "protocol_version": 2, "retired": []}
+    (shown,) = statistician.get(f"{PATH}/unblinded/lists").json()["lists"]
+    assert (shown["state"], shown["protocol_version"], shown["drawn_from_in"]) == ("active", 2, [])
+
+
 @pytest.fixture
 def on_the_command_line(sqlite_url: str) -> str:
     """The address of a database with the study and everybody's account, by the real clock that a command has."""
@@ -119,3 +145,23 @@ def test_a_generated_list_is_activated_on_the_command_line(on_the_command_line: 
     done = run(url, *asked, "--as", "statistician", said=TWICE)
     assert done.exit_code == 0, done.output
     assert "list ZZGEN is active, 24 entries" in done.output
+
+
+def test_a_stored_list_is_activated_later_on_the_command_line_and_shown_with_where_it_is_drawn_from(
+    on_the_command_line: str, tmp_path: Path
+) -> None:
+    url = on_the_command_line
+    event = {"code": "RAND", "visit": "V2", "block_sizes": [3], "factors": ["SEVERITY"]}
+    loaded(url, tmp_path, with_events(event))
+    assert run(url, "load", "list", "ZZGEN", "--event", "RAND", "--generate", "12").exit_code == 0
+    asked = ("randomization", "activate-list", "ZZGEN")
+    assert "signed by a person" in run(url, *asked).output
+    unknown = run(url, *asked, "--protocol-version", "2", "--as", "statistician", said=TWICE)
+    assert (unknown.exit_code, "version 2" in unknown.output) == (1, True)
+    done = run(url, *asked, "--protocol-version", "1", "--as", "statistician", said=TWICE)
+    assert done.exit_code == 0, done.output
+    assert f"{STUDY}: list ZZGEN is in use for version 1" in done.output
+    shown = run(url, "randomization", "lists")
+    assert (shown.exit_code, "DEU, FRA" in shown.output) == (0, True), shown.output
+    (told,) = json.loads(run(url, "randomization", "lists", "--json").output)["lists"]
+    assert (told["state"], told["protocol_version"], told["drawn_from_in"]) == ("active", 1, ["DEU", "FRA"])

@@ -100,9 +100,10 @@ def amend(desk: Desk, document: dict[str, Any]) -> None:
     load_study_version(desk.service, act, LoadStudyVersionRequest(protocol=version))
 
 
-def again(desk: Desk, subject_id: str, event: str) -> dict[str, Any]:
+def again(desk: Desk, subject_id: str, event: str, **more: Any) -> dict[str, Any]:
     """Randomize a subject by a later event."""
-    return randomize(desk.service, ACT, STUDY, RandomizeRequest(subject_id=subject_id, event=event))
+    request = RandomizeRequest(subject_id=subject_id, event=event, **more)
+    return randomize(desk.service, ACT, STUDY, request)
 
 
 def explained(desk: Desk, subject_id: str) -> tuple[ExplainedRandomization, ...]:

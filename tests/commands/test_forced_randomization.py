@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from allocation.access.actors import Actor, Grant
+from allocation.commands.participation import EndRequest, discontinue
 from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import list_entry
@@ -19,11 +20,12 @@ from allocation.views.blinded.overview import study_overview
 from allocation.views.blinded.subjects import list_subjects, subject_detail
 from pipelines.datasets import derive
 from pipelines.events.reading import read_events
-from tests.api.trial import ARMS, KIT_TYPE_OF_ARM, STUDY
+from tests.api.trial import ARMS, KIT_TYPE_OF_ARM, STUDY, protocol
 from tests.commands.derivation import Derivation
 from tests.commands.desk import ACT, Desk, desk_at
 from tests.commands.live_trial import explained, live, running, with_arms, with_events
 from tests.commands.live_trial import with_list as listed
+from tests.commands.test_versions_by_country import amend
 
 A, B, C = ARMS
 KITS = {arm: KIT_TYPE_OF_ARM[arm] for arm in ARMS}
@@ -92,6 +94,42 @@ def test_a_gate_lets_nobody_through_without_what_it_asks_for_and_says_the_same_f
 ) -> None:
     desk = trial(sqlite_desk, how(**rules), *stocked)
     assert refused(desk) == (None if lets else NO_SUPPLY)
+
+
+@pytest.mark.parametrize("how", [from_list, drawn])
+@pytest.mark.parametrize(
+    ("rules", "stocked", "lets"),
+    [
+        ({}, (), True),
+        ({"supply_gate": "all_kit_types"}, (A, B), False),
+        ({"supply_gate": "chosen_kit_types", "gate_kit_types": [KITS[C]]}, (A, B), False),
+        ({"forced": "FR0a"}, (A, B), False),
+        ({"forced": "FR0b"}, (A, B), False),
+        ({"forced": "FR1"}, (A, B), False),
+        ({"forced": "FR1"}, (C,), True),
+    ],
+)
+def test_a_replacement_by_the_same_arm_waits_for_its_kits_in_the_words_of_any_randomization_and_is_never_forced(
+    sqlite_desk: Desk, how: Any, rules: dict[str, Any], stocked: tuple[str, ...], lets: bool
+) -> None:
+    screening = {"screening": {**SCREENING["screening"], "replacement": "same_arm"}}
+    desk = running(sqlite_desk, with_events(how(), **screening))
+    if how is from_list:
+        listed(desk)
+    in_arms = {
+        desk.arm(who): who for who in (desk.randomized() for _ in range(6 if how is from_list else 12))
+    }
+    left = in_arms[C]
+    discontinue(desk.service, ACT, STUDY, EndRequest(subject_id=left, end_reason="ADVERSE EVENT"))
+    replacement = desk.eligible(replaces=left)
+    amend(desk, {**with_events(how(**rules), **screening), "study": {**protocol(2)["study"]}})
+    desk.stock([KITS[arm] for arm in stocked], 60)
+    assert refused(desk, replacement) == (None if lets else NO_SUPPLY)
+    if not lets:
+        desk.stock([KITS[C]], 60)
+        assert refused(desk, replacement) is None
+    (found,) = explained(desk, replacement)
+    assert (found.arm, found.scheduled_arm, found.forced, found.derives_to_the_same) == (C, C, False, True)
 
 
 def test_a_closed_gate_opens_when_the_kits_have_come(empty_desk: Desk) -> None:

@@ -19,6 +19,7 @@ from allocation.views.blinded.subjects import subject_detail
 from allocation.views.unblinded.subjects import list_unblinded_subjects
 from tests.api.trial import STUDY
 from tests.commands.desk import ACT, Desk
+from tests.commands.live_trial import again, explained, live, running, with_events
 
 WHY = Act(SYSTEM_ACTOR, reason="Source data verification")
 
@@ -83,3 +84,25 @@ def test_a_subject_is_never_removed_and_the_refusal_says_what_to_do(desk: Desk) 
     with pytest.raises(NotFound):
         remove_subject(desk.service, ACT, STUDY, RemoveSubjectRequest(subject_id="S01-0999"))
     assert desk.state() == before
+
+
+def test_a_later_randomization_stratifies_as_randomized_unless_the_site_gives_the_level_at_that_event(
+    empty_desk: Desk,
+) -> None:
+    event = {"code": "AGAIN", "visit": "V3", "method": "complete", "drawn": "at_randomization"}
+    later = {**event, "factors": ["SEVERITY"], "admission": {"after": "RAND"}}
+    desk = running(empty_desk, with_events(live("complete"), later))
+    by_record, by_truth = desk.randomized(), desk.randomized()
+    for who in (by_record, by_truth):
+        correct(desk, who, "SEVERE")
+    again(desk, by_record, "AGAIN")
+    again(desk, by_truth, "AGAIN", factors={"SEVERITY": "SEVERE"})
+    strata = {who: [one.stratum for one in explained(desk, who)] for who in (by_record, by_truth)}
+    assert strata == {
+        by_record: ["SEVERITY=MILD", "SEVERITY=MILD"],
+        by_truth: ["SEVERITY=MILD", "SEVERITY=SEVERE"],
+    }
+    seen = subject_detail(desk.database, SYSTEM_ACTOR, STUDY, by_truth)
+    assert (seen.subject.stratum, seen.factors) == ("SEVERITY=MILD", {"SEVERITY": "MILD"})
+    assert seen.true_factors == {"SEVERITY": "SEVERE"}
+    assert all(one.derives_to_the_same for one in (*explained(desk, by_record), *explained(desk, by_truth)))

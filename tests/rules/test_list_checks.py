@@ -97,6 +97,25 @@ def test_a_last_block_cut_short_passes_only_when_allowed() -> None:
     assert found(rows[:-1], allow_truncated_last_block=True) == []
 
 
+def test_a_block_of_a_size_that_the_protocol_does_not_allow_is_an_error_of_its_last_line() -> None:
+    arms = ["A", "A", "P", "A", "P", "A", "A", "A", "P"]
+    rows = [
+        ListRow(line, str(line), "M", line, 1 if line <= 3 else 2, arm)
+        for line, arm in enumerate(arms, start=1)
+    ]
+
+    def errors(rows: list[ListRow], *sizes: int, cut: bool = False) -> list[tuple[int, str]]:
+        found = check_list(rows, {"M": RATIO}, block_sizes=sizes, allow_truncated_last_block=cut)
+        return [(error.line, error.code) for error in found]
+
+    assert errors(rows) == errors(rows, 3, 6) == []
+    assert errors(rows, 3) == [(9, "block-size")]
+    assert errors(rows, 6, 9) == [(3, "block-size")]
+    # The last block may be cut short of a larger one, never of a smaller.
+    assert errors(rows[:8], 3, 6, cut=True) == []
+    assert errors(rows[:8], 3, cut=True) == [(8, "block-size")]
+
+
 def test_a_block_cut_short_in_the_middle_never_passes() -> None:
     rows = [
         ListRow(line, str(line), "M", line, block, arm)

@@ -14,6 +14,7 @@ from allocation.ledger.reader import sealed_entries
 from allocation.ledger.schema import kit, site, subject_visit
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
+from allocation.study.protocol import Protocol
 from simulation.driver import Cast, ServiceTrial
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from simulation.trial import Tally
@@ -22,9 +23,14 @@ from simulation.twin import Twin
 SCENARIO = Path(__file__).parents[2] / "studies" / "demo-scenario.yaml"
 
 
-def play(database: Database, days: int, change: dict[str, object] | None = None) -> tuple[Twin, Tally]:
-    """The demo for some days, by the operator in every part."""
+def staged(
+    database: Database, days: int, change: dict[str, object] | None = None, **event: object
+) -> tuple[Twin, ServiceTrial]:
+    """The demo for some days, by the operator in every part; `event` says what is other in its first randomization."""
     scenario, protocol = load_scenario_and_protocol(SCENARIO)
+    amended = protocol.model_dump(mode="json")
+    amended["randomization"][0] |= event
+    protocol = Protocol.model_validate(amended)
     document = scenario.model_dump() | {"duration_days": days} | (change or {})
     twin = Twin(protocol, Scenario.model_validate(document))
 
@@ -40,7 +46,12 @@ def play(database: Database, days: int, change: dict[str, object] | None = None)
         sites={one.code: everyone for one in protocol.sites},
         sign=sign,
     )
-    trial = ServiceTrial(database, protocol, twin.scenario, twin.clock, cast)
+    return twin, ServiceTrial(database, protocol, twin.scenario, twin.clock, cast)
+
+
+def play(database: Database, days: int, change: dict[str, object] | None = None) -> tuple[Twin, Tally]:
+    """The demo, played to its end."""
+    twin, trial = staged(database, days, change)
     trial.set_up()
     return twin, twin.run(trial)
 
@@ -105,3 +116,20 @@ def test_without_supplies_every_dose_is_missed_and_none_is_invented(tmp_path: Pa
         assert connection.execute(select(kit)).first() is None
         assert connection.execute(select(site)).first() is not None
     database.dispose()
+
+
+def test_the_method_of_a_protocol_that_draws_at_randomization_is_activated_with_the_scenarios_seed(
+    tmp_path: Path,
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'rtsm.db'}")
+    try:
+        drawn = {"method": "minimization", "drawn": "at_randomization", "parameters": {"p": 0.8}}
+        twin, trial = staged(database, days=10, **drawn, block_sizes=[])
+        trial.set_up()
+        entries = sealed_entries(database, twin.protocol.study.id)
+        (activation,) = [one for one in entries if one.command in ("activate_method", "activate_list")]
+        assert activation.after["seed"] == str(twin.scenario.randomization_list.seed)
+        assert activation.after["method"] == "minimization"
+        assert activation.signature is not None
+    finally:
+        database.dispose()

@@ -236,12 +236,16 @@ def store_list(
 def activate_list(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
-    """A list becomes the one in use for its event; the one before it is retired, its used entries stay."""
+    """A list comes into use for its event, and those that nothing is drawn from any more are retired; their used entries stay."""
     lists = randomization_list.c
     same_event = (lists.study_id == study_id) & (lists.event == after["event"])
-    connection.execute(
-        update(randomization_list).where(same_event, lists.state == "active").values(state="retired")
-    )
+    retired = same_event & (lists.state == "active")
+    if "retires" in after:
+        retired &= lists.list_id.in_(after["retires"])
+    # Entries from before several lists could be in use retire whatever was.
+    changed = connection.execute(update(randomization_list).where(retired).values(state="retired"))
+    if "retires" in after:
+        expect_rows(changed, len(after["retires"]), "lists retired")
     result = connection.execute(
         update(randomization_list)
         .where(same_event, lists.list_id == after["list_id"], lists.state == "validated")

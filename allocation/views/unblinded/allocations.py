@@ -20,12 +20,14 @@ from allocation.views.study_at import study_at
 
 
 class Allocation(View):
-    """One allocation. `ratio` is that of its moment, by arm; `levels` the factor levels that it was stratified by.
+    """One allocation. `version` is the protocol version that it was decided under, `ratio` that of its moment, by arm.
 
-    `probabilities` are those of the draw, or what the open block had left; None where a list has no blocks.
+    `levels` are the factor levels that it was stratified by; `probabilities` are those of the draw, or what the open block had left,
+    None where a list has no blocks.
     """
 
     subject_id: str
+    version: int
     site_id: str
     country: str
     randomized_on: date
@@ -68,7 +70,7 @@ def allocation_history(
 def _allocations(connection: Connection, study_id: str, protocol: Protocol, event: str) -> list[Allocation]:
     entries = ledger_entry.c
     query = (
-        select(entries.subject_id, entries.site_id, entries.after_json)
+        select(entries.subject_id, entries.site_id, entries.config_version, entries.after_json)
         .where(entries.study_id == study_id, entries.command == "randomize")
         .order_by(entries.entry_id)
     )
@@ -89,11 +91,17 @@ def _allocations(connection: Connection, study_id: str, protocol: Protocol, even
         allocations.append(
             Allocation(
                 subject_id=row.subject_id,
+                version=row.config_version,
                 site_id=row.site_id,
                 country=after["country"],
                 randomized_on=after["randomized_on"],
                 stratum=after["stratum"],
-                levels={code: after["factors"][code] for code in _factors(protocol, event)},
+                # A factor that a later version added was not asked of subjects before it.
+                levels={
+                    code: after["factors"][code]
+                    for code in _factors(protocol, event)
+                    if code in after["factors"]
+                },
                 run=f"{after['holder']}|{after['run']}",
                 ratio=ratio,
                 arm=after["arm"],

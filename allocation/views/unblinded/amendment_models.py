@@ -109,7 +109,7 @@ class DemandTotal(View):
 
 
 class ChangedEvent(View):
-    """A randomization event that changes, what of it, and what it needs before the next subject (study/amendment_of_randomization.py)."""
+    """A randomization event that changes, what of it, and what it needs before that is in force (study/amendment_of_randomization.py)."""
 
     event: str
     change: str

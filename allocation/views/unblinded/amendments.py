@@ -12,7 +12,7 @@ from allocation.ledger.database import Database
 from allocation.rules.visits import VisitWindow
 from allocation.study.amendment import version_errors
 from allocation.study.amendment_effects import Kits, VisitEffect
-from allocation.study.amendment_of_randomization import effects_on_randomization, list_events_by_country
+from allocation.study.amendment_of_randomization import effects_on_randomization
 from allocation.study.canonical import protocol_sha256
 from allocation.study.diff import diff_protocols
 from allocation.study.protocol import Protocol
@@ -59,10 +59,6 @@ def preview_amendment(
         effects = amendment_effects(connection, study_id, protocol, effective_at, countries or {}, now)
     old, moments = effects.old, effects.moments
     obstacles = [str(one) for one in version_errors(old, protocol)]
-    obstacles += [
-        f"randomization[{code}]: draws from a list, and cannot change by country"
-        for code in list_events_by_country(old, protocol, moments)
-    ]
     obstacles += cannot_run
     return AmendmentPreview(
         study_id=study_id,

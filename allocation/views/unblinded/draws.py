@@ -1,7 +1,7 @@
 """How a subject's arm came about: the record of each randomization, and the same decision derived again. For unblinded readers.
 
 What is derived again is the decision, not its copy: a live draw is made anew from the seed, its index and the allocations before it; a
-list entry is read from the list as it was stored, and the rule is asked what it would have taken of the entries that were unused.
+list is chosen again of those that were active, and its entry is what the rule takes of the stored entries that were unused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from allocation.access.permissions import authorize
 from allocation.errors import NotFound
 from allocation.ledger.allocation_history import DrawPlace, draw_after_history, plain_record
 from allocation.ledger.database import Database
+from allocation.ledger.list_history import lists_in_use_before
 from allocation.ledger.schema import (
     ledger_entry,
     list_entry,
@@ -28,7 +29,9 @@ from allocation.ledger.schema import (
 )
 from allocation.rules.blocks import ListEntry
 from allocation.rules.forced import ForcedMode, UnusedEntry, forced_list_entry, forced_live_draw
+from allocation.rules.list_choice import VersionInForce, choose_list
 from allocation.study.allocation_scheme import event_ratio
+from allocation.study.list_basis import list_basis
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
 from allocation.views.shape import View
@@ -105,10 +108,10 @@ def explain_randomization(
 def _explained(connection: Connection, study_id: str, row: Any) -> ExplainedRandomization:
     after = json.loads(row.after_json)
     again = _again(connection, study_id, row, after)
-    decided = {**after, "sequence": (after["list"] or {}).get("sequence")}
+    decided = {**after, **{name: (after["list"] or {}).get(name) for name in ("list_id", "sequence")}}
     same = all(
         again[name] == decided[name]
-        for name in ("arm", "scheduled_arm", "randomization_number", "sequence")
+        for name in ("arm", "scheduled_arm", "randomization_number", "list_id", "sequence")
         if name in again
     ) and all(value == after["record"][name] for name, value in again.get("record", {}).items())
     return ExplainedRandomization(
@@ -142,7 +145,10 @@ def _again(connection: Connection, study_id: str, row: Any, after: dict[str, Any
         return {}
     ratio = event_ratio(protocol, event, after["cohort"], after["from_arm"])
     if after["list"] is not None:
-        return _from_list(connection, study_id, row.entry_id, event, after)
+        now = VersionInForce(row.config_version, list_basis(protocol, event))
+        active = lists_in_use_before(connection, study_id, event.code, row.entry_id)
+        chosen = choose_list(active, now, after["run"])
+        return {"list_id": chosen, **_from_list(connection, study_id, row.entry_id, event, after)}
     if "replaces" in after["record"]:
         arm = _arm_of(connection, study_id, after["record"]["replaces"], event.code)
         return {"arm": arm, "scheduled_arm": arm}

@@ -76,7 +76,9 @@ class ListRun(View):
 class ListStatus(View):
     """A randomization list and how far it is used; `allocated` counts used entries by arm.
 
-    `file_sha256` is that of the uploaded file, `faults` what is wrong with a draft.
+    `file_sha256` is that of the uploaded file, `faults` what is wrong with a draft. `protocol_version` is the one that the list was made
+    for, None where that was not kept; `drawn_from_in` names the countries whose version in force draws from it, in some stratum at least.
+    An active list that no country draws from waits for its version, or is of one that is in force nowhere any more.
     """
 
     list_id: str
@@ -85,6 +87,8 @@ class ListStatus(View):
     method: str
     sha256: str
     file_sha256: str | None
+    protocol_version: int | None
+    drawn_from_in: tuple[str, ...]
     faults: tuple[str, ...]
     activated_on: date | None
     entries: int

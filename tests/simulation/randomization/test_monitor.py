@@ -20,6 +20,7 @@ def history(arms: str, **more: object) -> AllocationHistory:
     allocations = tuple(
         Allocation(
             subject_id=f"S{index}",
+            version=1,
             site_id="S01",
             country="DEU",
             randomized_on=date(2026, 3, 2),
