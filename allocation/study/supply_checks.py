@@ -232,7 +232,8 @@ def _places(
         for site in protocol.sites
         if site.code not in open_codes
     ]
-    for site in (*planned, *opened):
+    # A site may have been opened in a country that this version of the protocol does not have.
+    for site in (*planned, *(site for site in opened if site.country in depot_of)):
         where = {"site": site.code, "country": site.country, "profile": site.profile}
         yield f"site {site.code}", where, site.depot
 

@@ -81,7 +81,7 @@ def _note(
         fix,
         kit_type=kit_type or at.kit_type,
         place=at.place,
-        source=f"{name} is set by no level" if source == UNSET else str(source),
+        source="no level" if source == UNSET else str(source),
         since=at.start,
     )
 
