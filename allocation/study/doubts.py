@@ -13,7 +13,7 @@ from allocation.study.lint_finding import LintFindings
 from allocation.study.measure_points import possible_kits
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.study.supply import stays_valid
-from allocation.study.threshold_lint import lint_buffers
+from allocation.study.threshold_lint import lint_buffers, supplied_places
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -238,7 +238,7 @@ def _doubt_time_in_use(protocol: Protocol, findings: Findings) -> None:
 def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
     """The first two questions of the blinding linter (`rtsm resupply lint` asks them all): is anything ordered, and not one for one?"""
     lint = LintFindings()
-    lint_buffers(protocol, lint)
+    lint_buffers(protocol, supplied_places(protocol), lint)
     for found in lint.merged():
         findings.add(found.path, found.value, f"{found.message} ({found.where_text})", found.fix)
 

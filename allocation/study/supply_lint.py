@@ -15,13 +15,14 @@ from allocation.study.blinding_doubts import doubt_dose_moves, doubt_lookalikes,
 from allocation.study.inconsistency import Findings
 from allocation.study.lint_finding import LintFinding, LintFindings, Severity
 from allocation.study.parameters import lead_time_days
-from allocation.study.supply_checks import OpenedSite, each_effective
+from allocation.study.supply_checks import EffectiveAt, OpenedSite
 from allocation.study.threshold_lint import (
     lint_buffers,
     lint_groups,
     lint_seeding,
     lint_windows,
     several_types,
+    supplied_places,
 )
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
 def lint_protocol(protocol: Protocol, opened: Sequence[OpenedSite] = ()) -> list[LintFinding]:
     """Everything that the supply configuration gives away or leaves open, errors first; `opened` are the sites of the service."""
     findings = LintFindings()
+    each = supplied_places(protocol, opened)
     _lint_orders(protocol, findings)
-    lint_groups(protocol, findings, opened)
-    lint_buffers(protocol, findings, opened)
+    lint_groups(protocol, each, findings)
+    lint_buffers(protocol, each, findings)
     _lint_looks(protocol, findings)
-    lint_seeding(protocol, findings, opened)
-    lint_windows(protocol, findings, opened)
-    _lint_shelf_life(protocol, findings, opened)
+    lint_seeding(protocol, each, findings)
+    lint_windows(protocol, each, findings)
+    _lint_shelf_life(protocol, each, findings)
     return findings.merged()
 
 
@@ -128,10 +130,10 @@ def _lint_looks(protocol: Protocol, findings: LintFindings) -> None:
             findings.add(code, Severity.WARNING, one.path, one.value, one.message, one.fix)
 
 
-def _lint_shelf_life(protocol: Protocol, findings: LintFindings, opened: Sequence[OpenedSite]) -> None:
+def _lint_shelf_life(protocol: Protocol, each: Sequence[EffectiveAt], findings: LintFindings) -> None:
     """Shippable horizon: a kit that leaves on its last ship date must still count when it arrives (DNS >= DNC + lead time)."""
     position = {kit_type.code: index for index, kit_type in enumerate(protocol.kit_types)}
-    for at in each_effective(protocol, opened):
+    for at in each:
         if at.country is None or at.depot is None:
             continue
         with suppress(InvalidParameter):  # a depot without a lane is refused when a site is opened there

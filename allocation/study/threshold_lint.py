@@ -49,8 +49,8 @@ def longest_gap_days(run_weekdays: Sequence[int]) -> int:
     return max((later - day for day, later in zip(days, nexts, strict=True)), default=0)
 
 
-def _each(protocol: Protocol, opened: Sequence[OpenedSite]) -> list[EffectiveAt]:
-    """What is looked at: kit types that are dispensed, at the places where something can be shipped to."""
+def supplied_places(protocol: Protocol, opened: Sequence[OpenedSite] = ()) -> list[EffectiveAt]:
+    """What the checks look at: kit types that are dispensed, at the places where something can be shipped to."""
     dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
     return [
         at
@@ -86,10 +86,10 @@ def _note(
     )
 
 
-def lint_buffers(protocol: Protocol, findings: LintFindings, opened: Sequence[OpenedSite] = ()) -> None:
+def lint_buffers(protocol: Protocol, each: Sequence[EffectiveAt], findings: LintFindings) -> None:
     """Is anything ordered at all, and are orders larger than what one dispensing took?"""
     hiding = {code for codes in several_types(protocol).values() for code in codes}
-    for at in _each(protocol, opened):
+    for at in each:
         parameters = at.parameters
         if parameters.max_buffer == parameters.long_window == 0:
             if not parameters.paused:
@@ -135,10 +135,10 @@ def lint_buffers(protocol: Protocol, findings: LintFindings, opened: Sequence[Op
             )
 
 
-def lint_windows(protocol: Protocol, findings: LintFindings, opened: Sequence[OpenedSite] = ()) -> None:
+def lint_windows(protocol: Protocol, each: Sequence[EffectiveAt], findings: LintFindings) -> None:
     """Does the short window reach over the lead time and the days until the next run?"""
     review = longest_gap_days(protocol.supply.run_weekdays)
-    for at in _each(protocol, opened):
+    for at in each:
         parameters = at.parameters
         if parameters.paused or at.country is None or at.depot is None:
             continue
@@ -174,11 +174,11 @@ def lint_windows(protocol: Protocol, findings: LintFindings, opened: Sequence[Op
                 )
 
 
-def lint_seeding(protocol: Protocol, findings: LintFindings, opened: Sequence[OpenedSite] = ()) -> None:
+def lint_seeding(protocol: Protocol, each: Sequence[EffectiveAt], findings: LintFindings) -> None:
     """Does the first shipment happen, and is it enough for no second one to follow at once?"""
     if protocol.supply.seeding == "none":
         return
-    for of_place in _by_place(_each(protocol, opened)).values():
+    for of_place in _by_place(each).values():
         active = [at for at in of_place if not at.parameters.paused]
         if active and not any(at.parameters.seed_quantity for at in active):
             for at in active:
@@ -210,12 +210,12 @@ def lint_seeding(protocol: Protocol, findings: LintFindings, opened: Sequence[Op
                 )
 
 
-def lint_groups(protocol: Protocol, findings: LintFindings, opened: Sequence[OpenedSite] = ()) -> None:
+def lint_groups(protocol: Protocol, each: Sequence[EffectiveAt], findings: LintFindings) -> None:
     """Can a shipment hold a single kit, or a single kit type, of a blinding group of several?"""
     groups = several_types(protocol)
     block = {kit_type.code: kit_type.block_size for kit_type in protocol.kit_types}
     supply = protocol.supply
-    for of_place in _by_place(_each(protocol, opened)).values():
+    for of_place in _by_place(each).values():
         for group, codes in groups.items():
             of_group = [at for at in of_place if at.kit_type in codes]
             active = [at for at in of_group if not at.parameters.paused]
