@@ -22,7 +22,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,7 +36,7 @@ FEWEST_FOR_NORMAL: Final = 20
 
 FEWEST_EXPECTED: Final = 5
 
-_PARTS: Final = re.compile(r"(\d+)")
+_PARTS: Final = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def numbers_that_tell_the_type(kits: Sequence[ListedKit]) -> tuple[Leak, ...]:
     of_type = Counter(kit.kit_type for kit in kits)
     if len(of_type) < 2:
         return ()
-    ordered = sorted(kits, key=lambda kit: _in_order(kit.number))
+    ordered = [kits[index] for index in _in_order([kit.number for kit in kits])]
     codes = sorted(of_type)
     types = np.array([codes.index(kit.kit_type) for kit in ordered], dtype=np.int64)
     counts = np.array([of_type[code] for code in codes], dtype=np.int64)
@@ -86,7 +86,7 @@ def picks_that_follow_numbers(kits: Sequence[ListedKit]) -> tuple[Leak, ...]:
     for queue in queues.values():
         if len(queue) < 2:
             continue
-        numbers = sorted(range(len(queue)), key=lambda index: _in_order(queue[index].number))
+        numbers = _in_order([kit.number for kit in queue])
         picks = np.argsort(np.argsort([queue[index].pick_sequence for index in numbers]))
         size = len(queue)
         distance = float(np.sum((picks - np.arange(size)) ** 2))
@@ -121,8 +121,17 @@ def _below(tests: Sequence[Leak]) -> tuple[Leak, ...]:
     return tuple(sorted((one for one in tests if one.chance < level), key=lambda one: one.chance))
 
 
-def _in_order(number: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts numbers as people do: digits by their value, the text around them as text."""
+def _in_order(numbers: Sequence[str]) -> list[int]:
+    """The places of the numbers as people sort them: digits by their value, the text around them as text."""
+    keys: Sequence[Any] = (
+        [int(number) for number in numbers]
+        if all(number.isascii() and number.isdecimal() for number in numbers)
+        else [_parts(number) for number in numbers]
+    )
+    return sorted(range(len(numbers)), key=keys.__getitem__)
+
+
+def _parts(number: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(
         (0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
         for part in _PARTS.split(number)
@@ -163,7 +172,7 @@ def _features(numbers: Sequence[str]) -> dict[str, list[str]]:
     """What can be read off a number, by name; what is alike for every number is left out."""
     shortest = min(len(number) for number in numbers)
     features = {"length": [str(len(number)) for number in numbers]}
-    features["text before the digits"] = [re.split(r"\d", number, maxsplit=1)[0] for number in numbers]
+    features["text before the digits"] = [re.split(r"[0-9]", number, maxsplit=1)[0] for number in numbers]
     for place in range(1, shortest + 1):
         features[f"character {place} from the end"] = [number[-place] for number in numbers]
     return {name: values for name, values in features.items() if len(set(values)) > 1}
