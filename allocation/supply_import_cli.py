@@ -60,7 +60,14 @@ def import_settings(
     protocol = protocol_of(study) if study is not None else None
     imported = read_settings(file.read_bytes(), vocabulary, sheet=sheet, protocol=protocol)
     if out is not None:
-        out.write_text(imported.as_yaml(), encoding="utf-8")
+        try:
+            out.write_text(imported.as_yaml(), encoding="utf-8")
+        except OSError as error:
+            raise DomainRefusal(
+                f"{out} cannot be written ({error.strerror})",
+                field="--out",
+                fix="check its folder and rights",
+            ) from error
     if as_json:
         rows = [plain_document(one) for one in imported.parameters]
         doubts = [

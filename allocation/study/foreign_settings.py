@@ -142,9 +142,15 @@ def map_settings(
     predicts = short + long > 0
     low, high = _buffers(words, values, doubts, predicts=predicts)
     convention = words.trigger if predicts else words.trigger_of_buffers
-    if trigger is None and words.trigger != words.trigger_of_buffers:
-        doubts.append(Doubt("trigger", _both_conventions(words, convention, predicts=predicts)))
     starts = long_window_from or words.long_window_from
+    if vocabulary == Vocabulary.TRIGGER_WEEKS and trigger is None:
+        doubts.append(Doubt("trigger", _trigger_doubt(words, convention, predicts=predicts)))
+    elif vocabulary == Vocabulary.WINDOWS and long_window_from is None and predicts:
+        doubts.append(Doubt("long_window_from", _WINDOW_DOUBT))
+    elif vocabulary == Vocabulary.CHECK_RANGE and (
+        trigger is None or (long_window_from is None and predicts)
+    ):
+        doubts.append(Doubt(words.short_window, _CHECK_RANGE_DOUBT))
     try:
         parameters = rule.ResupplyParameters(short, long, low, high, trigger or convention, starts)
     except InvalidParameter as refused:
@@ -197,7 +203,7 @@ def _buffers(
     return low or 0, high or 0
 
 
-def _both_conventions(words: Words, taken: rule.Trigger, *, predicts: bool) -> str:
+def _trigger_doubt(words: Words, taken: rule.Trigger, *, predicts: bool) -> str:
     kind = "with weeks" if predicts else "by buffers alone"
     return (
         f"a line {kind} was taken to order {_TRIGGER_TEXT[taken]} its level; manuals of systems with {words.short_window} "
@@ -205,6 +211,14 @@ def _both_conventions(words: Words, taken: rule.Trigger, *, predicts: bool) -> s
     )
 
 
+_WINDOW_DOUBT: Final = (
+    "the long window was taken to begin where the short one ends; some systems count it from today: compare one order, and state "
+    "today or end_of_short_window in a column long_window_from"
+)
+_CHECK_RANGE_DOUBT: Final = (
+    "orders were taken to be made at or below the level, and both ranges to begin today; few systems publish this: compare one order, "
+    "and state the columns trigger and long_window_from"
+)
 _TRIGGER_TEXT: Final = {rule.Trigger.AT: "at or below", rule.Trigger.BELOW: "only below"}
 
 

@@ -151,12 +151,22 @@ def test_a_week_has_seven_days_and_its_last_one_counts(day: int) -> None:
     assert (order_of(mapped, Site(0, 0, ((day, 1),))) > 0) is (day <= 14)
 
 
-def test_what_the_source_is_known_to_do_goes_before_the_convention_and_leaves_no_doubt_of_it() -> None:
-    given = values(Vocabulary.TRIGGER_WEEKS, 2, 6, 1, 3)
-    mapped = map_settings(Vocabulary.TRIGGER_WEEKS, given, Trigger.AT, LongWindowFrom.END_OF_SHORT_WINDOW)
+@pytest.mark.parametrize(
+    ("vocabulary", "column"),
+    [
+        (Vocabulary.TRIGGER_WEEKS, "trigger"),
+        (Vocabulary.WINDOWS, "long_window_from"),
+        (Vocabulary.CHECK_RANGE, "check_range"),
+    ],
+)
+def test_what_the_source_is_known_to_do_goes_before_the_convention_and_leaves_no_doubt_of_it(
+    vocabulary: Vocabulary, column: str
+) -> None:
+    given = values(vocabulary, 2, 6, 1, 3)
+    mapped = map_settings(vocabulary, given, Trigger.AT, LongWindowFrom.END_OF_SHORT_WINDOW)
     assert (mapped.parameters.trigger, mapped.parameters.long_window_from) == ("at", "end_of_short_window")
     assert mapped.doubts == ()
-    assert [one.column for one in map_settings(Vocabulary.TRIGGER_WEEKS, given).doubts] == ["trigger"]
+    assert [one.column for one in map_settings(vocabulary, given).doubts] == [column]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +185,7 @@ def test_what_may_mean_something_else_is_doubted_at_its_column(
 
 def test_a_first_shipment_that_triggers_at_once_is_doubted() -> None:
     given = {**values(Vocabulary.WINDOWS, 14, 28, 2, 4), "initial_shipment": 1}
-    mapped = map_settings(Vocabulary.WINDOWS, given)
+    mapped = map_settings(Vocabulary.WINDOWS, given, long_window_from=LongWindowFrom.TODAY)
     assert mapped.seed_quantity == 1
     assert [one.column for one in mapped.doubts] == ["initial_shipment"]
 

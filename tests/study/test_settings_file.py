@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from allocation.errors import FileRefused
+from allocation.errors import DomainRefusal, FileRefused
 from allocation.resupply_cli import app
 from allocation.study.foreign_settings import Vocabulary
 from allocation.study.parameters import effective_parameters
@@ -88,6 +88,14 @@ def test_json_has_sets_and_doubts_and_out_writes_the_yaml(weeks: Path, tmp_path:
     assert len(YAML(typ="safe").load(out.read_text())["supply"]["parameters"]) == 3
     told = run(weeks, "--vocabulary", "trigger_weeks", "--out", out).stdout
     assert told == f"{out}: 3 parameter sets\n"
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_by_its_option(weeks: Path, tmp_path: Path) -> None:
+    refused = run(
+        weeks, "--vocabulary", "trigger_weeks", "--out", tmp_path / "none" / "supply.yaml"
+    ).exception
+    assert isinstance(refused, DomainRefusal)
+    assert refused.field == "--out"
 
 
 def test_a_workbook_reads_as_the_csv_does() -> None:
