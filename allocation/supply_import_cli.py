@@ -49,6 +49,7 @@ def import_settings(
         Path | None,
         typer.Option("--out", help="Write the YAML here, and not to standard output.", show_default=False),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Map another system's resupply settings to ours, so that the same stock and visits give the same orders. Changes nothing.
@@ -57,17 +58,16 @@ def import_settings(
 
     Columns: level, key, kit_type and those of the vocabulary (allocation/study/README.md); if needed trigger, long_window_from, valid_from.
     """
+    if out is not None and out.exists() and not force:
+        raise typer.BadParameter(f"{out} exists; name another file, or add --force", param_hint="--out")
     protocol = protocol_of(study) if study is not None else None
     imported = read_settings(file.read_bytes(), vocabulary, sheet=sheet, protocol=protocol)
     if out is not None:
         try:
             out.write_text(imported.as_yaml(), encoding="utf-8")
         except OSError as error:
-            raise DomainRefusal(
-                f"{out} cannot be written ({error.strerror})",
-                field="--out",
-                fix="check its folder and rights",
-            ) from error
+            reason = error.strerror or str(error)
+            raise typer.BadParameter(f"{out} cannot be written: {reason}", param_hint="--out") from error
     if as_json:
         rows = [plain_document(one) for one in imported.parameters]
         doubts = [

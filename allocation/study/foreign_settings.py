@@ -14,7 +14,9 @@ Sources (read as public pages, 2026): Oracle IRT Cloud user guide, "Flowchart: R
 "Resupply Setting page"; Oracle Clinical One, "Create a min/max resupply strategy" ("reaches the number specified"); 4C Supply,
 "Resupply Thresholds" (ceiling: demand in the short window plus demand in the long window) and "Supply Configuration" ("Below floor");
 EDETEK IWRS, "Supply plan" ("lower than or equal to the trigger buffer") and "Configure predictive supply window" (minimum and maximum
-days from the current date). Manuals contradict each other on the trigger, so a file may state it line by line.
+days from the current date). No public manual was found that says "check range"; the last two pages describe such a range in other words.
+Manuals contradict each other (Clinical One's page on the predictive strategy says both "greater than" and "equal or less"), so a file may
+state trigger and start of the long window line by line, and what was taken by convention is listed as a doubt.
 """
 
 from __future__ import annotations

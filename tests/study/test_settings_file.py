@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
-from allocation.errors import DomainRefusal, FileRefused
+from allocation.errors import FileRefused
 from allocation.resupply_cli import app
 from allocation.study.foreign_settings import Vocabulary
 from allocation.study.parameters import effective_parameters
@@ -86,16 +86,22 @@ def test_json_has_sets_and_doubts_and_out_writes_the_yaml(weeks: Path, tmp_path:
     assert [one["level"] for one in answer["parameters"]] == ["study", "country", "site"]
     assert [one["lines"] for one in answer["doubts"]] == [[2], [4]]
     assert len(YAML(typ="safe").load(out.read_text())["supply"]["parameters"]) == 3
-    told = run(weeks, "--vocabulary", "trigger_weeks", "--out", out).stdout
+    told = run(weeks, "--vocabulary", "trigger_weeks", "--out", out, "--force").stdout
     assert told == f"{out}: 3 parameter sets\n"
 
 
-def test_a_place_that_cannot_be_written_to_is_refused_by_its_option(weeks: Path, tmp_path: Path) -> None:
-    refused = run(
-        weeks, "--vocabulary", "trigger_weeks", "--out", tmp_path / "none" / "supply.yaml"
-    ).exception
-    assert isinstance(refused, DomainRefusal)
-    assert refused.field == "--out"
+def test_a_place_that_cannot_be_written_to_is_wrong_usage(weeks: Path, tmp_path: Path) -> None:
+    refused = run(weeks, "--vocabulary", "trigger_weeks", "--out", tmp_path / "none" / "supply.yaml")
+    assert refused.exit_code == 2
+    assert "cannot be written" in refused.stderr
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(weeks: Path, study: Path) -> None:
+    before = study.read_text()
+    assert run(weeks, "--vocabulary", "trigger_weeks", "--out", study).exit_code == 2
+    assert study.read_text() == before
+    assert run(weeks, "--vocabulary", "trigger_weeks", "--out", study, "--force").exit_code == 0
+    assert study.read_text() != before
 
 
 def test_a_workbook_reads_as_the_csv_does() -> None:
