@@ -68,7 +68,10 @@ COMMANDS = {
             ),
         },
     ),
-    "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "resupply": Mounted(
+        "allocation.cli",
+        "Run the resupply rule, explain what a run decided, check the settings, or import them.",
+    ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),

@@ -1,4 +1,7 @@
-"""`rtsm resupply`: run the resupply rule now, or explain what it decided for a site."""
+"""`rtsm resupply`: run the resupply rule now, or explain what it decided for a site.
+
+`lint` and `import-settings`, which read settings and change nothing, are in supply_lint_cli.py and supply_import_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,16 @@ from allocation.errors import NotFound
 from allocation.ledger.database import open_database
 from allocation.ledger.reader import last_entry
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.supply_import_cli import import_settings
+from allocation.supply_lint_cli import lint
 from allocation.terminal import acting, show, the_study
 
-app = typer.Typer(no_args_is_help=True, help="Run the resupply rule, or explain what a run decided.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Run the resupply rule, explain what a run decided, check the settings, or import them.",
+)
+app.command("lint")(lint)
+app.command("import-settings")(import_settings)
 
 
 @app.command()

@@ -93,7 +93,7 @@ def _problem_values(problem: Problem) -> dict[str, object]:
 @app.command()
 def show(source: Source, as_json: AsJson = False) -> None:
     """Show a protocol as tables: arms, strata, schedule with dispensing, kit types, places, supply parameters. Unblinded."""
-    protocol = _protocol(source)
+    protocol = protocol_of(source)
     if as_json:
         typer.echo(json.dumps(plain_document(protocol), indent=2, ensure_ascii=False))
         return
@@ -104,7 +104,7 @@ def show(source: Source, as_json: AsJson = False) -> None:
 @app.command()
 def diff(old: Source, new: Source, as_json: AsJson = False) -> None:
     """Compare two protocols or versions by the names of things: what was added, removed, changed or reordered. Unblinded."""
-    changes = diff_protocols(_protocol(old), _protocol(new))
+    changes = diff_protocols(protocol_of(old), protocol_of(new))
     if as_json:
         typer.echo(json.dumps([change.as_json() for change in changes], indent=2, ensure_ascii=False))
     else:
@@ -143,15 +143,26 @@ def load(
     print_answer(answer, as_json, text)
 
 
-def _protocol(source: str) -> Protocol:
-    """The protocol of a file, or of a loaded study (ID or ID@VERSION). Raises ProtocolError, NotFound."""
-    if Path(source).is_file() or source.endswith((".yaml", ".yml")):
-        return load_protocol(source)
+def is_study_file(source: str) -> bool:
+    """Whether a `Source` is a study file, and not a loaded study."""
+    return Path(source).is_file() or source.endswith((".yaml", ".yml"))
+
+
+def study_and_version(source: str) -> tuple[str, int | None]:
+    """The loaded study that a `Source` names, and its version (None: the latest). Raises BadParameter."""
     study_id, at, version = source.partition("@")
     if at and not (version.isdecimal() and len(version) <= LONGEST_VERSION):
         raise typer.BadParameter(f"{source!r}: write the version as a number, such as {study_id}@2")
+    return study_id, int(version) if version else None
+
+
+def protocol_of(source: str) -> Protocol:
+    """The protocol of a file, or of a loaded study (ID or ID@VERSION). Raises ProtocolError, NotFound."""
+    if is_study_file(source):
+        return load_protocol(source)
+    study_id, version = study_and_version(source)
     database = open_database(create=False)
     try:
-        return protocol_at(database, study_id, int(version) if version else None)
+        return protocol_at(database, study_id, version)
     finally:
         database.dispose()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from allocation.study.allocation_scheme import arms_by_visit
+from allocation.study.blinding_doubts import doubt_dose_moves, doubt_lookalikes, doubt_looks
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Inconsistency, Path
+from allocation.study.lint_finding import LintFindings
 from allocation.study.measure_points import possible_kits
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.study.supply import stays_valid
-from allocation.study.supply_checks import each_effective, source_path
+from allocation.study.threshold_lint import lint_buffers, supplied_places
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -138,63 +138,10 @@ def _doubt_visits(protocol: Protocol, findings: Findings) -> None:
 
 
 def _doubt_blinding(protocol: Protocol, findings: Findings) -> None:
-    if protocol.study.blinding == "open_label":
-        return
-    group_of = {kit_type.code: kit_type.blinding_group for kit_type in protocol.kit_types}
-    rows = dispensing_rows(protocol)
-    levels = {arm.code: reachable_dose_levels(protocol, arm) for arm in protocol.arms}
-    for index, visit in enumerate(protocol.visits):
-        looks: dict[str | None, dict[tuple[tuple[tuple[str, int], ...], ...], str]] = {}
-        for arm in arms_by_visit(protocol, visit) if visit.dispensing else ():
-            for level in levels[arm.code][visit.code]:
-                seen = []
-                for _, kits in possible_kits(protocol, rows, visit.code, arm.code, level):
-                    count = Counter[str]()
-                    for kit_type, quantity in kits:
-                        count[group_of[kit_type]] += quantity
-                    seen.append(tuple(sorted(count.items())))
-                looks.setdefault(level, {}).setdefault(tuple(dict.fromkeys(seen)), arm.code)
-        for level, by_look in looks.items():
-            if len(by_look) > 1:
-                shown = "; ".join(
-                    f"{arm}: {' or '.join(_look_text(look) for look in looks_of_arm)}"
-                    for looks_of_arm, arm in by_look.items()
-                )
-                findings.add(
-                    ("visits", index),
-                    visit.code,
-                    f"hands out different looking kits{f' at {level}' if level else ''} ({shown}), which shows the arm",
-                    "dispense the same number of each blinding group in every arm (add matching placebo)",
-                )
-    titrated = any(titration.kind == "investigator" for titration in protocol.titration)
-    for index, arm in enumerate(protocol.arms):
-        if titrated and arm.start_dose_level is None:
-            findings.add(
-                ("arms", index, "start_dose_level"),
-                arm.code,
-                "is never asked for a dose move while other arms are, which shows the arm",
-                "give it a start_dose_level too (its kits need not follow it)",
-            )
-    _doubt_lookalikes(protocol, findings)
-
-
-def _doubt_lookalikes(protocol: Protocol, findings: Findings) -> None:
-    first: dict[str, int] = {}
-    for index, kit_type in enumerate(protocol.kit_types):
-        like = protocol.kit_types[first.setdefault(kit_type.blinding_group, index)]
-        for name in ("units_per_kit", "unit", "storage", "expiry", "block_size", "serialized"):
-            mine, theirs = getattr(kit_type, name), getattr(like, name)
-            if mine != theirs:
-                findings.add(
-                    ("kit_types", index, name),
-                    mine,
-                    f"differs from {like.code} ({theirs}), which looks alike: people could tell them apart by it",
-                    "make them equal, or put the two into different blinding groups",
-                )
-
-
-def _look_text(look: tuple[tuple[str, int], ...]) -> str:
-    return ", ".join(f"{quantity} {group}" for group, quantity in look)
+    if protocol.study.blinding != "open_label":
+        doubt_looks(protocol, findings)
+        doubt_dose_moves(protocol, findings)
+        doubt_lookalikes(protocol, findings)
 
 
 def _doubt_dispensing(protocol: Protocol, findings: Findings) -> None:
@@ -289,35 +236,11 @@ def _doubt_time_in_use(protocol: Protocol, findings: Findings) -> None:
 
 
 def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
-    found: dict[tuple[Path, str], tuple[object, str, str]] = {}
-    dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
-    for place, kit_type, start, parameters in each_effective(protocol):
-        if kit_type not in dispensed or (place == "the study" and protocol.countries):
-            continue
-        since = "" if start == date.min else f" from {start}"
-        if parameters.max_buffer == parameters.long_window == 0:
-            key: tuple[Path, str] = (("supply", "parameters"), kit_type)
-            found.setdefault(
-                key,
-                (
-                    kit_type,
-                    f"has no thresholds at {place}{since}, so that no kit is ever ordered",
-                    "set min_buffer, max_buffer, short_window and long_window at level study",
-                ),
-            )
-        elif parameters.max_buffer - parameters.min_buffer < 2:
-            key = (source_path(protocol, parameters, "max_buffer"), "difference")
-            found.setdefault(
-                key,
-                (
-                    parameters.max_buffer,
-                    f"is less than 2 above min_buffer {parameters.min_buffer} at {place} for kit type {kit_type}{since}: "
-                    "orders that follow each dispensing one for one show the arm",
-                    "raise max_buffer, or lower min_buffer",
-                ),
-            )
-    for (path, _), (value, message, fix) in found.items():
-        findings.add(path, value, message, fix)
+    """The first two questions of the blinding linter (`rtsm resupply lint` asks them all): is anything ordered, and not one for one?"""
+    lint = LintFindings()
+    lint_buffers(protocol, supplied_places(protocol), lint)
+    for found in lint.merged():
+        findings.add(found.path, found.value, f"{found.message} ({found.where_text})", found.fix)
 
 
 def _doubt_edc(protocol: Protocol, findings: Findings) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -161,32 +162,80 @@ def _check_parameter_sets(protocol: Protocol, findings: Findings) -> None:
     findings.unique(("supply", "parameters"), sets, "parameter set (level, key, kit type, valid_from)")
 
 
-def each_effective(protocol: Protocol) -> Iterator[tuple[str, str, date, EffectiveParameters]]:
-    """Every place, kit type and phase of the protocol with its effective parameters: (place, kit type, from date, parameters).
+@dataclass(frozen=True, slots=True)
+class OpenedSite:
+    """A site as the service opened it; what it was opened with counts before what the protocol says of it."""
 
-    Places are the study, each country, each profile in each country, and each site. The phases start at the first day
-    and at every `valid_from`.
+    code: str
+    country: str
+    depot: str
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveAt:
+    """What one kit type has at one place from the day `start` on. `place` is its name for people; a depot supplies it where known."""
+
+    place: str
+    country: str | None
+    site: str | None
+    depot: str | None
+    kit_type: str
+    start: date
+    parameters: EffectiveParameters
+
+    @property
+    def of_whole_study(self) -> bool:
+        """Whether the place is the study itself, of which countries and sites may set everything anew."""
+        return self.country is None
+
+
+def each_effective(protocol: Protocol, opened: Sequence[OpenedSite] = ()) -> Iterator[EffectiveAt]:
+    """Every place, kit type and phase of the protocol with its effective parameters.
+
+    Places are the study, each country, each profile in each country, and each site: those of the protocol and those that the service
+    `opened`. The phases start at the first day and at every `valid_from`.
     """
     starts = sorted(
         {entry.parameters.valid_from or date.min for entry in protocol.supply.parameters} | {date.min}
     )
-    places: list[tuple[str, dict[str, str | None]]] = [("the study", {})]
-    for country in protocol.countries:
-        places.append((f"country {country.code}", {"country": country.code}))
-        places.extend(
-            (f"profile {profile.code} in {country.code}", {"country": country.code, "profile": profile.code})
-            for profile in protocol.supply.profiles
-        )
-    places.extend((f"site {site.code}", {"site": site.code}) for site in protocol.sites)
-    for place, where in places:
+    for place, where, depot in _places(protocol, opened):
         for kit_type in protocol.kit_types:
             for start in starts:
-                yield (
+                yield EffectiveAt(
                     place,
+                    where.get("country"),
+                    where.get("site"),
+                    depot,
                     kit_type.code,
                     start,
                     effective_parameters(protocol, kit_type.code, start, **where),
                 )
+
+
+def _places(
+    protocol: Protocol, opened: Sequence[OpenedSite]
+) -> Iterator[tuple[str, dict[str, str | None], str | None]]:
+    yield "the study", {}, None
+    depot_of = {country.code: country.depot for country in protocol.countries}
+    for country, depot in depot_of.items():
+        yield f"country {country}", {"country": country}, depot
+        for profile in protocol.supply.profiles:
+            yield (
+                f"profile {profile.code} in {country}",
+                {"country": country, "profile": profile.code},
+                depot,
+            )
+    open_codes = {site.code for site in opened}
+    planned = [
+        OpenedSite(site.code, site.country, site.depot or depot_of[site.country], site.profile)
+        for site in protocol.sites
+        if site.code not in open_codes
+    ]
+    # A site may have been opened in a country that this version of the protocol does not have.
+    for site in (*planned, *(site for site in opened if site.country in depot_of)):
+        where = {"site": site.code, "country": site.country, "profile": site.profile}
+        yield f"site {site.code}", where, site.depot
 
 
 def source_path(protocol: Protocol, parameters: EffectiveParameters, name: str) -> Path:
@@ -206,7 +255,8 @@ def source_path(protocol: Protocol, parameters: EffectiveParameters, name: str) 
 def _check_effective_parameters(protocol: Protocol, findings: Findings) -> None:
     """What each place ends up with must be something that the resupply rule accepts; the rule itself says so."""
     seen: set[tuple[Path, str]] = set()
-    for place, kit_type, start, parameters in each_effective(protocol):
+    for at in each_effective(protocol):
+        parameters = at.parameters
         try:
             parameters.for_rule()
         except InvalidParameter as refused:
@@ -215,10 +265,10 @@ def _check_effective_parameters(protocol: Protocol, findings: Findings) -> None:
             if (path, refused.message) in seen:
                 continue
             seen.add((path, refused.message))
-            since = "" if start == date.min else f" from {start}"
+            since = "" if at.start == date.min else f" from {at.start}"
             findings.add(
                 path,
                 getattr(parameters, name),
-                f"is what {place} has for kit type {kit_type}{since}: {name} {refused.message}",
+                f"is what {at.place} has for kit type {at.kit_type}{since}: {name} {refused.message}",
                 refused.fix or "correct one of the two",
             )

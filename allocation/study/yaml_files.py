@@ -46,9 +46,14 @@ def load_protocol(path: Path | str) -> Protocol:
 
 def load_protocol_with_warnings(path: Path | str) -> tuple[Protocol, list[Problem]]:
     """The protocol in the YAML file `path`, and what is doubtful in it, each with its line. Raises ProtocolError."""
-    protocol = load_protocol(path)
-    document = read_positions(_read(path, ProtocolError))
+    protocol, document = load_protocol_with_places(path)
     return protocol, inconsistency_problems(warnings(protocol), document)
+
+
+def load_protocol_with_places(path: Path | str) -> tuple[Protocol, PositionedDocument]:
+    """The protocol in the YAML file `path`, and where each of its values stands. Raises ProtocolError."""
+    protocol = load_protocol(path)
+    return protocol, read_positions(_read(path, ProtocolError))
 
 
 def parse_protocol(text: str, source: str = "(text)") -> Protocol:
