@@ -270,6 +270,7 @@ def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:
                 "parameter_sources": {
                     name: str(source) for name, source in need.parameters[one.kit_type].sources.items()
                 },
+                "buffers": _buffers_record(need, one.kit_type),
                 "counted": [[due.subject, due.visit, due.due_offset, due.quantity] for due in one.counted],
             }
             for one in need.decisions
@@ -289,6 +290,13 @@ def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:
         "rule_version": proposal.rule_version,
         "exposed_groups": list(proposal.exposed_groups),
     }
+
+
+def _buffers_record(need: SiteNeed, kit_type: str) -> dict[str, Any]:
+    """Which provider gave the two buffers, and the inputs that it had."""
+    provider = need.parameters[kit_type].buffer_from
+    record = need.buffers[kit_type].record
+    return {"provider": provider} if record is None else {"provider": provider, **asdict(record)}
 
 
 def _result(site_id: str, need: SiteNeed, proposal: OrderProposal | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
@@ -42,7 +42,9 @@ from allocation.rules.orders import (
 )
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
 from allocation.rules.visits import VisitWindow
+from allocation.study.buffers import ProvidedBuffers, provided_buffers
 from allocation.study.dose_paths import dispensing_rows
+from allocation.study.newcomers import newcomers
 from allocation.study.parameters import EffectiveParameters, effective_parameters
 from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
@@ -137,6 +139,7 @@ class SiteNeed:
     why: str
     parameters: dict[str, EffectiveParameters]
     ignored_subjects: tuple[tuple[str, str], ...] = ()
+    buffers: Mapping[str, ProvidedBuffers] = field(default_factory=dict)
 
 
 def kit_type_supplies(protocol: Protocol) -> dict[str, KitTypeSupply]:
@@ -226,15 +229,16 @@ def site_need(situation: SiteSituation) -> SiteNeed:
         protocol.supply.ignore_if_overdue_days,
     )
     on_hand = _countable(protocol, situation)
+    buffers = _buffers(protocol, active, len(situation.paths))
     decisions = tuple(
         decide_resupply(
             code,
             on_hand[code],
             situation.pipeline.get(code, 0),
             due_visits(planned, facts, code, at.today, policy),
-            found.for_rule(),
+            buffers[code].parameters,
         )
-        for code, found in active.items()
+        for code in active
     )
     lines = plan_order(decisions, kit_type_supplies(protocol), order_policy(protocol))
     ignored = tuple(
@@ -243,7 +247,19 @@ def site_need(situation: SiteSituation) -> SiteNeed:
         if (status := demand_status(one, at.today, policy)) != Counted.COUNTED
     )
     why = "triggered" if lines else "no kit type reached its trigger level"
-    return SiteNeed(decisions, lines, why, parameters, ignored)
+    return SiteNeed(decisions, lines, why, parameters, ignored, buffers)
+
+
+def _buffers(
+    protocol: Protocol, active: Mapping[str, EffectiveParameters], active_subjects: int
+) -> dict[str, ProvidedBuffers]:
+    """The thresholds of each kit type, from the provider that its parameters name."""
+    computed = any(found.buffer_from == "computed" for found in active.values())
+    coming = newcomers(protocol) if computed else None
+    return {
+        code: provided_buffers(protocol, code, found, active_subjects, coming)
+        for code, found in active.items()
+    }
 
 
 def _seeding(

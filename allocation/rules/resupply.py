@@ -9,8 +9,8 @@
     order when SAI < trigger level (`below`) or SAI <= trigger level (`at`); quantity = up-to level - SAI
 
 Rule A (min/max) is the case of windows 0, rule B (predictive) the case of buffers 0 and trigger `below`. The rules D and E
-differ only in where the two buffers come from (a demand quantile, a band by active subjects), so they will compute
-`min_buffer` and `max_buffer` and call this function; rule F is an alert and no order. Source: field note resupply.md.
+differ only in where the two buffers come from: computed_buffer.py (a demand quantile) and banded_buffer.py (a band by active
+subjects) give `min_buffer` and `max_buffer` to this function; rule F is an alert and no order. Source: field note resupply.md.
 Which subjects count is decided in demand.py; what leaves the depot for the quantities found here in orders.py.
 """
 
