@@ -31,6 +31,7 @@ from allocation.rules.demand import (
 from allocation.rules.dosing import DispensingRow
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.order_timing import Timing, TimingDecision, TimingPolicy, decide_timing
 from allocation.rules.orders import (
     Consolidation,
     KitTypeSupply,
@@ -40,6 +41,7 @@ from allocation.rules.orders import (
     plan_order,
     plan_seeding,
 )
+from allocation.rules.picking import SameLot
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
 from allocation.rules.visits import VisitWindow
 from allocation.study.buffers import ProvidedBuffers, provided_buffers
@@ -83,14 +85,14 @@ _PIPELINE = (
     )
     .group_by(shipment.c.site_id, shipment.c.status, kit.c.kit_type)
 )
-_SUPPLIED = (
-    select(shipment.c.site_id)
+_LAST_ORDERED = (
+    select(shipment.c.site_id, func.max(shipment.c.requested_on).label("last_on"))
     .where(
         shipment.c.study_id == bindparam("study"),
         shipment.c.site_id.in_(bindparam("sites", expanding=True)),
         shipment.c.status.not_in(("cancelled", "lost")),
     )
-    .distinct()
+    .group_by(shipment.c.site_id)
 )
 _SCREENED = (
     select(subject.c.site_id)
@@ -99,6 +101,12 @@ _SCREENED = (
     )
     .distinct()
 )
+
+
+_WAITS = {
+    Timing.TOO_SOON: "waits: the last order was {timing.days_since_order} days ago, less than {timing.policy.days_between_orders}",
+    Timing.TOO_SMALL: "waits: {timing.kits} kits are fewer than the smallest shipment, {timing.policy.min_shipment_kits}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,8 @@ class SiteAt:
 class SiteSituation:
     """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects.
 
-    `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow.
+    `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow. `last_ordered_on`: the site's
+    date of its last order that was neither cancelled nor lost.
     """
 
     at: SiteAt
@@ -126,7 +135,7 @@ class SiteSituation:
     stock: tuple[tuple[str, date, bool, int], ...]
     pipeline: Mapping[str, int]
     paths: tuple[SubjectPath, ...]
-    supplied: bool
+    last_ordered_on: date | None
     screened: bool
 
 
@@ -140,6 +149,7 @@ class SiteNeed:
     parameters: dict[str, EffectiveParameters]
     ignored_subjects: tuple[tuple[str, str], ...] = ()
     buffers: Mapping[str, ProvidedBuffers] = field(default_factory=dict)
+    timing: TimingDecision | None = None
 
 
 def kit_type_supplies(protocol: Protocol) -> dict[str, KitTypeSupply]:
@@ -159,6 +169,7 @@ def order_policy(protocol: Protocol) -> OrderPolicy:
         lot_choice=LotChoice(protocol.supply.lot_choice),
         single_kit_protection=protocol.supply.single_kit_protection,
         single_type_protection=protocol.supply.single_type_protection,
+        same_lot=SameLot(protocol.supply.same_lot_shipments),
     )
 
 
@@ -177,7 +188,7 @@ def site_situations(
     for row in connection.execute(_PIPELINE, keys):
         if row.status in protocols[row.site_id].supply.pipeline_statuses:
             pipeline[row.site_id][row.kit_type] += row.kits
-    supplied = set(connection.execute(_SUPPLIED, keys).scalars())
+    last_on = {row.site_id: row.last_on for row in connection.execute(_LAST_ORDERED, keys)}
     screened = set(connection.execute(_SCREENED, keys).scalars())
     paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
     follow = {path.versions: path.version for found in paths.values() for path in found}
@@ -200,7 +211,7 @@ def site_situations(
                 measured.planned(path, followed.get(path.versions, protocols[at.site_id]))
                 for path in paths[at.site_id]
             ),
-            at.site_id in supplied,
+            last_on.get(at.site_id),
             at.site_id in screened,
         )
         for at in sites
@@ -219,7 +230,7 @@ def site_need(situation: SiteSituation) -> SiteNeed:
     active = {code: found for code, found in parameters.items() if not found.paused}
     if not active:
         return SiteNeed((), (), "paused", parameters)
-    if protocol.supply.seeding != "none" and not situation.supplied:
+    if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
         lines, why = _seeding(protocol, situation, active)
         return SiteNeed((), lines, why, parameters)
     facts, planned = _demand(situation)
@@ -247,7 +258,22 @@ def site_need(situation: SiteSituation) -> SiteNeed:
         if (status := demand_status(one, at.today, policy)) != Counted.COUNTED
     )
     why = "triggered" if lines else "no kit type reached its trigger level"
-    return SiteNeed(decisions, lines, why, parameters, ignored, buffers)
+    timing = _timing(situation, decisions, lines) if lines else None
+    if timing is not None and timing.timing != Timing.GOES:
+        lines, why = (), _WAITS[timing.timing].format(timing=timing)
+    return SiteNeed(decisions, lines, why, parameters, ignored, buffers, timing)
+
+
+def _timing(
+    situation: SiteSituation, decisions: tuple[ResupplyDecision, ...], lines: tuple[OrderLine, ...]
+) -> TimingDecision:
+    supply, last_on = situation.protocol.supply, situation.last_ordered_on
+    return decide_timing(
+        decisions,
+        sum(line.ordered for line in lines),
+        None if last_on is None else (situation.at.today - last_on).days,
+        TimingPolicy(supply.min_shipment_kits, supply.days_between_orders),
+    )
 
 
 def _buffers(

@@ -93,7 +93,7 @@ def test_rule_c_orders_the_golden_quantity(
     empty_desk: Desk, short_window: int, long_window: int, start: str, sai: int, order: int
 ) -> None:
     document = rule_c_protocol(short_window, long_window, start, seed_quantity=len(STARTED) + sai)
-    desk = _site_with_three_subjects(empty_desk, document)
+    desk = site_with_three_subjects(empty_desk, document)
     answer = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
     assert sum(one["kits"] for one in answer["orders"]) == order
     seal_pending(desk.database)
@@ -158,7 +158,7 @@ def test_rule_e_takes_the_band_of_the_active_subjects(empty_desk: Desk, sai: int
 
 def _decided(desk: Desk, document: Protocol, order: int) -> dict[str, Any] | None:
     """Run resupply at the site with three subjects; gives the recorded decision, which derives from the ledger, if there is an order."""
-    desk = _site_with_three_subjects(desk, document)
+    desk = site_with_three_subjects(desk, document)
     answer = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
     assert sum(one["kits"] for one in answer["orders"]) == order
     seal_pending(desk.database)
@@ -169,7 +169,7 @@ def _decided(desk: Desk, document: Protocol, order: int) -> dict[str, Any] | Non
     return decisions[0] if order else None
 
 
-def _site_with_three_subjects(desk: Desk, document: Protocol) -> Desk:
+def site_with_three_subjects(desk: Desk, document: Protocol) -> Desk:
     """A site whose three subjects have had one kit each and are due again in 4, 9 and 25 days."""
     code = document.kit_types[0].code
     desk.load(document)

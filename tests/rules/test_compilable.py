@@ -24,9 +24,11 @@ from allocation.rules import (
     dosing,
     draws,
     expiry,
+    fair_share,
     forced,
     imbalance,
     minimization_chances,
+    order_timing,
     picking,
     resupply,
     visits,
@@ -50,9 +52,11 @@ MODULES = (
         dosing,
         draws,
         expiry,
+        fair_share,
         forced,
         imbalance,
         minimization_chances,
+        order_timing,
         picking,
         resupply,
         visits,
@@ -108,6 +112,11 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         for chances in ([1.0], [0.6, 0.4], [0.1, 0.2, 0.0, 0.7])
         for confidence in (0.5, 0.97)
     ],
+    "fair_shares": [(SHARES, available) for available in (-1, 0, 1, 3, 5, 7, 8, 9)],
+    "order_waits": [
+        (kits, urgent, since, 5, 7) for kits in (4, 5) for urgent in (True, False) for since in (-1, 6, 7)
+    ],
+    "stock_use": [(released, 100, 10, day) for released in (True, False) for day in (89, 90, 99, 100)],
     "countable_on_hand": [(FLAGS, DAYS, 5, 24), (FLAGS, DAYS, 5, 25)],
     "kit_usability": [
         (True, True, True, 100, 10, day, until) for day in (80, 89, 90, 100) for until in (0, 99, 100)
