@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from allocation.access.permissions import PERMISSIONS
 from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
+from allocation.commands.run_out import run_out_by_site, run_out_by_type
 from allocation.commands.service import Act, Service
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
-from allocation.resupply_tables import print_explanation
+from allocation.resupply_tables import print_explanation, run_out_lines
 from allocation.terminal import acting, progress_bar, show, the_study
 
 app = typer.Typer(no_args_is_help=True, help="Run the resupply rule, or explain what a run decided.")
@@ -71,3 +73,25 @@ def explain(
         show(asdict(found), True, "")
     else:
         print_explanation(found)
+
+
+@app.command("run-out")
+def run_out(
+    blinded: Annotated[
+        bool, typer.Option("--blinded", help="Only by site, as blinded readers see it.")
+    ] = False,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show when each site is projected to run out, with those within the alarm's days first. By kit type it UNBLINDS."""
+    database = open_database(create=False)
+    study_id, who = the_study(database, study), acting(database, actor)
+    service = Service(database)
+    may_know = PERMISSIONS["view.stock.unblinded"]
+    if blinded or not any(one.role in may_know and one.holds_in(study_id) for one in who.grants):
+        by_site = run_out_by_site(service, who, study_id)
+        show(by_site.model_dump(mode="json"), as_json, run_out_lines(by_site))
+    else:
+        by_type = run_out_by_type(service, who, study_id)
+        show(by_type.model_dump(mode="json"), as_json, run_out_lines(by_type))

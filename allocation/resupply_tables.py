@@ -1,18 +1,26 @@
-"""How `rtsm resupply explain` shows a decision: the levels as a table, then everything that was counted or not, line by line."""
+"""How `rtsm resupply explain` shows a decision (the levels, then all that was counted or not), and `run-out` its alarms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from allocation.commands.resupply_explanation import ResupplyExplanation
+from allocation.views.blinded.run_out_models import SiteRunOut, SitesRunOut
+from allocation.views.unblinded.run_out_models import TypesRunOut
 
 _DECIDED = ("on_hand", "pipeline", "sai", "d_short", "d_long", "trigger_level", "up_to_level")
 _ORDERED = ("needed", "ordered", "shipped", "shortfall")
+_HEADS = (
+    *("kit\ntype", "on\nhand", "pipe-\nline", "\nSAI", "D\nshort", "D\nlong"),
+    *("trig-\nger", "up\nto", "need-\ned", "or-\ndered", "ship-\nped", "\nshort"),
+)
+"""Two lines each, so that the table fits a terminal of 80 columns."""
 
 
 def print_explanation(found: ResupplyExplanation) -> None:
@@ -31,7 +39,7 @@ def print_explanation(found: ResupplyExplanation) -> None:
     if found.record["decisions"] or found.record["lines"]:
         console.print(_levels(found.record))
     for line in _facts(found):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.derives_to_the_same:
         console.print("Derived again from the ledger: the same.")
     else:
@@ -41,8 +49,7 @@ def print_explanation(found: ResupplyExplanation) -> None:
 
 
 def _levels(record: dict[str, Any]) -> Table:
-    heads = ("kit type", "on hand", "pipeline", "SAI", "D short", "D long", "trigger", "up to")
-    table = Table(*heads, *_ORDERED[:3], "short")
+    table = Table(*_HEADS, box=box.SIMPLE)
     lines = {line["kit_type"]: line for line in record["lines"]}
     decided = {one["kit_type"]: one for one in record["decisions"]}
     for kit_type in dict.fromkeys([*decided, *lines]):
@@ -95,3 +102,17 @@ def _buffers(decision: dict[str, Any]) -> str:
         until = "on" if buffers["until_subjects"] is None else f"to {buffers['until_subjects'] - 1}"
         return f"{text}, by bands: {buffers['active_subjects']} active subjects, the band from {buffers['from_subjects']} {until}"
     return f"{text}, as set by {decision['parameter_sources']['min_buffer']} and {decision['parameter_sources']['max_buffer']}"
+
+
+def run_out_lines(found: SitesRunOut | TypesRunOut) -> str:
+    """A line for each projected run-out, alarms first and then by date; what does not run out within two years is left out."""
+    lines = []
+    for one in found.sites if isinstance(found, SitesRunOut) else found.kit_types:
+        if one.run_out_on is None:
+            continue
+        what = (
+            "" if isinstance(one, SiteRunOut) else f" of {one.kit_type} ({one.sai} on hand and on their way)"
+        )
+        text = f"{one.site_id} runs out{what} on {one.run_out_on}"
+        lines.append((not one.alarm, one.run_out_on, f"ALARM {text}" if one.alarm else text))
+    return "\n".join(text for *_, text in sorted(lines)) or "No run-out is projected within two years."

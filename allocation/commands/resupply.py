@@ -78,9 +78,9 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         ExpireKitsRequest(),
     )
     with service.database.read() as connection:
-        _require_in_force(connection, study_id, now)
-        sites = _open_sites(connection, study_id, request.sites, now)
-        places = [_site_at(row, now) for row in sites]
+        require_in_force(connection, study_id, now)
+        sites = open_sites(connection, study_id, request.sites, now)
+        places = [site_at(row, now) for row in sites]
         situations = site_situations(connection, study_id, places, now, service.protocols)
         decided = [site_need(found) for found in situations]
         asked = list(zip(places, decided, strict=True))
@@ -147,8 +147,8 @@ def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> N
     """Raise NotFound, before anything is written, for sites that are not open: they would be passed over in silence."""
     now = service.clock()
     with service.database.read() as connection:
-        _require_in_force(connection, study_id, now)
-        found = {row.site_id for row in _open_sites(connection, study_id, wanted, now)}
+        require_in_force(connection, study_id, now)
+        found = {row.site_id for row in open_sites(connection, study_id, wanted, now)}
     if missing := [site_id for site_id in wanted if site_id not in found]:
         raise NotFound(
             f"not open in study {study_id}, or in a country where no protocol version is in force yet: {', '.join(missing)}",
@@ -157,13 +157,13 @@ def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> N
         )
 
 
-def _require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
+def require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
     """Raise NotFound for a study that is not loaded, or not in force anywhere yet."""
     if connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar() is None:
         raise unknown_study(study_id)
 
 
-def _open_sites(
+def open_sites(
     connection: Connection, study_id: str, wanted: tuple[str, ...], now: datetime
 ) -> list[Row[Any]]:
     """The open sites where a version is in force; where it waits for its approval nobody is supplied yet."""
@@ -178,7 +178,8 @@ def _open_sites(
     return [row for row in found if row.version is not None]
 
 
-def _site_at(row: Any, now: datetime) -> SiteAt:
+def site_at(row: Any, now: datetime) -> SiteAt:
+    """An open site on its date at `now` (UTC), from its row."""
     today = now.astimezone(ZoneInfo(row.timezone)).date()
     return SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, row.version)
 

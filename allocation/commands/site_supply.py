@@ -173,6 +173,15 @@ def order_policy(protocol: Protocol) -> OrderPolicy:
     )
 
 
+def demand_policy(protocol: Protocol) -> DemandPolicy:
+    """Who counts as coming demand in this study."""
+    return DemandPolicy(
+        EligibleSubjects(protocol.supply.eligible_subjects),
+        protocol.supply.ignore_if_last_dispensing_skipped,
+        protocol.supply.ignore_if_overdue_days,
+    )
+
+
 def site_situations(
     connection: Connection, study_id: str, sites: Sequence[SiteAt], now: datetime, known: Protocols
 ) -> list[SiteSituation]:
@@ -233,13 +242,9 @@ def site_need(situation: SiteSituation) -> SiteNeed:
     if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
         lines, why = _seeding(protocol, situation, active)
         return SiteNeed((), lines, why, parameters)
-    facts, planned = _demand(situation)
-    policy = DemandPolicy(
-        EligibleSubjects(protocol.supply.eligible_subjects),
-        protocol.supply.ignore_if_last_dispensing_skipped,
-        protocol.supply.ignore_if_overdue_days,
-    )
-    on_hand = _countable(protocol, situation)
+    facts, planned = site_demand(situation)
+    policy = demand_policy(protocol)
+    on_hand = countable_kits(situation)
     buffers = _buffers(protocol, active, len(situation.paths))
     decisions = tuple(
         decide_resupply(
@@ -300,9 +305,10 @@ def _seeding(
     return lines, "seeding" if lines else "not seeded: every seed_quantity is 0"
 
 
-def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
+def countable_kits(situation: SiteSituation) -> dict[str, int]:
+    """The kits on hand that count, by kit type, on the site's date."""
     counted = {}
-    for one in protocol.kit_types:
+    for one in situation.protocol.kit_types:
         here = [row for row in situation.stock if row[0] == one.code]
         days = np.repeat(
             np.array([row[1].toordinal() for row in here], dtype=np.int64), [row[3] for row in here]
@@ -313,7 +319,7 @@ def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
     return counted
 
 
-def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
+def site_demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
     """Who may count and what each is to receive, by the version that the subject follows."""
     rows = {path.versions: dispensing_rows(_followed(situation, path)) for path in situation.paths}
     facts: list[SubjectDemandFacts] = []

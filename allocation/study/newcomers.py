@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from allocation.errors import InvalidParameter
 from allocation.rules.computed_buffer import NewcomerDispensing
+from allocation.rules.visits import offset_of_study_day
 from allocation.study.allocation_scheme import event_ratio
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.measure_points import goes_by_measures, planned_measures
-from allocation.study.subject_schedule import SubjectPath, planned_dispensings, visits_ahead
+from allocation.study.subject_schedule import SubjectPath, planned_dispensings, visits_ahead, window_of
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -65,3 +66,18 @@ def newcomers(protocol: Protocol) -> Newcomers:
     return Newcomers(
         tuple(share for _, share in shares), {code: tuple(entries) for code, entries in found.items()}
     )
+
+
+def expected_randomization(protocol: Protocol, path: SubjectPath) -> date:
+    """The planned day of a screened subject's first randomization: its visit's window where that is known, else as many days after
+    screening as the two visits' target days are apart; the day of screening where the protocol does not say."""
+    visits = {visit.code: visit for visit in protocol.visits}
+    randomized_at = visits[protocol.randomization[0].visit]
+    window = window_of(protocol, randomized_at, path)
+    if window is not None:
+        return window.projected
+    first, last = visits[protocol.screening.visit].target_day, randomized_at.target_day
+    if first is None or last is None:
+        return path.screened_on
+    days = offset_of_study_day(last) - offset_of_study_day(first)
+    return path.screened_on + timedelta(days=max(days, 0))

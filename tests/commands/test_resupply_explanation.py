@@ -97,7 +97,7 @@ def test_a_record_that_the_rules_would_not_make_again_is_called_out(
     desk = site_with_three_subjects(empty_desk, rule_c_protocol(14, 42, "today", len(STARTED) + 2))
     run_resupply(desk.service, ACT, STUDY, RunResupplyRequest())
     assert explained(desk).derives_to_the_same
-    monkeypatch.setattr(site_supply, "_countable", lambda protocol, _: {protocol.kit_types[0].code: 1})
+    monkeypatch.setattr(site_supply, "countable_kits", lambda at: {at.protocol.kit_types[0].code: 1})
     assert not explained(desk).derives_to_the_same
 
 
@@ -105,7 +105,7 @@ def test_only_who_may_know_kit_types_reads_it_and_an_undecided_site_is_not_found
     two_sites(empty_desk, rule_c_protocol(14, 42, "today", 7), {"A": 9})
     with pytest.raises(NotFound, match="no resupply run has decided site 'S01'"):
         explained(empty_desk)
-    blinded = Actor("b", (Grant("supply_manager_blinded", STUDY),))
+    blinded = Actor("b", "B", (Grant("supply_manager_blinded", STUDY),))
     with pytest.raises(NotPermitted):
         explain_resupply(empty_desk.database, blinded, STUDY, "S01")
 

@@ -31,6 +31,7 @@ from allocation.rules import (
     order_timing,
     picking,
     resupply,
+    run_out,
     visits,
 )
 from allocation.rules.restricted import (
@@ -59,6 +60,7 @@ MODULES = (
         order_timing,
         picking,
         resupply,
+        run_out,
         visits,
     ),
     *(biased_coins, complete, fixed_totals, maximal_procedure, probabilities, urns),
@@ -115,6 +117,11 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "fair_shares": [(SHARES, available) for available in (-1, 0, 1, 3, 5, 7, 8, 9)],
     "order_waits": [
         (kits, urgent, since, 5, 7) for kits in (4, 5) for urgent in (True, False) for since in (-1, 6, 7)
+    ],
+    "run_out_offset": [
+        (sai, DAYS - 25, TURNS, np.array([1.0, 0.5, 0.8, 1.0]), horizon)
+        for sai in (0, 2, 9)
+        for horizon in (3, 60)
     ],
     "stock_use": [(released, 100, 10, day) for released in (True, False) for day in (89, 90, 99, 100)],
     "countable_on_hand": [(FLAGS, DAYS, 5, 24), (FLAGS, DAYS, 5, 25)],
