@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from allocation.errors import InvalidParameter
 from allocation.rules.banded_buffer import BandedBuffer, BufferBand, choose_band
@@ -64,3 +64,17 @@ def provided_buffers(
     else:
         return ProvidedBuffers(parameters.for_rule(), None)
     return ProvidedBuffers(parameters.for_rule((record.min_buffer, record.max_buffer)), record)
+
+
+SET_BY: Final = {"min_max": "max_buffer", "computed": "confidence", "bands": "bands"}
+"""Provider -> the parameter that one changes to widen the buffers."""
+
+
+def possible_buffers(
+    protocol: Protocol, kit_type: str, parameters: EffectiveParameters, coming: Newcomers | None = None
+) -> tuple[tuple[int, int], ...]:
+    """Every (min, max) that the provider may give, one for each band. Raises InvalidParameter as `provided_buffers`."""
+    if parameters.buffer_from == "bands":
+        return tuple((band.min_buffer, band.max_buffer) for band in parameters.bands)
+    found = provided_buffers(protocol, kit_type, parameters, 0, coming).parameters
+    return ((found.min_buffer, found.max_buffer),)

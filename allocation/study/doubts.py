@@ -8,9 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from allocation.study.allocation_scheme import arms_by_visit
+from allocation.study.buffers import SET_BY, possible_buffers
 from allocation.study.dose_paths import dispensing_rows, reachable_dose_levels, regimen_for
 from allocation.study.inconsistency import Findings, Inconsistency, Path
 from allocation.study.measure_points import possible_kits
+from allocation.study.newcomers import newcomers
 from allocation.study.subject_schedule import SubjectPath, visits_ahead
 from allocation.study.supply import stays_valid
 from allocation.study.supply_checks import each_effective, source_path
@@ -291,11 +293,17 @@ def _doubt_time_in_use(protocol: Protocol, findings: Findings) -> None:
 def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
     found: dict[tuple[Path, str], tuple[object, str, str]] = {}
     dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
+    computed = any(entry.parameters.buffer_from == "computed" for entry in protocol.supply.parameters)
+    coming = newcomers(protocol) if computed else None
     for place, kit_type, start, parameters in each_effective(protocol):
         if kit_type not in dispensed or (place == "the study" and protocol.countries):
             continue
         since = "" if start == date.min else f" from {start}"
-        if parameters.max_buffer == parameters.long_window == 0:
+        # The narrowest buffers that may hold at the place, whichever provider gives them.
+        low, high = min(
+            possible_buffers(protocol, kit_type, parameters, coming), key=lambda pair: pair[1] - pair[0]
+        )
+        if high == parameters.long_window == 0:
             key: tuple[Path, str] = (("supply", "parameters"), kit_type)
             found.setdefault(
                 key,
@@ -305,13 +313,13 @@ def _doubt_thresholds(protocol: Protocol, findings: Findings) -> None:
                     "set min_buffer, max_buffer, short_window and long_window at level study",
                 ),
             )
-        elif parameters.max_buffer - parameters.min_buffer < 2:
-            key = (source_path(protocol, parameters, "max_buffer"), "difference")
+        elif high - low < 2:
+            key = (source_path(protocol, parameters, SET_BY[parameters.buffer_from]), "difference")
             found.setdefault(
                 key,
                 (
-                    parameters.max_buffer,
-                    f"is less than 2 above min_buffer {parameters.min_buffer} at {place} for kit type {kit_type}{since}: "
+                    high,
+                    f"is less than 2 above min_buffer {low} at {place} for kit type {kit_type}{since}: "
                     "orders that follow each dispensing one for one show the arm",
                     "raise max_buffer, or lower min_buffer",
                 ),
