@@ -64,7 +64,9 @@ COMMANDS = {
             ),
         },
     ),
-    "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
+    "resupply": Mounted(
+        "allocation.cli", "Run the resupply rule, explain what a run decided, see run-outs ahead."
+    ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),

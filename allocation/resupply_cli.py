@@ -1,4 +1,4 @@
-"""`rtsm resupply`: run the resupply rule now, or explain what it decided for a site."""
+"""`rtsm resupply`: run the resupply rule now, explain what it decided for a site, or see which sites run out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from allocation.ledger_cli import As, AsJson, Study
 from allocation.resupply_tables import print_explanation, run_out_lines
 from allocation.terminal import acting, progress_bar, show, the_study
 
-app = typer.Typer(no_args_is_help=True, help="Run the resupply rule, or explain what a run decided.")
+app = typer.Typer(
+    no_args_is_help=True, help="Run the resupply rule, explain what a run decided, see run-outs ahead."
+)
 
 
 @app.command()

@@ -2,11 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from allocation.errors import InvalidParameter
 from allocation.rules.computed_buffer import ComputedBuffer
@@ -21,6 +23,7 @@ from allocation.study.parameters import (
     lead_time_days,
 )
 from allocation.study.protocol import Protocol
+from allocation.study.show import show_protocol
 from allocation.study.yaml_files import parse_protocol
 from tests.study.small_protocol import with_changes, yaml_text
 
@@ -235,3 +238,11 @@ def test_a_provider_without_what_it_needs_is_refused(parameters: dict[str, Any],
     assert any(problem.path == path and fix in problem.fix for problem in refused.value.problems), str(
         refused.value
     )
+
+
+def test_a_protocol_shows_the_bands_and_rates_that_are_set() -> None:
+    bands = [{"from_subjects": start, "min_buffer": start, "max_buffer": start + 2} for start in (0, 5)]
+    protocol = with_sets(of_level("study", confidence="0.90", bands=bands, buffer_from="bands", **WINDOWS))
+    console = Console(width=300, record=True, file=StringIO())
+    show_protocol(protocol, console)
+    assert "confidence 0.9, from 0 subjects 0 to 2, from 5 subjects 5 to 7" in console.export_text()
