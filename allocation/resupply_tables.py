@@ -49,7 +49,7 @@ def print_explanation(found: ResupplyExplanation) -> None:
 
 
 def _levels(record: dict[str, Any]) -> Table:
-    table = Table(*_HEADS, box=box.SIMPLE)
+    table = Table(*_HEADS, box=box.SIMPLE, padding=(0, 0, 0, 1))
     lines = {line["kit_type"]: line for line in record["lines"]}
     decided = {one["kit_type"]: one for one in record["decisions"]}
     for kit_type in dict.fromkeys([*decided, *lines]):
