@@ -70,7 +70,7 @@ COMMANDS = {
     ),
     "resupply": Mounted(
         "allocation.cli",
-        "Run the resupply rule, explain what a run decided, check the settings, or import them.",
+        "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",
     ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."

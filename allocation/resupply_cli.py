@@ -1,32 +1,32 @@
-"""`rtsm resupply`: run the resupply rule now, or explain what it decided for a site.
+"""`rtsm resupply`: run the resupply rule now, explain what it decided for a site, or see which sites run out.
 
 `lint` and `import-settings`, which read settings and change nothing, are in supply_lint_cli.py and supply_import_cli.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from allocation.access.permissions import authorize
+from allocation.access.permissions import PERMISSIONS
 from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
+from allocation.commands.resupply_explanation import explain_resupply
+from allocation.commands.run_out import run_out_by_site, run_out_by_type
 from allocation.commands.service import Act, Service
-from allocation.errors import NotFound
 from allocation.ledger.database import open_database
-from allocation.ledger.reader import last_entry
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.resupply_tables import print_explanation, run_out_lines
 from allocation.supply_import_cli import import_settings
 from allocation.supply_lint_cli import lint
-from allocation.terminal import acting, show, the_study
+from allocation.terminal import acting, progress_bar, show, the_study
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run the resupply rule, explain what a run decided, check the settings, or import them.",
+    help="Run the resupply rule, explain what a run decided, see run-outs ahead, check the settings, or import them.",
 )
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)
@@ -64,7 +64,7 @@ def explain(
         typer.Option(
             "--date",
             formats=["%Y-%m-%d"],
-            help="The last order up to this day (default: the last one).",
+            help="The last decision up to this day (default: the last one).",
             show_default=False,
         ),
     ] = None,
@@ -72,61 +72,36 @@ def explain(
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the decision record of a site's last order: what was counted, the levels, each subject visit. It UNBLINDS."""
+    """Show a site's last decision, derived again from the ledger: what counted and what not, the levels, the result. It UNBLINDS."""
     database = open_database(create=False)
     study_id = the_study(database, study)
-    authorize(acting(database, actor), "view.stock.unblinded", study_id, site_id=site)
-    entry = last_entry(database, study_id, "order_shipment", site, None if on is None else on.date())
-    if entry is None:
-        raise NotFound(
-            f"no order was made for site {site!r}",
-            field="SITE",
-            fix="`rtsm resupply run` says why, site by site",
+    with progress_bar("deriving the decision again") as told:
+        found = explain_resupply(
+            database, acting(database, actor), study_id, site, None if on is None else on.date(), told
         )
     if as_json:
-        show(
-            {"position": entry.position, "recorded_at": entry.recorded_at.isoformat(), **entry.after},
-            True,
-            "",
-        )
-        return
-    _print(entry.position, entry.after)
+        show(asdict(found), True, "")
+    else:
+        print_explanation(found)
 
 
-def _print(position: int, after: dict[str, Any]) -> None:
-    console, record = Console(), after["record"]
-    console.print(
-        f"[bold]{after['shipment_id']}[/bold] to {after['site_id']} from {after['depot_id']}, requested {after['requested_on']} "
-        f"(run {after['run_id']}, ledger position {position}): {record['why']}"
-    )
-    table = Table(
-        "kit type",
-        "on hand",
-        "pipeline",
-        "SAI",
-        "D short",
-        "D long",
-        "trigger",
-        "up to",
-        "needed",
-        "ordered",
-        "shipped",
-        "short",
-    )
-    lines = {line["kit_type"]: line for line in record["lines"]}
-    decided = {one["kit_type"]: one for one in record["decisions"]}
-    for kit_type in dict.fromkeys([*decided, *lines]):
-        one, line = decided.get(kit_type, {}), lines.get(kit_type, {})
-        cells = [
-            one.get(name, "")
-            for name in ("on_hand", "pipeline", "sai", "d_short", "d_long", "trigger_level", "up_to_level")
-        ]
-        cells += [line.get(name, 0) for name in ("needed", "ordered", "shipped", "shortfall")]
-        table.add_row(kit_type, *(str(cell) for cell in cells))
-    console.print(table)
-    for one in record["decisions"]:
-        for subject, visit, offset, quantity in one["counted"]:
-            when = f"due in {offset} days" if offset >= 0 else f"overdue by {-offset} days"
-            console.print(f"  {one['kit_type']}: {quantity} for {subject} at {visit}, {when}")
-    for subject, why in record["ignored_subjects"]:
-        console.print(f"  not counted: {subject} ({why})")
+@app.command("run-out")
+def run_out(
+    blinded: Annotated[
+        bool, typer.Option("--blinded", help="Only by site, as blinded readers see it.")
+    ] = False,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show when each site is projected to run out, with those within the alarm's days first. By kit type it UNBLINDS."""
+    database = open_database(create=False)
+    study_id, who = the_study(database, study), acting(database, actor)
+    service = Service(database)
+    may_know = PERMISSIONS["view.stock.unblinded"]
+    if blinded or not any(one.role in may_know and one.holds_in(study_id) for one in who.grants):
+        by_site = run_out_by_site(service, who, study_id)
+        show(by_site.model_dump(mode="json"), as_json, run_out_lines(by_site))
+    else:
+        by_type = run_out_by_type(service, who, study_id)
+        show(by_type.model_dump(mode="json"), as_json, run_out_lines(by_type))

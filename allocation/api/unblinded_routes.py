@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.run_out import run_out_by_type
 from allocation.views.unblinded.draws import ExplainedSubject, explain_randomization
 from allocation.views.unblinded.lists import list_statuses
 from allocation.views.unblinded.models import (
@@ -18,6 +19,7 @@ from allocation.views.unblinded.models import (
     UnblindedSubjectList,
 )
 from allocation.views.unblinded.records import LONGEST_PAGE, ledger_page, protocol_document
+from allocation.views.unblinded.run_out_models import TypesRunOut
 from allocation.views.unblinded.stock import unblinded_stock
 from allocation.views.unblinded.subjects import list_unblinded_subjects
 
@@ -61,6 +63,18 @@ def stock(
 ) -> UnblindedStock:
     """Kits by place, type, lot and status."""
     return unblinded_stock(service.database, actor, study_id, site_id=site_id)
+
+
+@router.get(
+    "/run-out",
+    response_model=TypesRunOut,
+    tags=[UNBLINDED],
+    summary="When sites run out, by kit type",
+    responses=_REFUSALS,
+)
+def run_out(study_id: str, service: RunningService, actor: WhoAsks) -> TypesRunOut:
+    """The projected run-out date of each kit type at each open site, with the inventory that it starts from."""
+    return run_out_by_type(service, actor, study_id)
 
 
 @router.get(

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.run_out import run_out_by_site
 from allocation.views.blinded.cohorts import CohortList, list_cohorts
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
+from allocation.views.blinded.run_out_models import SitesRunOut
 from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
 from allocation.views.blinded.stock import site_stock
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, SiteStock
@@ -165,3 +167,15 @@ def shipments(
 def shipment(study_id: str, shipment_id: str, service: RunningService, actor: WhoAsks) -> ShipmentDetail:
     """A shipment and its kits by number."""
     return shipment_detail(service.database, actor, study_id, shipment_id, now=service.clock())
+
+
+@router.get(
+    "/{study_id}/run-out",
+    response_model=SitesRunOut,
+    tags=[SUPPLY_VIEWS],
+    summary="Which sites are projected to run out",
+    responses=_REFUSALS,
+)
+def run_out(study_id: str, service: RunningService, actor: WhoAsks) -> SitesRunOut:
+    """The earliest projected run-out date of each open site that the caller may see, and whether it is near enough for an alarm."""
+    return run_out_by_site(service, actor, study_id)

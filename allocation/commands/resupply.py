@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,13 +19,11 @@ from sqlalchemy import Connection, Row, func, select
 
 from allocation.access.permissions import authorize
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
-from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
+from allocation.commands.order_filling import Shares, depot_shares, filled_order
+from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import (
     SiteAt,
-    SiteNeed,
-    kit_type_supplies,
-    order_policy,
     site_need,
     site_situations,
 )
@@ -34,7 +32,6 @@ from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.schema import depot, ledger_entry, shipment, site
 from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
-from allocation.rules.orders import LotChoice, OrderProposal, fill_order
 from allocation.study.model import Code
 
 
@@ -81,11 +78,14 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         ExpireKitsRequest(),
     )
     with service.database.read() as connection:
-        _require_in_force(connection, study_id, now)
-        sites = _open_sites(connection, study_id, request.sites, now)
-        places = [_site_at(row, now) for row in sites]
+        require_in_force(connection, study_id, now)
+        sites = open_sites(connection, study_id, request.sites, now)
+        places = [site_at(row, now) for row in sites]
         situations = site_situations(connection, study_id, places, now, service.protocols)
-    needs = [(row, site_need(found)) for row, found in zip(sites, situations, strict=True)]
+        decided = [site_need(found) for found in situations]
+        asked = list(zip(places, decided, strict=True))
+        shares = depot_shares(connection, study_id, asked, now, service.protocols)
+    needs = list(zip(sites, decided, strict=True))
     results = []
     for row, need in needs:
         order = OrderRequest(run_id=run_id, site_id=row.site_id)
@@ -96,9 +96,10 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         if ordered is not None:
             results.append(ordered)
         elif need.lines:
-            results.append(_order_for_site(service, order_act, study_id, order))
+            of_site = shares.get(row.site_id, {})
+            results.append(_order_for_site(service, order_act, study_id, order, of_site))
         else:
-            results.append(_result(row.site_id, need, None))
+            results.append(site_result(row.site_id, need, None))
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
@@ -146,8 +147,8 @@ def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> N
     """Raise NotFound, before anything is written, for sites that are not open: they would be passed over in silence."""
     now = service.clock()
     with service.database.read() as connection:
-        _require_in_force(connection, study_id, now)
-        found = {row.site_id for row in _open_sites(connection, study_id, wanted, now)}
+        require_in_force(connection, study_id, now)
+        found = {row.site_id for row in open_sites(connection, study_id, wanted, now)}
     if missing := [site_id for site_id in wanted if site_id not in found]:
         raise NotFound(
             f"not open in study {study_id}, or in a country where no protocol version is in force yet: {', '.join(missing)}",
@@ -156,13 +157,13 @@ def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> N
         )
 
 
-def _require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
+def require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
     """Raise NotFound for a study that is not loaded, or not in force anywhere yet."""
     if connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar() is None:
         raise unknown_study(study_id)
 
 
-def _open_sites(
+def open_sites(
     connection: Connection, study_id: str, wanted: tuple[str, ...], now: datetime
 ) -> list[Row[Any]]:
     """The open sites where a version is in force; where it waits for its approval nobody is supplied yet."""
@@ -177,13 +178,16 @@ def _open_sites(
     return [row for row in found if row.version is not None]
 
 
-def _site_at(row: Any, now: datetime) -> SiteAt:
+def site_at(row: Any, now: datetime) -> SiteAt:
+    """An open site on its date at `now` (UTC), from its row."""
     today = now.astimezone(ZoneInfo(row.timezone)).date()
     return SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, row.version)
 
 
-def _order_for_site(service: Service, act: Act, study_id: str, request: OrderRequest) -> dict[str, Any]:
-    """Decide the site again under the locks of its stock and its depot's, and order what the depot has."""
+def _order_for_site(
+    service: Service, act: Act, study_id: str, request: OrderRequest, shares: Shares
+) -> dict[str, Any]:
+    """Decide the site again under the locks of its stock and its depot's, and order what the depot has, within its `shares`."""
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_site(request.site_id)
@@ -200,15 +204,26 @@ def _order_for_site(service: Service, act: Act, study_id: str, request: OrderReq
         )
         need = site_need(situation)
         if not need.lines:
-            return _result(request.site_id, need, None)
+            return site_result(request.site_id, need, None)
         locked = (
             select(depot)
             .where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
             .with_for_update()
         )
         from_depot = transaction.connection.execute(locked).one()
-        numbers, proposal = _fill(transaction, need, at, transaction.at_zone(from_depot.timezone))
-        result = _result(request.site_id, need, proposal)
+        # The sites' needs may have moved since the run shared the depot out, and then a kit type may be whole again or new.
+        of_need = {line.kit_type for line in need.lines}
+        shared = {kit_type: one for kit_type, one in shares.items() if kit_type in of_need}
+        numbers, proposal = filled_order(
+            transaction.connection,
+            study_id,
+            transaction.protocol,
+            need,
+            at,
+            transaction.at_zone(from_depot.timezone),
+            shared,
+        )
+        result = site_result(request.site_id, need, proposal, shared)
         if not numbers:
             return result
         sent = (
@@ -226,94 +241,8 @@ def _order_for_site(service: Service, act: Act, study_id: str, request: OrderReq
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
-            "record": decision_record(need, proposal),
+            "record": decision_record(need, proposal, shared),
         }
         return transaction.append(after, answer=result, site_id=request.site_id)
 
     return execute(service, act, study_id, "order_shipment", request, body)
-
-
-def _fill(
-    transaction: Transaction, need: SiteNeed, at: SiteAt, depot_today: date
-) -> tuple[list[str], OrderProposal]:
-    """The kits to ship, from the depot's stock, which is locked."""
-    policy = order_policy(transaction.protocol)
-    supplies = kit_type_supplies(transaction.protocol)
-    rows: list[Row[Any]] = []
-    for line in need.lines:
-        stock = (transaction.connection, transaction.study_id, at.depot_id, line.kit_type, depot_today)
-        # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
-        first = None if policy.lot_choice == LotChoice.MIN_SHIPMENTS else 2 * line.ordered + MARGIN
-        found = kits_at_depot(*stock, first)
-        if len(found) == first and sum(is_released(one, at.country) for one in found) < line.ordered:
-            found = kits_at_depot(*stock)
-        rows += found
-    candidates = candidates_from(rows, at.country)
-    proposal = fill_order(need.lines, candidates, supplies, depot_today, policy)
-    return [rows[index].kit_number for index in proposal.shipped], proposal
-
-
-def decision_record(need: SiteNeed, proposal: OrderProposal) -> dict[str, Any]:
-    """The facts behind an order: what was counted, each subject visit, the levels, and what the depot could give."""
-    return {
-        "why": need.why,
-        "decisions": [
-            {
-                **{
-                    name: value
-                    for name, value in asdict(one).items()
-                    if name not in ("parameters", "counted")
-                },
-                "parameters": {
-                    name: getattr(value, "value", value) for name, value in asdict(one.parameters).items()
-                },
-                "parameter_sources": {
-                    name: str(source) for name, source in need.parameters[one.kit_type].sources.items()
-                },
-                "counted": [[due.subject, due.visit, due.due_offset, due.quantity] for due in one.counted],
-            }
-            for one in need.decisions
-        ],
-        "ignored_subjects": [list(one) for one in need.ignored_subjects],
-        "lines": [
-            {
-                "kit_type": line.line.kit_type,
-                "needed": line.line.needed,
-                "ordered": line.line.ordered,
-                "raised": [why.value for why in line.line.raised],
-                "shipped": len(line.shipped),
-                "shortfall": line.shortfall,
-            }
-            for line in proposal.lines
-        ],
-        "rule_version": proposal.rule_version,
-        "exposed_groups": list(proposal.exposed_groups),
-    }
-
-
-def _result(site_id: str, need: SiteNeed, proposal: OrderProposal | None) -> dict[str, Any]:
-    """One site's line in the run's entry."""
-    shipped = {} if proposal is None else {line.line.kit_type: len(line.shipped) for line in proposal.lines}
-    why = need.why
-    if proposal is not None and not proposal.shipped:
-        why = "the depot has nothing to ship"
-    return {
-        "site_id": site_id,
-        "shipment_id": None,
-        "shipped": sum(shipped.values()),
-        "shortfall": 0 if proposal is None else proposal.shortfall,
-        "why": why,
-        "kit_types": [
-            [
-                one.kit_type,
-                one.on_hand,
-                one.pipeline,
-                one.d_short,
-                one.d_long,
-                one.trigger_level,
-                one.up_to_level,
-                one.quantity,
-            ]
-            for one in need.decisions
-        ],
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
@@ -31,6 +31,7 @@ from allocation.rules.demand import (
 from allocation.rules.dosing import DispensingRow
 from allocation.rules.expiry import ExpiryWindows
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.order_timing import Timing, TimingDecision, TimingPolicy, decide_timing
 from allocation.rules.orders import (
     Consolidation,
     KitTypeSupply,
@@ -40,9 +41,12 @@ from allocation.rules.orders import (
     plan_order,
     plan_seeding,
 )
+from allocation.rules.picking import SameLot
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
 from allocation.rules.visits import VisitWindow
+from allocation.study.buffers import ProvidedBuffers, provided_buffers
 from allocation.study.dose_paths import dispensing_rows
+from allocation.study.newcomers import newcomers
 from allocation.study.parameters import EffectiveParameters, effective_parameters
 from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
@@ -81,14 +85,14 @@ _PIPELINE = (
     )
     .group_by(shipment.c.site_id, shipment.c.status, kit.c.kit_type)
 )
-_SUPPLIED = (
-    select(shipment.c.site_id)
+_LAST_ORDERED = (
+    select(shipment.c.site_id, func.max(shipment.c.requested_on).label("last_on"))
     .where(
         shipment.c.study_id == bindparam("study"),
         shipment.c.site_id.in_(bindparam("sites", expanding=True)),
         shipment.c.status.not_in(("cancelled", "lost")),
     )
-    .distinct()
+    .group_by(shipment.c.site_id)
 )
 _SCREENED = (
     select(subject.c.site_id)
@@ -97,6 +101,12 @@ _SCREENED = (
     )
     .distinct()
 )
+
+
+_WAITS = {
+    Timing.TOO_SOON: "waits: the last order was {timing.days_since_order} days ago, less than {timing.policy.days_between_orders}",
+    Timing.TOO_SMALL: "waits: {timing.kits} kits are fewer than the smallest shipment, {timing.policy.min_shipment_kits}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,8 @@ class SiteAt:
 class SiteSituation:
     """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects.
 
-    `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow.
+    `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow. `last_ordered_on`: the site's
+    date of its last order that was neither cancelled nor lost.
     """
 
     at: SiteAt
@@ -124,7 +135,7 @@ class SiteSituation:
     stock: tuple[tuple[str, date, bool, int], ...]
     pipeline: Mapping[str, int]
     paths: tuple[SubjectPath, ...]
-    supplied: bool
+    last_ordered_on: date | None
     screened: bool
 
 
@@ -137,6 +148,8 @@ class SiteNeed:
     why: str
     parameters: dict[str, EffectiveParameters]
     ignored_subjects: tuple[tuple[str, str], ...] = ()
+    buffers: Mapping[str, ProvidedBuffers] = field(default_factory=dict)
+    timing: TimingDecision | None = None
 
 
 def kit_type_supplies(protocol: Protocol) -> dict[str, KitTypeSupply]:
@@ -156,6 +169,16 @@ def order_policy(protocol: Protocol) -> OrderPolicy:
         lot_choice=LotChoice(protocol.supply.lot_choice),
         single_kit_protection=protocol.supply.single_kit_protection,
         single_type_protection=protocol.supply.single_type_protection,
+        same_lot=SameLot(protocol.supply.same_lot_shipments),
+    )
+
+
+def demand_policy(protocol: Protocol) -> DemandPolicy:
+    """Who counts as coming demand in this study."""
+    return DemandPolicy(
+        EligibleSubjects(protocol.supply.eligible_subjects),
+        protocol.supply.ignore_if_last_dispensing_skipped,
+        protocol.supply.ignore_if_overdue_days,
     )
 
 
@@ -174,7 +197,7 @@ def site_situations(
     for row in connection.execute(_PIPELINE, keys):
         if row.status in protocols[row.site_id].supply.pipeline_statuses:
             pipeline[row.site_id][row.kit_type] += row.kits
-    supplied = set(connection.execute(_SUPPLIED, keys).scalars())
+    last_on = {row.site_id: row.last_on for row in connection.execute(_LAST_ORDERED, keys)}
     screened = set(connection.execute(_SCREENED, keys).scalars())
     paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
     follow = {path.versions: path.version for found in paths.values() for path in found}
@@ -197,7 +220,7 @@ def site_situations(
                 measured.planned(path, followed.get(path.versions, protocols[at.site_id]))
                 for path in paths[at.site_id]
             ),
-            at.site_id in supplied,
+            last_on.get(at.site_id),
             at.site_id in screened,
         )
         for at in sites
@@ -216,25 +239,22 @@ def site_need(situation: SiteSituation) -> SiteNeed:
     active = {code: found for code, found in parameters.items() if not found.paused}
     if not active:
         return SiteNeed((), (), "paused", parameters)
-    if protocol.supply.seeding != "none" and not situation.supplied:
+    if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
         lines, why = _seeding(protocol, situation, active)
         return SiteNeed((), lines, why, parameters)
-    facts, planned = _demand(situation)
-    policy = DemandPolicy(
-        EligibleSubjects(protocol.supply.eligible_subjects),
-        protocol.supply.ignore_if_last_dispensing_skipped,
-        protocol.supply.ignore_if_overdue_days,
-    )
-    on_hand = _countable(protocol, situation)
+    facts, planned = site_demand(situation)
+    policy = demand_policy(protocol)
+    on_hand = countable_kits(situation)
+    buffers = _buffers(protocol, active, len(situation.paths))
     decisions = tuple(
         decide_resupply(
             code,
             on_hand[code],
             situation.pipeline.get(code, 0),
             due_visits(planned, facts, code, at.today, policy),
-            found.for_rule(),
+            buffers[code].parameters,
         )
-        for code, found in active.items()
+        for code in active
     )
     lines = plan_order(decisions, kit_type_supplies(protocol), order_policy(protocol))
     ignored = tuple(
@@ -243,7 +263,34 @@ def site_need(situation: SiteSituation) -> SiteNeed:
         if (status := demand_status(one, at.today, policy)) != Counted.COUNTED
     )
     why = "triggered" if lines else "no kit type reached its trigger level"
-    return SiteNeed(decisions, lines, why, parameters, ignored)
+    timing = _timing(situation, decisions, lines) if lines else None
+    if timing is not None and timing.timing != Timing.GOES:
+        lines, why = (), _WAITS[timing.timing].format(timing=timing)
+    return SiteNeed(decisions, lines, why, parameters, ignored, buffers, timing)
+
+
+def _timing(
+    situation: SiteSituation, decisions: tuple[ResupplyDecision, ...], lines: tuple[OrderLine, ...]
+) -> TimingDecision:
+    supply, last_on = situation.protocol.supply, situation.last_ordered_on
+    return decide_timing(
+        decisions,
+        sum(line.ordered for line in lines),
+        None if last_on is None else (situation.at.today - last_on).days,
+        TimingPolicy(supply.min_shipment_kits, supply.days_between_orders),
+    )
+
+
+def _buffers(
+    protocol: Protocol, active: Mapping[str, EffectiveParameters], active_subjects: int
+) -> dict[str, ProvidedBuffers]:
+    """The thresholds of each kit type, from the provider that its parameters name."""
+    computed = any(found.buffer_from == "computed" for found in active.values())
+    coming = newcomers(protocol) if computed else None
+    return {
+        code: provided_buffers(protocol, code, found, active_subjects, coming)
+        for code, found in active.items()
+    }
 
 
 def _seeding(
@@ -258,9 +305,10 @@ def _seeding(
     return lines, "seeding" if lines else "not seeded: every seed_quantity is 0"
 
 
-def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
+def countable_kits(situation: SiteSituation) -> dict[str, int]:
+    """The kits on hand that count, by kit type, on the site's date."""
     counted = {}
-    for one in protocol.kit_types:
+    for one in situation.protocol.kit_types:
         here = [row for row in situation.stock if row[0] == one.code]
         days = np.repeat(
             np.array([row[1].toordinal() for row in here], dtype=np.int64), [row[3] for row in here]
@@ -271,7 +319,7 @@ def _countable(protocol: Protocol, situation: SiteSituation) -> dict[str, int]:
     return counted
 
 
-def _demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
+def site_demand(situation: SiteSituation) -> tuple[list[SubjectDemandFacts], list[PlannedDispensing]]:
     """Who may count and what each is to receive, by the version that the subject follows."""
     rows = {path.versions: dispensing_rows(_followed(situation, path)) for path in situation.paths}
     facts: list[SubjectDemandFacts] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from allocation.ledger.schema import study as study_table
 from allocation.study.protocol import Protocol
 
 BATCH = 2000
+FEW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +157,29 @@ def subject_arm(database: Database, study_id: str, subject_id: str) -> str:
     return str(arm)
 
 
+def entries_backwards(
+    database: Database, study_id: str, commands: Sequence[str], before: datetime | None = None
+) -> Iterator[SealedEntry]:
+    """The sealed entries of these commands that were recorded before a moment (UTC; None: all), the last one first."""
+    query = _SEALED.where(ledger_seal.c.study_id == study_id, ledger_entry.c.command.in_(commands))
+    if before is not None:
+        query = query.where(ledger_entry.c.recorded_at < before)
+    position: int | None = None
+    while True:
+        further = query if position is None else query.where(ledger_seal.c.position < position)
+        ordered = further.order_by(ledger_seal.c.position.desc()).limit(FEW)
+        with database.read() as connection:
+            rows = connection.execute(ordered).mappings().all()
+        yield from (_as_entry(dict(row)) for row in rows)
+        if len(rows) < FEW:
+            return
+        position = rows[-1]["position"]
+
+
 def last_entry(
-    database: Database, study_id: str, command: str, site_id: str, up_to: date | None = None
+    database: Database, study_id: str, command: str, site_id: str | None, up_to: date | None = None
 ) -> SealedEntry | None:
-    """The last sealed entry of a command at a site, recorded up to the end of the day `up_to` (UTC); None when there is none."""
+    """The last sealed entry of a command at a site, or of no site, up to the end of the day `up_to` (UTC); None when there is none."""
     query = _SEALED.where(
         ledger_seal.c.study_id == study_id,
         ledger_entry.c.command == command,

@@ -1,11 +1,10 @@
 """From quantities to an order: consolidation, rounding, blinding protection, and the kits that leave the depot.
 
-    resupply decisions of one site --plan_order--> lines --(fair share between sites, later)--> fill_order --> proposal
+    resupply decisions of one site --plan_order--> lines --limit_to_shares--> lines --fill_order--> proposal
 
-`plan_order` says how many kits of each type the site should get, `fill_order` takes kits from the depot's stock. The fair share of
-a scarce depot between sites will be a step between the two that lowers `ordered`. Until then a shortage is met in the order in
-which sites are filled: the depot ships what there is, each line reports its `shortfall`, and the site's inventory stays low, so the
-next run asks again.
+`plan_order` says how many kits of each type the site should get (order_timing.py: and whether it waits), `limit_to_shares` lowers that
+to the site's fair share where the depot is short (fair_share.py), and `fill_order` takes kits from the depot's stock. What the depot
+lacks is each line's `shortfall`; the site's inventory stays low, so the next run asks again.
 
 Blinding (field note resupply.md): within a blinding group of several kit types, a shipment of one kit or of one kit type would tie
 the site's next dispensings to one arm, so such an order is raised. A group of one type has nothing to hide. Where a shortage
@@ -23,7 +22,7 @@ from typing import Final
 
 from allocation.errors import InvalidParameter, RuleError
 from allocation.rules.expiry import ExpiryWindows
-from allocation.rules.picking import KitCandidate, PickDecision, choose_kits_for_shipping
+from allocation.rules.picking import KitCandidate, PickDecision, SameLot, choose_kits_for_shipping
 from allocation.rules.resupply import ResupplyDecision
 
 RULE_VERSION: Final = "order-assembly/1"
@@ -78,11 +77,15 @@ class OrderPolicy:
     single_kit_protection: bool = True
     single_type_protection: bool = True
     withhold_exposed: bool = False
+    same_lot: SameLot = SameLot.OFF
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """What the site should get of one kit type: `needed` by the thresholds, `ordered` after rounding and protection."""
+    """What the site should get of one kit type: `needed` by the thresholds, `ordered` after rounding, protection and fair share.
+
+    `cut` kits were taken off `ordered`, since the depot is short and other sites need its kits as well.
+    """
 
     kit_type: str
     blinding_group: str
@@ -90,6 +93,7 @@ class OrderLine:
     ordered: int
     raised: tuple[Raised, ...]
     long_window: int
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,8 @@ class FilledLine:
 
     @property
     def shortfall(self) -> int:
-        """Kits that were ordered and are not in the depot's usable stock."""
-        return self.pick.shortfall
+        """Kits that the site should get and the depot does not have for it: missing in its usable stock, or shared out to others."""
+        return self.pick.shortfall + self.line.cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,18 @@ def _protect(
         lines[only] = _raise_to(lines[only], FEWEST_KITS_OF_A_GROUP, block, Raised.SINGLE_KIT)
 
 
+def limit_to_shares(lines: Sequence[OrderLine], shares: Mapping[str, int]) -> tuple[OrderLine, ...]:
+    """Lower the lines to the site's `shares` (kits by kit type; a type that is not there is not short). Nothing is raised.
+
+    Protection is not asked again, since there is nothing to raise with: `fill_order` names the groups that a shortage exposes.
+    """
+    limited = []
+    for line in lines:
+        share = min(shares.get(line.kit_type, line.ordered), line.ordered)
+        limited.append(replace(line, ordered=share, cut=line.ordered - share))
+    return tuple(limited)
+
+
 def fill_order(
     lines: Sequence[OrderLine],
     depot_kits: Sequence[KitCandidate],
@@ -213,7 +229,9 @@ def fill_order(
         picks.append(
             (
                 line,
-                choose_kits_for_shipping(depot_kits, line.kit_type, line.ordered, today, windows, window),
+                choose_kits_for_shipping(
+                    depot_kits, line.kit_type, line.ordered, today, windows, window, policy.same_lot
+                ),
             )
         )
     exposed = _exposed_groups(picks, kit_types, policy)

@@ -241,11 +241,17 @@ def choose_kits_at_site(
     plain choice where no lot has enough kits, `required` takes as many as
     one lot has then: fewer than asked for.
     """
+    days, until = windows.dnd_days, must_stay_valid_until
     if same_lot == SameLot.OFF or quantity < 2:
-        return _choose(candidates, kit_type, quantity, today, windows.dnd_days, must_stay_valid_until, NO_DAY)
-    usable = _choose(
-        candidates, kit_type, len(candidates), today, windows.dnd_days, must_stay_valid_until, NO_DAY
-    )
+        return _choose(candidates, kit_type, quantity, today, days, until, NO_DAY)
+    usable = _choose(candidates, kit_type, len(candidates), today, days, until, NO_DAY)
+    return _of_one_lot(usable, candidates, quantity, same_lot)
+
+
+def _of_one_lot(
+    usable: PickDecision, candidates: Sequence[KitCandidate], quantity: int, same_lot: SameLot
+) -> PickDecision:
+    """Narrow a choice of all usable kits to `quantity` of one lot, as `same_lot` says."""
     numbers = {lot: index for index, lot in enumerate(sorted({kit.lot for kit in candidates}))}
     lots = np.array([numbers[kit.lot] for kit in candidates], dtype=np.int64)
     order = np.array(usable.chosen, dtype=np.int64)
@@ -269,16 +275,21 @@ def choose_kits_for_shipping(
     today: date,
     windows: ExpiryWindows,
     min_shipments_window: int | None = None,
+    same_lot: SameLot = SameLot.OFF,
 ) -> PickDecision:
     """Choose kits to ship from a depot on `today` (the depot's date), within the kit type's do-not-ship window.
 
     `min_shipments_window` is the long window in days under `min_shipments`: kits with fewer days than that left until their
     do-not-ship date go last, so that the site gets newer stock. None is `min_wastage`: always the oldest that may ship.
+    `same_lot`: as at a site; the lot is the one whose first kit would be taken earliest, among those that have enough.
     """
     short_dated_before = NO_DAY
     if min_shipments_window is not None:
         short_dated_before = today.toordinal() + windows.dns_days + min_shipments_window
-    return _choose(candidates, kit_type, quantity, today, windows.dns_days, None, short_dated_before)
+    if same_lot == SameLot.OFF or quantity < 2:
+        return _choose(candidates, kit_type, quantity, today, windows.dns_days, None, short_dated_before)
+    usable = _choose(candidates, kit_type, len(candidates), today, windows.dns_days, None, short_dated_before)
+    return _of_one_lot(usable, candidates, quantity, same_lot)
 
 
 def _choose(

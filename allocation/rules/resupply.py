@@ -9,8 +9,8 @@
     order when SAI < trigger level (`below`) or SAI <= trigger level (`at`); quantity = up-to level - SAI
 
 Rule A (min/max) is the case of windows 0, rule B (predictive) the case of buffers 0 and trigger `below`. The rules D and E
-differ only in where the two buffers come from (a demand quantile, a band by active subjects), so they will compute
-`min_buffer` and `max_buffer` and call this function; rule F is an alert and no order. Source: field note resupply.md.
+differ only in where the two buffers come from: computed_buffer.py (a demand quantile) and banded_buffer.py (a band by active
+subjects) give `min_buffer` and `max_buffer` to this function; rule F is an alert and no order. Source: field note resupply.md.
 Which subjects count is decided in demand.py; what leaves the depot for the quantities found here in orders.py.
 """
 
@@ -31,6 +31,10 @@ RULE_VERSION: Final = "resupply-combined/1"
 
 TRIGGER_BELOW: Final = 0
 TRIGGER_AT: Final = 1
+COUNTS: Final = 0
+NOT_RELEASED: Final = 1
+EXPIRED: Final = 2
+PAST_COUNT_DATE: Final = 3
 FROM_TODAY: Final = 0
 FROM_END_OF_SHORT_WINDOW: Final = 1
 
@@ -77,6 +81,18 @@ def resupply_quantity(
 
 
 @compilable
+def stock_use(released: bool, expiry_day: int, dnc_days: int, today: int) -> int:
+    """Return whether an available kit at the site counts as on hand, and why not: COUNTS, NOT_RELEASED, EXPIRED, PAST_COUNT_DATE."""
+    if not released:
+        return NOT_RELEASED
+    if not allowed_on_day(today, expiry_day, 0):
+        return EXPIRED
+    if not allowed_on_day(today, expiry_day, dnc_days):
+        return PAST_COUNT_DATE
+    return COUNTS
+
+
+@compilable
 def countable_on_hand(available: BoolArray, expiry_days: IntArray, dnc_days: int, today: int) -> int:
     """Return how many kits count as on hand: available, and `today` on the countable side of their DNC date.
 
@@ -84,7 +100,7 @@ def countable_on_hand(available: BoolArray, expiry_days: IntArray, dnc_days: int
     """
     count = 0
     for i in range(len(available)):
-        if available[i] and allowed_on_day(today, expiry_days[i], dnc_days):
+        if stock_use(available[i], expiry_days[i], dnc_days, today) == COUNTS:
             count += 1
     return count
 

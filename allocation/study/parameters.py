@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from allocation.errors import InvalidParameter
@@ -17,15 +18,21 @@ from allocation.rules import resupply as rule
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
-    from allocation.study.supply import ParameterSet
+    from allocation.study.supply import BufferBand, ParameterSet
 
-UNSET: Final[Mapping[str, int | str | bool]] = {
+UNSET: Final[Mapping[str, int | str | bool | Decimal | tuple[()]]] = {
     "min_buffer": 0,
     "max_buffer": 0,
     "short_window": 0,
     "long_window": 0,
     "trigger": "below",
     "long_window_from": "today",
+    "buffer_from": "min_max",
+    "confidence": Decimal(0),
+    "enrolment_per_month": Decimal(0),
+    "bands": (),
+    "run_out_alarm_days": 0,
+    "screen_failure_rate": Decimal(0),
     "seed_quantity": 0,
     "paused": False,
 }
@@ -54,7 +61,10 @@ class ParameterSource:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveParameters:
-    """Every resupply parameter at a place. Buffers and `seed_quantity` in kits, windows in days; `sources` by field name."""
+    """Every resupply parameter at a place. Buffers and `seed_quantity` in kits, windows in days; `sources` by field name.
+
+    `min_buffer` and `max_buffer` are those that are set; which ones hold, by `buffer_from`, is asked of study/buffers.py.
+    """
 
     min_buffer: int
     max_buffer: int
@@ -62,17 +72,27 @@ class EffectiveParameters:
     long_window: int
     trigger: Literal["at", "below"]
     long_window_from: Literal["today", "end_of_short_window"]
+    buffer_from: Literal["min_max", "computed", "bands"]
+    confidence: Decimal
+    enrolment_per_month: Decimal
+    bands: tuple[BufferBand, ...]
+    run_out_alarm_days: int
+    screen_failure_rate: Decimal
     seed_quantity: int
     paused: bool
     sources: Mapping[str, ParameterSource]
 
-    def for_rule(self) -> rule.ResupplyParameters:
-        """The thresholds as the resupply rule takes them. Raises InvalidParameter where they contradict each other."""
+    def for_rule(self, buffers: tuple[int, int] | None = None) -> rule.ResupplyParameters:
+        """The thresholds as the resupply rule takes them, with the (min, max) of a provider, or those that are set.
+
+        Raises InvalidParameter where they contradict each other.
+        """
+        min_buffer, max_buffer = (self.min_buffer, self.max_buffer) if buffers is None else buffers
         return rule.ResupplyParameters(
             short_window=self.short_window,
             long_window=self.long_window,
-            min_buffer=self.min_buffer,
-            max_buffer=self.max_buffer,
+            min_buffer=min_buffer,
+            max_buffer=max_buffer,
             trigger=rule.Trigger(self.trigger),
             long_window_from=rule.LongWindowFrom(self.long_window_from),
         )

@@ -5,6 +5,7 @@ It shows what each arm is given, so it is for those who may see the unblinded pr
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -224,5 +225,13 @@ def _parameters(protocol: Protocol) -> Table:
 
 
 def _set_values(parameters: ResupplyParameters) -> str:
-    values = parameters.model_dump(exclude_none=True, exclude={"valid_from"})
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    values = parameters.model_dump(exclude_none=True, exclude={"valid_from", "bands"})
+    texts = [
+        f"{name} {decimal_text(value) if isinstance(value, Decimal) else value}"
+        for name, value in values.items()
+    ]
+    texts += [
+        f"from {band.from_subjects} subjects {band.min_buffer} to {band.max_buffer}"
+        for band in parameters.bands or ()
+    ]
+    return ", ".join(texts)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
+from allocation.rules.banded_buffer import MOST_BANDS
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 
 if TYPE_CHECKING:
@@ -141,11 +142,21 @@ class Site(ProtocolPart):
     planned_activation: date | None = None
 
 
+class BufferBand(ProtocolPart):
+    """Buffers in kits for sites with `from_subjects` active subjects or more, up to the next band's."""
+
+    from_subjects: int = Field(ge=0, le=LARGEST)
+    min_buffer: int = Field(ge=0, le=LARGEST)
+    max_buffer: int = Field(ge=0, le=LARGEST)
+
+
 class ResupplyParameters(ProtocolPart):
     """One level of the parameter hierarchy: every field may be left out, and the lowest level that sets it wins.
 
     `min_buffer`, `max_buffer`: the IP thresholds in kits; `short_window`, `long_window`: days; see allocation/rules/resupply.py.
-    `paused` stops automatic orders. `valid_from`: the date from which this level counts.
+    `buffer_from` says where the two buffers come from: as they stand here, computed (rule D) from `enrolment_per_month` at the site and
+    `confidence`, or by `bands` of active subjects (rule E). `run_out_alarm_days` and `screen_failure_rate` are of the run-out alarm
+    (rule F). `paused` stops automatic orders. `valid_from`: the date from which this level counts.
     """
 
     min_buffer: int | None = Field(default=None, ge=0, le=LARGEST)
@@ -154,6 +165,16 @@ class ResupplyParameters(ProtocolPart):
     long_window: int | None = Field(default=None, ge=0, le=730)
     trigger: Literal["at", "below"] | None = None
     long_window_from: Literal["today", "end_of_short_window"] | None = None
+    buffer_from: Literal["min_max", "computed", "bands"] | None = None
+    confidence: Decimal | None = Field(default=None, ge=Decimal("0.5"), le=Decimal("0.99"))
+    enrolment_per_month: Decimal | None = Field(
+        default=None, ge=0, le=LARGEST, description="subjects that the site randomizes in a month"
+    )
+    bands: tuple[BufferBand, ...] | None = Field(default=None, min_length=1, max_length=MOST_BANDS)
+    run_out_alarm_days: int | None = Field(
+        default=None, ge=0, le=730, description="0: no alarm; else the days ahead that it looks"
+    )
+    screen_failure_rate: Decimal | None = Field(default=None, ge=0, le=1)
     seed_quantity: int | None = Field(default=None, ge=0, le=LARGEST)
     paused: bool | None = None
     valid_from: date | None = None
@@ -195,6 +216,18 @@ class Supply(ProtocolPart):
     )
     single_kit_protection: bool = True
     single_type_protection: bool = True
+    same_lot_shipments: Literal["off", "where_possible", "required"] = Field(
+        default="off", description="whether the kits of one type in a shipment come from one lot"
+    )
+    min_shipment_kits: int = Field(
+        default=0, ge=0, le=LARGEST, description="a smaller order waits, unless it is urgent"
+    )
+    days_between_orders: int = Field(
+        default=0, ge=0, le=730, description="days from one order of a site to its next, unless it is urgent"
+    )
+    depot_shortage: Literal["fair_share", "first_come"] = Field(
+        default="fair_share", description="who gets what where a depot has less than the sites of a run need"
+    )
     seeding: Literal["on_activation", "on_first_screening", "none"] = "on_activation"
     parameters: tuple[ParameterSet, ...] = ()
     profiles: tuple[SiteProfile, ...] = ()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from allocation.errors import InvalidParameter
+from allocation.errors import InvalidParameter, RuleError
+from allocation.study.buffers import provided_buffers
 from allocation.study.design_checks import check_no_cycle
 from allocation.study.inconsistency import Findings, Path
+from allocation.study.newcomers import Newcomers, newcomers
 from allocation.study.parameters import EffectiveParameters, effective_parameters
 
 if TYPE_CHECKING:
@@ -252,13 +255,28 @@ def source_path(protocol: Protocol, parameters: EffectiveParameters, name: str) 
     return ("supply", "parameters")
 
 
+def asked_newcomers(protocol: Protocol) -> Newcomers | None:
+    """What newcomers will receive, asked once for all places; None where nobody asks, or where the asking itself is refused."""
+    if not any(entry.parameters.buffer_from == "computed" for entry in protocol.supply.parameters):
+        return None
+    with suppress(RuleError):
+        return newcomers(protocol)
+    return None
+
+
+def as_set(value: object) -> object:
+    """The value of a parameter as a finding shows it."""
+    return f"{len(value)} bands" if isinstance(value, tuple) else value
+
+
 def _check_effective_parameters(protocol: Protocol, findings: Findings) -> None:
     """What each place ends up with must be something that the resupply rule accepts; the rule itself says so."""
     seen: set[tuple[Path, str]] = set()
+    coming = asked_newcomers(protocol)
     for at in each_effective(protocol):
         parameters = at.parameters
         try:
-            parameters.for_rule()
+            provided_buffers(protocol, at.kit_type, parameters, 0, coming)
         except InvalidParameter as refused:
             name = refused.field or "parameters"
             path = source_path(protocol, parameters, name)
@@ -268,7 +286,7 @@ def _check_effective_parameters(protocol: Protocol, findings: Findings) -> None:
             since = "" if at.start == date.min else f" from {at.start}"
             findings.add(
                 path,
-                getattr(parameters, name),
+                as_set(getattr(parameters, name, "")),
                 f"is what {at.place} has for kit type {at.kit_type}{since}: {name} {refused.message}",
                 refused.fix or "correct one of the two",
             )

@@ -39,7 +39,7 @@ def lint_protocol(protocol: Protocol, opened: Sequence[OpenedSite] = ()) -> list
     _lint_looks(protocol, findings)
     lint_seeding(protocol, each, findings)
     lint_windows(protocol, each, findings)
-    _lint_shelf_life(protocol, each, findings)
+    _lint_shelf_life(protocol, [one.at for one in each], findings)
     return findings.merged()
 
 

@@ -15,6 +15,7 @@ from math import ceil
 from allocation.commands.kits import KitRow, LotRow
 from allocation.rules.dosing import kits_due
 from allocation.rules.kit_numbers import number_kits
+from allocation.study.buffers import possible_buffers
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
@@ -89,7 +90,7 @@ def depot_stock(
             )
             stock[kit_type.code] += (
                 ceil(OVERAGE * needed.get((place.site, kit_type.code), 0))
-                + found.max_buffer
+                + max(high for _, high in possible_buffers(protocol, kit_type.code, found))
                 + found.seed_quantity
                 + kit_type.block_size
             )

@@ -19,7 +19,7 @@ from tests.api.running_app import ApiClient
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
 
 PATH = f"/studies/{STUDY}"
-UNBLINDED_PAGES = ("subjects", "stock", "lists", "protocol", "ledger")
+UNBLINDED_PAGES = ("subjects", "stock", "run-out", "lists", "protocol", "ledger")
 
 
 @dataclass
@@ -153,6 +153,7 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/subjects",
         "/shipments",
         "/cohorts",
+        "/run-out",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]

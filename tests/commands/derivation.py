@@ -3,6 +3,7 @@ the rules are asked what they decide in that state, at that moment."""
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.measuring import chosen_measurements, measures_of
-from allocation.commands.resupply import decision_record
+from allocation.commands.order_record import decision_record
 from allocation.commands.site_supply import (
     SiteAt,
     kit_type_supplies,
@@ -47,8 +48,9 @@ from allocation.ledger.versions import (
 from allocation.rules.amendments import version_at
 from allocation.rules.dosing import DoseMove, kits_due, measures_needed
 from allocation.rules.expiry import ExpiryWindows, is_expired, may_count
+from allocation.rules.fair_share import SharedKitType, share_kit_type
 from allocation.rules.measures import Measure, Measurement, MeasurementUse, Measures
-from allocation.rules.orders import fill_order
+from allocation.rules.orders import fill_order, limit_to_shares
 from allocation.rules.picking import KitCandidate, SameLot, choose_kits_at_site
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.followed_schedule import followed_schedule
@@ -326,13 +328,21 @@ class Derivation:
         supplier = state.execute(select(depot).where(depot.c.depot_id == row.depot_id)).one()
         stock = self.candidates(state, "depot_available", supplier.depot_id, at.country)
         depot_today = entry.recorded_at.astimezone(ZoneInfo(supplier.timezone)).date()
-        proposal = fill_order(
-            need.lines, stock, kit_type_supplies(protocol), depot_today, order_policy(protocol)
-        )
+        shared = {one["kit_type"]: self.shared(one) for one in after["record"]["fair_share"]}
+        own = {kit_type: one.shares[at.site_id] for kit_type, one in shared.items()}
+        lines = limit_to_shares(need.lines, own)
+        proposal = fill_order(lines, stock, kit_type_supplies(protocol), depot_today, order_policy(protocol))
         assert [stock[index].key for index in proposal.shipped] == after["kits"]
         quantities = Counter(stock[index].kit_type for index in proposal.shipped)
         assert dict(quantities) == after["quantities"]
-        assert json.loads(json.dumps(decision_record(need, proposal), default=str)) == after["record"]
+        assert json.loads(json.dumps(decision_record(need, proposal, shared), default=str)) == after["record"]
+
+    def shared(self, recorded: dict[str, Any]) -> SharedKitType:
+        """How a run shared a kit type out, decided again from what it counted."""
+        names = ("kit_type", "wanted", "country", "usable", "available", "block_size")
+        shared = share_kit_type(*(recorded[name] for name in names))
+        assert asdict(shared) == recorded
+        return shared
 
     def on_hand(self, state: Connection, protocol: Protocol, at: SiteAt, kit_type: str) -> int:
         defined = protocol.kit_type(kit_type)

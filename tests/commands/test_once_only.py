@@ -377,10 +377,10 @@ def test_a_resupply_run_that_was_cut_off_goes_on_as_the_same_run(
     act, request = Act(SYSTEM_ACTOR, idempotency_key="nightly"), RunResupplyRequest()
     order = resupply._order_for_site
 
-    def lost(service: Any, act: Any, study_id: str, asked: Any) -> Any:
+    def lost(service: Any, act: Any, study_id: str, asked: Any, *shares: Any) -> Any:
         if asked.site_id == "S02":
             raise ConnectionError("the machine went down")
-        return order(service, act, study_id, asked)
+        return order(service, act, study_id, asked, *shares)
 
     monkeypatch.setattr(resupply, "_order_for_site", lost)
     with pytest.raises(ConnectionError):

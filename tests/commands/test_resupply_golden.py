@@ -1,4 +1,4 @@
-"""The golden vector of rule C (resupply.md), through the service: a site, its subjects, its stock, its order."""
+"""The golden vectors of rules C, D and E (resupply.md), through the service: a site, its subjects, its stock, its order."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -24,6 +24,7 @@ from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
 from allocation.study.protocol import Protocol
 from tests.api.trial import STUDY, protocol
+from tests.commands.derivation import Derivation
 from tests.commands.desk import ACT, Desk
 
 STARTED = ((17, False), (17, True), (12, False))
@@ -33,9 +34,9 @@ VISITS = 8
 
 
 def rule_c_protocol(
-    short_window: int, long_window: int, long_window_from: str, seed_quantity: int
+    short_window: int, long_window: int, long_window_from: str, seed_quantity: int, **more: Any
 ) -> Protocol:
-    """One arm and one kit type; a kit every 21 days; windows without width, so that projected and target date agree."""
+    """One arm and one kit type, `more` parameters; a kit every 21 days; windows without width, so that projected and target date agree."""
     document: dict[str, Any] = deepcopy(protocol())
     document["arms"] = [{"code": "ONE", "name": "The arm", "ratio": 1}]
     document["caps"], document["titration"], document["dose_levels"] = [], [], []
@@ -65,6 +66,7 @@ def rule_c_protocol(
                     "trigger": "below",
                     "long_window_from": long_window_from,
                     "seed_quantity": seed_quantity,
+                    **more,
                 },
             }
         ],
@@ -91,7 +93,7 @@ def test_rule_c_orders_the_golden_quantity(
     empty_desk: Desk, short_window: int, long_window: int, start: str, sai: int, order: int
 ) -> None:
     document = rule_c_protocol(short_window, long_window, start, seed_quantity=len(STARTED) + sai)
-    desk = _site_with_three_subjects(empty_desk, document)
+    desk = site_with_three_subjects(empty_desk, document)
     answer = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
     assert sum(one["kits"] for one in answer["orders"]) == order
     seal_pending(desk.database)
@@ -106,7 +108,68 @@ def test_rule_c_orders_the_golden_quantity(
     assert verify_ledger(desk.database, STUDY).difference is None
 
 
-def _site_with_three_subjects(desk: Desk, document: Protocol) -> Desk:
+@pytest.mark.parametrize(
+    ("confidence", "sai", "order"),
+    [("0.5", 1, 6), ("0.5", 2, 0), ("0.9", 2, 6), ("0.9", 3, 0), ("0.97", 3, 6), ("0.97", 4, 0)],
+)
+def test_rule_d_takes_its_buffers_from_the_demand_of_newcomers(
+    empty_desk: Desk, confidence: str, sai: int, order: int
+) -> None:
+    """Two thirds of a subject a month in the one arm (lambda 0.307 in 14 days): min 0, 1, 2, and 1.38 kits in 42 days: max = min + 2."""
+    computed = {
+        "buffer_from": "computed",
+        "confidence": confidence,
+        "enrolment_per_month": "0.6666666666666667",
+    }
+    document = rule_c_protocol(14, 42, "today", len(STARTED) + sai, **computed)
+    decision = _decided(empty_desk, document, order)
+    if decision is not None:
+        assert (decision["sai"], decision["quantity"]) == (sai, order)
+        buffers = decision["buffers"]
+        assert buffers["provider"] == "computed"
+        assert (buffers["confidence"], buffers["mean_long"]) == (confidence, "1.3799")
+        parameters = decision["parameters"]
+        assert (parameters["min_buffer"], parameters["max_buffer"]) == (
+            buffers["min_buffer"],
+            buffers["min_buffer"] + 2,
+        )
+
+
+@pytest.mark.parametrize(("sai", "order"), [(2, 5), (3, 0)])
+def test_rule_e_takes_the_band_of_the_active_subjects(empty_desk: Desk, sai: int, order: int) -> None:
+    bands = [
+        {"from_subjects": start, "min_buffer": low, "max_buffer": high}
+        for start, low, high in ((0, 0, 0), (3, 1, 2), (4, 8, 9))
+    ]
+    document = rule_c_protocol(14, 42, "today", len(STARTED) + sai, buffer_from="bands", bands=bands)
+    decision = _decided(empty_desk, document, order)
+    if decision is not None:
+        assert (decision["sai"], decision["quantity"]) == (sai, order)
+        assert decision["buffers"] == {
+            "provider": "bands",
+            "rule_version": "banded-buffer/1",
+            "active_subjects": 3,
+            "from_subjects": 3,
+            "until_subjects": 4,
+            "min_buffer": 1,
+            "max_buffer": 2,
+        }
+
+
+def _decided(desk: Desk, document: Protocol, order: int) -> dict[str, Any] | None:
+    """Run resupply at the site with three subjects; gives the recorded decision, which derives from the ledger, if there is an order."""
+    desk = site_with_three_subjects(desk, document)
+    answer = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
+    assert sum(one["kits"] for one in answer["orders"]) == order
+    seal_pending(desk.database)
+    assert Derivation(desk.database, STUDY).run()["order_shipment"] == (2 if order else 1)
+    entry = last_entry(desk.database, STUDY, "order_shipment", "S01")
+    assert entry is not None
+    decisions: list[dict[str, Any]] = entry.after["record"]["decisions"]
+    return decisions[0] if order else None
+
+
+def site_with_three_subjects(desk: Desk, document: Protocol) -> Desk:
     """A site whose three subjects have had one kit each and are due again in 4, 9 and 25 days."""
     code = document.kit_types[0].code
     desk.load(document)

@@ -25,6 +25,46 @@ DOUBTFUL: list[tuple[str, dict[str, Any], str, str]] = [
         "below the 2 sites",
     ),
     (
+        "a band of buffers that orders one for one",
+        {
+            "supply.parameters": [
+                {
+                    "level": "study",
+                    "parameters": {
+                        "short_window": 14,
+                        "long_window": 42,
+                        "buffer_from": "bands",
+                        "bands": [
+                            {"from_subjects": 0, "min_buffer": 2, "max_buffer": 3},
+                            {"from_subjects": 5, "min_buffer": 2, "max_buffer": 9},
+                        ],
+                    },
+                }
+            ]
+        },
+        "supply.parameters[0].parameters.bands",
+        "one for one show the arm",
+    ),
+    (
+        "computed buffers so close that they order one for one",
+        {
+            "supply.parameters": [
+                {
+                    "level": "study",
+                    "parameters": {
+                        "short_window": 14,
+                        "long_window": 42,
+                        "buffer_from": "computed",
+                        "confidence": "0.9",
+                        "enrolment_per_month": "0.1",
+                    },
+                }
+            ]
+        },
+        "supply.parameters[0].parameters.confidence",
+        "one for one show the arm",
+    ),
+    (
         "factor unused",
         {"randomization[0].factors": [], "caps": [], "visits[3].strata": []},
         "stratification[0].code",

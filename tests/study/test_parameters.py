@@ -1,14 +1,21 @@
 """Resupply parameters are inherited one by one, from study to site; the lowest level that sets one wins."""
 
 from datetime import date
+from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from allocation.errors import InvalidParameter
+from allocation.rules.computed_buffer import ComputedBuffer
 from allocation.rules.resupply import LongWindowFrom, Trigger
+from allocation.study.buffers import provided_buffers
+from allocation.study.errors import ProtocolError
+from allocation.study.newcomers import newcomers
 from allocation.study.parameters import (
     PARAMETER_NAMES,
     UNSET,
@@ -16,7 +23,9 @@ from allocation.study.parameters import (
     lead_time_days,
 )
 from allocation.study.protocol import Protocol
-from tests.study.small_protocol import with_changes
+from allocation.study.show import show_protocol
+from allocation.study.yaml_files import parse_protocol
+from tests.study.small_protocol import with_changes, yaml_text
 
 TODAY = date(2026, 6, 1)
 
@@ -29,6 +38,7 @@ def of_level(level: str, key: str = "", kit_type: str | None = None, **parameter
     return {"level": level, "key": key, "kit_type": kit_type, "parameters": parameters}
 
 
+WINDOWS = {"short_window": 14, "long_window": 42}
 BASE = of_level("study", min_buffer=1, max_buffer=9, short_window=10, long_window=30)
 
 
@@ -161,3 +171,78 @@ def test_a_place_without_a_lane_is_refused_by_name() -> None:
     with pytest.raises(InvalidParameter, match="no lane leads from depot D1 to USA or site U1") as refused:
         lead_time_days(protocol, "D1", "USA", "U1")
     assert (refused.value.code, refused.value.field) == ("no-lane", "lanes")
+
+
+COMPUTED = of_level("study", buffer_from="computed", confidence="0.9", enrolment_per_month="1", **WINDOWS)
+
+
+def test_the_provider_of_the_buffers_is_inherited_and_phased_like_any_parameter() -> None:
+    bands = [{"from_subjects": 0, "min_buffer": 4, "max_buffer": 6}]
+    protocol = with_sets(
+        COMPUTED,
+        of_level("country", "DEU", enrolment_per_month="3"),
+        of_level("site", "G1", buffer_from="bands", bands=bands, valid_from="2026-07-01"),
+    )
+    before = effective_parameters(protocol, "K1", TODAY, site="G1")
+    assert (before.buffer_from, before.confidence, before.enrolment_per_month) == (
+        "computed",
+        Decimal("0.9"),
+        Decimal("3"),
+    )
+    found = provided_buffers(protocol, "K1", before, 0)
+    assert isinstance(found.record, ComputedBuffer)
+    assert found.parameters.min_buffer == found.record.min_buffer
+    after = effective_parameters(protocol, "K1", date(2026, 7, 1), site="G1")
+    assert provided_buffers(protocol, "K1", after, 0).parameters.max_buffer == 6
+    elsewhere = effective_parameters(protocol, "K1", TODAY, country="USA")
+    fewer = provided_buffers(protocol, "K1", elsewhere, 0).parameters
+    assert fewer.max_buffer < found.parameters.max_buffer, "one subject a month, not three"
+
+
+def test_newcomers_receive_the_kits_of_their_arm_from_randomization_on() -> None:
+    protocol = with_sets(COMPUTED)
+    coming = newcomers(protocol)
+    assert coming.ratio == (2, 1)
+    per_arm = {
+        code: {(one.arm, one.offset, one.quantity) for one in entries}
+        for code, entries in coming.dispensings.items()
+    }
+    assert all(offset >= 0 for entries in per_arm.values() for _, offset, _ in entries)
+    assert {arm for entries in per_arm.values() for arm, offset, _ in entries if offset == 0} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "path", "fix"),
+    [
+        ({"buffer_from": "computed", "confidence": "0.9"}, "supply.parameters", "a month"),
+        ({"buffer_from": "computed", "enrolment_per_month": 1}, "supply.parameters", "such as 0.95"),
+        (
+            {"buffer_from": "computed", "confidence": "0.9", "enrolment_per_month": 90000},
+            "supply.parameters[0].parameters.enrolment_per_month",
+            "not of the study",
+        ),
+        ({"buffer_from": "bands"}, "supply.parameters", "give a band"),
+        (
+            {"buffer_from": "bands", "bands": [{"from_subjects": 1, "min_buffer": 1, "max_buffer": 3}]},
+            "supply.parameters[0].parameters.bands",
+            "from_subjects 0",
+        ),
+    ],
+)
+def test_a_provider_without_what_it_needs_is_refused(parameters: dict[str, Any], path: str, fix: str) -> None:
+    with pytest.raises(ProtocolError) as refused:
+        parse_protocol(
+            yaml_text(with_changes({"supply.parameters": [of_level("study", **WINDOWS, **parameters)]})),
+            "study.yaml",
+        )
+    assert any(problem.path == path and fix in problem.fix for problem in refused.value.problems), str(
+        refused.value
+    )
+
+
+def test_a_protocol_shows_the_bands_and_rates_that_are_set() -> None:
+    bands = [{"from_subjects": start, "min_buffer": start, "max_buffer": start + 2} for start in (0, 5)]
+    protocol = with_sets(of_level("study", confidence="0.90", bands=bands, buffer_from="bands", **WINDOWS))
+    console = Console(width=300, record=True, file=StringIO())
+    show_protocol(protocol, console)
+    assert "confidence 0.9, from 0 subjects 0 to 2, from 5 subjects 5 to 7" in console.export_text()

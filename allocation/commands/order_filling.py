@@ -1,0 +1,136 @@
+"""What a depot gives for the needs of a run: its stock shared between the sites where it is short, and the kits of one order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
+from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
+from allocation.ledger.schema import depot, kit, lot
+from allocation.ledger.versions import Protocols, protocol_of
+from allocation.rules.fair_share import SharedKitType, share_kit_type
+from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.orders import LotChoice, OrderProposal, fill_order, limit_to_shares
+from allocation.rules.picking import SameLot
+from allocation.study.protocol import Protocol
+
+Shares = Mapping[str, SharedKitType]
+"""Kit type -> how the run shared it out; only those that the site's depot is short of."""
+
+_SHIPPABLE = (
+    select(kit.c.kit_type, lot.c.status, lot.c.released_for, func.count().label("kits"))
+    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+    .where(
+        kit.c.study_id == bindparam("study"),
+        kit.c.place_kind == Place.DEPOT.value,
+        kit.c.place == bindparam("at"),
+        kit.c.kit_type.in_(bindparam("types", expanding=True)),
+        kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
+        kit.c.last_ship_date >= bindparam("today"),
+    )
+    .group_by(kit.c.kit_type, lot.c.status, lot.c.released_for)
+)
+
+
+def depot_shares(
+    connection: Connection,
+    study_id: str,
+    needs: Sequence[tuple[SiteAt, SiteNeed]],
+    now: datetime,
+    known: Protocols,
+) -> dict[str, Shares]:
+    """Site -> its depot's scarce kit types, each shared between the sites of the run that are to get it. `now` is UTC.
+
+    Only sites whose protocol version says `fair_share` take part, and only where two or more of one depot ask for the same kit type.
+    """
+    asking: dict[str, list[tuple[SiteAt, SiteNeed]]] = defaultdict(list)
+    protocols = {}
+    for at, need in needs:
+        protocols[at.site_id] = protocol_of(connection, study_id, at.version, known)
+        if need.lines and protocols[at.site_id].supply.depot_shortage == "fair_share":
+            asking[at.depot_id].append((at, need))
+    shares: dict[str, dict[str, SharedKitType]] = defaultdict(dict)
+    for depot_id, of_depot in asking.items():
+        wanted: dict[str, dict[str, int]] = defaultdict(dict)
+        for at, need in of_depot:
+            for line in need.lines:
+                wanted[line.kit_type][at.site_id] = line.ordered
+        several = {kit_type: by_site for kit_type, by_site in wanted.items() if len(by_site) > 1}
+        if several:
+            country = {at.site_id: at.country for at, _ in of_depot}
+            stock = _shippable(connection, study_id, depot_id, list(several), now)
+            for kit_type, by_site in several.items():
+                block = _largest_block([protocols[site_id] for site_id in by_site], kit_type)
+                shared = _share(kit_type, by_site, country, stock[kit_type], block)
+                if shared is not None:
+                    for site_id in by_site:
+                        shares[site_id][kit_type] = shared
+    return dict(shares)
+
+
+def _shippable(
+    connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
+) -> dict[str, list[Row[Any]]]:
+    zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
+    today = now.astimezone(ZoneInfo(connection.execute(zone).scalar_one())).date()
+    keys = {"study": study_id, "at": depot_id, "types": kit_types, "today": today}
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(_SHIPPABLE, keys):
+        found[row.kit_type].append(row)
+    return found
+
+
+def _largest_block(protocols: Sequence[Protocol], kit_type: str) -> int:
+    """The block size of the kit type; 1 where an amendment changed it between the countries, so that orders are no whole blocks."""
+    sizes = {one.block_size for found in protocols if (one := found.kit_type(kit_type)) is not None}
+    return sizes.pop() if len(sizes) == 1 else 1
+
+
+def _share(
+    kit_type: str,
+    wanted: Mapping[str, int],
+    country: Mapping[str, str],
+    stock: Sequence[Row[Any]],
+    block_size: int,
+) -> SharedKitType | None:
+    """The shares, where somebody gets less than was wanted."""
+    countries = {country[site_id] for site_id in wanted}
+    usable = {place: sum(row.kits for row in stock if is_released(row, place)) for place in sorted(countries)}
+    available = sum(row.kits for row in stock if any(is_released(row, place) for place in countries))
+    shared = share_kit_type(kit_type, wanted, country, usable, available, block_size)
+    return shared if shared.shares != shared.wanted else None
+
+
+def filled_order(
+    connection: Connection,
+    study_id: str,
+    protocol: Protocol,
+    need: SiteNeed,
+    at: SiteAt,
+    depot_today: date,
+    shares: Shares,
+) -> tuple[list[str], OrderProposal]:
+    """The numbers of the kits to ship and the proposal, from the depot's stock on its date; a command locks the depot before."""
+    policy = order_policy(protocol)
+    supplies = kit_type_supplies(protocol)
+    lines = limit_to_shares(
+        need.lines, {kit_type: one.shares[at.site_id] for kit_type, one in shares.items()}
+    )
+    any_of_it = policy.lot_choice == LotChoice.MIN_WASTAGE and policy.same_lot == SameLot.OFF
+    rows: list[Row[Any]] = []
+    for line in lines:
+        stock = (connection, study_id, at.depot_id, line.kit_type, depot_today)
+        # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
+        first = 2 * line.ordered + MARGIN if any_of_it else None
+        found = kits_at_depot(*stock, first)
+        if len(found) == first and sum(is_released(one, at.country) for one in found) < line.ordered:
+            found = kits_at_depot(*stock)
+        rows += found
+    proposal = fill_order(lines, candidates_from(rows, at.country), supplies, depot_today, policy)
+    return [rows[index].kit_number for index in proposal.shipped], proposal

@@ -1,0 +1,168 @@
+"""Why a site was sent what it was sent, or nothing: the last decision about it, derived again from the ledger. UNBLINDING.
+
+The state of the moment is folded from the ledger's entries before the decision, and the same rules are asked again. What was counted and
+what was not is read from that state, and the result is compared with what the ledger recorded at the time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from allocation.access.actors import Actor
+from allocation.access.permissions import authorize
+from allocation.commands.counted_stock import (
+    PipelineLine,
+    StockLine,
+    pipeline_lines,
+    stock_lines,
+    subjects_not_counted,
+)
+from allocation.commands.order_filling import filled_order
+from allocation.commands.order_record import NOTHING_TO_SHIP, decision_record, site_result
+from allocation.commands.site_supply import SiteAt, site_need, site_situations
+from allocation.errors import NotFound
+from allocation.ledger.database import Database
+from allocation.ledger.reader import SealedEntry, entries_backwards
+from allocation.ledger.replay import Progress, no_progress, replayed
+from allocation.ledger.schema import depot, site
+from allocation.ledger.sealing import seal_pending
+from allocation.ledger.versions import Protocols, version_in_country
+from allocation.rules.fair_share import SharedKitType
+
+
+@dataclass(frozen=True, slots=True)
+class ResupplyExplanation:
+    """One decision about a site. `recorded` is what the ledger holds of it, `record` the same derived again, with all its facts.
+
+    `shipment_id` is None where nothing was sent; `why` says why, or why it was. `on` is the site's date.
+    """
+
+    study_id: str
+    site_id: str
+    depot_id: str
+    run_id: str
+    position: int
+    recorded_at: datetime
+    on: date
+    shipment_id: str | None
+    why: str
+    stock: tuple[StockLine, ...]
+    pipeline: tuple[PipelineLine, ...]
+    subjects_not_counted: tuple[tuple[str, str], ...]
+    record: dict[str, Any]
+    recorded: dict[str, Any]
+    derives_to_the_same: bool
+
+
+def explain_resupply(
+    database: Database,
+    actor: Actor,
+    study_id: str,
+    site_id: str,
+    up_to: date | None = None,
+    progress: Progress = no_progress,
+) -> ResupplyExplanation:
+    """Explain the last decision about a site, or the last one up to the end of the day `up_to` (UTC).
+
+    Raises NotPermitted, and NotFound where no run has decided the site by then.
+    """
+    authorize(actor, "view.stock.unblinded", study_id, site_id=site_id)
+    seal_pending(database)
+    entry, recorded = _last_decision(database, study_id, site_id, up_to)
+    state = replayed(database, study_id, entry.position - 1, progress)
+    try:
+        return _derived(state, study_id, site_id, entry, recorded)
+    finally:
+        state.close()
+        state.engine.dispose()
+
+
+def _last_decision(
+    database: Database, study_id: str, site_id: str, up_to: date | None
+) -> tuple[SealedEntry, dict[str, Any]]:
+    """The entry that decided the site last, and what it says of it: an order of its own, or its line in the entry of a run."""
+    before = None if up_to is None else datetime.combine(up_to + timedelta(days=1), time(), UTC)
+    for entry in entries_backwards(database, study_id, ("order_shipment", "run_resupply"), before):
+        if entry.command == "order_shipment" and entry.site_id == site_id:
+            return entry, entry.after
+        for one in entry.after["sites"] if entry.command == "run_resupply" else ():
+            # A site with an order has an entry of its own, which stands before that of the run.
+            if one["site_id"] == site_id and one["shipment_id"] is None:
+                return entry, one
+    raise NotFound(
+        f"no resupply run has decided site {site_id!r}" + ("" if up_to is None else f" up to {up_to}"),
+        field="SITE",
+        fix="name a site that was open at a run; `rtsm resupply run` decides every open one",
+    )
+
+
+def _derived(
+    state: Connection, study_id: str, site_id: str, entry: SealedEntry, recorded: dict[str, Any]
+) -> ResupplyExplanation:
+    moment = entry.recorded_at
+    query = select(site, version_in_country(site.c.country)).where(
+        site.c.study_id == study_id, site.c.site_id == site_id
+    )
+    row = state.execute(query, {"study": study_id, "now": moment}).one()
+    today = moment.astimezone(ZoneInfo(row.timezone)).date()
+    at = SiteAt(site_id, row.country, row.depot_id, row.profile, today, row.version)
+    known: Protocols = {}
+    (situation,) = site_situations(state, study_id, [at], moment, known)
+    need = site_need(situation)
+    ordered = entry.command == "order_shipment"
+    shares = recorded["record"].get("fair_share", ()) if ordered else recorded.get("fair_share", ())
+    shared = {one["kit_type"]: SharedKitType(**one) for one in shares}
+    tried = ordered or recorded["why"] == NOTHING_TO_SHIP
+    numbers: list[str] = []
+    proposal = None
+    if tried and need.lines:
+        zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
+        depot_today = moment.astimezone(ZoneInfo(state.execute(zone).scalar_one())).date()
+        numbers, proposal = filled_order(state, study_id, situation.protocol, need, at, depot_today, shared)
+    record = _plain(decision_record(need, proposal, shared))
+    if ordered:
+        same = numbers == recorded["kits"] and _agrees(recorded["record"], record)
+    else:
+        same = _agrees(recorded, _plain(site_result(site_id, need, proposal, shared)))
+    return ResupplyExplanation(
+        study_id=study_id,
+        site_id=site_id,
+        depot_id=row.depot_id,
+        run_id=recorded["run_id"] if ordered else entry.after["run_id"],
+        position=entry.position,
+        recorded_at=moment,
+        on=today,
+        shipment_id=recorded["shipment_id"],
+        why=recorded["record"]["why"] if ordered else recorded["why"],
+        stock=stock_lines(state, study_id, situation),
+        pipeline=pipeline_lines(state, study_id, situation),
+        subjects_not_counted=subjects_not_counted(state, study_id, situation, need),
+        record=record,
+        recorded=recorded,
+        derives_to_the_same=same,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))
+
+
+def _agrees(recorded: Any, derived: Any) -> bool:
+    """Whether all that was recorded comes out again; a record of an earlier release may know fewer facts than today's."""
+    if isinstance(recorded, dict):
+        return isinstance(derived, dict) and all(
+            name in derived and _agrees(value, derived[name]) for name, value in recorded.items()
+        )
+    if isinstance(recorded, list):
+        return (
+            isinstance(derived, list)
+            and len(recorded) == len(derived)
+            and all(_agrees(one, other) for one, other in zip(recorded, derived, strict=True))
+        )
+    return bool(recorded == derived)
