@@ -64,6 +64,8 @@ COMMANDS = {
             ),
         },
     ),
+    "kit": Mounted("allocation.cli", "Quarantine, release, write off and destroy kits; show the kit states."),
+    "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."

@@ -276,6 +276,7 @@ kit = Table(
     Column("subject_id", Text),
     Column("visit_number", Text),
     Column("dispensed_on", Date),
+    Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"
