@@ -64,7 +64,9 @@ COMMANDS = {
             ),
         },
     ),
-    "kit": Mounted("allocation.cli", "Quarantine, release, write off and destroy kits; show the kit states."),
+    "kit": Mounted(
+        "allocation.cli", "Number, quarantine, release, write off and destroy kits; show the kit states."
+    ),
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "resupply": Mounted("allocation.cli", "Run the resupply rule, or explain what a run decided."),
     "edc": Mounted(

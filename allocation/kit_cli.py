@@ -1,8 +1,9 @@
-"""`rtsm kit`: quarantine, release and write off kits, and the table of kit states; `rtsm recall`: a whole lot at once."""
+"""`rtsm kit`: number kits, quarantine, release and write them off, and the table of kit states; `rtsm recall`: a whole lot at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,17 +22,20 @@ from allocation.commands.kit_acts import (
     report_kits_damaged,
     report_kits_lost,
 )
+from allocation.commands.kit_numbering import NumberKitsRequest, number_kits_of_lots
 from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.malformed import request_from
 from allocation.commands.recalls import RecallLotRequest, recall_lot
 from allocation.commands.service import Act, Service
+from allocation.errors import RTSMError
+from allocation.kit_list_files import kit_list_file
 from allocation.kit_status_page import kit_status_page
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.rules.kit_status import rows_of
 from allocation.terminal import acting, require_person, show, the_study
 
-app = typer.Typer(no_args_is_help=True, help="Quarantine, release, write off and destroy kits.")
+app = typer.Typer(no_args_is_help=True, help="Number kits; quarantine, release, write off and destroy them.")
 
 Kits = Annotated[
     list[str] | None, typer.Argument(help="Kit numbers, or name one of the options.", show_default=False)
@@ -137,6 +141,47 @@ def destroy(
 ) -> None:
     """Record that damaged or expired kits were destroyed where they were, signed by the account of --as."""
     _run("destroy_kits", destroy_kits, _scope(kits, lot, shipment, site), reason, study, actor, as_json)
+
+
+@app.command()
+def number(
+    lots: Annotated[list[str], typer.Argument(help="LOT=KITS, as L2601=500.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="The packager's list to write: .csv or .xlsx.")],
+    digits: Annotated[
+        int | None,
+        typer.Option(
+            "--digits",
+            help="Length of a number (the study's first list decides; default 6).",
+            show_default=False,
+        ),
+    ] = None,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Number kits for the packager: scrambled, gapped numbers, and a pick sequence of its own. The list UNBLINDS."""
+    kit_list_file([], out.name)
+    if not out.parent.is_dir() or out.exists():
+        raise RTSMError(
+            f"{out} exists, or its folder does not",
+            field="--out",
+            fix="name a new file in a folder that there is",
+        )
+    wanted = [text.partition("=") for text in lots]
+    counts = [
+        {"lot_id": lot, "count": int(count) if count.isdecimal() else count} for lot, _, count in wanted
+    ]
+    request = request_from(NumberKitsRequest, lots=counts, digits=digits)
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    answer = number_kits_of_lots(Service(database), Act(acting(database, actor)), study_id, request)
+    out.write_bytes(kit_list_file(answer["kits"], out.name))
+    done = {"study_id": study_id, "kits": len(answer["kits"]), "digits": answer["digits"], "file": str(out)}
+    show(
+        done,
+        as_json,
+        f"{study_id}: {done['kits']} kits numbered in {out}; `rtsm load kits` takes the list when they arrive",
+    )
 
 
 @app.command()

@@ -142,6 +142,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "open_site": "site.open",
     "load_lots": "lots.load",
     "load_kits": "kits.load",
+    "number_kits": "kits.load",
     "upload_list": "list.upload",
     "generate_list": "list.generate",
     "activate_list": "list.activate",

@@ -1,6 +1,6 @@
 """What commands answer over HTTP. Blinded by construction: no model here has a place for an arm, a kit type or a dose.
 
-The answer of a recall, which only the unblinded may ask for, is the one that names a lot.
+Two answers, which only the unblinded may ask for, name lots and types: that of a recall, and a packager's list.
 """
 
 from __future__ import annotations
@@ -206,6 +206,22 @@ class KitActAnswer(Answer):
 
     kits: tuple[str, ...]
     not_possible: int
+
+
+class NumberedKit(BaseModel):
+    """A kit to be packaged."""
+
+    kit_number: str
+    kit_type: str
+    lot_id: str
+    pick_sequence: int
+
+
+class NumberKitsAnswer(Answer):
+    """A packager's list, for the unblinded alone."""
+
+    digits: int
+    kits: tuple[NumberedKit, ...]
 
 
 class RecalledLotKit(BaseModel):

@@ -11,6 +11,7 @@ from allocation.commands.confirming import ConfirmDispensingRequest
 from allocation.commands.dispensing import DispenseRequest
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
 from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kit_numbering import NumberKitsRequest
 from allocation.commands.kit_replacement import ReplaceKitRequest
 from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
@@ -150,6 +151,12 @@ class LoadKitsBody(LoadKitsRequest):
 
 class ExpireKitsBody(ExpireKitsRequest):
     """Turn over all kits that are expired now."""
+
+    reason: str = REASON
+
+
+class NumberKitsBody(NumberKitsRequest):
+    """Kits to number for the packager."""
 
     reason: str = REASON
 
@@ -296,6 +303,7 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "kits": [{"kit_number": "483920", "kit_type": "K20", "lot_id": "L2601"}],
     },
     ExpireKitsBody: {},
+    NumberKitsBody: {"lots": [{"lot_id": "L2601", "count": 500}], "digits": 7},
     KitScopeBody: {"kit_numbers": ["483920", "483921"], "reason": "carton was found open"},
     SignedKitScopeBody: {
         "site_id": "DE01",

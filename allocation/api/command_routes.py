@@ -17,6 +17,7 @@ from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest, hold_dosing, resume_dosing
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.kit_acts import quarantine_kits, report_kits_damaged, report_kits_lost
+from allocation.commands.kit_numbering import NumberKitsRequest, number_kits_of_lots
 from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
 from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
@@ -282,6 +283,16 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         LoadLotsRequest,
         bodies.LoadLotsBody,
         answers.LoadLotsAnswer,
+    ),
+    CommandRoute(
+        "number_kits",
+        "kit-lists",
+        SUPPLY,
+        "Number kits for the packager",
+        number_kits_of_lots,
+        NumberKitsRequest,
+        bodies.NumberKitsBody,
+        answers.NumberKitsAnswer,
     ),
     CommandRoute(
         "load_kits",

@@ -59,6 +59,7 @@ STATE_CODES: Final = frozenset(
         "already-randomized",
         "already-replaced",
         "cap-reached",
+        "digits-fixed",
         "kit-elsewhere",
         "kit-quarantined",
         "kit-recalled",

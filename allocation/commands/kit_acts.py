@@ -160,7 +160,7 @@ def _lot_status(command: KitCommand, request: KitScopeRequest, rows: Sequence[Ro
     status = rows[0].lot_status
     if status == RECALLED and command.act == KitAct.RELEASE:
         raise DomainRefusal(
-            f"lot {request.lot_id} was recalled",
+            "the lot was recalled",
             code="lot-recalled",
             field="lot_id",
             fix="none of its kits is released again",

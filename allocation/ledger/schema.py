@@ -40,6 +40,7 @@ __all__ = [
     "edc_contradiction",
     "edc_fact",
     "kit",
+    "kit_numbering",
     "ledger_entry",
     "ledger_seal",
     "ledger_unsealed",
@@ -299,6 +300,16 @@ kit = Table(
     ),
 )
 
+kit_numbering = Table(
+    "kit_numbering",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("seed", BigInteger, nullable=False, comment="unblinding"),
+    Column("digits", Integer, nullable=False),
+    Column("numbered", Integer, nullable=False, comment="the running index that is next"),
+    comment="how the kits of a study are numbered for the packager, and how far",
+)
+
 cohort = Table(
     "cohort",
     metadata,
@@ -358,6 +369,7 @@ PROJECTIONS: tuple[Table, ...] = (
     subject_measurement,
     lot,
     kit,
+    kit_numbering,
     randomization_list,
     list_entry,
     list_block,

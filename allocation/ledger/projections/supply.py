@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
-from allocation.ledger.schema import lot, resupply_run, shipment, shipment_kit
+from allocation.ledger.schema import kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.rules.kit_status import Act, KitStatus, Place, Transition, check_transition
 
 RECEIPT: dict[str, Act] = {
@@ -170,6 +170,20 @@ def recall_lot(
         move_kits(connection, study_id, numbers, row, subject_id, subject_id, return_asked_on=asked_on)
 
 
+def number_kits(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Kits to be packaged have their numbers; the running index goes on behind them. They come in when they are loaded."""
+    if after["first_index"] == 0:
+        row = {"study_id": study_id, "seed": after["seed"], "digits": after["digits"]}
+        connection.execute(insert(kit_numbering), {**row, "numbered": after["numbered"]})
+        return
+    statement = update(kit_numbering).where(
+        kit_numbering.c.study_id == study_id, kit_numbering.c.numbered == after["first_index"]
+    )
+    expect_rows(connection.execute(statement.values(numbered=after["numbered"])), 1, "numbering of kits")
+
+
 def run_resupply(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
@@ -198,5 +212,6 @@ FOLDS: dict[str, Fold] = {
     "report_kits_lost": _fold_of(Act.REPORT_LOST),
     "destroy_kits": _fold_of(Act.DESTROY),
     "recall_lot": recall_lot,
+    "number_kits": number_kits,
     "run_resupply": run_resupply,
 }

@@ -1,4 +1,4 @@
-"""A kit in quarantine leaves it by no path to a subject, and one that was recalled while with a subject is asked back."""
+"""A kit in quarantine leaves it by no path to a subject, one that was recalled with a subject is asked back; kits are numbered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ MESSAGE = "a kit in quarantine is neither shipped, assigned nor dispensed"
 
 
 def upgrade() -> None:
-    """Add the column and the trigger; no kit is in a state that they refuse."""
+    """Add the column, the table of numberings and the trigger; no kit is in a state that they refuse."""
     op.add_column(
         "kit",
         sa.Column(
             "return_asked_on", sa.Date(), comment="recalled while with a subject, and asked back since"
         ),
+    )
+    op.create_table(
+        "kit_numbering",
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=False, comment="unblinding"),
+        sa.Column("digits", sa.Integer(), nullable=False),
+        sa.Column("numbered", sa.Integer(), nullable=False, comment="the running index that is next"),
+        sa.PrimaryKeyConstraint("study_id", name=op.f("pk_kit_numbering")),
+        comment="how the kits of a study are numbered for the packager, and how far",
     )
     if op.get_bind().dialect.name == "sqlite":
         op.execute(

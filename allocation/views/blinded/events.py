@@ -20,6 +20,7 @@ WORDS: Final[dict[str, str]] = {
     "put_version_into_effect": "A protocol version was put into effect in a country",
     "open_site": "Site {site} was opened",
     "load_lots": "Lots were loaded",
+    "number_kits": "Kits were numbered for packaging",
     "load_kits": "Kits arrived at a depot",
     "upload_list": "A randomization list was stored",
     "generate_list": "A randomization list was stored",
