@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -50,97 +50,65 @@ Site = Annotated[str | None, typer.Option("--site", help="All kits at this site.
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the ledger.", show_default=False)]
 
 
-@app.command()
-def quarantine(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put kits into quarantine, wherever they are: none of them is shipped, assigned or dispensed until it is released."""
-    scope = _scope(kits, lot, shipment, site)
-    _run("quarantine_kits", quarantine_kits, scope, reason, study, actor, as_json)
+ACTS: Final[tuple[tuple[str, str, Callable[..., dict[str, Any]], str], ...]] = (
+    (
+        "quarantine",
+        "quarantine_kits",
+        quarantine_kits,
+        "Put kits into quarantine, wherever they are: none is shipped, assigned or dispensed until it is released.",
+    ),
+    (
+        "release",
+        "release_kits",
+        release_kits,
+        "Release kits from quarantine, signed by the account of --as.",
+    ),
+    (
+        "reject",
+        "reject_kits",
+        reject_kits,
+        "Reject kits in quarantine, signed by the account of --as: they are as damaged ones.",
+    ),
+    (
+        "damaged",
+        "report_kits_damaged",
+        report_kits_damaged,
+        "Record that kits at a depot or site are damaged.",
+    ),
+    ("lost", "report_kits_lost", report_kits_lost, "Record that kits of a depot or site are lost."),
+    (
+        "destroy",
+        "destroy_kits",
+        destroy_kits,
+        "Record that damaged or expired kits were destroyed where they were, signed by the account of --as.",
+    ),
+)
+"""Each act on kits: its word here, the ledger's name of the command, the command, and its help."""
 
 
-@app.command()
-def release(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Release kits from quarantine, signed by the account of --as."""
-    _run("release_kits", release_kits, _scope(kits, lot, shipment, site), reason, study, actor, as_json)
+def _act(command: str, run: Callable[..., dict[str, Any]]) -> Callable[..., None]:
+    """The command line of one act on kits."""
+
+    def act(
+        reason: Reason,
+        kits: Kits = None,
+        lot: Lot = None,
+        shipment: Shipment = None,
+        site: Site = None,
+        study: Study = None,
+        actor: As = None,
+        as_json: AsJson = False,
+    ) -> None:
+        request = request_from(
+            KitScopeRequest, kit_numbers=tuple(kits or ()), lot_id=lot, shipment_id=shipment, site_id=site
+        )
+        _run(command, run, request, reason, study, actor, as_json)
+
+    return act
 
 
-@app.command()
-def reject(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Reject kits in quarantine, signed by the account of --as: they are as damaged ones."""
-    _run("reject_kits", reject_kits, _scope(kits, lot, shipment, site), reason, study, actor, as_json)
-
-
-@app.command()
-def damaged(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Record that kits at a depot or site are damaged."""
-    scope = _scope(kits, lot, shipment, site)
-    _run("report_kits_damaged", report_kits_damaged, scope, reason, study, actor, as_json)
-
-
-@app.command()
-def lost(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Record that kits of a depot or site are lost."""
-    scope = _scope(kits, lot, shipment, site)
-    _run("report_kits_lost", report_kits_lost, scope, reason, study, actor, as_json)
-
-
-@app.command()
-def destroy(
-    reason: Reason,
-    kits: Kits = None,
-    lot: Lot = None,
-    shipment: Shipment = None,
-    site: Site = None,
-    study: Study = None,
-    actor: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Record that damaged or expired kits were destroyed where they were, signed by the account of --as."""
-    _run("destroy_kits", destroy_kits, _scope(kits, lot, shipment, site), reason, study, actor, as_json)
+for _word, _name, _function, _help in ACTS:
+    app.command(_word, help=_help)(_act(_name, _function))
 
 
 @app.command()
@@ -206,14 +174,6 @@ def recall(
         show(answer, True, "")
         return
     _print(answer)
-
-
-def _scope(
-    kits: list[str] | None, lot: str | None, shipment: str | None, site: str | None
-) -> KitScopeRequest:
-    return request_from(
-        KitScopeRequest, kit_numbers=tuple(kits or ()), lot_id=lot, shipment_id=shipment, site_id=site
-    )
 
 
 def _run(
