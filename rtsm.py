@@ -68,6 +68,10 @@ COMMANDS = {
             ),
         },
     ),
+    "kit": Mounted(
+        "allocation.cli", "Number, quarantine, release, write off and destroy kits; show the kit states."
+    ),
+    "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "resupply": Mounted(
         "allocation.cli",
         "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",

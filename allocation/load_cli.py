@@ -34,6 +34,15 @@ File = Annotated[
     Path, typer.Argument(help="A CSV file in UTF-8.", exists=True, dir_okay=False, show_default=False)
 ]
 
+TableFile = Annotated[
+    Path,
+    typer.Argument(help="A CSV file in UTF-8, or XLSX.", exists=True, dir_okay=False, show_default=False),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option("--sheet", help="The sheet of the XLSX file, where several are filled.", show_default=False),
+]
+
 
 @app.command()
 def sites(file: File, study: Study = None, actor: As = None, as_json: AsJson = False) -> None:
@@ -46,20 +55,23 @@ def sites(file: File, study: Study = None, actor: As = None, as_json: AsJson = F
 
 
 @app.command()
-def lots(file: File, study: Study = None, actor: As = None, as_json: AsJson = False) -> None:
+def lots(
+    file: TableFile, sheet: Sheet = None, study: Study = None, actor: As = None, as_json: AsJson = False
+) -> None:
     """Load lots. Columns: lot_id, kit_type, expiry_date, and if needed manufactured_on, released_for (DEU;FRA), status."""
     database = open_database(create=False)
     study_id = the_study(database, study)
     answer = load_lots(
-        Service(database), Act(acting(database, actor)), study_id, read_lots(file.read_bytes())
+        Service(database), Act(acting(database, actor)), study_id, read_lots(file.read_bytes(), sheet)
     )
     show(answer, as_json, f"{study_id}: {answer['lots']} lots loaded")
 
 
 @app.command()
 def kits(
-    file: File,
+    file: TableFile,
     depot: Annotated[str, typer.Option("--depot", help="The depot that holds them.")],
+    sheet: Sheet = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -67,7 +79,7 @@ def kits(
     """Load a packager's list of kits. Columns: kit_number, kit_type, lot_id, and if needed pick_sequence."""
     database = open_database(create=False)
     study_id = the_study(database, study)
-    request = read_kits(file.read_bytes(), depot)
+    request = read_kits(file.read_bytes(), depot, sheet)
     answer = load_kits(Service(database), Act(acting(database, actor)), study_id, request)
     show(answer, as_json, f"{study_id}: {answer['kits']} kits loaded at {depot}")
 
@@ -103,12 +115,7 @@ def randomization_list(
             show_default=False,
         ),
     ] = None,
-    sheet: Annotated[
-        str | None,
-        typer.Option(
-            "--sheet", help="The sheet of the XLSX file, where several are filled.", show_default=False
-        ),
-    ] = None,
+    sheet: Sheet = None,
     keep_draft: Annotated[
         bool, typer.Option("--draft", help="Keep a list with faults as a draft, with its faults.")
     ] = False,

@@ -70,12 +70,12 @@ def signed(
 
 
 def require_person(username: str | None) -> str:
-    """The account of --as. Raises NotPermitted without one: an activation is signed by a person, not by the machine's operator."""
+    """The account of --as. Raises NotPermitted without one: what is signed is signed by a person, not by the machine's operator."""
     if username is None:
         raise NotPermitted(
-            "an activation is signed by a person",
+            "this is signed by a person",
             field="--as",
-            fix="name the statistician's account with --as",
+            fix="name the account that signs with --as",
         )
     return username
 

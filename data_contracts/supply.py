@@ -98,7 +98,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
-    "transit": ("in_transit",),
+    "transit": ("in_transit", "quarantined"),
     "site": ("site_available", "assigned", "quarantined", "expired", "damaged"),
     "subject": ("dispensed",),
     "returned": ("returned",),

@@ -1,7 +1,7 @@
 """The one permission table: which role may do what. Every command, view, page and export is checked against it.
 
-To change who may do something, change `PERMISSIONS` and nothing else. A new command or view gets a row here;
-tests/access checks that each has one.
+To change who may do something, change `PERMISSIONS` and nothing else; for acts on kits, the table of kit states, from which its rows
+are taken. A new command or view gets a row here; tests/access checks that each has one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Final
 
 from allocation.access.actors import ALL, Actor, Grant
 from allocation.errors import NotPermitted
+from allocation.rules.kit_authority import SITE_ROLES, SUPPLY_ROLES
+from allocation.rules.kit_status import Act, roles_of
 
 BLINDED_ROLES: Final = frozenset(
     {
@@ -41,14 +43,9 @@ UNBLINDED_ROLES: Final = frozenset(
 ROLES: Final = BLINDED_ROLES | UNBLINDED_ROLES
 """Every role that an account can be granted. `system` is not among them: no login ever acts as the system."""
 
-SITE_ROLES: Final = frozenset(
-    {"site_coordinator", "investigator", "site_pharmacist_blinded", "site_pharmacist_unblinded"}
-)
-SUPPLY_ROLES: Final = frozenset({"supply_manager_blinded", "supply_manager_unblinded"})
 SYSTEM: Final = frozenset({"system"})
 
 _SITE_DESK = frozenset({"site_coordinator", "investigator"}) | SYSTEM
-_DISPENSERS = SITE_ROLES | SYSTEM
 _STUDY_TEAM = frozenset({"monitor", "project_manager", "medical_monitor", "data_manager"})
 
 PERMISSIONS: Final[dict[str, frozenset[str]]] = {
@@ -59,8 +56,17 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "study.put_into_effect": frozenset({"unblinded_statistician", "project_manager"}) | SYSTEM,
     "site.open": frozenset({"project_manager"}) | SYSTEM,
     "lots.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,  # lots and kits are loaded by kit type
-    "kits.load": frozenset({"supply_manager_unblinded"}) | SYSTEM,
-    "kits.expire": SUPPLY_ROLES | SYSTEM,
+    "kits.load": roles_of(Act.LOAD) | SYSTEM,
+    "kits.expire": roles_of(Act.EXPIRE) | SYSTEM,
+    "kits.quarantine": roles_of(Act.QUARANTINE) | SYSTEM,
+    "kits.release": roles_of(Act.RELEASE) | SYSTEM,
+    "kits.reject": roles_of(Act.REJECT) | SYSTEM,
+    "kits.report_damaged": roles_of(Act.REPORT_DAMAGED) | SYSTEM,
+    "kits.report_lost": roles_of(Act.REPORT_LOST) | SYSTEM,
+    "kits.destroy": roles_of(Act.DESTROY) | SYSTEM,
+    "lots.recall": roles_of(Act.RECALL, Act.ASK_BACK) | SYSTEM,
+    # The kits of a lot are of one type: who may name a lot learns which kits are alike.
+    "lots.name": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.generate": frozenset({"unblinded_statistician"}) | SYSTEM,
     "list.activate": frozenset({"unblinded_statistician"}) | SYSTEM,
@@ -71,9 +77,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.screen": _SITE_DESK,
     "subject.eligibility": _SITE_DESK,
     "subject.randomize": _SITE_DESK,
-    "subject.dispense": _DISPENSERS,
-    "subject.confirm_dispensing": _DISPENSERS,
-    "subject.replace_kit": _DISPENSERS,
+    "subject.dispense": roles_of(Act.DISPENSE, Act.ASSIGN) | SYSTEM,
+    "subject.confirm_dispensing": roles_of(Act.CONFIRM_DISPENSING, Act.PUT_BACK, Act.SET_ASIDE) | SYSTEM,
+    "subject.replace_kit": roles_of(Act.REPORT_DAMAGED_BY_SUBJECT, Act.LOSE_ASSIGNED) | SYSTEM,
     "subject.hold": _SITE_DESK,
     "subject.visit": _SITE_DESK,
     "subject.miss_visit": _SITE_DESK,
@@ -85,9 +91,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "edc.send": frozenset({"data_manager"}) | SYSTEM,
     # what happens to supplies
     "resupply.run": SUPPLY_ROLES | SYSTEM,
-    "shipment.order": SUPPLY_ROLES | SYSTEM,
-    "shipment.dispatch": frozenset({"depot_operator"}) | SUPPLY_ROLES | SYSTEM,
-    "shipment.receive": SITE_ROLES | SYSTEM,
+    "shipment.order": roles_of(Act.REQUEST) | SYSTEM,
+    "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
+    "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (
@@ -108,6 +114,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         )
         | SYSTEM
     ),
+    # Which kits were recalled tells which are of one lot: no more than each site must know of its own.
+    "view.recalls": SITE_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.shipments": (
         SITE_ROLES
         | SUPPLY_ROLES
@@ -134,6 +142,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "open_site": "site.open",
     "load_lots": "lots.load",
     "load_kits": "kits.load",
+    "number_kits": "kits.load",
     "upload_list": "list.upload",
     "generate_list": "list.generate",
     "activate_list": "list.activate",
@@ -159,6 +168,13 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",
     "expire_kits": "kits.expire",
+    "quarantine_kits": "kits.quarantine",
+    "release_kits": "kits.release",
+    "reject_kits": "kits.reject",
+    "report_kits_damaged": "kits.report_damaged",
+    "report_kits_lost": "kits.report_lost",
+    "destroy_kits": "kits.destroy",
+    "recall_lot": "lots.recall",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

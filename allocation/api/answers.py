@@ -1,4 +1,7 @@
-"""What commands answer over HTTP. Blinded by construction: no model here has a place for an arm, a kit type or a dose."""
+"""What commands answer over HTTP. Blinded by construction: no model here has a place for an arm, a kit type or a dose.
+
+Two answers, which only the unblinded may ask for, name lots and types: that of a recall, and a packager's list.
+"""
 
 from __future__ import annotations
 
@@ -196,6 +199,60 @@ class ReceiveAnswer(Answer):
     shipment_id: str
     status: str
     kits: dict[str, int]
+
+
+class KitActAnswer(Answer):
+    """The kits that something was done to, and how many of what was named do not allow it."""
+
+    kits: tuple[str, ...]
+    not_possible: int
+
+
+class NumberedKit(BaseModel):
+    """A kit to be packaged."""
+
+    kit_number: str
+    kit_type: str
+    lot_id: str
+    pick_sequence: int
+
+
+class NumberKitsAnswer(Answer):
+    """A packager's list, for the unblinded alone."""
+
+    digits: int
+    kits: tuple[NumberedKit, ...]
+
+
+class RecalledLotKit(BaseModel):
+    """A kit of a recalled lot and where it is."""
+
+    kit_number: str
+    status: str
+    place_kind: str
+    place: str
+
+
+class RecalledFromSubject(BaseModel):
+    """A kit of a recalled lot that a subject was given, at which visit and when; `return_asked`: the subject still has it."""
+
+    subject_id: str
+    site_id: str
+    kit_number: str
+    visit_number: str | None
+    visit_code: str | None
+    dispensed_on: date
+    return_asked: bool
+
+
+class RecallLotAnswer(Answer):
+    """A recalled lot, for the unblinded alone: its kits are of one type. Sites read theirs in the view of recalls."""
+
+    lot_id: str
+    recalled_before: bool
+    quarantined: int
+    kits: tuple[RecalledLotKit, ...]
+    subjects: tuple[RecalledFromSubject, ...]
 
 
 class ListAnswer(Answer):

@@ -34,6 +34,7 @@ from allocation.api.command_routes import (
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
+from allocation.api.signed_kit_routes import signed_kit_router
 from allocation.commands.service import Service, utc_now
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
@@ -98,6 +99,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
+    app.include_router(signed_kit_router())
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)

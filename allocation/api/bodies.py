@@ -11,12 +11,15 @@ from allocation.commands.confirming import ConfirmDispensingRequest
 from allocation.commands.dispensing import DispenseRequest
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
 from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kit_numbering import NumberKitsRequest
 from allocation.commands.kit_replacement import ReplaceKitRequest
+from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
 from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
 from allocation.commands.participation import CompleteRequest, EndRequest
 from allocation.commands.randomization_methods import ActivateMethodRequest
 from allocation.commands.randomizing import RandomizeRequest
+from allocation.commands.recalls import RecallLotRequest
 from allocation.commands.resupply import RunResupplyRequest
 from allocation.commands.screening import EligibilityRequest, ScreenRequest
 from allocation.commands.service import CommandRequest
@@ -152,6 +155,30 @@ class ExpireKitsBody(ExpireKitsRequest):
     reason: str = REASON
 
 
+class NumberKitsBody(NumberKitsRequest):
+    """Kits to number for the packager."""
+
+    reason: str = REASON
+
+
+class KitScopeBody(KitScopeRequest):
+    """Kits by number, or all of a lot, a shipment or a site: one of the four. The reason must be given."""
+
+    reason: str = REASON
+
+
+class SignedKitScopeBody(KitScopeBody):
+    """As `KitScopeBody`, signed."""
+
+    signature: SignatureBody | None = None
+
+
+class RecallLotBody(RecallLotRequest):
+    """The lot to recall."""
+
+    reason: str = REASON
+
+
 class RunResupplyBody(RunResupplyRequest):
     """A resupply run."""
 
@@ -276,6 +303,14 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "kits": [{"kit_number": "483920", "kit_type": "K20", "lot_id": "L2601"}],
     },
     ExpireKitsBody: {},
+    NumberKitsBody: {"lots": [{"lot_id": "L2601", "count": 500}], "digits": 7},
+    KitScopeBody: {"kit_numbers": ["483920", "483921"], "reason": "carton was found open"},
+    SignedKitScopeBody: {
+        "site_id": "DE01",
+        "reason": "refrigerator log reviewed, no excursion",
+        "signature": {"password": "correct horse battery", "meaning": "kits released from quarantine"},
+    },
+    RecallLotBody: {"lot_id": "L2601", "reason": "out of specification at 12 months"},
     RunResupplyBody: {"sites": ["DE01", "DE02"]},
     DispatchBody: {"shipment_id": "DE01-S001", "carrier": "Cold Chain Express", "tracking_number": "CC123"},
     ReceiveBody: {"shipment_id": "DE01-S001", "dispositions": {"483920": "damaged"}},

@@ -16,7 +16,10 @@ from allocation.commands.confirming import ConfirmDispensingRequest, confirm_dis
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest, hold_dosing, resume_dosing
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.kit_acts import quarantine_kits, report_kits_damaged, report_kits_lost
+from allocation.commands.kit_numbering import NumberKitsRequest, number_kits_of_lots
 from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
+from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
 from allocation.commands.lists import (
     GenerateListRequest,
@@ -26,6 +29,7 @@ from allocation.commands.lists import (
 )
 from allocation.commands.participation import CompleteRequest, EndRequest, complete, discontinue
 from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.commands.recalls import RecallLotRequest, recall_lot
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
 from allocation.commands.service import Act, CommandRequest
@@ -231,6 +235,46 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         answers.ExpireKitsAnswer,
     ),
     CommandRoute(
+        "quarantine_kits",
+        "quarantines",
+        SUPPLY,
+        "Put kits into quarantine",
+        quarantine_kits,
+        KitScopeRequest,
+        bodies.KitScopeBody,
+        answers.KitActAnswer,
+    ),
+    CommandRoute(
+        "report_kits_damaged",
+        "damaged-kits",
+        SUPPLY,
+        "Record that kits are damaged",
+        report_kits_damaged,
+        KitScopeRequest,
+        bodies.KitScopeBody,
+        answers.KitActAnswer,
+    ),
+    CommandRoute(
+        "report_kits_lost",
+        "lost-kits",
+        SUPPLY,
+        "Record that kits are lost",
+        report_kits_lost,
+        KitScopeRequest,
+        bodies.KitScopeBody,
+        answers.KitActAnswer,
+    ),
+    CommandRoute(
+        "recall_lot",
+        "recalls",
+        SUPPLY,
+        "Recall a lot",
+        recall_lot,
+        RecallLotRequest,
+        bodies.RecallLotBody,
+        answers.RecallLotAnswer,
+    ),
+    CommandRoute(
         "load_lots",
         "lots",
         SUPPLY,
@@ -239,6 +283,16 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         LoadLotsRequest,
         bodies.LoadLotsBody,
         answers.LoadLotsAnswer,
+    ),
+    CommandRoute(
+        "number_kits",
+        "kit-lists",
+        SUPPLY,
+        "Number kits for the packager",
+        number_kits_of_lots,
+        NumberKitsRequest,
+        bodies.NumberKitsBody,
+        answers.NumberKitsAnswer,
     ),
     CommandRoute(
         "load_kits",
@@ -291,7 +345,7 @@ COMMAND_ROUTES: Final[tuple[CommandRoute, ...]] = (
         answers.ListAnswer,
     ),
 )
-"""Every command but the signed ones, which are in signed_routes.py."""
+"""Every command but the signed ones, which are in signed_routes.py, amendment_routes.py and signed_kit_routes.py."""
 
 
 def command_router() -> APIRouter:

@@ -1,4 +1,4 @@
-"""The routes that take a file as it is: lots, kits (CSV), randomization lists (CSV, XLSX). Each is loaded whole or not at all."""
+"""The routes that take a file as it is: lots, kits, randomization lists (CSV, XLSX). Each is loaded whole or not at all."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ async def file_of(request: Request, _actor: WhoAsks) -> bytes:
 
 
 SentFile = Annotated[bytes, Depends(file_of)]
+Sheet = Annotated[str | None, Query(description="of an XLSX file in which several are filled")]
 
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -55,25 +56,30 @@ def _csv(example: str, *also: str) -> dict[str, Any]:
     "/lots",
     response_model=LoadLotsAnswer,
     tags=[SUPPLY],
-    summary="Load lots from a CSV file",
+    summary="Load lots from a CSV or XLSX file",
     responses=_REFUSALS,
-    openapi_extra=_csv("lot_id,kit_type,expiry_date,released_for\nL2601,K20,2028-06-30,DEU;FRA\n"),
+    openapi_extra=_csv("lot_id,kit_type,expiry_date,released_for\nL2601,K20,2028-06-30,DEU;FRA\n", XLSX),
 )
 def lots_file(
-    study_id: str, file: SentFile, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
+    study_id: str,
+    file: SentFile,
+    service: RunningService,
+    actor: WhoAsks,
+    idempotency_key: IdempotencyKey,
+    sheet: Sheet = None,
 ) -> dict[str, Any]:
     """Columns: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status."""
     authorize(actor, "lots.load", study_id)
-    return load_lots(service, Act(actor, idempotency_key), study_id, read_lots(file))
+    return load_lots(service, Act(actor, idempotency_key), study_id, read_lots(file, sheet))
 
 
 @router.post(
     "/kits",
     response_model=LoadKitsAnswer,
     tags=[SUPPLY],
-    summary="Load kits from a packager's CSV file",
+    summary="Load kits from a packager's CSV or XLSX file",
     responses=_REFUSALS,
-    openapi_extra=_csv("kit_number,kit_type,lot_id\n483920,K20,L2601\n"),
+    openapi_extra=_csv("kit_number,kit_type,lot_id\n483920,K20,L2601\n", XLSX),
 )
 def kits_file(
     study_id: str,
@@ -82,10 +88,11 @@ def kits_file(
     actor: WhoAsks,
     idempotency_key: IdempotencyKey,
     depot_id: Annotated[Code, Query(description="the depot that holds the kits")],
+    sheet: Sheet = None,
 ) -> dict[str, Any]:
     """Columns: kit_number, kit_type, lot_id; if needed pick_sequence."""
     authorize(actor, "kits.load", study_id, depot_id=depot_id)
-    return load_kits(service, Act(actor, idempotency_key), study_id, read_kits(file, depot_id))
+    return load_kits(service, Act(actor, idempotency_key), study_id, read_kits(file, depot_id, sheet))
 
 
 @router.post(
@@ -107,7 +114,7 @@ def list_file(
     idempotency_key: IdempotencyKey,
     list_id: Annotated[Code, Query(description="the id that the list will have")],
     event: Annotated[Code, Query(description="the randomization event of the protocol")],
-    sheet: Annotated[str | None, Query(description="of an XLSX file in which several are filled")] = None,
+    sheet: Sheet = None,
     keep_draft: Annotated[bool, Query(description="keep a list with faults as a draft")] = False,
     allow_truncated_last_block: bool = False,
     protocol_version: Annotated[

@@ -12,6 +12,7 @@ from allocation.commands.run_out import run_out_by_site
 from allocation.views.blinded.cohorts import CohortList, list_cohorts
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
+from allocation.views.blinded.recalls import RecalledKits, recalled_kits
 from allocation.views.blinded.run_out_models import SitesRunOut
 from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
 from allocation.views.blinded.stock import site_stock
@@ -135,6 +136,18 @@ def projected(study_id: str, subject_id: str, service: RunningService, actor: Wh
 def stock_of_site(study_id: str, site_id: str, service: RunningService, actor: WhoAsks) -> SiteStock:
     """Every kit at the site by number, named by what it looks like."""
     return site_stock(service.database, actor, study_id, site_id, now=service.clock())
+
+
+@router.get(
+    "/{study_id}/recalled-kits",
+    response_model=RecalledKits,
+    tags=[SITE_VIEWS],
+    summary="Recalled kits at one's sites and with their subjects",
+    responses=_REFUSALS,
+)
+def recalled(study_id: str, service: RunningService, actor: WhoAsks) -> RecalledKits:
+    """What a site must set aside, and what it must ask back from which subject. No lot and no kit type is named."""
+    return recalled_kits(service.database, actor, study_id)
 
 
 @router.get(

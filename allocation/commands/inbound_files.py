@@ -1,11 +1,11 @@
-"""Inbound CSV files (sites, lots, kits) as the requests of their commands, errors by line.
+"""Inbound files (sites as CSV; lots and kits as CSV or XLSX) as the requests of their commands, errors by line.
 
 The files' columns are those of the request rows; allocation/commands/README.md lists them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from allocation.commands.service import CommandRequest
 from allocation.commands.sites import OpenSitesRequest, SiteRow
 from allocation.csv_rows import read_csv_rows
 from allocation.errors import FileRefused
+from allocation.xlsx_rows import is_xlsx, read_xlsx_table
 
 Row = TypeVar("Row", bound=CommandRequest)
 
@@ -32,13 +33,13 @@ def read_sites(content: bytes) -> OpenSitesRequest:
     return OpenSitesRequest(sites=sites)
 
 
-def read_lots(content: bytes) -> LoadLotsRequest:
+def read_lots(content: bytes, sheet: str | None = None) -> LoadLotsRequest:
     """Lots: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status.
 
-    Raises FileRefused.
+    `sheet`: of an XLSX file in which several are filled. Raises FileRefused.
     """
     optional = ("manufactured_on", "released_for", "status")
-    rows = read_csv_rows(content, ("lot_id", "kit_type", "expiry_date"), "the file of lots", optional)
+    rows = _rows(content, ("lot_id", "kit_type", "expiry_date"), "the file of lots", optional, sheet)
 
     def lot(line: int, row: dict[str, str]) -> LotRow:
         given: dict[str, Any] = _given(row)
@@ -49,13 +50,32 @@ def read_lots(content: bytes) -> LoadLotsRequest:
     return LoadLotsRequest(lots=_parsed(rows, "the file of lots", lot))
 
 
-def read_kits(content: bytes, depot_id: str) -> LoadKitsRequest:
-    """Kits of a packager's list: kit_number, kit_type, lot_id; optional pick_sequence. Raises FileRefused."""
-    rows = read_csv_rows(
-        content, ("kit_number", "kit_type", "lot_id"), "the file of kits", ("pick_sequence",)
-    )
+def read_kits(content: bytes, depot_id: str, sheet: str | None = None) -> LoadKitsRequest:
+    """Kits of a packager's list: kit_number, kit_type, lot_id; optional pick_sequence. Raises FileRefused.
+
+    `sheet`: of an XLSX file in which several are filled.
+    """
+    columns = ("kit_number", "kit_type", "lot_id")
+    rows = _rows(content, columns, "the file of kits", ("pick_sequence",), sheet, ("pick_sequence",))
     kits = _parsed(rows, "the file of kits", lambda line, row: _row_of(KitRow, line, row, "pick_sequence"))
     return request_from(LoadKitsRequest, depot_id=depot_id, kits=kits)
+
+
+def _rows(
+    content: bytes,
+    columns: Sequence[str],
+    what: str,
+    optional: Sequence[str],
+    sheet: str | None,
+    whole_numbers: Sequence[str] = (),
+) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV or XLSX file, which is known by its content. Raises FileRefused with every fault of the table."""
+    if not is_xlsx(content):
+        return read_csv_rows(content, columns, what, optional)
+    table = read_xlsx_table(content, columns, what, optional, sheet=sheet, whole_numbers=whole_numbers)
+    if table.faults:
+        raise FileRefused(what, [str(fault) for fault in table.faults])
+    return table.rows
 
 
 def _given(row: dict[str, str]) -> dict[str, str]:

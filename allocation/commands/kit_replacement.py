@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import select
 
 from allocation.commands.dispensing import refuse_not_dosed
+from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_choice import choose_kits
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import kit
 from allocation.ledger.subject_paths import path_of, visits_of
+from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus
 from allocation.rules.picking import RULE_VERSION
 from allocation.study.model import Code
 from allocation.study.subject_schedule import needed_until
+
+WRITTEN_OFF: Final = {"lost": KitAct.LOSE_ASSIGNED, "damaged": KitAct.REPORT_DAMAGED_BY_SUBJECT}
+"""What was found -> an act of the table that says what writing it off takes, whether the kit was handed out or only assigned."""
 
 
 class ReplaceKitRequest(CommandRequest):
@@ -45,13 +50,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
                 field="kit_number",
                 fix="nothing was done",
             )
-        if not act.reason.strip():
-            raise DomainRefusal(
-                f"why is kit {request.kit_number} {request.found}?",
-                code="reason-missing",
-                field="reason",
-                fix="give the reason",
-            )
+        require_reason_and_signature(transaction, WRITTEN_OFF[request.found])
         refuse_not_dosed(row)
         old = _kit_of_subject(transaction, row, request.kit_number)
         visits = visits_of(transaction.connection, study_id, row.subject_id)

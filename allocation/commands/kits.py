@@ -127,7 +127,11 @@ def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsReques
         lots = {
             row.lot_id: row
             for row in transaction.connection.execute(
-                select(lot.c.lot_id, lot.c.kit_type, lot.c.expiry_date).where(lot.c.study_id == study_id)
+                # A lot is not recalled while its kits come in.
+                select(lot.c.lot_id, lot.c.kit_type, lot.c.expiry_date, lot.c.status)
+                .where(lot.c.study_id == study_id)
+                .order_by(lot.c.lot_id)
+                .with_for_update(read=True)
             )
         }
         problems = _kit_problems(transaction, request, protocol, lots, sequences)
@@ -216,6 +220,8 @@ def _kit_problems(
             problems.append(f"{at}: kit_type {row.kit_type!r} is not in the protocol")
         if row.lot_id not in lots:
             problems.append(f"{at}: lot_id {row.lot_id!r} is not loaded; load lots first")
+        elif lots[row.lot_id].status == "recalled":
+            problems.append(f"{at}: lot {row.lot_id} was recalled")
         elif lots[row.lot_id].kit_type != row.kit_type:
             problems.append(
                 f"{at}: lot {row.lot_id} is of kit type {lots[row.lot_id].kit_type}, not {row.kit_type}"

@@ -13,7 +13,7 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
 from allocation.plain_values import Day
-from allocation.rules.kit_status import KitStatus
+from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.parameters import lead_time_days
 
 Disposition = Literal["available", "damaged", "quarantined", "lost"]
@@ -29,7 +29,7 @@ class DispatchRequest(CommandRequest):
 
 
 class ReceiveRequest(CommandRequest):
-    """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order."""
+    """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order; quarantined ones stay so."""
 
     shipment_id: str = Field(min_length=1, max_length=60)
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
@@ -58,7 +58,7 @@ def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[An
 
 
 def _kits(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
-    query = select(kit.c.kit_number, kit.c.last_ship_date).where(
+    query = select(kit.c.kit_number, kit.c.last_ship_date, kit.c.place_kind).where(
         kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id, kit.c.status == status.value
     )
     return list(transaction.connection.execute(query.order_by(kit.c.kit_number)))
@@ -130,12 +130,18 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
 def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
     """Receive a shipment at its site on the site's date; answers how many kits got which disposition.
 
-    Raises NotFound, DomainRefusal when it is not in transit or a kit is named that is not in it.
+    Raises NotFound, DomainRefusal when it is not in transit, a kit is named that is not in it, or one would come out of quarantine.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         found = _shipment(transaction, request.shipment_id, "in_transit")
-        numbers = [row.kit_number for row in _kits(transaction, request.shipment_id, KitStatus.IN_TRANSIT)]
+        coming = _kits(transaction, request.shipment_id, KitStatus.IN_TRANSIT)
+        held = {
+            row.kit_number
+            for row in _kits(transaction, request.shipment_id, KitStatus.QUARANTINED)
+            if row.place_kind == Place.TRANSIT
+        }
+        numbers = sorted({row.kit_number for row in coming} | held)
         if strangers := sorted(set(request.dispositions) - set(numbers)):
             raise DomainRefusal(
                 f"kits {', '.join(strangers)} are not in shipment {request.shipment_id}",
@@ -143,12 +149,23 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
                 field="dispositions",
                 fix="name the shipment's own kits; report the others to the depot",
             )
-        kits = [[number, request.dispositions.get(number, "available")] for number in numbers]
+        if released := sorted(one for one in held if request.dispositions.get(one) == "available"):
+            raise DomainRefusal(
+                f"kits {', '.join(released)} were quarantined on their way",
+                code="kit-quarantined",
+                field="dispositions",
+                fix="receive them into quarantine; they are released from there",
+            )
+        kits = [
+            [number, request.dispositions.get(number, "quarantined" if number in held else "available")]
+            for number in numbers
+        ]
         after = {
             "shipment_id": request.shipment_id,
             "depot_id": found.depot_id,
             "received_on": transaction.today.isoformat(),
             "kits": kits,
+            **({"quarantined_before": sorted(held)} if held else {}),
         }
         counts: dict[str, int] = {}
         for _, disposition in kits:

@@ -49,6 +49,7 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
             places[kit] = target
 
     command, site = entry["command"], f"site {entry['site_id']}"
+    holders = {"depot": "depot ", "site": "site ", "transit": "shipment ", "subject": "subject "}
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
     elif command == "order_shipment":
@@ -63,6 +64,14 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
         source = f"shipment {after['shipment_id']}"
         move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
         move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
+    elif command in ("quarantine_kits", "release_kits", "reject_kits", "report_kits_damaged", "recall_lot"):
+        for number, _, kind, place in after["kits"]:
+            move([number], holders[kind] + place, holders[kind] + place)
+        for number, subject in after.get("asked_back", ()):
+            move([number], f"subject {subject}", f"subject {subject}")
+    elif command in ("report_kits_lost", "destroy_kits"):
+        for number, _, kind, place in after["kits"]:
+            move([number], holders[kind] + place, "lost" if command == "report_kits_lost" else "destroyed")
     elif command in ("dispense", "replace_kit"):
         assigned, subject = after.get("awaits_confirmation"), f"subject {entry['subject_id']}"
         if command == "replace_kit":

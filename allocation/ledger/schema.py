@@ -40,6 +40,7 @@ __all__ = [
     "edc_contradiction",
     "edc_fact",
     "kit",
+    "kit_numbering",
     "ledger_entry",
     "ledger_seal",
     "ledger_unsealed",
@@ -276,6 +277,7 @@ kit = Table(
     Column("subject_id", Text),
     Column("visit_number", Text),
     Column("dispensed_on", Date),
+    Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"
@@ -296,6 +298,16 @@ kit = Table(
         "expiry_date",
         "pick_sequence",
     ),
+)
+
+kit_numbering = Table(
+    "kit_numbering",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("seed", BigInteger, nullable=False, comment="unblinding"),
+    Column("digits", Integer, nullable=False),
+    Column("numbered", Integer, nullable=False, comment="the running index that is next"),
+    comment="how the kits of a study are numbered for the packager, and how far",
 )
 
 cohort = Table(
@@ -357,6 +369,7 @@ PROJECTIONS: tuple[Table, ...] = (
     subject_measurement,
     lot,
     kit,
+    kit_numbering,
     randomization_list,
     list_entry,
     list_block,

@@ -1,8 +1,9 @@
 """The one table of kit states: which act moves a kit from which state and place to which.
 
 A kit has one status and is in one place: depot, transit, site, subject, returned, destroyed or lost (DESIGN.md rule 4). Every
-command that touches a kit asks `check_transition` and applies the row that it gets; the verifier asks `conservation_errors`. Later
-issues add rows and columns (role, reason, signature) here and nowhere else. The simulator counts kits by the same rows.
+command that touches a kit asks `check_transition` and applies the row that it gets; the verifier asks `conservation_errors`. Who may do
+it, with which reason and signature, is a column of the same table: the permission table takes its roles from here (`roles_of`), and
+`commands/kit_authority.py` asks for reason and signature. docs/kit-status.md is drawn from it. The simulator counts kits by the same rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from allocation.errors import KitTransitionRefused
+from allocation.rules import kit_authority
+from allocation.rules.kit_authority import Authority
 
 
 class KitStatus(StrEnum):
@@ -68,6 +71,8 @@ class Act(StrEnum):
     QUARANTINE = "quarantine"
     RELEASE = "release"
     REJECT = "reject"
+    RECALL = "recall"
+    ASK_BACK = "ask_back"
     EXPIRE = "expire"
     REPORT_DAMAGED = "report_damaged"
     REPORT_LOST = "report_lost"
@@ -76,67 +81,100 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A row of the table. `from_status` and `from_place` are None for a kit that does not exist yet (load)."""
+    """A row of the table. `from_status` and `from_place` are None for a kit that does not exist yet (load); `by`: what the act takes."""
 
     from_status: KitStatus | None
     from_place: Place | None
     act: Act
     to_status: KitStatus
     to_place: Place
+    by: Authority
 
 
-_S, _P, _A = KitStatus, Place, Act
+_S, _P, _A, _W = KitStatus, Place, Act, kit_authority
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
-    Transition(None, None, _A.LOAD, _S.DEPOT_AVAILABLE, _P.DEPOT),
+    Transition(None, None, _A.LOAD, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_TYPE),
     # From a depot to a site or to another depot.
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REQUEST, _S.REQUESTED, _P.DEPOT),
-    Transition(_S.REQUESTED, _P.DEPOT, _A.CANCEL_REQUEST, _S.DEPOT_AVAILABLE, _P.DEPOT),
-    Transition(_S.REQUESTED, _P.DEPOT, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE, _S.SITE_AVAILABLE, _P.SITE),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_AT_DEPOT, _S.DEPOT_AVAILABLE, _P.DEPOT),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REQUEST, _S.REQUESTED, _P.DEPOT, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.CANCEL_REQUEST, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT, _W.BY_DEPOT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE, _S.SITE_AVAILABLE, _P.SITE, _W.BY_SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_AT_DEPOT, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
     # To the subject and back. What comes back is never available again.
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT),
-    Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_DAMAGED_BY_SUBJECT, _S.DAMAGED, _P.SITE),
-    Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.RETURNED),
-    Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
-    Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
-    Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
+    Transition(
+        _S.DISPENSED, _P.SUBJECT, _A.REPORT_DAMAGED_BY_SUBJECT, _S.DAMAGED, _P.SITE, _W.BY_SITE_WITH_REASON
+    ),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE_WITH_REASON),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
+    Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
+    Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
     # Assigned to a subject, and handed out only when that is confirmed. Until then the kit has not left the site.
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.ASSIGN, _S.ASSIGNED, _P.SITE),
-    Transition(_S.ASSIGNED, _P.SITE, _A.CONFIRM_DISPENSING, _S.DISPENSED, _P.SUBJECT),
-    Transition(_S.ASSIGNED, _P.SITE, _A.PUT_BACK, _S.SITE_AVAILABLE, _P.SITE),
-    Transition(_S.ASSIGNED, _P.SITE, _A.SET_ASIDE, _S.QUARANTINED, _P.SITE),
-    Transition(_S.ASSIGNED, _P.SITE, _A.LOSE_ASSIGNED, _S.LOST, _P.LOST),
-    # Quarantine. A kit of an open order that is quarantined leaves the order.
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),
-    Transition(_S.REQUESTED, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE),
-    Transition(_S.QUARANTINED, _P.DEPOT, _A.RELEASE, _S.DEPOT_AVAILABLE, _P.DEPOT),
-    Transition(_S.QUARANTINED, _P.SITE, _A.RELEASE, _S.SITE_AVAILABLE, _P.SITE),
-    Transition(_S.QUARANTINED, _P.DEPOT, _A.REJECT, _S.DAMAGED, _P.DEPOT),
-    Transition(_S.QUARANTINED, _P.SITE, _A.REJECT, _S.DAMAGED, _P.SITE),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.ASSIGN, _S.ASSIGNED, _P.SITE, _W.BY_SITE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.CONFIRM_DISPENSING, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.PUT_BACK, _S.SITE_AVAILABLE, _P.SITE, _W.BY_SITE_WITH_REASON),
+    Transition(_S.ASSIGNED, _P.SITE, _A.SET_ASIDE, _S.QUARANTINED, _P.SITE, _W.BY_SITE_WITH_REASON),
+    Transition(_S.ASSIGNED, _P.SITE, _A.LOSE_ASSIGNED, _S.LOST, _P.LOST, _W.BY_SITE_WITH_REASON),
+    # Quarantine. A kit of an open order leaves the order, an assigned one the subject that it was set aside for.
+    Transition(
+        _S.DEPOT_AVAILABLE, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON
+    ),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.QUARANTINE, _S.QUARANTINED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.ASSIGNED, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.RELEASE, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.RELEASE_SIGNED),
+    Transition(_S.QUARANTINED, _P.SITE, _A.RELEASE, _S.SITE_AVAILABLE, _P.SITE, _W.RELEASE_SIGNED),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.REJECT, _S.DAMAGED, _P.DEPOT, _W.REJECT_SIGNED),
+    Transition(_S.QUARANTINED, _P.SITE, _A.REJECT, _S.DAMAGED, _P.SITE, _W.REJECT_SIGNED),
+    # A kit that is quarantined on its way is received into quarantine, whatever it looks like.
+    Transition(
+        _S.IN_TRANSIT, _P.TRANSIT, _A.QUARANTINE, _S.QUARANTINED, _P.TRANSIT, _W.ON_THE_WAY_WITH_REASON
+    ),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RELEASE, _S.IN_TRANSIT, _P.TRANSIT, _W.RELEASE_SIGNED),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    # A recall: all that could still be used is quarantined, wherever it is, and what subjects have is asked back.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECALL, _S.QUARANTINED, _P.TRANSIT, _W.BY_TYPE),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RECALL, _S.QUARANTINED, _P.SITE, _W.BY_TYPE),
+    Transition(_S.ASSIGNED, _P.SITE, _A.RECALL, _S.QUARANTINED, _P.SITE, _W.BY_TYPE),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.ASK_BACK, _S.DISPENSED, _P.SUBJECT, _W.BY_TYPE),
     # Expiry: the kit stays where it is. One that expires in transit is received first.
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
-    Transition(_S.REQUESTED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE),
-    Transition(_S.QUARANTINED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT),
-    Transition(_S.QUARANTINED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE),
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT, _W.BY_SUPPLY),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT, _W.BY_SUPPLY),
+    Transition(_S.QUARANTINED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
     # Damage and loss.
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE),
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST),
+    Transition(
+        _S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON
+    ),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
+    Transition(_S.EXPIRED, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.EXPIRED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
+    Transition(_S.DAMAGED, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
+    Transition(_S.DAMAGED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
     # The end.
-    Transition(_S.RETURNED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
-    Transition(_S.EXPIRED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
-    Transition(_S.EXPIRED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
-    Transition(_S.DAMAGED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
-    Transition(_S.DAMAGED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED),
+    Transition(_S.RETURNED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
+    Transition(_S.EXPIRED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
+    Transition(_S.EXPIRED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_SITE),
+    Transition(_S.DAMAGED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
+    Transition(_S.DAMAGED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_SITE),
 )
 
 _BY_START: Final = {(row.from_status, row.from_place, row.act): row for row in TRANSITIONS}
@@ -145,6 +183,11 @@ POSSIBLE: Final[frozenset[tuple[KitStatus, Place]]] = frozenset(
     (row.to_status, row.to_place) for row in TRANSITIONS
 )
 """Every pair of status and place that a kit can be in."""
+
+USED_OR_SHIPPED: Final[frozenset[Act]] = frozenset(
+    {Act.REQUEST, Act.DISPATCH, Act.RECEIVE, Act.DISPENSE, Act.ASSIGN, Act.CONFIRM_DISPENSING}
+)
+"""Acts on the way to a subject: none of them has a row for a kit in quarantine (a test holds it; the database refuses them, too)."""
 
 PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT})
 """Places of which there are several, so that a kit there names which depot, shipment, site or subject holds it."""
@@ -168,6 +211,16 @@ def check_transition(kit: str, status: KitStatus | None, place: Place | None, ac
         field="kit",
         fix=f"possible: {possible or 'nothing, this state is final'}",
     )
+
+
+def rows_of(*acts: Act) -> tuple[Transition, ...]:
+    """The rows of these acts."""
+    return tuple(row for row in TRANSITIONS if row.act in acts)
+
+
+def roles_of(*acts: Act) -> frozenset[str]:
+    """The roles that may do these acts somewhere."""
+    return frozenset().union(*(row.by.roles for row in rows_of(*acts)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Translation of entries that bring kits in and move them: loading, orders, shipments, expiry.
+"""Translation of entries that bring kits in and move them: loading, orders, shipments, expiry, acts on kits where they are, recalls.
 
 A kit movement states where a kit is from then on, in the words of `allocation.rules.kit_status`. Where it was before follows
 from its own earlier movements; `stated_from` repeats what the entry itself says about that ("depot:D1"), so that the two can
@@ -9,7 +9,7 @@ from datetime import date
 
 from allocation.ledger.projections.supply import RECEIPT
 from allocation.ledger.reader import SealedEntry
-from allocation.rules.kit_status import TRANSITIONS, Act, KitStatus, Place
+from allocation.rules.kit_status import PLACES_WITH_KEY, TRANSITIONS, Act, KitStatus, Place
 from pipelines.events.rows import Row, Translation, day
 
 Holder = tuple[Place, str]
@@ -86,6 +86,30 @@ def expire_kits(entry: SealedEntry) -> list[Row]:
     ]
 
 
+def _act_on_kits(act: Act) -> Translation:
+    """The translation of a command that does one act of the table to kits where they are."""
+
+    def translate(entry: SealedEntry) -> list[Row]:
+        moved = day(entry.after.get("moved_on") or entry.after["recalled_on"])
+        return [
+            kit_movement(entry, number, act, (Place(kind), place), place, moved)
+            for number, _, kind, place in entry.after["kits"]
+        ]
+
+    return translate
+
+
+def recall_lot(entry: SealedEntry) -> list[Row]:
+    """What could still be used is quarantined; what is asked back stays with its subject."""
+    recalled = day(entry.after["recalled_on"])
+    rows = _act_on_kits(Act.RECALL)(entry)
+    rows += [
+        kit_movement(entry, number, Act.ASK_BACK, (Place.SUBJECT, subject), subject, recalled)
+        for number, subject in entry.after["asked_back"]
+    ]
+    return rows
+
+
 def kit_movement(
     entry: SealedEntry,
     number: str,
@@ -96,7 +120,7 @@ def kit_movement(
 ) -> Row:
     """A movement of one kit. `stated_from`: where the entry says it was; `to`: the depot, shipment, site or subject that has it."""
     status, place = OUTCOMES[act, stated_from[0] if stated_from else None]
-    holder = None if place == Place.LOST else to
+    holder = to if place in PLACES_WITH_KEY else None
     stated = ":".join(stated_from) if stated_from else None
     shipment = entry.after.get("shipment_id")
     return (
@@ -129,4 +153,11 @@ TRANSLATIONS: dict[str, Translation] = {
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,
+    "quarantine_kits": _act_on_kits(Act.QUARANTINE),
+    "release_kits": _act_on_kits(Act.RELEASE),
+    "reject_kits": _act_on_kits(Act.REJECT),
+    "report_kits_damaged": _act_on_kits(Act.REPORT_DAMAGED),
+    "report_kits_lost": _act_on_kits(Act.REPORT_LOST),
+    "destroy_kits": _act_on_kits(Act.DESTROY),
+    "recall_lot": recall_lot,
 }

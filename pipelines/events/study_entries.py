@@ -68,6 +68,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "activate_list": nothing,
     "activate_method": nothing,
     "run_resupply": nothing,
+    # Kits that are numbered exist only when they are packaged and loaded.
+    "number_kits": nothing,
     # A subject's cohort stands in its screening; whether the cohort was open is no fact of any subject.
     "set_cohort": nothing,
     # A subject is analysed and reported as randomized; the truth beside it stays in the ledger and the views.

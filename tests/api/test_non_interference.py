@@ -14,6 +14,7 @@ import pytest
 from allocation.access.permissions import BLINDED_ROLES, ROLES
 from allocation.commands.studies import GO_LIVE
 from allocation.ledger.sealing import seal_pending
+from allocation.rules.kit_authority import RELEASED
 from tests.api.conftest import Trial, trial_at
 from tests.api.running_app import ApiClient
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
@@ -81,6 +82,7 @@ def play(trial: Trial) -> Transcript:
     out.post("coordinator", "/completions", {"subject_id": subjects[2]})
     out.post("supply", "/resupply-runs", {})
     move_shipments(out)
+    act_on_kits(out)
     trial.clock.move(days=300)  # every kit is past its expiry now
     out.post(
         "pharmacist",
@@ -128,6 +130,27 @@ def use_what_dosing_can_do(out: Transcript, subjects: list[str]) -> None:
         out.post("pharmacist", "/dispensing-confirmations", {**settled, "handed_out": ["9999999"]})
         out.post("pharmacist", "/dispensing-confirmations", settled)
         out.post("pharmacist", "/dispensing-confirmations", settled)
+
+
+def act_on_kits(out: Transcript) -> None:
+    """Kits are quarantined, released and found damaged, each also refused; a lot is recalled, and sites read what is theirs."""
+    because, signature = {"reason": "alarm"}, {"password": PASSWORD, "meaning": RELEASED}
+    stock = out.get("coordinator", "/sites/S01/stock")["kits"]
+    here = [one["kit_number"] for one in stock if one["status"] == "site_available"]
+    out.post("coordinator", "/quarantines", {"kit_numbers": ["9999999"], **because})
+    out.post("coordinator", "/quarantines", {"lot_id": "L1", **because})  # refused: a lot tells what is alike
+    for number in here[:2]:
+        named = {"kit_numbers": [number], **because}
+        for path in ("/quarantines", "/quarantines", "/damaged-kits", "/lost-kits", "/kit-releases"):
+            out.post("coordinator", path, named)
+    out.post("supply", "/quarantines", {"site_id": "S01", **because})
+    out.post("supply", "/kit-releases", {"site_id": "S01", **because, "signature": signature})
+    out.trial.clients["open.supply"].done(f"{PATH}/recalls", {"lot_id": "ZZLOT2"})
+    out.post("supply", "/quarantines", {"site_id": "S02", **because})
+    out.post("supply", "/kit-releases", {"site_id": "S02", **because, "signature": signature})
+    for who in BLINDED:
+        out.get(who, "/recalled-kits")
+    out.get("coordinator", "/sites/S01/stock")
 
 
 def move_shipments(out: Transcript) -> None:
@@ -193,7 +216,10 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "confirmation-awaited",
             "nothing-to-confirm",
             "implausible-measurement",
+            "kit-transition-refused",
         } <= codes
+        for path in ("quarantines", "kit-releases", "damaged-kits"):
+            assert (f"POST /{path}", 200) in outcomes, path
         for path in ("kit-replacements", "dispensing-confirmations", "dose-holds", "dose-resumptions"):
             assert (f"POST /{path}", 200) in outcomes, path
 

@@ -15,6 +15,9 @@ def test_every_command_has_a_route_and_every_route_a_permission():
         "activate_method",
         "load_study_version",
         "put_version_into_effect",
+        "release_kits",
+        "reject_kits",
+        "destroy_kits",
     }
     # Orders are made by resupply runs, not asked for on their own; the EDC's messages are signed (tests/edc).
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}
@@ -52,7 +55,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 18
+    assert asked == 19
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

@@ -58,7 +58,10 @@ class AnyOrderDesk(RuleBasedStateMachine):
         self.protocol = any_order_protocol(variant)
         for row in kit_rows(variant):
             expiry = date.fromisoformat(LOT[row["lot_id"]]["expiry_date"])
-            self.model.kits[row["kit_number"]] = Kit(row["kit_type"], row["lot_id"], expiry)
+            status = str(LOT[row["lot_id"]]["status"])
+            self.model.kits[row["kit_number"]] = Kit(
+                row["kit_type"], row["lot_id"], expiry, lot_status=status
+            )
         self.list = {
             level: [one for one in list_entries() if one["stratum"] == f"SEVERITY={level}"]
             for level in self.model.used
@@ -71,7 +74,8 @@ class AnyOrderDesk(RuleBasedStateMachine):
         """The answer, or None when the trial says no; then everything is as it was."""
         self.sound = False
         key = f"key-{next(self.keys)}"
-        act = Act(more.get("actor", SYSTEM_ACTOR), idempotency_key=key, reason=more.get("reason", ""))
+        reason = more.get("reason", "")
+        act = Act(more.get("actor", SYSTEM_ACTOR), key, reason, more.get("signature"))
         before = self.state
         self.refusal: DomainRefusal | None = None
         try:
@@ -84,10 +88,10 @@ class AnyOrderDesk(RuleBasedStateMachine):
             assert "ZZ" not in str(self.refusal)
             self.refused[self.refusal.code] += 1
             return None
-        assert "ZZ" not in str(answer)
+        assert more.get("unblinded") or "ZZ" not in str(answer)
         self.answered[command.__name__] += 1
         self.state = self.desk.state()
-        self.model.done.append(Done(command, request, key, answer, self.state != before))
+        self.model.done.append(Done(command, request, key, answer, self.state != before, reason))
         return answer
 
     def unchanged(self) -> bool:

@@ -34,7 +34,8 @@ class DosingActs(AnyOrderDesk):
         answer = self.attempt(confirm_dispensing, ConfirmDispensingRequest.model_validate(request))
         if answer is None or person is None:
             return
-        assert numbers
+        assert numbers or person.taken_back
+        person.taken_back = False
         for number in handed:
             one = self.model.kits[number]
             assert on <= one.last_dispense_date

@@ -14,13 +14,14 @@ from allocation.commands.visits import MissVisitRequest, miss_visit
 from allocation.errors import IdempotencyConflict, NotPermitted
 from tests.api.trial import STUDY
 from tests.commands.any_order_dosing import DosingActs
+from tests.commands.any_order_kits import KitActs
 from tests.commands.any_order_model import WHICH
 from tests.commands.any_order_subjects import SubjectActs
 from tests.commands.any_order_supply import SupplyActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, DosingActs, SupplyActs):
+class AnyOrder(SubjectActs, DosingActs, SupplyActs, KitActs):
     """All acts together, time passing between them."""
 
     @initialize(
@@ -77,7 +78,7 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs):
         first = self.model.done[-1 - which % len(self.model.done)]
         if not first.wrote:
             return
-        act = Act(SYSTEM_ACTOR, idempotency_key=first.key)
+        act = Act(SYSTEM_ACTOR, idempotency_key=first.key, reason=first.reason)
         assert first.command(self.desk.service, act, STUDY, first.request) == first.answer
         assert self.unchanged()
 

@@ -32,6 +32,7 @@ class Kit:
     place_kind: str = "depot"
     place: str = "D1"
     shipment: str | None = None
+    lot_status: str = "released"
 
     @property
     def last_dispense_date(self) -> date:
@@ -41,7 +42,7 @@ class Kit:
         """Whether it may be handed out there on that day, and (if so asked) used until then."""
         return (until is None or until < self.expiry) and (
             (self.status, self.place_kind, self.place) == ("site_available", "site", site_id)
-            and LOT[self.lot_id]["status"] == "released"
+            and self.lot_status == "released"
             and bool({"*", PLACES[site_id][0]} & set(LOT[self.lot_id]["released_for"]))
             and today <= self.last_dispense_date
         )
@@ -62,6 +63,7 @@ class Person:
     arm: str | None = None
     on_hold: bool = False
     assigned: set[str] = field(default_factory=set)
+    taken_back: bool = False
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Done:
     key: str
     answer: dict[str, Any]
     wrote: bool
+    reason: str = ""
 
 
 @dataclass

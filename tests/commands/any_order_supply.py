@@ -28,6 +28,7 @@ class SupplyActs(AnyOrderDesk):
             one
             for one in self.model.kits.values()
             if one.status in ("depot_available", "requested", "site_available", "quarantined")
+            and one.place_kind in ("depot", "site")
             and one.expiry <= self.today(one.place)
         ]
         for one in expired:
@@ -91,15 +92,19 @@ class SupplyActs(AnyOrderDesk):
         inside = sorted(
             number
             for number, one in self.model.kits.items()
-            if one.shipment == name and one.status == "in_transit"
+            if one.shipment == name and one.place_kind == "transit"
         )
+        held = {number for number in inside if self.model.kits[number].status == "quarantined"}
         named = dict(zip(inside, found, strict=False))
         if stranger:
             named[next(iter(set(self.model.kits) - set(inside)))] = "available"
         answer = self.attempt(receive_shipment, ReceiveRequest(shipment_id=name, dispositions=named))
         if answer is None:
             assert (
-                stranger or name not in self.model.shipments or self.model.shipments[name][1] != "in_transit"
+                stranger
+                or name not in self.model.shipments
+                or self.model.shipments[name][1] != "in_transit"
+                or any(named.get(number) == "available" for number in held)
             )
             return
         assert not stranger
@@ -107,7 +112,10 @@ class SupplyActs(AnyOrderDesk):
         assert status == "in_transit"
         self.model.shipments[name] = (site_id, "received")
         for number in inside:
-            one, disposition = self.model.kits[number], named.get(number, "available")
+            one, disposition = (
+                self.model.kits[number],
+                named.get(number, "quarantined" if number in held else "available"),
+            )
             one.status = "site_available" if disposition == "available" else disposition
             one.place_kind, one.place = ("lost", "") if disposition == "lost" else ("site", site_id)
 

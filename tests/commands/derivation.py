@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, Select, create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from allocation.access.actors import SYSTEM_ACTOR
@@ -373,8 +373,14 @@ class Derivation:
         zones |= {row.site_id: row.timezone for row in state.execute(select(site))}
         expiring = ("depot_available", "requested", "site_available", "quarantined")
         expected = []
-        for row in state.execute(select(kit).where(kit.c.status.in_(expiring)).order_by(kit.c.kit_number)):
+        for row in state.execute(_standing(expiring)):
             today: date = entry.recorded_at.astimezone(ZoneInfo(zones[row.place])).date()
             if is_expired(today, row.expiry_date):
                 expected.append(row.kit_number)
         assert expected == [one[0] for one in entry.after["kits"]] == list(entry.kit_numbers)
+
+
+def _standing(statuses: tuple[str, ...]) -> Select[Any]:
+    """The kits of these statuses that are at a depot or a site."""
+    query = select(kit).where(kit.c.status.in_(statuses), kit.c.place_kind.in_(("depot", "site")))
+    return query.order_by(kit.c.kit_number)

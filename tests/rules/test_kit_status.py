@@ -13,12 +13,15 @@ from allocation.rules.kit_status import (
     PLACES_WITH_KEY,
     POSSIBLE,
     TRANSITIONS,
+    USED_OR_SHIPPED,
     Act,
     KitPosition,
     KitStatus,
     Place,
     check_transition,
     conservation_errors,
+    roles_of,
+    rows_of,
 )
 
 
@@ -75,7 +78,9 @@ def test_an_act_without_a_row_is_refused(acts, refused) -> None:
 def test_a_refusal_names_what_is_possible_instead() -> None:
     with pytest.raises(KitTransitionRefused) as error:
         check_transition("1", KitStatus.DISPENSED, Place.SUBJECT, Act.DISPENSE)
-    assert error.value.fix == "possible: report_damaged_by_subject, return_from_subject, report_lost"
+    assert (
+        error.value.fix == "possible: report_damaged_by_subject, return_from_subject, report_lost, ask_back"
+    )
     with pytest.raises(KitTransitionRefused) as error:
         check_transition("1", KitStatus.DESTROYED, Place.DESTROYED, Act.DISPENSE)
     assert "final" in (error.value.fix or "")
@@ -119,6 +124,33 @@ def test_nothing_that_was_with_a_subject_comes_back_into_stock() -> None:
             (r.to_status, r.to_place) for r in TRANSITIONS if (r.from_status, r.from_place) in reached
         }
     assert not reached & {(KitStatus.SITE_AVAILABLE, Place.SITE), (KitStatus.DEPOT_AVAILABLE, Place.DEPOT)}
+
+
+def test_no_row_leads_from_quarantine_towards_a_subject() -> None:
+    starts = {row.from_status for row in rows_of(*USED_OR_SHIPPED)}
+    assert KitStatus.QUARANTINED not in starts
+    onward = {row.act for row in TRANSITIONS if row.from_status == KitStatus.QUARANTINED}
+    assert Act.RELEASE in onward
+    assert not onward & USED_OR_SHIPPED
+
+
+def test_a_recall_reaches_every_state_in_which_a_kit_can_still_come_to_a_subject() -> None:
+    usable = {(row.from_status, row.from_place) for row in rows_of(*USED_OR_SHIPPED)}
+    assert {(row.from_status, row.from_place) for row in rows_of(Act.RECALL)} == usable
+    assert {(row.from_status, row.from_place) for row in rows_of(Act.QUARANTINE)} == usable
+
+
+def test_release_rejection_and_destruction_take_a_reason_and_a_signature_everywhere() -> None:
+    for row in rows_of(Act.RELEASE, Act.REJECT, Act.DESTROY):
+        assert row.by.reason
+        assert row.by.signature
+    assert roles_of(Act.RELEASE) == {"supply_manager_blinded", "supply_manager_unblinded"}
+    assert all(row.by.reason for row in rows_of(Act.QUARANTINE, Act.REPORT_DAMAGED))
+
+
+def test_what_an_act_takes_besides_the_role_does_not_depend_on_where_the_kit_is() -> None:
+    for act in set(Act) - {Act.REPORT_LOST}:  # what is lost on its way is a disposition of the receipt
+        assert len({(row.by.reason, row.by.signature) for row in rows_of(act)}) == 1, act
 
 
 def test_every_pair_outside_the_table_is_refused() -> None:

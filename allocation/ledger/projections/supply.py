@@ -1,16 +1,17 @@
-"""Folds of entries that move kits: orders, shipments, receipts, expiry, and the end of a resupply run."""
+"""Folds of entries that move kits: orders, shipments, receipts, expiry, acts on kits where they are, recalls; the end of a run."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
-from allocation.ledger.schema import resupply_run, shipment, shipment_kit
-from allocation.rules.kit_status import Act, KitStatus, Place, check_transition
+from allocation.ledger.schema import kit_numbering, lot, resupply_run, shipment, shipment_kit
+from allocation.rules.kit_status import Act, KitStatus, Place, Transition, check_transition
 
 RECEIPT: dict[str, Act] = {
     "available": Act.RECEIVE,
@@ -19,6 +20,12 @@ RECEIPT: dict[str, Act] = {
     "lost": Act.REPORT_LOST,
 }
 """The disposition that a receipt gives a kit -> the act in the table of kit states."""
+
+FORGOTTEN: dict[KitStatus | None, dict[str, None]] = {
+    KitStatus.REQUESTED: {"shipment_id": None},
+    KitStatus.ASSIGNED: {"subject_id": None, "visit_number": None},
+}
+"""The state that a kit is taken out of -> what it was set aside for, which it is no more."""
 
 
 def _advance(
@@ -90,10 +97,16 @@ def receive_shipment(
     by_disposition: dict[str, list[str]] = defaultdict(list)
     for number, disposition in after["kits"]:
         by_disposition[disposition].append(number)
+    held = set(after.get("quarantined_before", ()))
     for disposition, numbers in sorted(by_disposition.items()):
-        row = transition(RECEIPT[disposition], Place.TRANSIT)
-        target = site_id if row.to_place == Place.SITE else ""
-        move_kits(connection, study_id, numbers, row, after["shipment_id"], target)
+        for status in (KitStatus.IN_TRANSIT, KitStatus.QUARANTINED):
+            some = [one for one in numbers if (one in held) == (status == KitStatus.QUARANTINED)]
+            if some:
+                row = check_transition(some[0], status, Place.TRANSIT, RECEIPT[disposition])
+                target = site_id if row.to_place == Place.SITE else ""
+                move_kits(connection, study_id, some, row, after["shipment_id"], target)
+    if not after["kits"]:
+        return
     keys = shipment_kit.c
     connection.execute(
         update(shipment_kit)
@@ -111,12 +124,64 @@ def expire_kits(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """Kits past their last dispensing date are turned over to expired where they are."""
+    for row, place, numbers in _by_state(after, Act.EXPIRE):
+        move_kits(connection, study_id, numbers, row, place, place)
+
+
+def _by_state(after: dict[str, Any], act: Act) -> Iterator[tuple[Transition, str, list[str]]]:
+    """The kits of a payload by the state that it says they were in: the row of the table, their holder, their numbers."""
     by_state: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for number, status, place_kind, place, *_ in after["kits"]:
         by_state[status, place_kind, place].append(number)
     for (status, place_kind, place), numbers in sorted(by_state.items()):
-        row = check_transition(numbers[0], KitStatus(status), Place(place_kind), Act.EXPIRE)
-        move_kits(connection, study_id, numbers, row, place, place)
+        yield check_transition(numbers[0], KitStatus(status), Place(place_kind), act), place, numbers
+
+
+def _act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[str, Any]) -> None:
+    """Kits are done something to where they are; what leaves an open order or a subject that it was assigned to forgets it."""
+    for row, place, numbers in _by_state(after, act):
+        target = place if row.to_place == row.from_place else ""
+        move_kits(connection, study_id, numbers, row, place, target, **FORGOTTEN.get(row.from_status, {}))
+    if "lot_status" in after:
+        statement = update(lot).where(lot.c.study_id == study_id, lot.c.lot_id == after["lot_id"])
+        changed = connection.execute(statement.values(status=after["lot_status"]))
+        expect_rows(changed, 1, f"lot {after['lot_id']}")
+
+
+def _fold_of(act: Act) -> Fold:
+    """The fold of a command that does one act of the table."""
+
+    def fold(connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]) -> None:
+        _act_on_kits(connection, study_id, act, after)
+
+    return fold
+
+
+def recall_lot(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """What could still be used of a lot is in quarantine; what subjects have is asked back."""
+    _act_on_kits(connection, study_id, Act.RECALL, after)
+    row, asked_on = transition(Act.ASK_BACK, Place.SUBJECT), day(after["recalled_on"])
+    by_subject: dict[str, list[str]] = defaultdict(list)
+    for number, subject_id in after["asked_back"]:
+        by_subject[subject_id].append(number)
+    for subject_id, numbers in sorted(by_subject.items()):
+        move_kits(connection, study_id, numbers, row, subject_id, subject_id, return_asked_on=asked_on)
+
+
+def number_kits(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Kits to be packaged have their numbers; the running index goes on behind them. They come in when they are loaded."""
+    if after["first_index"] == 0:
+        row = {"study_id": study_id, "seed": after["seed"], "digits": after["digits"]}
+        connection.execute(insert(kit_numbering), {**row, "numbered": after["numbered"]})
+        return
+    statement = update(kit_numbering).where(
+        kit_numbering.c.study_id == study_id, kit_numbering.c.numbered == after["first_index"]
+    )
+    expect_rows(connection.execute(statement.values(numbered=after["numbered"])), 1, "numbering of kits")
 
 
 def run_resupply(
@@ -140,5 +205,13 @@ FOLDS: dict[str, Fold] = {
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,
+    "quarantine_kits": _fold_of(Act.QUARANTINE),
+    "release_kits": _fold_of(Act.RELEASE),
+    "reject_kits": _fold_of(Act.REJECT),
+    "report_kits_damaged": _fold_of(Act.REPORT_DAMAGED),
+    "report_kits_lost": _fold_of(Act.REPORT_LOST),
+    "destroy_kits": _fold_of(Act.DESTROY),
+    "recall_lot": recall_lot,
+    "number_kits": number_kits,
     "run_resupply": run_resupply,
 }

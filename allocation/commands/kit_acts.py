@@ -1,0 +1,193 @@
+"""What is done to kits where they are: quarantine, release, rejection, damage, loss, destruction. One act is one ledger entry.
+
+Where kits are named by number, each must allow the act. Where a lot, a shipment or a site is named, all of it that allows the act is
+taken, and the answer counts the others; when there is nothing to take, nothing is written. Answers name kits by number and tell nothing
+of what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from allocation.commands.kit_authority import require_reason_and_signature, require_roles
+from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
+from allocation.commands.service import Act, Service
+from allocation.commands.transaction import Transaction, earlier_answer, execute
+from allocation.errors import DomainRefusal
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, Place, Transition, check_transition, rows_of
+
+RECALLED: Final = "recalled"
+"""The status of a lot that was recalled: none of its kits is ever released again."""
+
+
+@dataclass(frozen=True, slots=True)
+class KitCommand:
+    """A command that does one act of the table. `lot_becomes`: the status of a lot that is named as a whole."""
+
+    act: KitAct
+    places: frozenset[Place] = frozenset({Place.DEPOT, Place.SITE})
+    lot_becomes: str | None = None
+
+
+_EVERYWHERE: Final = frozenset({Place.DEPOT, Place.SITE, Place.TRANSIT})
+
+KIT_COMMANDS: Final[dict[str, KitCommand]] = {
+    "quarantine_kits": KitCommand(KitAct.QUARANTINE, _EVERYWHERE, "quarantined"),
+    "release_kits": KitCommand(KitAct.RELEASE, _EVERYWHERE, "released"),
+    "reject_kits": KitCommand(KitAct.REJECT),
+    "report_kits_damaged": KitCommand(KitAct.REPORT_DAMAGED),
+    "report_kits_lost": KitCommand(KitAct.REPORT_LOST),
+    "destroy_kits": KitCommand(KitAct.DESTROY),
+}
+"""The ledger's name of a command -> what it does. What is lost on its way is found at receipt."""
+
+
+def kit_act_content(study_id: str, command: str, request: KitScopeRequest, reason: str) -> dict[str, Any]:
+    """What the signature of an act on kits covers: the act, the kits as they were named, and the reason."""
+    return {"study_id": study_id, "act": command, "kits": request.named, "reason": reason}
+
+
+def quarantine_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
+    """Put kits into quarantine: they can be neither shipped, assigned nor dispensed until they are released.
+
+    Those of an open order leave it, those that are assigned to a subject are taken back from it, and those in transit are received into
+    quarantine. Answers the kits. Raises DomainRefusal without a reason, NotFound, NotPermitted, KitTransitionRefused.
+    """
+    return _act_on_kits(service, act, study_id, "quarantine_kits", request)
+
+
+def release_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
+    """Release kits from quarantine, with a reason and signed; answers the kits.
+
+    Raises DomainRefusal without a reason or for a kit that was recalled, SignatureRefused, NotFound, NotPermitted, KitTransitionRefused.
+    """
+    return _act_on_kits(service, act, study_id, "release_kits", request)
+
+
+def reject_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
+    """Reject kits in quarantine, with a reason and signed: they are as damaged ones from then on. Answers the kits.
+
+    Raises as `release_kits`.
+    """
+    return _act_on_kits(service, act, study_id, "reject_kits", request)
+
+
+def report_kits_damaged(
+    service: Service, act: Act, study_id: str, request: KitScopeRequest
+) -> dict[str, Any]:
+    """Record that kits at a depot or site are damaged; answers the kits. Raises as `quarantine_kits`."""
+    return _act_on_kits(service, act, study_id, "report_kits_damaged", request)
+
+
+def report_kits_lost(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
+    """Record that kits of a depot or site are lost; answers the kits. Raises as `quarantine_kits`."""
+    return _act_on_kits(service, act, study_id, "report_kits_lost", request)
+
+
+def destroy_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
+    """Record, with a reason and signed, that damaged or expired kits were destroyed where they were; answers the kits.
+
+    Raises as `release_kits`.
+    """
+    return _act_on_kits(service, act, study_id, "destroy_kits", request)
+
+
+def _act_on_kits(
+    service: Service, act: Act, study_id: str, name: str, request: KitScopeRequest
+) -> dict[str, Any]:
+    command = KIT_COMMANDS[name]
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        chosen = chosen_kits(transaction, request)
+        content = kit_act_content(study_id, name, request, act.reason)
+        require_reason_and_signature(transaction, command.act, content)
+        moving, left = _split(command, request, chosen)
+        require_roles(transaction, [row for _, row in moving])
+        lot_status = _lot_status(command, request, chosen.rows)
+        answer = {"kits": [one.kit_number for one, _ in moving], "not_possible": left}
+        if not moving and lot_status is None:
+            return answer
+        return _append(transaction, request, chosen, [one for one, _ in moving], lot_status, answer)
+
+    # An act that finds nothing to do writes nothing, so its retry would not meet its own earlier entry.
+    answer = earlier_answer(service, act, study_id, name, request)
+    return answer or execute(service, act, study_id, name, request, body)
+
+
+def _split(
+    command: KitCommand, request: KitScopeRequest, chosen: ChosenKits
+) -> tuple[list[tuple[Row[Any], Transition]], int]:
+    """The kits that the act moves, each with its row of the table, and how many others there are."""
+    possible = {
+        (row.from_status, row.from_place): row
+        for row in rows_of(command.act)
+        if row.from_place in command.places
+    }
+    moving = []
+    for one in chosen.rows:
+        status, place = KitStatus(one.status), Place(one.place_kind)
+        recalled = command.act == KitAct.RELEASE and one.lot_status == RECALLED
+        row = possible.get((status, place))
+        if row is not None and not recalled:
+            moving.append((one, row))
+        elif request.kit_numbers and row is not None:
+            raise DomainRefusal(
+                f"kit {one.kit_number} was recalled",
+                code="kit-recalled",
+                field="kit_numbers",
+                fix="a recalled kit is rejected, and returned or destroyed",
+            )
+        elif request.kit_numbers:
+            check_transition(one.kit_number, status, place, command.act)
+            raise DomainRefusal(
+                f"kit {one.kit_number} is {status}: that is not recorded by itself",
+                code="kit-elsewhere",
+                field="kit_numbers",
+                fix="a kit in transit is found at receipt, and one of a subject is replaced or returned",
+            )
+    return moving, len(chosen.rows) - len(moving)
+
+
+def _lot_status(command: KitCommand, request: KitScopeRequest, rows: Sequence[Row[Any]]) -> str | None:
+    """The new status of a lot that is named as a whole; None where it does not change. Raises DomainRefusal for a recalled lot."""
+    if request.lot_id is None or command.lot_becomes is None or not rows:
+        return None
+    status = rows[0].lot_status
+    if status == RECALLED and command.act == KitAct.RELEASE:
+        raise DomainRefusal(
+            "the lot was recalled",
+            code="lot-recalled",
+            field="lot_id",
+            fix="none of its kits is released again",
+        )
+    return None if status in (RECALLED, command.lot_becomes) else command.lot_becomes
+
+
+def _append(
+    transaction: Transaction,
+    request: KitScopeRequest,
+    chosen: ChosenKits,
+    moving: list[Row[Any]],
+    lot_status: str | None,
+    answer: dict[str, Any],
+) -> dict[str, Any]:
+    after = {
+        "named": request.named,
+        "moved_on": transaction.today.isoformat(),
+        "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in moving],
+        **({} if lot_status is None else {"lot_id": request.lot_id, "lot_status": lot_status}),
+    }
+    depots = {one.place for one in moving if one.place_kind == Place.DEPOT}
+    if chosen.site_id is None and len(depots) == 1 and len({one.place_kind for one in moving}) == 1:
+        after["depot_id"] = depots.pop()
+    return transaction.append(
+        after,
+        answer=answer,
+        site_id=chosen.site_id,
+        kit_numbers=tuple(one.kit_number for one in moving),
+    )

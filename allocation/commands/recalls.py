@@ -1,0 +1,130 @@
+"""Recalling a lot: everything of it that could still be used is quarantined at once, and what subjects have is asked back.
+
+Nobody is told of it by the service yet (there is no outbox for mail): whoever recalls passes the answer on, and each site finds its own
+kits in the view of recalls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from allocation.commands.kit_acts import RECALLED
+from allocation.commands.kit_authority import require_reason_and_signature, require_roles
+from allocation.commands.kit_scope import in_whole_study, locked_lot
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, earlier_answer, execute, iso
+from allocation.ledger.schema import kit, subject, subject_visit
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, Place, rows_of
+from allocation.study.model import Code
+
+_STILL_OURS = {(row.from_status, row.from_place): row for row in rows_of(KitAct.RECALL)}
+(_WITH_A_SUBJECT,) = rows_of(KitAct.ASK_BACK)
+
+
+class RecallLotRequest(CommandRequest):
+    """The lot to recall."""
+
+    lot_id: Code
+
+
+def recall_lot(service: Service, act: Act, study_id: str, request: RecallLotRequest) -> dict[str, Any]:
+    """Recall a lot in one transaction and one entry; answers its kits with their places, and the subjects who had some.
+
+    Kits at depots, in open orders, in transit, at sites and assigned to subjects go into quarantine, those with subjects are marked for
+    return, and no kit of the lot is ever released again. Recalling it again writes nothing and answers the present state. It UNBLINDS:
+    the kits of a lot are of one type. Raises NotFound, NotPermitted.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        in_whole_study(transaction)
+        found = locked_lot(transaction, request.lot_id)
+        require_reason_and_signature(transaction, KitAct.RECALL)
+        require_roles(transaction, [*_STILL_OURS.values(), _WITH_A_SUBJECT])
+        again = found.status == RECALLED
+        query = (
+            select(kit, subject.c.site_id)
+            .outerjoin(
+                subject, (subject.c.study_id == kit.c.study_id) & (subject.c.subject_id == kit.c.subject_id)
+            )
+            .where(kit.c.study_id == study_id, kit.c.lot_id == request.lot_id)
+            .order_by(kit.c.kit_number)
+            .with_for_update(of=kit)
+        )
+        rows = transaction.connection.execute(query).all()
+        taken = [one for one in rows if _state(one) in _STILL_OURS]
+        asked = [one for one in rows if one.status == KitStatus.DISPENSED and one.return_asked_on is None]
+        answer = _answer(transaction, request.lot_id, rows, again)
+        if again and not taken and not asked:
+            return answer
+        after = {
+            "lot_id": request.lot_id,
+            "lot_status": RECALLED,
+            "recalled_on": transaction.today.isoformat(),
+            "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
+            "asked_back": [[one.kit_number, one.place] for one in asked],
+        }
+        return transaction.append(
+            after,
+            before={"lot_status": found.status},
+            answer=answer,
+            kit_numbers=tuple(one.kit_number for one in (*taken, *asked)),
+        )
+
+    # A recall of a lot that was recalled writes nothing, so a retry would not meet its own earlier entry.
+    answer = earlier_answer(service, act, study_id, "recall_lot", request)
+    return answer or execute(service, act, study_id, "recall_lot", request, body)
+
+
+def _state(row: Any) -> tuple[KitStatus, Place]:
+    return KitStatus(row.status), Place(row.place_kind)
+
+
+def _answer(transaction: Transaction, lot_id: str, rows: Any, again: bool) -> dict[str, Any]:
+    """The lot's kits as the recall leaves them, and who was given some, at which visit and when."""
+    codes = _visit_codes(transaction, {one.subject_id for one in rows if one.subject_id is not None})
+    kits, subjects = [], []
+    for one in rows:
+        row = _STILL_OURS.get(_state(one))
+        kits.append(
+            {
+                "kit_number": one.kit_number,
+                "status": str(one.status if row is None else row.to_status),
+                "place_kind": one.place_kind,
+                "place": one.place,
+            }
+        )
+        if one.dispensed_on is not None:
+            subjects.append(
+                {
+                    "subject_id": one.subject_id,
+                    "site_id": one.site_id,
+                    "kit_number": one.kit_number,
+                    "visit_number": one.visit_number,
+                    "visit_code": codes.get((one.subject_id, one.visit_number)),
+                    "dispensed_on": iso(one.dispensed_on),
+                    "return_asked": one.status == KitStatus.DISPENSED.value,
+                }
+            )
+    return {
+        "lot_id": lot_id,
+        "recalled_before": again,
+        "quarantined": sum(_state(one) in _STILL_OURS for one in rows),
+        "kits": kits,
+        "subjects": subjects,
+    }
+
+
+def _visit_codes(transaction: Transaction, who: set[str]) -> dict[tuple[str, str], str | None]:
+    """(subject, visit number) -> the protocol's code of the visit."""
+    if not who:
+        return {}
+    table = subject_visit.c
+    rows = transaction.connection.execute(
+        select(table.subject_id, table.visit_number, table.visit_code).where(
+            table.study_id == transaction.study_id, table.dispensed | table.confirmation.is_not(None)
+        )
+    )
+    return {(row.subject_id, row.visit_number): row.visit_code for row in rows if row.subject_id in who}

@@ -1,0 +1,79 @@
+"""`rtsm kit` and `rtsm recall` on a database, as people type them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import rtsm
+from allocation.commands.service import utc_now
+from tests.api.trial import PASSWORD, make_people
+from tests.commands.desk import desk_at
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A stocked trial with everybody's account, for all tests here."""
+    address = f"sqlite:///{tmp_path_factory.mktemp('kits') / 'rtsm.db'}"
+    with desk_at(address) as desk:
+        desk.set_up()
+        make_people(desk.database, utc_now)
+    return address
+
+
+def run(url: str, *arguments: str, said: str = "") -> Result:
+    return CliRunner().invoke(rtsm.app, [*arguments, "--db", url], input=said)
+
+
+def answer(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout[result.stdout.index("{") :])
+    return found
+
+
+def test_kits_are_quarantined_released_and_recalled_on_the_command_line(url: str) -> None:
+    held = answer(run(url, "kit", "quarantine", "--site", "S01", "--reason", "alarm", "--json"))
+    assert held["kits"]
+    asked = ("kit", "release", *held["kits"][:2], "--reason", "log reviewed")
+    nobody = run(url, *asked)
+    assert (nobody.exit_code, "signed by a person" in nobody.output) == (1, True)
+    done = run(url, *asked, "--as", "supply", "--json", said=f"{PASSWORD}\n{PASSWORD}\n")
+    assert answer(done)["kits"] == held["kits"][:2]
+    recalled = answer(run(url, "recall", "ZZLOT1", "--json"))
+    assert recalled["quarantined"] > 0
+    said = run(url, "recall", "ZZLOT1")
+    assert said.exit_code == 0
+    assert "recalled before" in said.output
+    assert "Nobody was notified" in said.output
+    verified = run(url, "ledger", "verify")
+    assert verified.exit_code == 0, verified.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("kit", "quarantine", "--reason", "x"), 1, "kit_numbers, lot_id, shipment_id and site_id"),
+        (("kit", "quarantine", "NOKIT", "--reason", "x"), 1, "NOKIT"),
+        (("kit", "quarantine", "--site", "S01"), 2, "--reason"),
+        (("kit", "quarantine", "--site", "S01", "--reason", " "), 1, "reason"),
+        (("recall", "NOLOT"), 1, "NOLOT"),
+        (("kit", "number", "ZZLOT1=x", "--out", "list.csv"), 1, "count"),
+        (("kit", "number", "ZZLOT1=5", "--out", "list.doc"), 1, ".xlsx"),
+    ],
+)
+def test_what_is_typed_wrongly_gets_one_line_that_names_it(
+    url: str, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    result = run(url, *arguments)
+    assert (result.exit_code, said in result.output) == (code, True), result.output
+
+
+def test_a_packagers_list_is_written_and_loaded_again(url: str, tmp_path: Path) -> None:
+    out = tmp_path / "list.xlsx"
+    made = answer(run(url, "kit", "number", "ZZLOT3=20", "ZZLOT2=10", "--out", str(out), "--json"))
+    assert made["kits"] == 30
+    again = run(url, "kit", "number", "ZZLOT3=20", "--out", str(out))
+    assert (again.exit_code, "exists" in again.output) == (1, True)
+    assert answer(run(url, "load", "kits", str(out), "--depot", "D1", "--json"))["kits"] == 30
