@@ -123,6 +123,8 @@ class Transaction:
     @property
     def protocol(self) -> Protocol:
         """The protocol of the version that the act is decided under; at a subject's visits, with the schedule that the subject follows."""
+        if len(self.versions) <= 1:
+            return self.protocol_of(self.version)
         key = (self.study_id, self.version, self.versions)
         if key not in self.service.schedules:
             self.service.schedules[key] = schedule_of(
