@@ -163,12 +163,13 @@ def kit_type_supplies(protocol: Protocol) -> dict[str, KitTypeSupply]:
 
 
 def order_policy(protocol: Protocol) -> OrderPolicy:
-    """How the protocol puts orders together; a blinded study never ships what would expose a group."""
+    """How the protocol puts orders together, and what happens where a depot's shortage would expose a blinding group."""
     return OrderPolicy(
         consolidation=Consolidation(protocol.supply.consolidation),
         lot_choice=LotChoice(protocol.supply.lot_choice),
         single_kit_protection=protocol.supply.single_kit_protection,
         single_type_protection=protocol.supply.single_type_protection,
+        withhold_exposed=protocol.supply.withhold_exposed,
         same_lot=SameLot(protocol.supply.same_lot_shipments),
     )
 

@@ -216,6 +216,11 @@ class Supply(ProtocolPart):
     )
     single_kit_protection: bool = True
     single_type_protection: bool = True
+    withhold_exposed: bool = Field(
+        default=False,
+        description="whether kits stay at the depot where its shortage would leave a single kit or kit type of a blinding group in a "
+        "shipment; false ships them, since a missed dose harms the subject, and the order's record names the group",
+    )
     same_lot_shipments: Literal["off", "where_possible", "required"] = Field(
         default="off", description="whether the kits of one type in a shipment come from one lot"
     )

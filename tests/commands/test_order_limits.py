@@ -12,7 +12,7 @@ from allocation.ledger.reader import last_entry
 from allocation.ledger.schema import kit, shipment_kit
 from allocation.ledger.sealing import seal_pending
 from allocation.study.protocol import Protocol
-from tests.api.trial import STUDY
+from tests.api.trial import AS_IS, STUDY, kits, lots, protocol
 from tests.commands.derivation import Derivation
 from tests.commands.desk import ACT, Desk
 from tests.commands.test_resupply_golden import STARTED, rule_c_protocol, site_with_three_subjects
@@ -65,6 +65,26 @@ def test_a_scarce_depot_is_shared_between_the_sites_of_a_run(
     assert (line["needed"], line["shipped"], line["shortfall"]) == (6, expected["S02"], 6 - expected["S02"])
     shared = entry.after["record"]["fair_share"]
     assert [one["wanted"] for one in shared] == ([{"S01": 6, "S02": 6}] if shortage == "fair_share" else [])
+
+
+@pytest.mark.parametrize("withhold", [False, True])
+def test_what_a_shortage_would_expose_stays_at_the_depot_where_the_study_says_so(
+    empty_desk: Desk, withhold: bool
+) -> None:
+    desk = empty_desk
+    desk.load(with_supply(Protocol.model_validate(protocol()), withhold_exposed=withhold))
+    open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id="S01"))
+    load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
+    loaded = kits(AS_IS, 60)["kits"]
+    one_type = [one for one in loaded if one["kit_type"] == loaded[0]["kit_type"]]
+    request = LoadKitsRequest.model_validate({"depot_id": "D1", "kits": one_type})
+    load_kits(desk.service, ACT, STUDY, request)
+    assert set(ordered(desk)) == (set() if withhold else {"S01"})
+    if not withhold:
+        seal_pending(desk.database)
+        entry = last_entry(desk.database, STUDY, "order_shipment", "S01")
+        assert entry is not None
+        assert entry.after["record"]["exposed_groups"]
 
 
 @pytest.mark.parametrize(
