@@ -4,8 +4,7 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-# Workers of the test run; a file's tests stay together, so that a file's costly fixtures are made once. The files go in their order:
-# by the number of tests, the few and long ones of the demo would come last, with one worker alone.
+# Workers of the test run; a file's tests stay together, so that a file's costly fixtures are made once.
 JOBS ?= auto
 
 .PHONY: help demo test lint bench setup browser format coverage lock clean
@@ -18,7 +17,7 @@ demo: $(READY) ## Set up and open the running system on a demo study (ARGS=--no-
 	$(BIN)/rtsm demo $(ARGS)
 
 test: $(READY) browser ## Run all tests (ARGS="-k ledger" for some of them)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(READY) ## Check style, types, import direction and the house rules
 	$(BIN)/ruff check
@@ -41,7 +40,7 @@ format: $(READY) ## Format the code and apply the safe fixes
 	$(BIN)/ruff format
 
 coverage: $(READY) ## Run all tests and report the lines and branches that no test reached
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lock: $(READY) ## Resolve pyproject.toml again into requirements.lock (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --python-version 3.11 \

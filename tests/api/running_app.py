@@ -34,7 +34,10 @@ class ApiClient:
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """Serve `app` by uvicorn in a thread; yields its address."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none")
+    # A test's clients take turns: a connection that rests for a while must not be closed just as its client speaks again.
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="critical", ws="none", timeout_keep_alive=300
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
