@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize, reach
 from allocation.commands.service import CommandRequest
+from allocation.commands.shipments import entered_shipment
 from allocation.commands.transaction import Transaction
 from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.projections.kit_moves import CHUNK
@@ -72,9 +73,10 @@ def chosen_kits(transaction: Transaction, request: KitScopeRequest) -> ChosenKit
         rows = transaction.connection.execute(locked.where(kit.c.lot_id == request.lot_id)).all()
         return ChosenKits(rows)
     if request.shipment_id is not None:
-        site_id = _enter_shipment(transaction, request.shipment_id)
+        entered = entered_shipment(transaction, request.shipment_id)
+        _lock_depots(transaction, {entered.depot_id})
         rows = transaction.connection.execute(locked.where(kit.c.shipment_id == request.shipment_id)).all()
-        return ChosenKits(rows, site_id)
+        return ChosenKits(rows, str(entered.site_id))
     assert request.site_id is not None  # noqa: S101  (the request has one of the four)
     transaction.at_site(request.site_id)
     at_site = (kit.c.place_kind == Place.SITE.value) & (kit.c.place == request.site_id)
@@ -96,22 +98,6 @@ def locked_lot(transaction: Transaction, lot_id: str) -> Row[Any]:
     if found is None:
         raise NotFound(f"lot {lot_id!r} is not loaded", field="lot_id", fix="name a lot of this study")
     return found
-
-
-def _enter_shipment(transaction: Transaction, shipment_id: str) -> str:
-    """Act at a shipment's site, or at its depot; gives the site."""
-    query = select(shipment).where(
-        shipment.c.study_id == transaction.study_id, shipment.c.shipment_id == shipment_id
-    )
-    found = transaction.connection.execute(query).first()
-    if found is None:
-        transaction.refuse_strangers()
-        raise NotFound(
-            f"shipment {shipment_id!r} is not known", field="shipment_id", fix="give a shipment of this study"
-        )
-    transaction.at_site(found.site_id, depot_id=found.depot_id)
-    _lock_depots(transaction, {found.depot_id})
-    return str(found.site_id)
 
 
 def _by_number(transaction: Transaction, numbers: Sequence[str]) -> ChosenKits:

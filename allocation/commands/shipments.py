@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -35,18 +35,27 @@ class ReceiveRequest(CommandRequest):
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
 
 
-def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[Any]:
-    query = select(shipment).where(
-        shipment.c.study_id == transaction.study_id, shipment.c.shipment_id == shipment_id
-    )
-    found = transaction.connection.execute(query).first()
+def entered_shipment(transaction: Transaction, shipment_id: str) -> Row[Any]:
+    """Act at a shipment's site, or at its depot; gives its row. Raises NotFound; strangers learn nothing of which shipments there are."""
+    found = transaction.connection.execute(_by_id(transaction, shipment_id)).first()
     if found is None:
         transaction.refuse_strangers()
         raise NotFound(
             f"shipment {shipment_id!r} is not known", field="shipment_id", fix="give a shipment of this study"
         )
     transaction.at_site(found.site_id, depot_id=found.depot_id)
-    locked = transaction.connection.execute(query.with_for_update()).one()
+    return found
+
+
+def _by_id(transaction: Transaction, shipment_id: str) -> Select[Any]:
+    return select(shipment).where(
+        shipment.c.study_id == transaction.study_id, shipment.c.shipment_id == shipment_id
+    )
+
+
+def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[Any]:
+    entered_shipment(transaction, shipment_id)
+    locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
     if locked.status != status:
         raise DomainRefusal(
             f"shipment {shipment_id} is {locked.status}, not {status}",
