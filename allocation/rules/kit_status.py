@@ -184,11 +184,6 @@ POSSIBLE: Final[frozenset[tuple[KitStatus, Place]]] = frozenset(
 )
 """Every pair of status and place that a kit can be in."""
 
-USED_OR_SHIPPED: Final[frozenset[Act]] = frozenset(
-    {Act.REQUEST, Act.DISPATCH, Act.RECEIVE, Act.DISPENSE, Act.ASSIGN, Act.CONFIRM_DISPENSING}
-)
-"""Acts on the way to a subject: none of them has a row for a kit in quarantine (a test holds it; the database refuses them, too)."""
-
 PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT})
 """Places of which there are several, so that a kit there names which depot, shipment, site or subject holds it."""
 

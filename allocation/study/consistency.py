@@ -22,8 +22,3 @@ def inconsistencies(protocol: Protocol) -> list[Inconsistency]:
     check_supply(protocol, findings)
     check_edc(protocol, findings)
     return findings.found
-
-
-def cross_reference_errors(protocol: Protocol) -> list[str]:
-    """`inconsistencies` as text, each `path: what is wrong; how to mend it`."""
-    return [str(found) for found in inconsistencies(protocol)]

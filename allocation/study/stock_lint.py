@@ -66,40 +66,20 @@ def _lint_numbers(
     group: str, codes: Sequence[str], kits: Iterable[ListedKit], findings: LintFindings
 ) -> None:
     of_group = [kit for kit in kits if kit.kit_type in codes]
-    types = sorted({kit.kit_type for kit in of_group})
+    found = []
     if leaks := numbers_that_tell_the_type(of_group):
-        for code in types:
-            findings.add(
-                "numbers-tell-type",
-                Severity.ERROR,
-                (),
-                f"{len(of_group)} kits of blinding group {group}",
-                f"have numbers that tell the kit type: {_seen(leaks)}",
-                RENUMBER,
-                kit_type=code,
-            )
+        told = f"have numbers that tell the kit type: {_seen(leaks)}"
+        found.append(("numbers-tell-type", Severity.ERROR, told, RENUMBER))
     if leaks := picks_that_follow_numbers(of_group):
-        for code in types:
-            findings.add(
-                "picks-by-number",
-                Severity.ERROR,
-                (),
-                f"{len(of_group)} kits of blinding group {group}",
-                f"are picked by kit number, which can unblind: {_seen(leaks)}",
-                RENUMBER,
-                kit_type=code,
-            )
+        told = f"are picked by kit number, which can unblind: {_seen(leaks)}"
+        found.append(("picks-by-number", Severity.ERROR, told, RENUMBER))
     if numbers_without_gaps([kit.number for kit in of_group]):
-        for code in types:
-            findings.add(
-                "numbers-without-gaps",
-                Severity.WARNING,
-                (),
-                f"{len(of_group)} kits of blinding group {group}",
-                "have numbers without gaps: a number that is mistyped or guessed is another kit",
-                "number the next batch with gaps",
-                kit_type=code,
-            )
+        told = "have numbers without gaps: a number that is mistyped or guessed is another kit"
+        found.append(("numbers-without-gaps", Severity.WARNING, told, "number the next batch with gaps"))
+    value = f"{len(of_group)} kits of blinding group {group}"
+    for code, severity, message, fix in found:
+        for kit_type in sorted({kit.kit_type for kit in of_group}):
+            findings.add(code, severity, (), value, message, fix, kit_type=kit_type)
 
 
 def _lint_expiries(

@@ -16,8 +16,7 @@ CONSENT, RANDOMIZED, RERANDOMIZED, DEATH = (
 )
 FOLLOW_UP = "FOLLOW-UP"
 """How the terms of EPOCH for follow-up end (codelist C99079: FOLLOW-UP, LONG-TERM FOLLOW-UP)."""
-_ROW = (
-    "USUBJID",
+_FACTS = (
     "DSREFID",
     "DSTERM",
     "DSDECOD",
@@ -26,10 +25,8 @@ _ROW = (
     "VISITNUM",
     "VISIT",
     "EPOCH",
-    "collected",
-    "on",
-    "position",
 )
+_ROW = ("USUBJID", *_FACTS, "collected", "on", "position")
 _NO_VISIT = (pl.lit(None, dtype=pl.Float64).alias("VISITNUM"), pl.lit(None, dtype=pl.String).alias("VISIT"))
 
 
@@ -79,14 +76,7 @@ def ds(
             pl.lit("DS").alias("DOMAIN"),
             "USUBJID",
             "DSSEQ",
-            "DSREFID",
-            "DSTERM",
-            "DSDECOD",
-            "DSCAT",
-            "DSSCAT",
-            "VISITNUM",
-            "VISIT",
-            "EPOCH",
+            *_FACTS,
             iso(pl.col("collected")).alias("DSDTC"),
             iso(pl.col("on")).alias("DSSTDTC"),
             study_day(pl.col("collected"), pl.col("reference")).alias("DSDY"),

@@ -107,10 +107,6 @@ class TrialDesign:
     parameters: tuple[TrialParameter, ...]
     screening_epoch: str
 
-    def epoch_of_visit(self, code: str) -> str | None:
-        """The epoch term of a planned visit; None for one that is not planned."""
-        return next((visit.epoch for visit in self.visits if visit.code == code), None)
-
     def table(self, rows: Iterable[Sequence[Any]], schema: dict[str, Any]) -> pl.DataFrame:
         """A frame of SDTM rows that begin with STUDYID; `schema` names the columns after it."""
         with_study = [(self.study_id, *row) for row in rows]

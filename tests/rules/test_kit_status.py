@@ -13,7 +13,6 @@ from allocation.rules.kit_status import (
     PLACES_WITH_KEY,
     POSSIBLE,
     TRANSITIONS,
-    USED_OR_SHIPPED,
     Act,
     KitPosition,
     KitStatus,
@@ -23,6 +22,11 @@ from allocation.rules.kit_status import (
     roles_of,
     rows_of,
 )
+
+USED_OR_SHIPPED = frozenset(
+    {Act.REQUEST, Act.DISPATCH, Act.RECEIVE, Act.DISPENSE, Act.ASSIGN, Act.CONFIRM_DISPENSING}
+)
+"""Acts on the way to a subject."""
 
 
 def follow(*acts: Act) -> tuple[KitStatus | None, Place | None]:
