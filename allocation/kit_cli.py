@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
-from allocation.access.signing import sign
 from allocation.commands.kit_acts import (
     KIT_COMMANDS,
     destroy_kits,
@@ -33,7 +32,7 @@ from allocation.kit_status_page import kit_status_page
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.rules.kit_status import rows_of
-from allocation.terminal import acting, require_person, show, the_study
+from allocation.terminal import acting, require_person, show, signed_as, the_study
 
 app = typer.Typer(no_args_is_help=True, help="Number kits; quarantine, release, write off and destroy them.")
 
@@ -196,9 +195,9 @@ def _run(
     signature = None
     if meaning is not None:
         role = reach(who, COMMAND_PERMISSIONS[command], study_id).role
-        password = typer.prompt(f"Password of {username}, to sign: {meaning}", hide_input=True)
-        content = kit_act_content(study_id, command, request, reason)
-        signature = sign(database, who, password, meaning, content, service.clock, role=role)
+        signature = signed_as(
+            service, who, role, meaning, kit_act_content(study_id, command, request, reason)
+        )
     answer = run(service, Act(who, reason=reason, signature=signature), study_id, request)
     words = command.removeprefix("report_").replace("_", " ")
     lines = [f"{study_id}: {words}: {len(answer['kits'])} ({', '.join(answer['kits'][:20]) or 'none'}"]

@@ -65,7 +65,12 @@ def signed(
     if username is None:
         return None
     role = authorize(who, COMMAND_PERMISSIONS[command], study_id)
-    password = typer.prompt(f"Password of {username}, to sign: {meaning}", hide_input=True)
+    return signed_as(service, who, role, meaning, content)
+
+
+def signed_as(service: Service, who: Actor, role: str, meaning: str, content: dict[str, Any]) -> Signature:
+    """The signature of `content` by that account under `role`, by its password again, which is asked for."""
+    password = typer.prompt(f"Password of {who.username}, to sign: {meaning}", hide_input=True)
     return sign(service.database, who, password, meaning, content, service.clock, role=role)
 
 
