@@ -7,24 +7,22 @@ alone closes the gate and no more, since a slip of the pen there is mended by th
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from allocation.commands.edc_effects import Contradictions, append_following, day_at
 from allocation.commands.screen_failure import screen_failure_facts
 from allocation.commands.transaction import Transaction
 from allocation.edc.field_map import matches
 from allocation.edc.known import ScreeningWord, criteria_answers, screening_word
+from allocation.ledger.schema import IN_SCREENING
 
 Answers = dict[str, tuple[bool, ...]]
-
-OPEN: Final = ("screening", "eligible")
-"""The states of a subject that can still fail screening."""
 
 
 def follow_screening(transaction: Transaction, row: Any, facts: list[Any]) -> bool:
     """Record what the EDC says of a subject in screening, in a unified study; gives whether anything was recorded."""
     protocol = transaction.protocol
-    if protocol.edc.mode != "unified" or row.status not in OPEN:
+    if protocol.edc.mode != "unified" or row.status not in IN_SCREENING:
         return False
     answers = criteria_answers(protocol, facts)
     word = screening_word(protocol, facts)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from allocation.commands.transaction import Transaction
 from allocation.edc.known import factor_levels, gate, keys_of, known_facts
 from allocation.errors import DomainRefusal
+from allocation.ledger.schema import IN_SCREENING
 
 
 def check_edc(
@@ -26,7 +27,7 @@ def check_edc(
     protocol = transaction.protocol
     if protocol.edc.mode != "unified":
         return
-    if purpose == "randomization" and row.status not in ("screening", "eligible"):
+    if purpose == "randomization" and row.status not in IN_SCREENING:
         return  # the command's own refusal says why, whatever the EDC has said
     keys = keys_of(transaction.connection, transaction.study_id, protocol.edc, row.subject_id)
     facts = known_facts(transaction.connection, transaction.study_id, keys)

@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, select
 
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
-from allocation.ledger.schema import subject_event_eligibility, subject_randomization
+from allocation.ledger.schema import IN_SCREENING, subject_event_eligibility, subject_randomization
 from allocation.ledger.subject_paths import visits_of
 from allocation.study.allocation_scheme import transition_of
 from allocation.study.randomization_design import Admission, RandomizationEvent
@@ -92,7 +92,7 @@ def _check_first(transaction: Transaction, row: Row[Any], on: date, reason: str)
             field="subject_id",
             fix="a randomization is never repeated or removed",
         )
-    if row.status not in ("screening", "eligible"):
+    if row.status not in IN_SCREENING:
         raise DomainRefusal(
             f"subject {row.subject_id} is {row.status}",
             code="not-in-screening",
@@ -107,7 +107,8 @@ def _check_first(transaction: Transaction, row: Row[Any], on: date, reason: str)
             fix="record eligibility first",
         )
     days = (on - row.screened_on).days
-    longest = transaction.protocol.screening.max_days_to_randomization
+    screening = transaction.protocol.screening
+    last_day = screening.last_day(row.screened_on)
     if days < 0:
         raise DomainRefusal(
             f"{on} is before screening on {row.screened_on}",
@@ -115,9 +116,9 @@ def _check_first(transaction: Transaction, row: Row[Any], on: date, reason: str)
             field="randomized_on",
             fix="correct the date",
         )
-    if longest is not None and days > longest and not reason:
+    if last_day is not None and on > last_day and not reason:
         raise DomainRefusal(
-            f"screening took {days} days, the protocol allows {longest}",
+            f"screening took {days} days, the protocol allows {screening.max_days_to_randomization}",
             code="screening-too-long",
             field="override_reason",
             fix="screen again, or give a reason to override",

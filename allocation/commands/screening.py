@@ -15,7 +15,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import planned_visit, planned_visit_facts, refuse_future
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.schema import subject
+from allocation.ledger.schema import IN_SCREENING, subject
 from allocation.plain_values import Day, Whole
 from allocation.study.allocation_scheme import event_named
 from allocation.study.model import Code
@@ -149,7 +149,7 @@ def record_eligibility(
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
         event = _later_event(transaction.protocol, request.event)
-        if event is None and row.status not in ("screening", "eligible"):
+        if event is None and row.status not in IN_SCREENING:
             raise DomainRefusal(
                 f"subject {row.subject_id} is {row.status}, not in screening",
                 code="not-in-screening",
@@ -261,8 +261,8 @@ def check_factors(protocol: Protocol, factors: dict[str, str]) -> None:
 
 
 def _check_age(protocol: Protocol, age: int) -> None:
-    low, high = protocol.screening.age_min, protocol.screening.age_max
-    if (low is not None and age < low) or (high is not None and age > high):
+    if not protocol.screening.admits_age(age):
+        low, high = protocol.screening.age_min, protocol.screening.age_max
         limits = f"{low if low is not None else 0} to {high if high is not None else 130}"
         raise DomainRefusal(
             f"age {age} is outside the protocol's limits",

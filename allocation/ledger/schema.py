@@ -6,6 +6,8 @@ calendar dates at the place concerned; moments are UTC.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -169,6 +171,9 @@ site = Table(
     Column("status", Text, nullable=False),
     Column("opened_on", Date, nullable=False),
 )
+
+IN_SCREENING: Final = ("screening", "eligible")
+"""The statuses of a subject who is neither randomized nor out of the trial."""
 
 subject = Table(
     "subject",

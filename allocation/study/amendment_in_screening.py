@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from datetime import date
 
 from allocation.study.amendment_effects import Plan, VisitEffect, effect_on_subject
 from allocation.study.subject_schedule import SubjectPath
-
-if TYPE_CHECKING:
-    from allocation.study.protocol import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,8 @@ def effect_in_screening(
 
     Dates are the site's; `effective_on` is that from which the new version counts.
     """
-    last_days = _last_day(old.protocol, path), _last_day(new.protocol, path)
+    before, after = old.protocol.screening, new.protocol.screening
+    last_days = before.last_day(path.screened_on), after.last_day(path.screened_on)
     asked = new.protocol.randomization[0].factors
     return ScreeningEffect(
         path.subject_id,
@@ -56,15 +53,5 @@ def effect_in_screening(
         tuple(
             code for code in asked if code not in given and code not in old.protocol.randomization[0].factors
         ),
-        _age_fits(old.protocol, age) and not _age_fits(new.protocol, age),
+        age is not None and before.admits_age(age) and not after.admits_age(age),
     )
-
-
-def _last_day(protocol: Protocol, path: SubjectPath) -> date | None:
-    days = protocol.screening.max_days_to_randomization
-    return None if days is None else path.screened_on + timedelta(days=days)
-
-
-def _age_fits(protocol: Protocol, age: int | None) -> bool:
-    low, high = protocol.screening.age_min, protocol.screening.age_max
-    return age is None or ((low is None or age >= low) and (high is None or age <= high))

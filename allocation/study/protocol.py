@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -75,6 +75,15 @@ class Screening(ProtocolPart):
         default="none",
         description="whether a subject who left may be replaced, and how the replacement is allocated",
     )
+
+    def admits_age(self, age: int) -> bool:
+        """Whether a subject of that age, in years, may be screened."""
+        return (self.age_min is None or age >= self.age_min) and (self.age_max is None or age <= self.age_max)
+
+    def last_day(self, screened_on: date) -> date | None:
+        """The last day on which whoever was screened then may be randomized without a reason; None: there is none."""
+        longest = self.max_days_to_randomization
+        return None if longest is None else screened_on + timedelta(days=longest)
 
 
 class Protocol(ProtocolPart):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from allocation.errors import NotFound
-from allocation.ledger.schema import site, study, subject
+from allocation.ledger.schema import IN_SCREENING, site, study, subject
 from allocation.ledger.subject_paths import measured_at_sites
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.amendments import VersionsByVisit, amended, version_at
@@ -31,7 +31,7 @@ from allocation.study.effective_moments import effective_moments
 from allocation.study.followed_schedule import followed_schedule
 from allocation.study.protocol import MOVES_SUBJECTS, Protocol
 from allocation.study.subject_schedule import SubjectPath
-from allocation.views.followed_versions import IN_SCREENING, FollowedVersions, followed_versions
+from allocation.views.followed_versions import FollowedVersions, followed_versions
 
 Demand = Counter[tuple[str, date, str]]
 """Kits by country, Monday of the week, and kit type."""

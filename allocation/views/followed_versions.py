@@ -6,17 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection, select
 
-from allocation.ledger.schema import study_version_country
+from allocation.ledger.schema import IN_SCREENING, study_version_country
 from allocation.ledger.subject_paths import paths_at_sites
 from allocation.rules.amendments import VersionsByVisit
 from allocation.study.subject_schedule import SubjectPath
-
-IN_SCREENING: Final = ("screening", "eligible")
-"""The statuses of subjects who are not randomized yet and may be."""
 
 
 @dataclass(frozen=True, slots=True)

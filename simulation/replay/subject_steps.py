@@ -113,8 +113,8 @@ class SiteDesk:
 
     def _randomized(self, fact: Randomized) -> Step:
         path = self.paths[fact.subject]
-        longest = self.protocol.screening.max_days_to_randomization
-        is_late = longest is not None and (fact.on - path.screened_on).days > longest
+        last_day = self.protocol.screening.last_day(path.screened_on)
+        is_late = last_day is not None and fact.on > last_day
         self.paths[fact.subject] = replace(path, randomized_on=fact.on, arm=fact.arm)
         request = request_for(
             RandomizeRequest,

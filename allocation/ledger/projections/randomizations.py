@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, update
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.schema import (
+    IN_SCREENING,
     cohort,
     list_block,
     list_entry,
@@ -130,7 +131,7 @@ def _give_arm(connection: Connection, study_id: str, subject_id: str, after: dic
             "randomized_on": day(after["randomized_on"]),
             "randomization_number": after["randomization_number"],
         }
-        state = (subject.c.status.in_(("screening", "eligible")), subject.c.randomized_on.is_(None))
+        state = (subject.c.status.in_(IN_SCREENING), subject.c.randomized_on.is_(None))
     changed = connection.execute(update(subject).where(*who, *state).values(**values))
     expect_rows(changed, 1, "subject to randomize")
 

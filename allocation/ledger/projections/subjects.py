@@ -12,6 +12,7 @@ from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections.fold import Fold, day, expect_count, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
 from allocation.ledger.schema import (
+    IN_SCREENING,
     kit,
     subject,
     subject_event_eligibility,
@@ -166,11 +167,7 @@ def record_eligibility(
             .where(subject.c.study_id == study_id, subject.c.replaced_by == subject_id)
             .values(replaced_by=None)
         )
-    statement = (
-        update(subject)
-        .where(*_UPDATE_SUBJECT, subject.c.status.in_(("screening", "eligible")))
-        .values(**values)
-    )
+    statement = update(subject).where(*_UPDATE_SUBJECT, subject.c.status.in_(IN_SCREENING)).values(**values)
     expect_rows(
         connection.execute(statement, {"study": study_id, "who": subject_id}), 1, "subject in screening"
     )

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
-from allocation.ledger.schema import cohort, subject
+from allocation.ledger.schema import IN_SCREENING, cohort, subject
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import visible
@@ -50,9 +50,7 @@ def list_cohorts(database: Database, actor: Actor, study_id: str) -> CohortList:
                     subject.c.cohort,
                     func.count().label("screened"),
                     func.count(subject.c.randomized_on).label("randomized"),
-                    func.count()
-                    .filter(subject.c.status.in_(("screening", "eligible")))
-                    .label("in_screening"),
+                    func.count().filter(subject.c.status.in_(IN_SCREENING)).label("in_screening"),
                 )
                 .where(subject.c.study_id == study_id, seen.at_site(subject.c.site_id))
                 .group_by(subject.c.cohort)
