@@ -69,9 +69,11 @@ def _projected(
         places = [site_at(row, now) for row in rows if seen.whole_study or row.site_id in seen.sites]
         situations = site_situations(connection, study_id, places, now, service.protocols)
         screened = _screened(connection, study_id, [at.site_id for at in places], now)
+    protocols = {one.at.version: one.protocol for one in situations if screened[one.at.site_id]}
+    coming = {version: newcomers(one) for version, one in protocols.items() if one.randomization}
     for situation in situations:
         site_id = situation.at.site_id
-        yield site_id, _at_site(situation, screened[site_id])
+        yield site_id, _at_site(situation, screened[site_id], coming.get(situation.at.version))
 
 
 def _screened(connection: Connection, study_id: str, sites: list[str], now: datetime) -> dict[str, Screened]:
@@ -82,12 +84,11 @@ def _screened(connection: Connection, study_id: str, sites: list[str], now: date
     return found
 
 
-def _at_site(situation: SiteSituation, screened: Screened) -> list[RunOutDecision]:
+def _at_site(situation: SiteSituation, screened: Screened, coming: Newcomers | None) -> list[RunOutDecision]:
     at, protocol = situation.at, situation.protocol
     facts, planned = site_demand(situation)
     policy = demand_policy(protocol)
     on_hand = countable_kits(situation)
-    coming = newcomers(protocol) if screened and protocol.randomization else None
     decisions = []
     for one in protocol.kit_types:
         parameters = effective_parameters(

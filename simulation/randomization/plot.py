@@ -139,10 +139,8 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
                 "apart": abs(near_x - px) + abs(near_y - py) > 12,
             }
         )
-    order = [kind[0] for kind in _KINDS]
-    data.sort(
-        key=lambda one: order.index(str(one["kind"]))
-    )  # drawn in this order a diamond shows on a square
+    order = [kind[0] for kind in _KINDS]  # drawn in this order a diamond shows on a square
+    data.sort(key=lambda one: order.index(str(one["kind"])))
     present = [kind for kind in _KINDS if any(one["kind"] == kind[0] for one in data)]
     x_scale = alt.Scale(domain=[left, right], nice=False, zero=False)
     y_scale = alt.Scale(domain=[bottom, top], nice=False, zero=False)
@@ -212,11 +210,9 @@ def _chart(plan: TrialPlan, rows: Sequence[Row], balance: str) -> Any:
 
 def _anchor(place: Placed, point: float) -> float:
     """Where a label is held, in pixels across: at its end beside the point, so that its true width leaves no gap, or in its middle."""
-    return (
-        min(max(point, place.box.left), place.box.right)
-        if not place.box.left < point < place.box.right
-        else place.x
-    )
+    if place.box.left < point < place.box.right:
+        return place.x
+    return min(max(point, place.box.left), place.box.right)
 
 
 def _precision(plan: TrialPlan, rows: Sequence[Row], balance: str) -> str:
