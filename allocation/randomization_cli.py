@@ -20,17 +20,14 @@ from allocation.commands.randomization_methods import (
     METHOD_ACTIVATION,
     ActivateMethodRequest,
     activate_method,
-    method_content,
+    content_to_sign,
 )
-from allocation.commands.service import Act, Service, utc_now
+from allocation.commands.service import Act, Service
 from allocation.ledger.database import open_database
-from allocation.ledger.reader import protocol_at
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.list_cli import ForVersion, activate_stored_list, lists
 from allocation.rules.response_adaptive import AdaptiveTarget, ArmResults, UpdateDesign, ratio_update
-from allocation.study.allocation_scheme import event_named
 from allocation.terminal import acting, require_person, show, signed, the_study
-from allocation.views.study_at import study_at
 from allocation.views.unblinded.allocations import allocation_history
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
 
@@ -65,12 +62,7 @@ def activate(
     database = open_database(create=False)
     study_id = the_study(database, study)
     service, who = Service(database), acting(database, username)
-    if protocol_version is None:
-        with database.read() as connection:
-            protocol = study_at(connection, study_id, utc_now()).protocol
-    else:
-        protocol = protocol_at(database, study_id, protocol_version)
-    content = method_content(event, event_named(protocol, event, "EVENT").method, protocol.study.version)
+    content = content_to_sign(service, study_id, event, protocol_version, "EVENT")
     signature = signed(service, who, username, "activate_method", METHOD_ACTIVATION, content, study_id)
     request = ActivateMethodRequest(event=event, seed=seed, protocol_version=protocol_version)
     answer = activate_method(service, Act(who, signature=signature), study_id, request)

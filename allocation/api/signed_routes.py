@@ -14,12 +14,9 @@ from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act
 from allocation.commands.lists import ActivateListRequest, activate_list, activation_content
-from allocation.commands.randomization_methods import ActivateMethodRequest, activate_method, method_content
+from allocation.commands.randomization_methods import ActivateMethodRequest, activate_method, content_to_sign
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version, version_content
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.reader import protocol_at
-from allocation.study.allocation_scheme import event_named
-from allocation.views.study_at import study_at
 from allocation.views.unblinded.lists import list_statuses
 
 router = APIRouter(prefix="/studies/{study_id}")
@@ -71,13 +68,7 @@ def activate_drawing(
 ) -> dict[str, Any]:
     """Sign and activate the method of an event that draws at randomization: event, method and protocol version are signed."""
     role = authorize(actor, "method.activate", study_id)
-    if body.protocol_version is None:
-        with service.database.read() as connection:
-            protocol = study_at(connection, study_id, service.clock()).protocol
-    else:
-        protocol = protocol_at(service.database, study_id, body.protocol_version)
-    event = event_named(protocol, body.event)
-    content = method_content(event.code, event.method, protocol.study.version)
+    content = content_to_sign(service, study_id, body.event, body.protocol_version)
     act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
     return activate_method(service, act, study_id, request_of(body, ActivateMethodRequest))
 

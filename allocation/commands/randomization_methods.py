@@ -14,9 +14,11 @@ from allocation.commands.live_draws import GENERATOR
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
+from allocation.ledger.reader import protocol_at
 from allocation.ledger.schema import randomization_method
 from allocation.study.allocation_scheme import event_named, runs_of, scheme_hash
 from allocation.study.model import Code
+from allocation.views.study_at import study_at
 
 METHOD_ACTIVATION = "randomization method activated"
 """The meaning of the signature on the activation of a method."""
@@ -37,6 +39,21 @@ class ActivateMethodRequest(CommandRequest):
 def method_content(event: str, method: str, version: int) -> dict[str, Any]:
     """What the signature of an activation covers: event, method, and the protocol version that states its parameters."""
     return {"event": event, "method": method, "protocol_version": version}
+
+
+def content_to_sign(
+    service: Service, study_id: str, event: str, version: int | None, field: str = "event"
+) -> dict[str, Any]:
+    """What the signature of an activation covers under the loaded `version`; None: under the one in force.
+
+    Raises NotFound for a study or version that is not loaded, and for an event that it does not have, naming `field`.
+    """
+    if version is None:
+        with service.database.read() as connection:
+            protocol = study_at(connection, study_id, service.clock()).protocol
+    else:
+        protocol = protocol_at(service.database, study_id, version)
+    return method_content(event, event_named(protocol, event, field).method, protocol.study.version)
 
 
 def activate_method(
