@@ -31,6 +31,12 @@ class TableRows:
     rows: list[tuple[int, dict[str, str]]]
     faults: list[CellFault]
 
+    def sound_rows(self, what: str) -> list[tuple[int, dict[str, str]]]:
+        """The rows of a table without faults. Raises FileRefused with all faults there are; `what` names the file to people."""
+        if self.faults:
+            raise FileRefused(what, [str(fault) for fault in self.faults])
+        return self.rows
+
 
 def check_header(header: Sequence[str], columns: Sequence[str], optional: Sequence[str], what: str) -> None:
     """Raise FileRefused unless the header has the columns, perhaps optional ones, and no other."""
@@ -88,7 +94,4 @@ def read_csv_rows(
     content: bytes, columns: Sequence[str], what: str, optional: Sequence[str] = ()
 ) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV file, as `read_csv_table` reads them. Raises FileRefused for ragged lines, too."""
-    table = read_csv_table(content, columns, what, optional)
-    if table.faults:
-        raise FileRefused(what, [str(fault) for fault in table.faults])
-    return table.rows
+    return read_csv_table(content, columns, what, optional).sound_rows(what)

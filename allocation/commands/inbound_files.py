@@ -5,7 +5,7 @@ The files' columns are those of the request rows; allocation/commands/README.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -16,7 +16,7 @@ from allocation.commands.service import CommandRequest
 from allocation.commands.sites import OpenSitesRequest, SiteRow
 from allocation.csv_rows import read_csv_rows
 from allocation.errors import FileRefused
-from allocation.xlsx_rows import is_xlsx, read_xlsx_table
+from allocation.table_files import read_table
 
 Row = TypeVar("Row", bound=CommandRequest)
 
@@ -39,7 +39,10 @@ def read_lots(content: bytes, sheet: str | None = None) -> LoadLotsRequest:
     `sheet`: of an XLSX file in which several are filled. Raises FileRefused.
     """
     optional = ("manufactured_on", "released_for", "status")
-    rows = _rows(content, ("lot_id", "kit_type", "expiry_date"), "the file of lots", optional, sheet)
+    columns = ("lot_id", "kit_type", "expiry_date")
+    rows = read_table(content, columns, "the file of lots", optional, sheet=sheet).sound_rows(
+        "the file of lots"
+    )
 
     def lot(line: int, row: dict[str, str]) -> LotRow:
         given: dict[str, Any] = _given(row)
@@ -56,26 +59,11 @@ def read_kits(content: bytes, depot_id: str, sheet: str | None = None) -> LoadKi
     `sheet`: of an XLSX file in which several are filled.
     """
     columns = ("kit_number", "kit_type", "lot_id")
-    rows = _rows(content, columns, "the file of kits", ("pick_sequence",), sheet, ("pick_sequence",))
+    numbers = ("pick_sequence",)
+    table = read_table(content, columns, "the file of kits", numbers, sheet=sheet, whole_numbers=numbers)
+    rows = table.sound_rows("the file of kits")
     kits = _parsed(rows, "the file of kits", lambda line, row: _row_of(KitRow, line, row, "pick_sequence"))
     return request_from(LoadKitsRequest, depot_id=depot_id, kits=kits)
-
-
-def _rows(
-    content: bytes,
-    columns: Sequence[str],
-    what: str,
-    optional: Sequence[str],
-    sheet: str | None,
-    whole_numbers: Sequence[str] = (),
-) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV or XLSX file, which is known by its content. Raises FileRefused with every fault of the table."""
-    if not is_xlsx(content):
-        return read_csv_rows(content, columns, what, optional)
-    table = read_xlsx_table(content, columns, what, optional, sheet=sheet, whole_numbers=whole_numbers)
-    if table.faults:
-        raise FileRefused(what, [str(fault) for fault in table.faults])
-    return table.rows
 
 
 def _given(row: dict[str, str]) -> dict[str, str]:

@@ -6,8 +6,7 @@ import hashlib
 
 from allocation.commands.lists import UnreadableCell, UploadedEntry, UploadListRequest
 from allocation.commands.malformed import request_from
-from allocation.csv_rows import TableRows, read_csv_table
-from allocation.xlsx_rows import is_xlsx, read_xlsx_table
+from allocation.table_files import read_table
 
 COLUMNS = ("sequence", "randomization_number", "arm")
 OPTIONAL = ("stratum", "holder", "block")
@@ -29,7 +28,7 @@ def read_list(
     XLSX is known by its content; `sheet` names the one to read where several are filled. Raises FileRefused for a file that cannot
     be read as a table at all; what is wrong with single lines goes into the request, so that the upload answers with everything.
     """
-    table = _table(content, sheet)
+    table = read_table(content, COLUMNS, WHAT, OPTIONAL, sheet=sheet, whole_numbers=("sequence", "block"))
     return request_from(
         UploadListRequest,
         list_id=list_id,
@@ -53,9 +52,3 @@ def _printable(row: dict[str, str]) -> dict[str, str]:
         name: "".join(one for one in text if one.isprintable()) if not text.isprintable() else text
         for name, text in row.items()
     }
-
-
-def _table(content: bytes, sheet: str | None) -> TableRows:
-    if not is_xlsx(content):
-        return read_csv_table(content, COLUMNS, WHAT, OPTIONAL)
-    return read_xlsx_table(content, COLUMNS, WHAT, OPTIONAL, sheet=sheet, whole_numbers=("sequence", "block"))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import Field
 
-from allocation.csv_rows import TableRows, read_csv_table
 from allocation.errors import FileRefused, InvalidParameter
 from allocation.study.foreign_settings import (
     START_WORDS,
@@ -23,7 +22,7 @@ from allocation.study.inconsistency import choice_text
 from allocation.study.model import LARGEST, ProtocolPart, is_code
 from allocation.study.supply import ParameterSet, ResupplyParameters
 from allocation.study.yaml_files import dump_document
-from allocation.xlsx_rows import is_xlsx, read_xlsx_table
+from allocation.table_files import read_table
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -92,7 +91,15 @@ def read_settings(
     With a `protocol`, its names are checked. Raises FileRefused with every fault of every line.
     """
     needed, optional = columns(vocabulary)
-    table = _table(content, needed, optional, sheet, WORDS[vocabulary].quantities)
+    words = WORDS[vocabulary]
+    table = read_table(
+        content,
+        needed,
+        WHAT,
+        optional,
+        sheet=sheet,
+        whole_numbers=(*words.quantities, words.seed_quantity),
+    )
     problems = [(fault.line, str(fault)) for fault in table.faults]
     at_fault = {fault.line for fault in table.faults}
     sets: list[ParameterSet] = []
@@ -125,19 +132,6 @@ def read_settings(
         tuple(sets),
         tuple(LineDoubt(tuple(lines), column, message) for (column, message), lines in doubts.items()),
     )
-
-
-def _table(
-    content: bytes,
-    needed: tuple[str, ...],
-    optional: tuple[str, ...],
-    sheet: str | None,
-    quantities: tuple[str, ...],
-) -> TableRows:
-    if not is_xlsx(content):
-        return read_csv_table(content, needed, WHAT, optional)
-    whole_numbers = (*quantities, optional[0])
-    return read_xlsx_table(content, needed, WHAT, optional, sheet=sheet, whole_numbers=whole_numbers)
 
 
 class _Line:
