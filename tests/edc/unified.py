@@ -73,31 +73,35 @@ def cleared(severity: str = "1", **more: Any) -> list[Item]:
 def odm(
     subjects: dict[str, list[Item]], file_oid: str, created: str = "2026-03-05T08:00:00Z", **root: str
 ) -> bytes:
-    """An ODM 1.3.2 file with these items, each in a form of its own."""
-    attributes = {"FileType": "Transactional", "ODMVersion": "1.3.2", **root}
+    """An ODM 1.3.2 file with these items, each in a form of its own.
+
+    The prefixes are written out: those that ElementTree chooses depend on what the process has loaded before.
+    """
+    spaces = {"xmlns:ns0": ODM, "xmlns:ns1": VENDOR}
+    attributes = {**spaces, "FileType": "Transactional", "ODMVersion": "1.3.2", **root}
     document = ElementTree.Element(
-        f"{{{ODM}}}ODM", {**attributes, "FileOID": file_oid, "CreationDateTime": created}
+        "ns0:ODM", {**attributes, "FileOID": file_oid, "CreationDateTime": created}
     )
     data = ElementTree.SubElement(
-        document, f"{{{ODM}}}ClinicalData", {"StudyOID": "ST.1", "MetaDataVersionOID": "MDV.1"}
+        document, "ns0:ClinicalData", {"StudyOID": "ST.1", "MetaDataVersionOID": "MDV.1"}
     )
     for key, items in subjects.items():
-        subject = ElementTree.SubElement(data, f"{{{ODM}}}SubjectData", {"SubjectKey": key})
+        subject = ElementTree.SubElement(data, "ns0:SubjectData", {"SubjectKey": key})
         for item in items:
-            event = ElementTree.SubElement(subject, f"{{{ODM}}}StudyEventData", {"StudyEventOID": item.event})
-            form = ElementTree.SubElement(event, f"{{{ODM}}}FormData", {"FormOID": item.form})
+            event = ElementTree.SubElement(subject, "ns0:StudyEventData", {"StudyEventOID": item.event})
+            form = ElementTree.SubElement(event, "ns0:FormData", {"FormOID": item.form})
             if item.at is not None:
-                audit = ElementTree.SubElement(form, f"{{{ODM}}}AuditRecord")
-                ElementTree.SubElement(audit, f"{{{ODM}}}DateTimeStamp").text = item.at
+                audit = ElementTree.SubElement(form, "ns0:AuditRecord")
+                ElementTree.SubElement(audit, "ns0:DateTimeStamp").text = item.at
             if item.status is not None:
-                form.set(f"{{{VENDOR}}}Status", item.status)
-            group = ElementTree.SubElement(form, f"{{{ODM}}}ItemGroupData", {"ItemGroupOID": "IG"})
+                form.set("ns1:Status", item.status)
+            group = ElementTree.SubElement(form, "ns0:ItemGroupData", {"ItemGroupOID": "IG"})
             attributes = {"ItemOID": item.oid}
             if item.value is not None:
                 attributes["Value"] = item.value
             if item.transaction is not None:
                 attributes["TransactionType"] = item.transaction
-            ElementTree.SubElement(group, f"{{{ODM}}}ItemData", attributes)
+            ElementTree.SubElement(group, "ns0:ItemData", attributes)
     return ElementTree.tostring(document, encoding="utf-8", xml_declaration=True)
 
 
