@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from allocation.access.permissions import authorize
 from allocation.api.answers import PutVersionIntoEffectAnswer
 from allocation.api.bodies import PreviewAmendmentBody, PutVersionIntoEffectBody, request_of
-from allocation.api.command_routes import STUDY
+from allocation.api.command_route import STUDY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act

@@ -23,18 +23,14 @@ from allocation.api import (
     view_routes,
 )
 from allocation.api.bodies import EXAMPLES
-from allocation.api.command_routes import (
-    SITE_DESK,
-    STATISTICIAN,
-    STUDY,
-    SUPPLY,
-    command_router,
-    removal_router,
-)
+from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
+from allocation.api.command_routes import COMMAND_ROUTES, removal_router
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.api.signed_kit_routes import signed_kit_router
+from allocation.api.supply_bodies import SUPPLY_EXAMPLES
+from allocation.api.supply_routes import SUPPLY_ROUTES
 from allocation.commands.service import Service, utc_now
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
@@ -95,7 +91,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
-    app.include_router(command_router())
+    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES)))
     app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
@@ -117,7 +113,7 @@ def health(service: RunningService) -> Health:
 
 
 def _complete_description(app: FastAPI) -> None:
-    """Put `EXAMPLES` into the OpenAPI description (the bodies are the commands' own models, which know no examples), and
+    """Put the examples into the OpenAPI description (the bodies are the commands' own models, which know no examples), and
     name the media type of refusals, for which FastAPI has no place.
     """
     describe = app.openapi
@@ -126,7 +122,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in EXAMPLES.items():
+        for body, example in (EXAMPLES | SUPPLY_EXAMPLES).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

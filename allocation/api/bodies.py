@@ -10,20 +10,14 @@ from allocation.commands.cohorts import SetCohortRequest
 from allocation.commands.confirming import ConfirmDispensingRequest
 from allocation.commands.dispensing import DispenseRequest
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
-from allocation.commands.expiry import ExpireKitsRequest
-from allocation.commands.kit_numbering import NumberKitsRequest
 from allocation.commands.kit_replacement import ReplaceKitRequest
-from allocation.commands.kit_scope import KitScopeRequest
-from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
 from allocation.commands.lists import ActivateListRequest, GenerateListRequest, UploadListRequest
 from allocation.commands.participation import CompleteRequest, EndRequest
 from allocation.commands.randomization_methods import ActivateMethodRequest
 from allocation.commands.randomizing import RandomizeRequest
-from allocation.commands.recalls import RecallLotRequest
-from allocation.commands.resupply import RunResupplyRequest
 from allocation.commands.screening import EligibilityRequest, ScreenRequest
 from allocation.commands.service import CommandRequest
-from allocation.commands.shipments import DispatchRequest, ReceiveRequest
+from allocation.commands.shipments import ReceiveRequest
 from allocation.commands.sites import OpenSiteRequest
 from allocation.commands.stratum_correction import CorrectStratumRequest
 from allocation.commands.studies import LoadStudyVersionRequest
@@ -137,60 +131,6 @@ class OpenSiteBody(OpenSiteRequest):
     reason: str = REASON
 
 
-class LoadLotsBody(LoadLotsRequest):
-    """Lots to load, all or none."""
-
-    reason: str = REASON
-
-
-class LoadKitsBody(LoadKitsRequest):
-    """Kits that arrived at a depot, all or none."""
-
-    reason: str = REASON
-
-
-class ExpireKitsBody(ExpireKitsRequest):
-    """Turn over all kits that are expired now."""
-
-    reason: str = REASON
-
-
-class NumberKitsBody(NumberKitsRequest):
-    """Kits to number for the packager."""
-
-    reason: str = REASON
-
-
-class KitScopeBody(KitScopeRequest):
-    """Kits by number, or all of a lot, a shipment or a site: one of the four. The reason must be given."""
-
-    reason: str = REASON
-
-
-class SignedKitScopeBody(KitScopeBody):
-    """As `KitScopeBody`, signed."""
-
-    signature: SignatureBody | None = None
-
-
-class RecallLotBody(RecallLotRequest):
-    """The lot to recall."""
-
-    reason: str = REASON
-
-
-class RunResupplyBody(RunResupplyRequest):
-    """A resupply run."""
-
-    reason: str = REASON
-
-
-class DispatchBody(DispatchRequest):
-    """A shipment that leaves its depot."""
-
-    reason: str = REASON
-
-
 class ReceiveBody(ReceiveRequest):
     """A shipment that arrives."""
 
@@ -287,32 +227,6 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "reason": "Source data verification: prior therapy found",
     },
     OpenSiteBody: {"site_id": "DE01"},
-    LoadLotsBody: {
-        "lots": [
-            {
-                "lot_id": "L2601",
-                "kit_type": "K20",
-                "expiry_date": "2028-06-30",
-                "manufactured_on": "2026-01-15",
-                "released_for": ["DEU", "FRA"],
-            }
-        ]
-    },
-    LoadKitsBody: {
-        "depot_id": "EUD",
-        "kits": [{"kit_number": "483920", "kit_type": "K20", "lot_id": "L2601"}],
-    },
-    ExpireKitsBody: {},
-    NumberKitsBody: {"lots": [{"lot_id": "L2601", "count": 500}], "digits": 7},
-    KitScopeBody: {"kit_numbers": ["483920", "483921"], "reason": "carton was found open"},
-    SignedKitScopeBody: {
-        "site_id": "DE01",
-        "reason": "refrigerator log reviewed, no excursion",
-        "signature": {"password": "correct horse battery", "meaning": "kits released from quarantine"},
-    },
-    RecallLotBody: {"lot_id": "L2601", "reason": "out of specification at 12 months"},
-    RunResupplyBody: {"sites": ["DE01", "DE02"]},
-    DispatchBody: {"shipment_id": "DE01-S001", "carrier": "Cold Chain Express", "tracking_number": "CC123"},
     ReceiveBody: {"shipment_id": "DE01-S001", "dispositions": {"483920": "damaged"}},
     UploadListBody: {
         "list_id": "MRL1",

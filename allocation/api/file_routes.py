@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from allocation.access.permissions import authorize
 from allocation.api.answers import ListAnswer, LoadKitsAnswer, LoadLotsAnswer
-from allocation.api.command_routes import STATISTICIAN, SUPPLY
+from allocation.api.command_route import STATISTICIAN, SUPPLY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.commands.inbound_files import read_kits, read_lots

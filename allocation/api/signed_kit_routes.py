@@ -9,11 +9,12 @@ from fastapi import APIRouter
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
 from allocation.api.answers import KitActAnswer
-from allocation.api.bodies import SignedKitScopeBody, request_of
-from allocation.api.command_routes import SUPPLY
+from allocation.api.bodies import request_of
+from allocation.api.command_route import SUPPLY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act
+from allocation.api.supply_bodies import SignedKitScopeBody
 from allocation.commands.kit_acts import destroy_kits, kit_act_content, reject_kits, release_kits
 from allocation.commands.kit_scope import KitScopeRequest
 

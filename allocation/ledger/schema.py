@@ -11,7 +11,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Date,
     ForeignKey,
@@ -31,6 +30,7 @@ from allocation.ledger.randomization_tables import (
     subject_event_eligibility,
     subject_randomization,
 )
+from allocation.ledger.supply_tables import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
 __all__ = [
@@ -252,69 +252,6 @@ subject_measurement = Table(
     comment="weight and height; a later entry of the same day corrects the earlier one",
 )
 
-lot = Table(
-    "lot",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("lot_id", Text, primary_key=True),
-    Column("kit_type", Text, nullable=False),
-    Column("expiry_date", Date, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("released_for", Text, nullable=False),
-)
-
-kit = Table(
-    "kit",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("kit_number", Text, primary_key=True),
-    Column("kit_type", Text, nullable=False),
-    Column("lot_id", Text, nullable=False),
-    Column("pick_sequence", Integer, nullable=False),
-    Column("expiry_date", Date, nullable=False),
-    Column("last_ship_date", Date, nullable=False),
-    Column("last_count_date", Date, nullable=False),
-    Column("last_dispense_date", Date, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("place_kind", Text, nullable=False),
-    Column("place", Text, nullable=False),
-    Column("shipment_id", Text),
-    Column("subject_id", Text),
-    Column("visit_number", Text),
-    Column("dispensed_on", Date),
-    Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
-    UniqueConstraint("study_id", "pick_sequence"),
-    CheckConstraint(
-        "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"
-    ),
-    CheckConstraint("(status = 'dispensed') = (place_kind = 'subject')", name="dispensed_is_with_a_subject"),
-    CheckConstraint(
-        "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost')",
-        name="known_place",
-    ),
-    Index("ix_kit_shipment", "study_id", "shipment_id"),
-    Index(
-        "ix_kit_stock",
-        "study_id",
-        "place_kind",
-        "place",
-        "kit_type",
-        "status",
-        "expiry_date",
-        "pick_sequence",
-    ),
-)
-
-kit_numbering = Table(
-    "kit_numbering",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("seed", BigInteger, nullable=False, comment="unblinding"),
-    Column("digits", Integer, nullable=False),
-    Column("numbered", Integer, nullable=False, comment="the running index that is next"),
-    comment="how the kits of a study are numbered for the packager, and how far",
-)
-
 cohort = Table(
     "cohort",
     metadata,
@@ -323,44 +260,6 @@ cohort = Table(
     Column("open", Boolean, nullable=False),
     Column("changed_on", Date, nullable=False),
     comment="cohorts whose state was changed by command or cap; the others are as the protocol says",
-)
-
-shipment = Table(
-    "shipment",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("shipment_id", Text, primary_key=True),
-    Column("depot_id", Text, nullable=False),
-    Column("site_id", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("kit_count", Integer, nullable=False),
-    Column("requested_on", Date, nullable=False),
-    Column("dispatched_on", Date),
-    Column("expected_on", Date),
-    Column("received_on", Date),
-    Column("carrier", Text),
-    Column("tracking_number", Text),
-    Column("run_id", Text),
-    Index("ix_shipment_site", "study_id", "site_id", "status"),
-)
-
-shipment_kit = Table(
-    "shipment_kit",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("shipment_id", Text, primary_key=True),
-    Column("kit_number", Text, primary_key=True),
-    Column("disposition", Text),
-)
-
-resupply_run = Table(
-    "resupply_run",
-    metadata,
-    Column("study_id", Text, primary_key=True),
-    Column("run_id", Text, primary_key=True),
-    Column("run_date", Date, nullable=False),
-    Column("orders", Integer, nullable=False),
-    Column("kits", Integer, nullable=False),
 )
 
 PROJECTIONS: tuple[Table, ...] = (

@@ -4,13 +4,15 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.supply_routes import SUPPLY_ROUTES
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
+ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES)
 
 
 def test_every_command_has_a_route_and_every_route_a_permission():
-    routed = {row.command for row in COMMAND_ROUTES} | {
+    routed = {row.command for row in ROUTES} | {
         "activate_list",
         "activate_method",
         "load_study_version",
@@ -23,7 +25,7 @@ def test_every_command_has_a_route_and_every_route_a_permission():
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}
 
 
-@pytest.mark.parametrize("row", COMMAND_ROUTES, ids=lambda row: row.command)
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.command)
 def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key(trial, row):
     example = trial.anonymous.get("/openapi.json").json()["components"]["schemas"][row.body.__name__][
         "examples"
