@@ -18,6 +18,7 @@ from allocation.api import (
     amendment_routes,
     edc_routes,
     file_routes,
+    label_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -94,6 +95,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES)))
     app.include_router(removal_router())
     app.include_router(file_routes.router)
+    app.include_router(label_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
     app.include_router(edc_routes.router)

@@ -63,6 +63,7 @@ STATE_CODES: Final = frozenset(
         "kit-elsewhere",
         "kit-quarantined",
         "kit-recalled",
+        "label-contradicts",
         "lot-recalled",
         "edc-not-ready",
         "edc-replayed",
