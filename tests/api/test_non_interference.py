@@ -146,7 +146,7 @@ def act_on_kits(out: Transcript) -> None:
             number,
             f"(10)ZZLOT1(21){number}",
             f"(17)261015(21){number}",
-            f"(01)09520000000018(21){number}",
+            f"(01)09520000000011(21){number}",
         ):
             out.get("coordinator", f"/scanned-kit?scan={scan}")
         out.get("coordinator", f"/kit-labels?kit={number}&expiry=true")
