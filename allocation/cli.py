@@ -14,6 +14,7 @@ from allocation import (
     load_cli,
     randomization_cli,
     resupply_cli,
+    shipment_cli,
     subject_cli,
 )
 from allocation.api.address import HOST, PORT
@@ -27,6 +28,7 @@ app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
 app.add_typer(resupply_cli.app, name="resupply")
+app.add_typer(shipment_cli.app, name="shipment")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
 app.add_typer(subject_cli.app, name="subject")

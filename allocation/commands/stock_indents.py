@@ -41,7 +41,10 @@ MOST = 10_000
 
 
 class IndentRequest(CommandRequest):
-    """An order for a site: `groups` (kits of each kit type of a blinding group, named by its label or code), `kit_types` (unblinded), or `seed`."""
+    """An order for a site: by `groups`, by `kit_types` (unblinded), or its first shipment (`seed`).
+
+    `groups`: a blinding group, by its label or code, and how many kits of each of its kit types.
+    """
 
     site_id: Code
     groups: dict[str, Whole] = Field(default_factory=dict, max_length=50)
@@ -70,7 +73,12 @@ def indent_stock(service: Service, act: Act, study_id: str, request: IndentReque
             authorize(act.actor, BY_TYPE, study_id, site_id=request.site_id, country=row.site_country)
         protocol = transaction.protocol
         at = SiteAt(
-            request.site_id, row.site_country, row.depot_id, row.profile, transaction.today, transaction.version
+            request.site_id,
+            row.site_country,
+            row.depot_id,
+            row.profile,
+            transaction.today,
+            transaction.version,
         )
         plan = _plan(transaction, service, request, at)
         need = SiteNeed((), plan.lines, "ordered by hand", {})
@@ -155,7 +163,10 @@ def planned_indent(
 def _require_some(lines: tuple[OrderLine, ...]) -> None:
     if not lines:
         raise DomainRefusal(
-            "no seed quantity is set for this site", code="nothing-to-ship", field="seed", fix="order by blinding group"
+            "no seed quantity is set for this site",
+            code="nothing-to-ship",
+            field="seed",
+            fix="order by blinding group",
         )
 
 

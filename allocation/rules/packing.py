@@ -61,8 +61,8 @@ def decide_departure(
 ) -> Departure:
     """Decide what leaves of an order's kits on the day: those that may still be shipped (`shippable`), those that no longer may.
 
-    `by_scan`: only what was packed by scan leaves, so the rest must be packed first. `split`: what was packed leaves, and the rest becomes a
-    shipment of its own. Nothing leaves while `to_pack` is not empty.
+    `by_scan`: only what was packed by scan leaves, so the rest must be packed first. `split`: what was packed leaves, and the rest
+    becomes a shipment of its own. Nothing leaves while `to_pack` is not empty.
     """
     behind = tuple(sorted(past_ship_date))
     unpacked = tuple(sorted(set(shippable) - set(packed)))

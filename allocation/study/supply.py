@@ -244,6 +244,13 @@ class Supply(ProtocolPart):
     depot_shortage: Literal["fair_share", "first_come"] = Field(
         default="fair_share", description="who gets what where a depot has less than the sites of a run need"
     )
+    order_approval: Literal["none", "manual", "all"] = Field(
+        default="none",
+        description="which orders wait for somebody else's approval: none, those placed by hand, or all",
+    )
+    pack_by_scan: bool = Field(
+        default=False, description="whether a depot scans every kit of a shipment before it leaves"
+    )
     seeding: Literal["on_activation", "on_first_screening", "none"] = "on_activation"
     parameters: tuple[ParameterSet, ...] = ()
     profiles: tuple[SiteProfile, ...] = ()
