@@ -76,6 +76,9 @@ COMMANDS = {
         "allocation.cli",
         "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",
     ),
+    "shipment": Mounted(
+        "allocation.cli", "Order by hand, approve, pack, dispatch, receive, cancel, and look at shipments."
+    ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),

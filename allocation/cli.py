@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from allocation import edc_cli, kit_cli, ledger_cli, load_cli, randomization_cli, resupply_cli, subject_cli
+from allocation import (
+    edc_cli,
+    kit_cli,
+    label_cli,
+    ledger_cli,
+    load_cli,
+    randomization_cli,
+    resupply_cli,
+    shipment_cli,
+    subject_cli,
+)
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
 
@@ -15,7 +25,10 @@ app.add_typer(study_app, name="study")
 app.add_typer(load_cli.app, name="load")
 app.add_typer(kit_cli.app, name="kit")
 app.command("recall")(kit_cli.recall)
+kit_cli.app.command("barcode")(label_cli.barcode)
+kit_cli.app.command("scan")(label_cli.scan)
 app.add_typer(resupply_cli.app, name="resupply")
+app.add_typer(shipment_cli.app, name="shipment")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
 app.add_typer(subject_cli.app, name="subject")

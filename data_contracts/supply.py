@@ -109,7 +109,16 @@ POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
 }
 PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject")
 SHIPMENT_ENDS = ("depot", "site")
-SHIPMENT_STATES = ("requested", "in_transit", "received", "cancelled", "lost")
+SHIPMENT_STATES = (
+    "proposed",
+    "requested",
+    "confirmed",
+    "in_transit",
+    "received",
+    "refused",
+    "cancelled",
+    "lost",
+)
 
 
 def sites() -> list[Rule]:
@@ -269,7 +278,7 @@ def shipments() -> list[Rule]:
             "a shipment that left has a dispatch date, one that waits or was cancelled has none",
             pl.when(status.is_in(["in_transit", "received", "lost"]))
             .then(dispatched.is_not_null())
-            .when(status.is_in(["requested", "cancelled"]))
+            .when(status.is_in(["proposed", "requested", "confirmed", "refused", "cancelled"]))
             .then(dispatched.is_null()),
         ),
         holds(

@@ -91,7 +91,15 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "edc.send": frozenset({"data_manager"}) | SYSTEM,
     # what happens to supplies
     "resupply.run": SUPPLY_ROLES | SYSTEM,
-    "shipment.order": roles_of(Act.REQUEST) | SYSTEM,
+    "shipment.order": SUPPLY_ROLES | SYSTEM,  # the orders of a run
+    "shipment.indent": roles_of(Act.REQUEST) | SYSTEM,
+    # Ordering by kit type says what a site is short of.
+    "kit_types.order": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    "shipment.approve": SUPPLY_ROLES | SYSTEM,
+    "shipment.pack": roles_of(Act.DISPATCH) | SYSTEM,
+    "shipment.cancel": roles_of(Act.CANCEL_REQUEST) | SYSTEM,
+    "shipment.correct": roles_of(Act.DISPATCH) | SYSTEM,
+    "shipment.lose": roles_of(Act.LOSE_SHIPMENT) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
     # what may be read
@@ -165,6 +173,14 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "apply_edc_facts": "edc.receive",
     "run_resupply": "resupply.run",
     "order_shipment": "shipment.order",
+    "indent_stock": "shipment.indent",
+    "approve_order": "shipment.approve",
+    "refuse_order": "shipment.approve",
+    "cancel_shipment": "shipment.cancel",
+    "pack_kits": "shipment.pack",
+    "exchange_kit": "shipment.pack",
+    "correct_dispatch": "shipment.correct",
+    "lose_shipment": "shipment.lose",
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",
     "expire_kits": "kits.expire",

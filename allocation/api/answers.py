@@ -191,14 +191,17 @@ class DispatchAnswer(Answer):
     status: str
     kits: tuple[str, ...]
     expected_on: date
+    split_off: str | None = None
 
 
 class ReceiveAnswer(Answer):
-    """A received shipment: how many kits got which disposition."""
+    """A received shipment: how many kits got which disposition, which are awaited, and which came without being listed."""
 
     shipment_id: str
     status: str
     kits: dict[str, int]
+    awaited: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
 
 class KitActAnswer(Answer):

@@ -18,6 +18,7 @@ from allocation.api import (
     amendment_routes,
     edc_routes,
     file_routes,
+    label_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -28,6 +29,8 @@ from allocation.api.command_routes import COMMAND_ROUTES, removal_router
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
+from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
+from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.signed_kit_routes import signed_kit_router
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
 from allocation.api.supply_routes import SUPPLY_ROUTES
@@ -91,9 +94,10 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
-    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES)))
+    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES, *SHIPMENT_ROUTES)))
     app.include_router(removal_router())
     app.include_router(file_routes.router)
+    app.include_router(label_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
     app.include_router(edc_routes.router)
@@ -122,7 +126,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES).items():
+        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | SHIPMENT_EXAMPLES).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

@@ -227,7 +227,11 @@ EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "reason": "Source data verification: prior therapy found",
     },
     OpenSiteBody: {"site_id": "DE01"},
-    ReceiveBody: {"shipment_id": "DE01-S001", "dispositions": {"483920": "damaged"}},
+    ReceiveBody: {
+        "shipment_id": "DE01-S001",
+        "dispositions": {"483920": "damaged", "483921": "not_arrived"},
+        "unlisted": ["(01)09521234543213(21)594400"],
+    },
     UploadListBody: {
         "list_id": "MRL1",
         "event": "RAND",

@@ -163,10 +163,11 @@ def shipments(
     actor: WhoAsks,
     site_id: str | None = None,
     status: ShipmentStatus | None = None,
+    late: Annotated[bool, Query(description="only those whose expected date has passed")] = False,
 ) -> ShipmentList:
     """The shipments that the caller may see, newest request first."""
     return list_shipments(
-        service.database, actor, study_id, site_id=site_id, status=status, now=service.clock()
+        service.database, actor, study_id, site_id=site_id, status=status, late=late, now=service.clock()
     )
 
 

@@ -23,6 +23,7 @@ from allocation.rules.demand import (
 )
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.resupply import COUNTS, EXPIRED, NOT_RELEASED, PAST_COUNT_DATE, stock_use
+from allocation.rules.shipment_status import COUNTED_AS, ShipmentStatus
 
 _WHY: Final = {
     COUNTS: "counted",
@@ -115,7 +116,13 @@ def pipeline_lines(
     )
     counted = situation.protocol.supply.pipeline_statuses
     return tuple(
-        PipelineLine(row.shipment_id, row.status, row.kit_type, row.kits, row.status in counted)
+        PipelineLine(
+            row.shipment_id,
+            row.status,
+            row.kit_type,
+            row.kits,
+            COUNTED_AS[ShipmentStatus(row.status)] in counted,
+        )
         for row in rows
     )
 

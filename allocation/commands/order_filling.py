@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
-from allocation.ledger.schema import depot, kit, lot
+from allocation.ledger.schema import depot, kit, lot, shipment
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.fair_share import SharedKitType, share_kit_type
 from allocation.rules.kit_status import KitStatus, Place
@@ -134,3 +134,23 @@ def filled_order(
         rows += found
     proposal = fill_order(lines, candidates_from(rows, at.country), supplies, depot_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
+
+
+def locked_depot(connection: Connection, study_id: str, depot_id: str) -> Row[Any]:
+    """The depot's row, locked, and so its stock."""
+    query = select(depot).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
+    return connection.execute(query.with_for_update()).one()
+
+
+def next_shipment_id(connection: Connection, study_id: str, site_id: str) -> str:
+    """The id of the next shipment to a site whose row is locked."""
+    sent = (
+        select(func.count())
+        .select_from(shipment)
+        .where(
+            shipment.c.study_id == study_id,
+            shipment.c.to_kind == Place.SITE.value,
+            shipment.c.to_place == site_id,
+        )
+    )
+    return f"{site_id}-S{int(connection.execute(sent).scalar_one()) + 1:03d}"

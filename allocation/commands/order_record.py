@@ -42,22 +42,27 @@ def decision_record(
             for one in need.decisions
         ],
         "ignored_subjects": [list(one) for one in need.ignored_subjects],
-        "lines": [
-            {
-                "kit_type": line.line.kit_type,
-                "needed": line.line.needed,
-                "ordered": line.line.ordered,
-                "raised": [why.value for why in line.line.raised],
-                "shipped": len(line.shipped),
-                "shortfall": line.shortfall,
-            }
-            for line in (() if proposal is None else proposal.lines)
-        ],
+        "lines": lines_record(proposal),
         "timing": None if need.timing is None else asdict(need.timing),
         "fair_share": [asdict(one) for one in shared.values()],
         "rule_version": RULE_VERSION,
         "exposed_groups": [] if proposal is None else list(proposal.exposed_groups),
     }
+
+
+def lines_record(proposal: OrderProposal | None) -> list[dict[str, Any]]:
+    """What was ordered of each kit type, why it was raised, and what the depot gave."""
+    return [
+        {
+            "kit_type": line.line.kit_type,
+            "needed": line.line.needed,
+            "ordered": line.line.ordered,
+            "raised": [why.value for why in line.line.raised],
+            "shipped": len(line.shipped),
+            "shortfall": line.shortfall,
+        }
+        for line in (() if proposal is None else proposal.lines)
+    ]
 
 
 def _buffers_record(need: SiteNeed, kit_type: str) -> dict[str, Any]:

@@ -15,11 +15,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from allocation.access.permissions import authorize
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
-from allocation.commands.order_filling import Shares, depot_shares, filled_order
+from allocation.commands.order_filling import (
+    Shares,
+    depot_shares,
+    filled_order,
+    locked_depot,
+    next_shipment_id,
+)
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import (
@@ -30,9 +36,9 @@ from allocation.commands.site_supply import (
 from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
-from allocation.ledger.schema import depot, ledger_entry, shipment, site
+from allocation.ledger.schema import ledger_entry, site
 from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
-from allocation.rules.kit_status import Place
+from allocation.rules.shipment_status import Approval, opening_status
 from allocation.study.model import Code
 
 
@@ -206,12 +212,7 @@ def _order_for_site(
         need = site_need(situation)
         if not need.lines:
             return site_result(request.site_id, need, None)
-        locked = (
-            select(depot)
-            .where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
-            .with_for_update()
-        )
-        from_depot = transaction.connection.execute(locked).one()
+        from_depot = locked_depot(transaction.connection, study_id, row.depot_id)
         # The sites' needs may have moved since the run shared the depot out, and then a kit type may be whole again or new.
         of_need = {line.kit_type for line in need.lines}
         shared = {kit_type: one for kit_type, one in shares.items() if kit_type in of_need}
@@ -227,22 +228,17 @@ def _order_for_site(
         result = site_result(request.site_id, need, proposal, shared)
         if not numbers:
             return result
-        sent = (
-            select(func.count())
-            .select_from(shipment)
-            .where(
-                shipment.c.study_id == study_id,
-                shipment.c.to_kind == Place.SITE.value,
-                shipment.c.to_place == request.site_id,
-            )
-        )
-        shipment_id = f"{request.site_id}-S{int(transaction.connection.execute(sent).scalar_one()) + 1:03d}"
+        shipment_id = next_shipment_id(transaction.connection, study_id, request.site_id)
         result = {**result, "shipment_id": shipment_id}
         after = {
             "shipment_id": shipment_id,
             "run_id": request.run_id,
             "depot_id": row.depot_id,
             "site_id": request.site_id,
+            "status": opening_status(
+                Approval(transaction.protocol.supply.order_approval), by_hand=False
+            ).value,
+            "ordered_by": act.actor.username,
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},

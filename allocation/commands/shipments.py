@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
+from allocation.commands.unlisted_kits import unlisted_kits
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.schema import depot, kit, shipment
+from allocation.gs1_labels import Scan
+from allocation.ledger.schema import depot, kit, shipment, shipment_kit, site
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.packing import Departure, decide_departure, exposed_by_split
+from allocation.rules.receipts import Disposition, judge_delivery
+from allocation.rules.shipment_status import ShipmentStatus, ShipmentStep, next_status
 from allocation.study.parameters import lead_time_days
 
-Disposition = Literal["available", "damaged", "quarantined", "lost"]
+Serials = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=60)], ...],
+    Field(max_length=50, description="serial numbers of the temperature loggers in the box"),
+]
 
 
 class DispatchRequest(CommandRequest):
-    """A shipment that leaves its depot. `expected_on`: left out, the lane's lead time from the depot's date."""
+    """A shipment that leaves its depot. `expected_on`: left out, the lane's lead time from the date of dispatch.
+
+    `dispatched_on`: left out, the depot's date now. `split`: what was packed by scan leaves, and the rest becomes a shipment of its own.
+    """
 
     shipment_id: str = Field(min_length=1, max_length=60)
     carrier: str = Field(default="", max_length=100)
     tracking_number: str = Field(default="", max_length=100)
     expected_on: Day | None = None
+    dispatched_on: Day | None = None
+    loggers: Serials = ()
+    split: bool = False
 
 
 class ReceiveRequest(CommandRequest):
-    """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order; quarantined ones stay so."""
+    """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order; quarantined ones stay so.
+
+    `not_arrived` leaves a kit on its way. `unlisted`: scans of kits that were in the box and are not in the shipment:
+    they are kept in quarantine.
+    """
 
     shipment_id: str = Field(min_length=1, max_length=60)
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
+    unlisted: tuple[Scan, ...] = Field(default=(), max_length=500)
 
 
 def entered_shipment(
@@ -64,80 +86,96 @@ def _by_id(transaction: Transaction, shipment_id: str) -> Select[Any]:
     )
 
 
-def _shipment(transaction: Transaction, shipment_id: str, status: str, *, leaves: bool) -> ShipmentEnds:
+def shipment_for(
+    transaction: Transaction, shipment_id: str, step: ShipmentStep, *, leaves: bool
+) -> tuple[Row[Any], ShipmentEnds, ShipmentStatus]:
+    """Act at an end of a shipment as `entered_shipment`; gives its row, locked, its ends, and its status after the step.
+
+    Raises NotFound, NotPermitted, DomainRefusal (`shipment-state`).
+    """
     _, ends = entered_shipment(transaction, shipment_id, leaves=leaves)
     locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
-    if locked.status != status:
-        raise DomainRefusal(
-            f"shipment {shipment_id} is {locked.status}, not {status}",
-            code="shipment-state",
-            field="shipment_id",
-            fix="nothing was changed",
-        )
-    return ends
+    return locked, ends, next_status(shipment_id, locked.status, step)
 
 
-def _kits(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
-    query = select(kit.c.kit_number, kit.c.last_ship_date, kit.c.place_kind).where(
+def kits_of_shipment(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
+    """The kits of a shipment that are in this status, by number."""
+    query = select(
+        kit.c.kit_number, kit.c.last_ship_date, kit.c.kit_type, kit.c.lot_id, kit.c.place_kind
+    ).where(
         kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id, kit.c.status == status.value
     )
     return list(transaction.connection.execute(query.order_by(kit.c.kit_number)))
 
 
-def dispatch_shipment(service: Service, act: Act, study_id: str, request: DispatchRequest) -> dict[str, Any]:
-    """Send a requested shipment off on the depot's date; answers its kits and the expected arrival.
+def locked_origin(transaction: Transaction, ends: ShipmentEnds) -> date:
+    """Lock the place that a shipment leaves from, and so its stock; gives the date there."""
+    table, key = (depot, depot.c.depot_id) if ends.from_kind == Place.DEPOT else (site, site.c.site_id)
+    query = select(table.c.timezone).where(table.c.study_id == transaction.study_id, key == ends.from_place)
+    return transaction.at_zone(transaction.connection.execute(query.with_for_update()).scalar_one())
 
-    Kits that are past their last ship date by now stay behind, available at the depot. Raises NotFound, DomainRefusal when the
-    shipment is not requested, none of its kits may ship, or it would arrive before it left.
+
+def packed_kits(transaction: Transaction, shipment_id: str) -> set[str]:
+    """The kits of a shipment that were scanned into its box."""
+    query = select(shipment_kit.c.kit_number).where(
+        shipment_kit.c.study_id == transaction.study_id,
+        shipment_kit.c.shipment_id == shipment_id,
+        shipment_kit.c.packed_on.is_not(None),
+    )
+    return set(transaction.connection.execute(query).scalars())
+
+
+def dispatch_shipment(service: Service, act: Act, study_id: str, request: DispatchRequest) -> dict[str, Any]:
+    """Send a requested or confirmed shipment off; answers its kits and the expected arrival, and the shipment that was split off.
+
+    Kits that are past their last ship date by now stay behind, available at the depot. Where the protocol packs by scan, all others
+    must have been scanned, or the shipment is split. Raises NotFound, DomainRefusal when the shipment is not ready to leave, none of its
+    kits may ship, or its dates contradict each other.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        ends = _shipment(transaction, request.shipment_id, "requested", leaves=True)
+        found, ends, after_it = shipment_for(
+            transaction, request.shipment_id, ShipmentStep.DISPATCH, leaves=True
+        )
         country = transaction.site_country
-        at_depot = transaction.connection.execute(
-            select(depot)
-            .where(depot.c.study_id == study_id, depot.c.depot_id == ends.from_place)
-            .with_for_update()
-        ).one()
-        today = transaction.at_zone(at_depot.timezone)
-        rows = _kits(transaction, request.shipment_id, KitStatus.REQUESTED)
-        leaving = [row.kit_number for row in rows if row.last_ship_date >= today]
-        left_behind = [row.kit_number for row in rows if row.last_ship_date < today]
-        if not leaving:
-            raise DomainRefusal(
-                f"no kit of shipment {request.shipment_id} may still be shipped",
-                code="nothing-to-ship",
-                field="shipment_id",
-                fix="cancel it",
-            )
+        today = locked_origin(transaction, ends)
+        rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
+        departure = decide_departure(
+            [row.kit_number for row in rows if row.last_ship_date >= today],
+            [row.kit_number for row in rows if row.last_ship_date < today],
+            packed_kits(transaction, request.shipment_id),
+            by_scan=transaction.protocol.supply.pack_by_scan and ends.from_kind == Place.DEPOT,
+            split=request.split,
+        )
+        _require_ready(request.shipment_id, departure)
+        dispatched = _dispatch_date(request, found.requested_on, today)
         lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
-        expected = request.expected_on or today + timedelta(days=lead_time)
-        if expected < today:
-            raise DomainRefusal(
-                f"{expected} is before dispatch on {today}",
-                code="arrival-before-dispatch",
-                field="expected_on",
-                fix="correct it",
-            )
+        expected = request.expected_on or dispatched + timedelta(days=lead_time)
+        check_arrival(expected, dispatched)
+        leaving = list(departure.leaving)
         after = {
             "shipment_id": request.shipment_id,
             **ends.payload(),
-            "dispatched_on": today.isoformat(),
+            "was": found.status,
+            "dispatched_on": dispatched.isoformat(),
             "expected_on": expected.isoformat(),
             "carrier": request.carrier,
             "tracking_number": request.tracking_number,
+            "loggers": list(request.loggers),
             "kits": leaving,
-            "left_behind": left_behind,
+            "left_behind": list(departure.left_behind),
+            **_split_off(transaction, found, departure, rows),
         }
         answer = {
             "shipment_id": request.shipment_id,
-            "status": "in_transit",
+            "status": after_it.value,
             "kits": leaving,
             "expected_on": expected.isoformat(),
+            "split_off": after.get("split_off", {}).get("shipment_id"),
         }
         return transaction.append(
             after,
-            before={"status": "requested"},
+            before={"status": found.status},
             answer=answer,
             site_id=ends.site_id,
             kit_numbers=tuple(leaving),
@@ -146,56 +184,120 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
     return execute(service, act, study_id, "dispatch_shipment", request, body)
 
 
-def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
-    """Receive a shipment at its site on the site's date; answers how many kits got which disposition.
+def _require_ready(shipment_id: str, departure: Departure) -> None:
+    if departure.to_pack:
+        raise DomainRefusal(
+            f"{len(departure.to_pack)} kits of shipment {shipment_id} are not packed: {some_of(departure.to_pack)}",
+            code="not-packed",
+            field="shipment_id",
+            fix="scan them into the box, exchange what is missing, or split the shipment",
+        )
+    if not departure.leaving:
+        raise DomainRefusal(
+            f"no kit of shipment {shipment_id} may still be shipped, or none was packed",
+            code="nothing-to-ship",
+            field="shipment_id",
+            fix="cancel it, or pack it first",
+        )
 
-    Raises NotFound, DomainRefusal when it is not in transit, a kit is named that is not in it, or one would come out of quarantine.
+
+def some_of(numbers: Sequence[str]) -> str:
+    """Kit numbers for a message: the first ten, and how many more."""
+    more = f" and {len(numbers) - 10} more" if len(numbers) > 10 else ""
+    return ", ".join(numbers[:10]) + more
+
+
+def _dispatch_date(request: DispatchRequest, requested_on: date, today: date) -> date:
+    """The date of dispatch at the depot. Raises DomainRefusal for one before the order, or to come."""
+    found = request.dispatched_on or today
+    if request.dispatched_on is not None and not requested_on <= found <= today:
+        raise DomainRefusal(
+            f"{found} is not between the order of {requested_on} and {today}",
+            code="dispatch-date",
+            field="dispatched_on",
+            fix="correct it, or leave it out for today",
+        )
+    return found
+
+
+def check_arrival(expected: date, dispatched: date) -> None:
+    """Refuse an expected arrival before dispatch. Raises DomainRefusal (`arrival-before-dispatch`)."""
+    if expected < dispatched:
+        raise DomainRefusal(
+            f"{expected} is before dispatch on {dispatched}",
+            code="arrival-before-dispatch",
+            field="expected_on",
+            fix="correct it",
+        )
+
+
+def _split_off(
+    transaction: Transaction,
+    found: Row[Any],
+    departure: Departure,
+    rows: Sequence[Row[Any]],
+) -> dict[str, Any]:
+    """What the entry says of a shipment that is split off; nothing where there is none."""
+    if not departure.split_off:
+        return {}
+    protocol = transaction.protocol
+    type_of = {row.kit_number: row.kit_type for row in rows}
+    parts = [Counter(type_of[one] for one in part) for part in (departure.leaving, departure.split_off)]
+    exposed = exposed_by_split(parts, kit_type_supplies(protocol), order_policy(protocol))
+    return {
+        "split_off": {
+            "shipment_id": f"{found.shipment_id}B",
+            "requested_on": found.requested_on.isoformat(),
+            "run_id": found.run_id,
+            "ordered_by": found.ordered_by,
+            "kits": list(departure.split_off),
+        },
+        "exposed_groups": list(exposed),
+    }
+
+
+def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
+    """Receive a shipment at its site on the site's date, in whole or in part; answers how many kits got which disposition.
+
+    Kits that were in the box without being listed are recorded and kept in quarantine. Raises NotFound, DomainRefusal when it is not in
+    transit, a kit is named that is not in it, one would come out of quarantine, or an unlisted one is in it or cannot be in a box.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        ends = _shipment(transaction, request.shipment_id, "in_transit", leaves=False)
-        coming = _kits(transaction, request.shipment_id, KitStatus.IN_TRANSIT)
-        held = {
-            row.kit_number
-            for row in _kits(transaction, request.shipment_id, KitStatus.QUARANTINED)
-            if row.place_kind == Place.TRANSIT
-        }
-        numbers = sorted({row.kit_number for row in coming} | held)
-        if strangers := sorted(set(request.dispositions) - set(numbers)):
-            raise DomainRefusal(
-                f"kits {', '.join(strangers)} are not in shipment {request.shipment_id}",
-                code="kit-not-in-shipment",
-                field="dispositions",
-                fix="name the shipment's own kits; report the others to the depot",
-            )
-        if released := sorted(one for one in held if request.dispositions.get(one) == "available"):
-            raise DomainRefusal(
-                f"kits {', '.join(released)} were quarantined on their way",
-                code="kit-quarantined",
-                field="dispositions",
-                fix="receive them into quarantine; they are released from there",
-            )
-        kits = [
-            [number, request.dispositions.get(number, "quarantined" if number in held else "available")]
-            for number in numbers
+        found, ends, _ = shipment_for(transaction, request.shipment_id, ShipmentStep.RECEIVE, leaves=False)
+        coming = [
+            row.kit_number for row in kits_of_shipment(transaction, request.shipment_id, KitStatus.IN_TRANSIT)
         ]
+        quarantined = kits_of_shipment(transaction, request.shipment_id, KitStatus.QUARANTINED)
+        held = [row.kit_number for row in quarantined if row.place_kind == Place.TRANSIT]
+        unlisted = unlisted_kits(transaction, request.unlisted, ends, {*coming, *held})
+        delivery = judge_delivery(coming, held, request.dispositions, request.shipment_id)
+        step = ShipmentStep.RECEIVE if delivery.complete else ShipmentStep.RECEIVE_PART
+        status = next_status(request.shipment_id, found.status, step)
+        came = [number for number, _ in delivery.kits]
         after = {
             "shipment_id": request.shipment_id,
-            "depot_id": ends.from_place,
+            **ends.payload(),
             "received_on": transaction.today.isoformat(),
-            "kits": kits,
-            **({"quarantined_before": sorted(held)} if held else {}),
+            "kits": [list(one) for one in delivery.kits],
+            **({"quarantined_before": sorted(set(held) & set(came))} if set(held) & set(came) else {}),
+            **({"awaited": list(delivery.awaited)} if delivery.awaited else {}),
+            **({"unlisted": unlisted} if unlisted else {}),
         }
-        counts: dict[str, int] = {}
-        for _, disposition in kits:
-            counts[disposition] = counts.get(disposition, 0) + 1
-        answer = {"shipment_id": request.shipment_id, "status": "received", "kits": counts}
+        counts: dict[str, int] = dict(Counter(disposition for _, disposition in delivery.kits))
+        answer = {
+            "shipment_id": request.shipment_id,
+            "status": status.value,
+            "kits": counts,
+            "awaited": list(delivery.awaited),
+            "unlisted": [one[0] for one in unlisted],
+        }
         return transaction.append(
             after,
-            before={"status": "in_transit"},
+            before={"status": found.status},
             answer=answer,
             site_id=ends.site_id,
-            kit_numbers=tuple(numbers),
+            kit_numbers=tuple(sorted([*came, *answer["unlisted"]])),
         )
 
     return execute(service, act, study_id, "receive_shipment", request, body)

@@ -43,6 +43,7 @@ from allocation.rules.orders import (
 )
 from allocation.rules.picking import SameLot
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
+from allocation.rules.shipment_status import COUNTED_AS, NEVER_CAME, ShipmentStatus
 from allocation.rules.visits import VisitWindow
 from allocation.study.buffers import ProvidedBuffers, provided_buffers
 from allocation.study.dose_paths import dispensing_rows
@@ -52,7 +53,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
 from allocation.study.subject_schedule import SubjectPath, planned_dispensings, visits_ahead
 
-OPEN_STATUSES = ("requested", "in_transit")
+OPEN_STATUSES = tuple(one.value for one in COUNTED_AS)
 
 _STOCK = (
     select(
@@ -94,7 +95,7 @@ _LAST_ORDERED = (
         shipment.c.study_id == bindparam("study"),
         shipment.c.to_kind == Place.SITE.value,
         shipment.c.to_place.in_(bindparam("sites", expanding=True)),
-        shipment.c.status.not_in(("cancelled", "lost")),
+        shipment.c.status.not_in([one.value for one in NEVER_CAME]),
     )
     .group_by(shipment.c.to_place)
 )
@@ -200,7 +201,7 @@ def site_situations(
     protocols = {at.site_id: protocol_of(connection, study_id, at.version, known) for at in sites}
     pipeline: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in connection.execute(_PIPELINE, keys):
-        if row.status in protocols[row.site_id].supply.pipeline_statuses:
+        if COUNTED_AS[ShipmentStatus(row.status)] in protocols[row.site_id].supply.pipeline_statuses:
             pipeline[row.site_id][row.kit_type] += row.kits
     last_on = {row.site_id: row.last_on for row in connection.execute(_LAST_ORDERED, keys)}
     screened = set(connection.execute(_SCREENED, keys).scalars())
@@ -235,12 +236,7 @@ def site_situations(
 def site_need(situation: SiteSituation) -> SiteNeed:
     """Decide what the site needs on its date. Every decision is a rule's (allocation/rules)."""
     at, protocol = situation.at, situation.protocol
-    parameters = {
-        one.code: effective_parameters(
-            protocol, one.code, at.today, country=at.country, site=at.site_id, profile=at.profile
-        )
-        for one in protocol.kit_types
-    }
+    parameters = site_parameters(protocol, at)
     active = {code: found for code, found in parameters.items() if not found.paused}
     if not active:
         return SiteNeed((), (), "paused", parameters)
@@ -274,6 +270,16 @@ def site_need(situation: SiteSituation) -> SiteNeed:
     return SiteNeed(decisions, lines, why, parameters, ignored, buffers, timing)
 
 
+def site_parameters(protocol: Protocol, at: SiteAt) -> dict[str, EffectiveParameters]:
+    """The resupply parameters of each kit type at the site, on its date."""
+    return {
+        one.code: effective_parameters(
+            protocol, one.code, at.today, country=at.country, site=at.site_id, profile=at.profile
+        )
+        for one in protocol.kit_types
+    }
+
+
 def _timing(
     situation: SiteSituation, decisions: tuple[ResupplyDecision, ...], lines: tuple[OrderLine, ...]
 ) -> TimingDecision:
@@ -304,10 +310,15 @@ def _seeding(
     """The lines of the site's first shipment, and why there are none; before it there is no resupply."""
     if protocol.supply.seeding == "on_first_screening" and not situation.screened:
         return (), "not seeded yet: nobody has been screened"
-    quantities = {code: found.seed_quantity for code, found in active.items()}
-    windows = {code: found.long_window for code, found in active.items()}
-    lines = plan_seeding(quantities, windows, kit_type_supplies(protocol), order_policy(protocol))
+    lines = seeding_lines(protocol, active)
     return lines, "seeding" if lines else "not seeded: every seed_quantity is 0"
+
+
+def seeding_lines(protocol: Protocol, parameters: Mapping[str, EffectiveParameters]) -> tuple[OrderLine, ...]:
+    """The lines of a first shipment by the seed quantities of these kit types; empty where all are 0."""
+    quantities = {code: found.seed_quantity for code, found in parameters.items()}
+    windows = {code: found.long_window for code, found in parameters.items()}
+    return plan_seeding(quantities, windows, kit_type_supplies(protocol), order_policy(protocol))
 
 
 def countable_kits(situation: SiteSituation) -> dict[str, int]:

@@ -52,7 +52,7 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
     holders = {"depot": "depot ", "site": "site ", "transit": "shipment ", "subject": "subject "}
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
-    elif command == "order_shipment":
+    elif command in ("order_shipment", "indent_stock"):
         move(after["kits"], f"depot {after['depot_id']}", f"depot {after['depot_id']}")
         shipments[after["shipment_id"]] = [f"depot {after['depot_id']}", *sorted(after["kits"])]
     elif command == "dispatch_shipment":
@@ -60,8 +60,23 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
         if not set(after["kits"]) <= set(ordered):
             raise Broken(f"shipment {after['shipment_id']} left with kits that were not ordered")
         move(after["kits"], source, f"shipment {after['shipment_id']}")
+        if "split_off" in after:
+            shipments[after["split_off"]["shipment_id"]] = [source, *after["split_off"]["kits"]]
+    elif command in ("refuse_order", "cancel_shipment", "pack_kits"):
+        source, *_ = shipments[after["shipment_id"]]
+        move(after["kits"], source, source)
+    elif command == "exchange_kit":
+        source, *_ = shipments[after["shipment_id"]]
+        move([after["kit_number"]], source, "lost" if after["found"] == "lost" else source)
+        if after["replacement"] is not None:
+            move([after["replacement"]], source, source)
+            shipments[after["shipment_id"]].append(after["replacement"])
+    elif command == "lose_shipment":
+        move([row[0] for row in after["kits"]], f"shipment {after['shipment_id']}", "lost")
     elif command == "receive_shipment":
         source = f"shipment {after['shipment_id']}"
+        for number, _, kind, place in after.get("unlisted", ()):
+            move([number], holders[kind] + place if kind in holders else kind, site)
         move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
         move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
     elif command in ("quarantine_kits", "release_kits", "reject_kits", "report_kits_damaged", "recall_lot"):

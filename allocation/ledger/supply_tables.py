@@ -97,6 +97,9 @@ shipment = Table(
     Column("carrier", Text),
     Column("tracking_number", Text),
     Column("run_id", Text),
+    Column("ordered_by", Text, comment="who placed the order, or ran the resupply that did"),
+    Column("split_from", Text, comment="the shipment whose kits could not all leave at once"),
+    Column("loggers_json", Text, comment="serial numbers of the temperature loggers in the box"),
     CheckConstraint("from_kind IN ('depot', 'site') AND to_kind IN ('depot', 'site')", name="known_ends"),
     Index("ix_shipment_from", "study_id", "from_kind", "from_place", "status"),
     Index("ix_shipment_to", "study_id", "to_kind", "to_place", "status"),
@@ -108,6 +111,7 @@ shipment_kit = Table(
     Column("study_id", Text, primary_key=True),
     Column("shipment_id", Text, primary_key=True),
     Column("kit_number", Text, primary_key=True),
+    Column("packed_on", Date, comment="scanned into the box"),
     Column("disposition", Text),
 )
 

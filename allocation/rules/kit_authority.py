@@ -31,6 +31,8 @@ DESTROYED: Final = "kits destroyed"
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
 BY_SUPPLY: Final = Authority(SUPPLY_ROLES)
+BY_ORDER: Final = Authority(SITE_ROLES | SUPPLY_ROLES)
+"""A run orders for a site, and so do people: a stock indent."""
 BY_DEPOT: Final = Authority(DEPOT_ROLES)
 BY_SITE: Final = Authority(SITE_ROLES)
 BY_SITE_WITH_REASON: Final = Authority(SITE_ROLES, reason=True)

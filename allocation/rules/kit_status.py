@@ -59,6 +59,8 @@ class Act(StrEnum):
     RECEIVE_AT_DEPOT = "receive_at_depot"
     RECEIVE_QUARANTINED = "receive_quarantined"
     RECEIVE_DAMAGED = "receive_damaged"
+    RECEIVE_UNLISTED = "receive_unlisted"
+    LOSE_SHIPMENT = "lose_shipment"
     DISPENSE = "dispense"
     ASSIGN = "assign"
     CONFIRM_DISPENSING = "confirm_dispensing"
@@ -96,7 +98,7 @@ _S, _P, _A, _W = KitStatus, Place, Act, kit_authority
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(None, None, _A.LOAD, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_TYPE),
     # From a depot to a site or to another depot.
-    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REQUEST, _S.REQUESTED, _P.DEPOT, _W.BY_SUPPLY),
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.REQUEST, _S.REQUESTED, _P.DEPOT, _W.BY_ORDER),
     Transition(_S.REQUESTED, _P.DEPOT, _A.CANCEL_REQUEST, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_DEPOT),
     Transition(_S.REQUESTED, _P.DEPOT, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT, _W.BY_DEPOT),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE, _S.SITE_AVAILABLE, _P.SITE, _W.BY_SITE),
@@ -104,6 +106,17 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.LOSE_SHIPMENT, _S.LOST, _P.LOST, _W.ON_THE_WAY_WITH_REASON),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.LOSE_SHIPMENT, _S.LOST, _P.LOST, _W.ON_THE_WAY_WITH_REASON),
+    # In a box that does not list them: wherever they should have been, they are in quarantine where they are.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.REQUESTED, _P.DEPOT, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
+    # One that was given up as lost may have been anywhere: it is accounted for, and never used again.
+    Transition(_S.LOST, _P.LOST, _A.RECEIVE_UNLISTED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
     # To the subject and back. What comes back is never available again.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
     Transition(

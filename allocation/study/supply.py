@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from allocation.gs1_labels import is_gtin
 from allocation.rules.banded_buffer import MOST_BANDS
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 
@@ -84,10 +85,20 @@ def stays_valid(protocol: Protocol, kit_type: KitType) -> bool:
 
 
 class BlindingGroup(ProtocolPart):
-    """Kit types that blinded people cannot tell apart; `label` is the name that they read."""
+    """Kit types that blinded people cannot tell apart; `label` is the name that they read, `gtin` what their barcodes say they are."""
 
     code: Code
     label: Text
+    gtin: str | None = Field(
+        default=None, description="GS1 trade item number of 14 digits; none: labels hold the kit number only"
+    )
+
+    @field_validator("gtin")
+    @classmethod
+    def _checked(cls, value: str | None) -> str | None:
+        if value is not None and not is_gtin(value):
+            raise ValueError("is not a GTIN; give its 14 digits, the last of which is the check digit")
+        return value
 
 
 class Depot(ProtocolPart):
@@ -232,6 +243,13 @@ class Supply(ProtocolPart):
     )
     depot_shortage: Literal["fair_share", "first_come"] = Field(
         default="fair_share", description="who gets what where a depot has less than the sites of a run need"
+    )
+    order_approval: Literal["none", "manual", "all"] = Field(
+        default="none",
+        description="which orders wait for somebody else's approval: none, those placed by hand, or all",
+    )
+    pack_by_scan: bool = Field(
+        default=False, description="whether a depot scans every kit of a shipment before it leaves"
     )
     seeding: Literal["on_activation", "on_first_screening", "none"] = "on_activation"
     parameters: tuple[ParameterSet, ...] = ()

@@ -9,7 +9,12 @@ from allocation.views.blinded.overview_models import ExpiringKits, ShipmentSumma
 from dashboards.html_table import Cell, Column, Marked, html_table
 from dashboards.look import count_of, day, moment, number
 
-SHIPMENT_STATUS = {"requested": "Requested", "in_transit": "In transit"}
+SHIPMENT_STATUS = {
+    "proposed": "Awaits approval",
+    "requested": "Requested",
+    "confirmed": "Approved",
+    "in_transit": "In transit",
+}
 
 
 def shipments_table(overview: StudyOverview) -> str:

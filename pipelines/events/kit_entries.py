@@ -5,7 +5,9 @@ from its own earlier movements; `stated_from` repeats what the entry itself says
 be compared (pipelines/supply/conservation.py).
 """
 
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from allocation.ledger.projections.supply import RECEIPT
 from allocation.ledger.reader import SealedEntry
@@ -46,6 +48,8 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
     after = entry.after
     requested, ends = day(after["requested_on"]), ends_of_payload(after, entry.site_id or "")
     rows = [_shipment(entry, "requested", requested)]
+    if after.get("status") == "proposed":
+        rows.append(_shipment(entry, "proposed", requested))
     rows += [
         kit_movement(
             entry, number, Act.REQUEST, (ends.from_kind, ends.from_place), ends.from_place, requested
@@ -66,6 +70,20 @@ def dispatch_shipment(entry: SealedEntry) -> list[Row]:
         (Act.CANCEL_REQUEST, after["left_behind"], ends.from_place),
     ):
         rows += [kit_movement(entry, number, act, held_at, to, left) for number in numbers]
+    if "split_off" in after:
+        rows += split_off(entry, after["split_off"])
+    return rows
+
+
+def split_off(entry: SealedEntry, rest: dict[str, Any]) -> list[Row]:
+    """The kits that could not leave wait in a shipment of their own, which is as far as the other one was."""
+    own = replace(
+        entry, after={**entry.after, **rest, "expected_on": None, "carrier": "", "tracking_number": ""}
+    )
+    requested = day(rest["requested_on"])
+    rows = [_shipment(own, "requested", requested)]
+    if entry.after["was"] != "requested":
+        rows.append(_shipment(own, entry.after["was"], requested))
     return rows
 
 
@@ -73,7 +91,11 @@ def receive_shipment(entry: SealedEntry) -> list[Row]:
     """The shipment arrives; each kit gets its disposition at the site."""
     after = entry.after
     arrived, transit = day(after["received_on"]), (Place.TRANSIT, after["shipment_id"])
-    rows = [_shipment(entry, "received", arrived)]
+    rows = [_shipment(entry, "received_part" if "awaited" in after else "received", arrived)]
+    rows += [
+        kit_movement(entry, number, Act.RECEIVE_UNLISTED, (Place(kind), place), entry.site_id, arrived)
+        for number, _, kind, place in after.get("unlisted", ())
+    ]
     rows += [
         kit_movement(entry, number, RECEIPT[disposition], transit, entry.site_id, arrived)
         for number, disposition in after["kits"]
@@ -133,7 +155,8 @@ def kit_movement(
     )
 
 
-def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
+def shipment_step(entry: SealedEntry, step: str, on_date: date | None, kits: int | None) -> Row:
+    """A step of the shipment that the entry is about; `kits`: how many it has from then on, None where that stays."""
     after = entry.after
     row = (
         after["shipment_id"],
@@ -144,15 +167,20 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
         day(after.get("expected_on")),
         after.get("carrier") or None,
         after.get("tracking_number") or None,
-        len(after["kits"]),
+        kits,
         entry.recorded_at,
     )
     return ("shipments", row)
 
 
+def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
+    return shipment_step(entry, step, on_date, len(entry.after["kits"]))
+
+
 TRANSLATIONS: dict[str, Translation] = {
     "load_kits": load_kits,
     "order_shipment": order_shipment,
+    "indent_stock": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,

@@ -72,14 +72,14 @@ def shipments(design: TrialDesign, *, shipments: pl.DataFrame) -> pl.DataFrame:
     def on(step: str) -> pl.Expr:
         return pl.col("on_date").filter(pl.col("step") == step).last()
 
-    last_step = pl.col("step").last()
+    last_step = pl.col("step").filter(pl.col("step") != "corrected").last()
     return (
-        shipments.sort("position")
+        shipments.sort("position", "line")
         .group_by("shipment_id")
         .agg(
             pl.col("from_kind", "from_place", "to_kind", "to_place").first(),
-            last_step.replace({"dispatched": "in_transit"}).alias("status"),
-            pl.col("kits").last().alias("kit_count"),
+            last_step.replace({"dispatched": "in_transit", "received_part": "in_transit"}).alias("status"),
+            pl.col("kits").drop_nulls().last().alias("kit_count"),
             on("requested").alias("requested_on"),
             on("dispatched").alias("dispatched_on"),
             pl.col("expected_on").drop_nulls().last(),

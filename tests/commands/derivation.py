@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,6 +68,7 @@ from allocation.study.subject_schedule import (
 )
 from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
+from tests.commands.derivation_of_orders import derive_exchange, derive_indent
 
 
 class Derivation:
@@ -87,6 +89,8 @@ class Derivation:
             "replace_kit": self.replace_kit,
             "order_shipment": self.order_shipment,
             "expire_kits": self.expire_kits,
+            "indent_stock": partial(derive_indent, self),
+            "exchange_kit": partial(derive_exchange, self),
         }
         with engine.connect() as state:
             for entry in iter_sealed(self.database, self.study_id):
@@ -363,7 +367,7 @@ class Derivation:
         return sum(
             row.kit_type == kit_type
             and row.status in ("requested", "in_transit")
-            and statuses.get(row.shipment_id) in counted
+            and {"proposed": "requested"}.get(found := statuses.get(row.shipment_id), found) in counted
             for row in state.execute(select(kit))
         )
 

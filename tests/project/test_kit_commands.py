@@ -77,3 +77,22 @@ def test_a_packagers_list_is_written_and_loaded_again(url: str, tmp_path: Path) 
     again = run(url, "kit", "number", "ZZLOT3=20", "--out", str(out))
     assert (again.exit_code, "exists" in again.output) == (1, True)
     assert answer(run(url, "load", "kits", str(out), "--depot", "D1", "--json"))["kits"] == 30
+
+
+def test_labels_are_printed_and_a_scan_names_its_kit(url: str, tmp_path: Path) -> None:
+    out = tmp_path / "labels.svg"
+    done = answer(run(url, "kit", "barcode", "0100", "0359", "--lot", "--out", str(out), "--json"))
+    assert done == {"labels": 2, "file": str(out)}
+    drawn = out.read_text()
+    assert ("Kit 0100   lot ZZLOT1" in drawn, "ZZKIT" in drawn) == (True, False)
+    again = run(url, "kit", "barcode", "0100", "--out", str(out))
+    assert (again.exit_code, "exists" in again.output) == (1, True)
+    blinded = ("kit", "barcode", "0100", "--lot", "--out", str(tmp_path / "two.pdf"), "--as", "supply")
+    refused = run(url, *blinded, said=f"{PASSWORD}\n")
+    assert (refused.exit_code, (tmp_path / "two.pdf").exists()) == (1, False)
+    found = answer(run(url, "kit", "scan", "(21)0100", "--json"))
+    assert found["kit_number"] == "0100"
+    wrong = run(url, "kit", "scan", "(10)ZZLOT2(21)0100")
+    assert (wrong.exit_code, "lot ZZLOT2, on record ZZLOT1" in wrong.output) == (1, True)
+    wrong = run(url, "kit", "scan", "(10)ZZLOT2(21)0100", "--as", "supply", said=f"{PASSWORD}\n")
+    assert (wrong.exit_code, "contradicts" in wrong.output, "ZZLOT1" in wrong.output) == (1, True, False)

@@ -16,6 +16,13 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "did you mean G?",
     ),
     (
+        "a GTIN with a wrong check digit",
+        {"blinding_groups[0].gtin": "09501101530004"},
+        "blinding_groups[0].gtin",
+        '"09501101530004"',
+        "check digit",
+    ),
+    (
         "two kit types of one code",
         {
             "kit_types[3]": {

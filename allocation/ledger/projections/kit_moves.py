@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
@@ -27,6 +27,12 @@ def transition(act: Act, place: Place) -> Transition:
     return rows[0]
 
 
+def chunks(numbers: Sequence[str]) -> Iterator[list[str]]:
+    """The kit numbers in parts that one statement can name."""
+    for start in range(0, len(numbers), CHUNK):
+        yield list(numbers[start : start + CHUNK])
+
+
 def move_kits(
     connection: Connection,
     study_id: str,
@@ -41,8 +47,7 @@ def move_kits(
     Raises ProjectionConflict unless every one of them is in the status and place that the row starts from.
     """
     left = {"status": row.to_status.value, "place_kind": row.to_place.value, "place": to_key, **also}
-    for start in range(0, len(numbers), CHUNK):
-        some = list(numbers[start : start + CHUNK])
+    for some in chunks(numbers):
         statement = update(kit).where(
             kit.c.study_id == study_id,
             kit.c.kit_number.in_(some),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
-from allocation.ledger.projections.kit_moves import move_kits, transition
-from allocation.ledger.schema import kit_numbering, lot, resupply_run, shipment, shipment_kit
-from allocation.ledger.shipment_ends import ends_of_payload
+from allocation.ledger.projections.kit_moves import chunks, move_kits, transition
+from allocation.ledger.schema import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
+from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_payload
 from allocation.rules.kit_status import Act, KitStatus, Place, Transition, check_transition
 
 RECEIPT: dict[str, Act] = {
@@ -29,15 +30,21 @@ FORGOTTEN: dict[KitStatus | None, dict[str, None]] = {
 """The state that a kit is taken out of -> what it was set aside for, which it is no more."""
 
 
-def _advance(
+def advance(
     connection: Connection, study_id: str, after: dict[str, Any], found: str, values: dict[str, Any]
 ) -> None:
+    """Give the payload's shipment these values. Raises ProjectionConflict unless it is in the status `found`."""
     statement = update(shipment).where(
         shipment.c.study_id == study_id,
         shipment.c.shipment_id == after["shipment_id"],
         shipment.c.status == found,
     )
     expect_rows(connection.execute(statement.values(**values)), 1, f"shipment {after['shipment_id']}")
+
+
+def loggers_text(serials: Sequence[str]) -> str | None:
+    """How serial numbers of loggers stand in the table; None for none."""
+    return json.dumps(list(serials)) if serials else None
 
 
 def order_shipment(
@@ -51,10 +58,11 @@ def order_shipment(
             "study_id": study_id,
             "shipment_id": shipment_id,
             **ends.columns(),
-            "status": "requested",
+            "status": after.get("status", "requested"),
             "kit_count": len(after["kits"]),
             "requested_on": day(after["requested_on"]),
-            "run_id": after["run_id"],
+            "run_id": after.get("run_id"),
+            "ordered_by": after.get("ordered_by"),
         },
     )
     connection.execute(
@@ -79,21 +87,51 @@ def dispatch_shipment(
         "expected_on": day(after["expected_on"]),
         "carrier": after["carrier"],
         "tracking_number": after["tracking_number"],
+        "loggers_json": loggers_text(after.get("loggers", ())),
     }
-    _advance(connection, study_id, after, "requested", values)
+    advance(connection, study_id, after, after.get("was", "requested"), values)
     ends = ends_of_payload(after, site_id)
+    if "split_off" in after:
+        _split_off(connection, study_id, ends, after)
     row, held_at = transition(Act.DISPATCH, ends.from_kind), ends.from_place
     move_kits(connection, study_id, after["kits"], row, held_at, after["shipment_id"])
     back = transition(Act.CANCEL_REQUEST, ends.from_kind)
     move_kits(connection, study_id, after["left_behind"], back, held_at, held_at, shipment_id=None)
 
 
+def _split_off(connection: Connection, study_id: str, ends: ShipmentEnds, after: dict[str, Any]) -> None:
+    """The kits that could not leave become a shipment of their own, which is as far as this one was."""
+    rest = after["split_off"]
+    connection.execute(
+        insert(shipment),
+        {
+            "study_id": study_id,
+            "shipment_id": rest["shipment_id"],
+            **ends.columns(),
+            "status": after["was"],
+            "kit_count": len(rest["kits"]),
+            "requested_on": day(rest["requested_on"]),
+            "run_id": rest["run_id"],
+            "ordered_by": rest["ordered_by"],
+            "split_from": after["shipment_id"],
+        },
+    )
+    for table, held in ((kit, kit.c.shipment_id), (shipment_kit, shipment_kit.c.shipment_id)):
+        for some in chunks(rest["kits"]):
+            moved = update(table).where(
+                table.c.study_id == study_id, held == after["shipment_id"], table.c.kit_number.in_(some)
+            )
+            changed = connection.execute(moved.values(shipment_id=rest["shipment_id"]))
+            expect_rows(changed, len(some), f"kits of shipment {rest['shipment_id']}")
+
+
 def receive_shipment(
     connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """The shipment arrives; every kit gets its disposition."""
+    """The shipment arrives, in whole or in part; every kit that came gets its disposition, and what was not listed is kept apart."""
+    awaited = bool(after.get("awaited"))
     received = {"status": "received", "received_on": day(after["received_on"])}
-    _advance(connection, study_id, after, "in_transit", received)
+    advance(connection, study_id, after, "in_transit", {"status": "in_transit"} if awaited else received)
     by_disposition: dict[str, list[str]] = defaultdict(list)
     for number, disposition in after["kits"]:
         by_disposition[disposition].append(number)
@@ -105,6 +143,8 @@ def receive_shipment(
                 row = check_transition(some[0], status, Place.TRANSIT, RECEIPT[disposition])
                 target = site_id if row.to_place == Place.SITE else ""
                 move_kits(connection, study_id, some, row, after["shipment_id"], target)
+    if after.get("unlisted"):
+        receive_unlisted(connection, study_id, site_id, after)
     if not after["kits"]:
         return
     keys = shipment_kit.c
@@ -120,26 +160,43 @@ def receive_shipment(
     )
 
 
+def unlist(connection: Connection, study_id: str, shipment_id: str, numbers: Sequence[str]) -> None:
+    """Take these kits from a shipment's list, if they are on it."""
+    for some in chunks(numbers):
+        listed = (shipment_kit.c.shipment_id == shipment_id) & shipment_kit.c.kit_number.in_(some)
+        connection.execute(delete(shipment_kit).where(shipment_kit.c.study_id == study_id, listed))
+
+
+def receive_unlisted(connection: Connection, study_id: str, site_id: str, after: dict[str, Any]) -> None:
+    """Kits that were in the box and not in the shipment are at the site, wherever they should have been; they are of this shipment now."""
+    shipment_id, numbers = after["shipment_id"], [row[0] for row in after["unlisted"]]
+    for row, place, some in by_state({"kits": after["unlisted"]}, Act.RECEIVE_UNLISTED):
+        move_kits(connection, study_id, some, row, place, site_id, shipment_id=shipment_id)
+    unlist(connection, study_id, shipment_id, numbers)  # one that was left behind at dispatch is on the list
+    keys = {"study_id": study_id, "shipment_id": shipment_id, "disposition": "unlisted"}
+    connection.execute(insert(shipment_kit), [{**keys, "kit_number": number} for number in numbers])
+
+
 def expire_kits(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """Kits past their last dispensing date are turned over to expired where they are."""
-    for row, place, numbers in _by_state(after, Act.EXPIRE):
+    for row, place, numbers in by_state(after, Act.EXPIRE):
         move_kits(connection, study_id, numbers, row, place, place)
 
 
-def _by_state(after: dict[str, Any], act: Act) -> Iterator[tuple[Transition, str, list[str]]]:
+def by_state(after: dict[str, Any], act: Act) -> Iterator[tuple[Transition, str, list[str]]]:
     """The kits of a payload by the state that it says they were in: the row of the table, their holder, their numbers."""
-    by_state: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for number, status, place_kind, place, *_ in after["kits"]:
-        by_state[status, place_kind, place].append(number)
-    for (status, place_kind, place), numbers in sorted(by_state.items()):
+        found[status, place_kind, place].append(number)
+    for (status, place_kind, place), numbers in sorted(found.items()):
         yield check_transition(numbers[0], KitStatus(status), Place(place_kind), act), place, numbers
 
 
 def _act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[str, Any]) -> None:
     """Kits are done something to where they are; what leaves an open order or a subject that it was assigned to forgets it."""
-    for row, place, numbers in _by_state(after, act):
+    for row, place, numbers in by_state(after, act):
         target = place if row.to_place == row.from_place else ""
         move_kits(connection, study_id, numbers, row, place, target, **FORGOTTEN.get(row.from_status, {}))
     if "lot_status" in after:
@@ -202,6 +259,7 @@ def run_resupply(
 
 FOLDS: dict[str, Fold] = {
     "order_shipment": order_shipment,
+    "indent_stock": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,

@@ -44,6 +44,14 @@ WORDS: Final[dict[str, str]] = {
     "apply_edc_facts": "What the EDC says of subject {subject} was compared with what is on record",
     "run_resupply": "The resupply run looked at every site's stock",
     "order_shipment": "A shipment to site {site} was requested",
+    "indent_stock": "A shipment to site {site} was ordered by hand",
+    "approve_order": "An order was approved",
+    "refuse_order": "An order was refused",
+    "cancel_shipment": "An order was cancelled",
+    "pack_kits": "{kits} packed for a shipment",
+    "exchange_kit": "A kit of an order was exchanged",
+    "correct_dispatch": "What was said of a dispatch was corrected",
+    "lose_shipment": "A shipment with {kits} was lost on its way",
     "dispatch_shipment": "A shipment of {kits} to site {site} left the depot",
     "receive_shipment": "A shipment of {kits} arrived at site {site}",
     "expire_kits": "{kits} expired",
@@ -62,7 +70,20 @@ WORDS: Final[dict[str, str]] = {
 """Ledger command -> its event in blinded words. Nothing but the subject, the site and a count of kits is filled in."""
 
 
-OF_A_DEPOT: Final = ("load_kits", "order_shipment", "dispatch_shipment", "receive_shipment")
+OF_A_DEPOT: Final = (
+    "load_kits",
+    "order_shipment",
+    "indent_stock",
+    "approve_order",
+    "refuse_order",
+    "cancel_shipment",
+    "pack_kits",
+    "exchange_kit",
+    "correct_dispatch",
+    "lose_shipment",
+    "dispatch_shipment",
+    "receive_shipment",
+)
 """Commands whose payload names the depot that is concerned."""
 
 

@@ -94,7 +94,10 @@ class ExpiringKits(View):
 
 
 class ShipmentSummary(View):
-    """A shipment; `country` is that of its destination. `late`: it is under way and its expected date has passed."""
+    """A shipment; `country` is that of its destination. `late`: it is under way and its expected date has passed.
+
+    `ordered_by`: who placed it, or ran the resupply that did. `split_from`: the shipment that it was a part of.
+    """
 
     shipment_id: str
     from_kind: Literal["depot", "site"]
@@ -110,6 +113,9 @@ class ShipmentSummary(View):
     received_on: date | None
     carrier: str | None
     tracking_number: str | None
+    loggers: tuple[str, ...]
+    ordered_by: str | None
+    split_from: str | None
     late: bool
 
 

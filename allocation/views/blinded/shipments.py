@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -13,14 +14,17 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import depot, kit, shipment, shipment_kit, site
 from allocation.ledger.shipment_ends import COLUMNS as ENDS
 from allocation.rules.kit_status import Place
+from allocation.rules.shipment_status import COUNTED_AS
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
 from allocation.views.study_at import study_at
 from allocation.views.visible import Visible, require_known_site, visible
 
-UNDER_WAY = ("requested", "in_transit")
-ShipmentStatus = Literal["requested", "in_transit", "received", "cancelled", "lost"]
+UNDER_WAY = tuple(one.value for one in COUNTED_AS)
+ShipmentStatus = Literal[
+    "proposed", "requested", "confirmed", "in_transit", "received", "refused", "cancelled", "lost"
+]
 
 
 def shipments_under_way(
@@ -44,9 +48,10 @@ def list_shipments(
     *,
     site_id: str | None = None,
     status: ShipmentStatus | None = None,
+    late: bool = False,
     now: datetime | None = None,
 ) -> ShipmentList:
-    """The shipments that the actor may see, of one site and status if so asked, newest request first.
+    """The shipments that the actor may see, of one site and status, or only the late ones, if so asked, newest request first.
 
     Raises NotPermitted (also for a site out of reach), NotFound also for a site that the study does not have.
     """
@@ -66,6 +71,8 @@ def list_shipments(
             )
         if status is not None:
             query = query.where(shipment.c.status == status)
+        if late:
+            query = query.where(shipment.c.status == "in_transit", shipment.c.expected_on < at.today)
         rows = connection.execute(
             query.order_by(shipment.c.requested_on.desc(), shipment.c.shipment_id.desc())
         ).mappings()
@@ -89,7 +96,12 @@ def shipment_detail(
                 f"shipment {shipment_id!r} is not known", field="shipment_id", fix="list the shipments first"
             )
         contents = connection.execute(
-            select(shipment_kit.c.kit_number, kit_group(at.protocol), shipment_kit.c.disposition)
+            select(
+                shipment_kit.c.kit_number,
+                kit_group(at.protocol),
+                shipment_kit.c.packed_on,
+                shipment_kit.c.disposition,
+            )
             .join_from(
                 shipment_kit,
                 kit,
@@ -119,6 +131,9 @@ def _summaries(study_id: str, seen: Visible) -> Select[Any]:
             shipment.c.received_on,
             shipment.c.carrier,
             shipment.c.tracking_number,
+            shipment.c.loggers_json,
+            shipment.c.ordered_by,
+            shipment.c.split_from,
         )
         .outerjoin_from(
             shipment,
@@ -142,5 +157,7 @@ def _summaries(study_id: str, seen: Visible) -> Select[Any]:
 
 
 def _summary(row: Any, today: date) -> ShipmentSummary:
+    loggers = tuple(json.loads(row["loggers_json"] or "[]"))
     late = row["status"] == "in_transit" and row["expected_on"] is not None and row["expected_on"] < today
-    return ShipmentSummary(**row, late=late)
+    stated = {name: value for name, value in row.items() if name != "loggers_json"}
+    return ShipmentSummary(**stated, loggers=loggers, late=late)

@@ -37,7 +37,7 @@ USABLE = (KitStatus.DEPOT_AVAILABLE.value, KitStatus.REQUESTED.value, KitStatus.
 def stock_counts(connection: Connection, at: StudyAt, seen: Visible) -> tuple[StockCount, ...]:
     """Kits by place, look and status. Depots and sites are named; kits elsewhere are counted together."""
     named = kit.c.place_kind.in_((Place.DEPOT.value, Place.SITE.value))
-    ours = (kit.c.study_id == at.study_id, _seen_kits(at, seen))
+    ours = (kit.c.study_id == at.study_id, seen_kits(at, seen))
     count = func.count().label("kits")
     # Counted in the order of the index ix_kit_stock; kit types are joined into looks over these few rows only.
     at_places = (
@@ -69,7 +69,7 @@ def expiries_ahead(connection: Connection, at: StudyAt, seen: Visible, days: int
             kit.c.place_kind.in_((Place.DEPOT.value, Place.SITE.value)),
             kit.c.status.in_(USABLE),
             kit.c.last_dispense_date <= at.today + timedelta(days=days),
-            _seen_kits(at, seen),
+            seen_kits(at, seen),
         )
         .group_by(kit.c.place_kind, kit.c.place, group, kit.c.last_dispense_date)
         .order_by(kit.c.last_dispense_date, kit.c.place_kind, kit.c.place, group)
@@ -113,7 +113,7 @@ def site_stock(
         return SiteStock(study_id=study_id, site_id=site_id, as_of=at.today, kits=kits)
 
 
-def _seen_kits(at: StudyAt, seen: Visible) -> ColumnElement[bool]:
+def seen_kits(at: StudyAt, seen: Visible) -> ColumnElement[bool]:
     """The condition that a kit is at a visible place, or in a shipment from or to one."""
     if seen.whole_study:
         return true()

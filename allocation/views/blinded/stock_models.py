@@ -29,10 +29,11 @@ class SiteStock(View):
 
 
 class ShippedKit(View):
-    """A kit of a shipment; `disposition` is what was found at receipt, None before."""
+    """A kit of a shipment; `disposition` is what was found at receipt, None before. `packed_on`: when it was scanned into the box."""
 
     kit_number: str
     kit_group: str
+    packed_on: date | None
     disposition: str | None
 
 

@@ -1,0 +1,98 @@
+"""Approving and refusing proposed orders, and taking orders back before they leave. Their kits were set aside when they were proposed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from allocation.commands.kit_authority import require_roles
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipments import kits_of_shipment, locked_origin, shipment_for
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, rows_of
+from allocation.rules.shipment_status import ShipmentStep, check_approver
+
+
+class ShipmentRequest(CommandRequest):
+    """A shipment that something is done to."""
+
+    shipment_id: str = Field(min_length=1, max_length=60)
+
+
+def require_reason(act: Act, what: str) -> None:
+    """Refuse an act without a reason. Raises DomainRefusal (`reason-missing`)."""
+    if not act.reason.strip():
+        raise DomainRefusal(
+            f"{what} needs a reason", code="reason-missing", field="reason", fix="give the reason"
+        )
+
+
+def approve_order(service: Service, act: Act, study_id: str, request: ShipmentRequest) -> dict[str, Any]:
+    """Approve a proposed order, so that it may leave; answers its status. Raises NotFound, DomainRefusal for one's own order."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        found, ends, status = shipment_for(
+            transaction, request.shipment_id, ShipmentStep.APPROVE, leaves=True
+        )
+        check_approver(found.ordered_by or "", act.actor.username)
+        after = {
+            "shipment_id": request.shipment_id,
+            **ends.payload(),
+            "was": found.status,
+            "status": status.value,
+            "decided_on": transaction.today.isoformat(),
+            "kits": [],
+        }
+        answer = {"shipment_id": request.shipment_id, "status": status.value}
+        return transaction.append(after, before={"status": found.status}, answer=answer, site_id=ends.site_id)
+
+    return execute(service, act, study_id, "approve_order", request, body)
+
+
+def refuse_order(service: Service, act: Act, study_id: str, request: ShipmentRequest) -> dict[str, Any]:
+    """Refuse a proposed order, with a reason: its kits are stock again. Raises as `approve_order`."""
+    return _give_back(service, act, study_id, request, "refuse_order", ShipmentStep.REFUSE)
+
+
+def cancel_shipment(service: Service, act: Act, study_id: str, request: ShipmentRequest) -> dict[str, Any]:
+    """Cancel an order that has not left, with a reason: its kits are stock again. Raises NotFound, DomainRefusal."""
+    return _give_back(service, act, study_id, request, "cancel_shipment", ShipmentStep.CANCEL)
+
+
+def _give_back(
+    service: Service, act: Act, study_id: str, request: ShipmentRequest, command: str, step: ShipmentStep
+) -> dict[str, Any]:
+    def body(transaction: Transaction) -> dict[str, Any]:
+        found, ends, status = shipment_for(transaction, request.shipment_id, step, leaves=True)
+        require_reason(act, f"to {step} an order")
+        if step == ShipmentStep.REFUSE:
+            check_approver(found.ordered_by or "", act.actor.username)
+        require_roles(
+            transaction,
+            [row for row in rows_of(KitAct.CANCEL_REQUEST) if row.from_place == ends.from_kind],
+        )
+        today = locked_origin(transaction, ends)
+        kits = [
+            row.kit_number for row in kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
+        ]
+        after = {
+            "shipment_id": request.shipment_id,
+            **ends.payload(),
+            "was": found.status,
+            "status": status.value,
+            "decided_on": today.isoformat(),
+            "kits": kits,
+        }
+        answer = {"shipment_id": request.shipment_id, "status": status.value, "kits": kits}
+        return transaction.append(
+            after,
+            before={"status": found.status},
+            answer=answer,
+            site_id=ends.site_id,
+            kit_numbers=tuple(kits),
+        )
+
+    return execute(service, act, study_id, command, request, body)
