@@ -30,7 +30,15 @@ from allocation.ledger.randomization_tables import (
     subject_event_eligibility,
     subject_randomization,
 )
-from allocation.ledger.supply_tables import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
+from allocation.ledger.supply_tables import (
+    kit,
+    kit_numbering,
+    lot,
+    resupply_run,
+    resupply_waiting,
+    shipment,
+    shipment_kit,
+)
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
 __all__ = [
@@ -53,6 +61,7 @@ __all__ = [
     "randomization_list",
     "randomization_method",
     "resupply_run",
+    "resupply_waiting",
     "shipment",
     "shipment_kit",
     "site",
