@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from allocation.access.permissions import PERMISSIONS
 from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
+from allocation.commands.resupply_pauses import PauseRequest, pause_resupply, resume_resupply
 from allocation.commands.resupply_scheduler import run_due_in
 from allocation.commands.run_out import run_out_by_site, run_out_by_type
 from allocation.commands.service import Act, Service
@@ -32,6 +34,13 @@ app = typer.Typer(
 )
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)
+
+
+PausedSite = Annotated[str | None, typer.Argument(help="The site (default: every one).", show_default=False)]
+PausedType = Annotated[
+    str | None, typer.Option("--kit-type", help="Only this kit type (unblinded).", show_default=False)
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the ledger (required).", show_default=False)]
 
 
 @app.command()
@@ -80,6 +89,49 @@ def schedule(study: Study = None, actor: As = None, as_json: AsJson = False) -> 
         database, acting(database, actor), the_study(database, study), now=Service(database).clock()
     )
     show(found.model_dump(mode="json"), as_json, schedule_lines(found))
+
+
+@app.command()
+def pause(
+    site: PausedSite = None,
+    kit_type: PausedType = None,
+    reason: Reason = "",
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop automatic orders for a site, a kit type, both together, or (neither given) the whole study."""
+    _set_pause(pause_resupply, site, kit_type, reason, study, actor, as_json)
+
+
+@app.command()
+def resume(
+    site: PausedSite = None,
+    kit_type: PausedType = None,
+    reason: Reason = "",
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a pause, named as it was made; other pauses stay."""
+    _set_pause(resume_resupply, site, kit_type, reason, study, actor, as_json)
+
+
+def _set_pause(
+    command: Callable[..., dict[str, Any]],
+    site: str | None,
+    kit_type: str | None,
+    reason: str,
+    study: str | None,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    request = request_from(PauseRequest, site_id=site, kit_type=kit_type)
+    answer = command(Service(database), Act(acting(database, actor), reason=reason), study_id, request)
+    what = " of ".join(one for one in (kit_type, site) if one) or study_id
+    show(answer, as_json, f"Automatic orders for {what}: {'paused' if answer['paused'] else 'resumed'}.")
 
 
 @app.command()

@@ -68,6 +68,8 @@ def _facts(found: ResupplyExplanation) -> Iterator[str]:
     record = found.record
     for one in record["decisions"]:
         yield f"buffers of {one['kit_type']}: {_buffers(one)}"
+    for code, why in record["paused"].items():
+        yield f"{code}: {why}"
     for one in record["fair_share"]:
         yield (
             f"shared {one['kit_type']}: the depot may ship {one['available']} of the {sum(one['wanted'].values())} kits "
@@ -136,6 +138,9 @@ def schedule_lines(found: ResupplySchedule) -> str:
             f"due since {_utc(found.due_since)}: a running service makes it now, or `rtsm resupply run --due`"
         )
     lines.append("next: none" if found.next_at is None else f"next: {_utc(found.next_at)}")
+    lines += [
+        f"paused: {one.site_id or 'every site'} since {_utc(one.since)} by {one.by}" for one in found.paused
+    ]
     if found.on_event:
         lines.append(f"by event: on; waiting: {', '.join(found.sites_waiting) or 'no site'}")
     else:

@@ -91,6 +91,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "edc.send": frozenset({"data_manager"}) | SYSTEM,
     # what happens to supplies
     "resupply.run": SUPPLY_ROLES | SYSTEM,
+    "resupply.pause": SUPPLY_ROLES | SYSTEM,
+    # Who may name a kit type knows which there are.
+    "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.order": roles_of(Act.REQUEST) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
@@ -164,6 +167,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "receive_edc_facts": "edc.receive",
     "apply_edc_facts": "edc.receive",
     "run_resupply": "resupply.run",
+    "pause_resupply": "resupply.pause",
+    "resume_resupply": "resupply.pause",
     "order_shipment": "shipment.order",
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",

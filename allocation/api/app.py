@@ -104,7 +104,7 @@ def create_app(
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
-    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES)))
+    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES, *resupply_routes.RESUPPLY_ROUTES)))
     app.include_router(resupply_routes.router)
     app.include_router(removal_router())
     app.include_router(file_routes.router)
@@ -136,7 +136,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES).items():
+        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | resupply_routes.RESUPPLY_EXAMPLES).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

@@ -34,6 +34,7 @@ from allocation.ledger.supply_tables import (
     kit,
     kit_numbering,
     lot,
+    resupply_pause,
     resupply_run,
     resupply_waiting,
     shipment,
@@ -60,6 +61,7 @@ __all__ = [
     "metadata",
     "randomization_list",
     "randomization_method",
+    "resupply_pause",
     "resupply_run",
     "resupply_waiting",
     "shipment",
@@ -293,6 +295,7 @@ PROJECTIONS: tuple[Table, ...] = (
     shipment,
     shipment_kit,
     resupply_run,
+    resupply_pause,
     edc_fact,
     edc_contradiction,
 )

@@ -122,6 +122,18 @@ resupply_run = Table(
     Index("uq_resupply_run_scheduled_for", "study_id", "scheduled_for", unique=True),
 )
 
+resupply_pause = Table(
+    "resupply_pause",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("site_id", Text, primary_key=True, comment="empty: every site"),
+    Column("kit_type", Text, primary_key=True, comment="empty: every kit type"),
+    Column("paused_at", UtcMoment, nullable=False),
+    Column("paused_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    comment="pauses of automatic orders by hand; those of the protocol are its parameters",
+)
+
 resupply_waiting = Table(
     "resupply_waiting",
     metadata,

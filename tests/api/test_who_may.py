@@ -4,11 +4,12 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.resupply_routes import RESUPPLY_ROUTES
 from allocation.api.supply_routes import SUPPLY_ROUTES
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
-ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES)
+ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES, *RESUPPLY_ROUTES)
 
 
 def test_every_command_has_a_route_and_every_route_a_permission():

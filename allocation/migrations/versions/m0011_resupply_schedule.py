@@ -1,4 +1,4 @@
-"""Resupply by schedule and by event: which moment a run was made for, and which sites wait to be decided."""
+"""Resupply by schedule and by event: which moment a run was made for, which sites wait to be decided, and pauses by hand."""
 
 from __future__ import annotations
 
@@ -35,4 +35,15 @@ def upgrade() -> None:
         sa.Column("next_try_at", UtcMoment(), nullable=False),
         sa.PrimaryKeyConstraint("study_id", "site_id", "entry_id", name=op.f("pk_resupply_waiting")),
         comment="sites to be decided since an entry reduced their stock; no projection: a run takes its rows away",
+    )
+    op.create_table(
+        "resupply_pause",
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("site_id", sa.Text(), nullable=False, comment="empty: every site"),
+        sa.Column("kit_type", sa.Text(), nullable=False, comment="empty: every kit type"),
+        sa.Column("paused_at", UtcMoment(), nullable=False),
+        sa.Column("paused_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("study_id", "site_id", "kit_type", name=op.f("pk_resupply_pause")),
+        comment="pauses of automatic orders by hand; those of the protocol are its parameters",
     )

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
 from allocation.ledger.resupply_cadence import cadences_of
-from allocation.ledger.schema import resupply_run, resupply_waiting
+from allocation.ledger.schema import resupply_pause, resupply_run, resupply_waiting
 from allocation.ledger.versions import Protocols
 from allocation.rules.run_schedule import due_moment, next_moment
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import visible
+
+
+class PausedSite(View):
+    """Automatic orders for a site (None: every site) stopped by hand. Of what kit type alone is paused nothing is said here."""
+
+    site_id: str | None
+    since: datetime
+    by: str
 
 
 class ResupplySchedule(View):
@@ -34,6 +42,7 @@ class ResupplySchedule(View):
     due_since: datetime | None
     next_at: datetime | None
     sites_waiting: tuple[str, ...]
+    paused: tuple[PausedSite, ...]
 
 
 def resupply_schedule(database: Database, actor: Actor, study_id: str, *, now: datetime) -> ResupplySchedule:
@@ -54,6 +63,15 @@ def resupply_schedule(database: Database, actor: Actor, study_id: str, *, now: d
             .where(resupply_waiting.c.study_id == study_id, seen.at_site(resupply_waiting.c.site_id))
             .distinct()
         ).scalars()
+        pauses = connection.execute(
+            select(resupply_pause)
+            .where(
+                resupply_pause.c.study_id == study_id,
+                resupply_pause.c.kit_type == "",
+                or_(resupply_pause.c.site_id == "", seen.at_site(resupply_pause.c.site_id)),
+            )
+            .order_by(resupply_pause.c.site_id)
+        )
         last_for = None if last is None else last.scheduled_for
         return ResupplySchedule(
             study_id=study_id,
@@ -66,4 +84,8 @@ def resupply_schedule(database: Database, actor: Actor, study_id: str, *, now: d
             due_since=due_moment(cadences, now, last_for),
             next_at=next_moment(cadences, now),
             sites_waiting=tuple(sorted(waiting)),
+            paused=tuple(
+                PausedSite(site_id=row.site_id or None, since=row.paused_at, by=row.paused_by)
+                for row in pauses
+            ),
         )
