@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "up": Mounted("dashboards.cli", "Run the API, the dashboards and Dagster under one supervisor."),
     "dashboard": Mounted("dashboards.cli", "Serve the dashboards."),
-    "serve": Mounted("allocation.cli", "Serve the API."),
+    "serve": Mounted("allocation.cli", "Serve the API, and make the resupply runs that are due."),
     "study": Mounted(
         "allocation.cli", "Validate, load, show and compare study protocols, or import one from USDM."
     ),
@@ -74,7 +74,7 @@ COMMANDS = {
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "resupply": Mounted(
         "allocation.cli",
-        "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",
+        "Run the resupply rule, see its schedule, explain a decision, see run-outs, check or import settings.",
     ),
     "shipment": Mounted(
         "allocation.cli", "Order by hand, approve, pack, dispatch, receive, cancel, and look at shipments."

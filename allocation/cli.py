@@ -39,8 +39,12 @@ app.add_typer(ledger_cli.app, name="ledger")
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = HOST,
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = PORT,
+    scheduler: Annotated[
+        bool,
+        typer.Option(help="Make the resupply runs that are due (off: for a trial whose clock is moved)."),
+    ] = True,
 ) -> None:
-    """Serve the API, with its documentation at /docs."""
+    """Serve the API, with its documentation at /docs, and make the resupply runs of the schedule and by event."""
     from allocation.api.server import serve as serve_api
 
-    serve_api(None, host, port)
+    serve_api(None, host, port, scheduler=scheduler)

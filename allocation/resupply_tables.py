@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -11,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from allocation.commands.resupply_explanation import ResupplyExplanation
+from allocation.views.blinded.resupply_schedule import ResupplySchedule
 from allocation.views.blinded.run_out_models import SiteRunOut, SitesRunOut
 from allocation.views.unblinded.run_out_models import TypesRunOut
 
@@ -36,6 +39,8 @@ def print_explanation(found: ResupplyExplanation) -> None:
             f"[bold]{found.shipment_id}[/bold] to {found.site_id} from {found.depot_id}, requested {found.on} "
             f"({where}): {escape(found.why)}"
         )
+    for one in found.asked_by:
+        console.print(f"Asked for by {one}.", markup=False, highlight=False)
     if found.record["decisions"] or found.record["lines"]:
         console.print(_levels(found.record))
     for line in _facts(found):
@@ -63,6 +68,8 @@ def _facts(found: ResupplyExplanation) -> Iterator[str]:
     record = found.record
     for one in record["decisions"]:
         yield f"buffers of {one['kit_type']}: {_buffers(one)}"
+    for code, why in record["paused"].items():
+        yield f"{code}: {why}"
     for one in record["fair_share"]:
         yield (
             f"shared {one['kit_type']}: the depot may ship {one['available']} of the {sum(one['wanted'].values())} kits "
@@ -116,3 +123,30 @@ def run_out_lines(found: SitesRunOut | TypesRunOut) -> str:
         text = f"{one.site_id} runs out{what} on {one.run_out_on}"
         lines.append((not one.alarm, one.run_out_on, f"ALARM {text}" if one.alarm else text))
     return "\n".join(text for *_, text in sorted(lines)) or "No run-out is projected within two years."
+
+
+def schedule_lines(found: ResupplySchedule) -> str:
+    """The schedule in words. All moments are UTC."""
+    days = ", ".join(calendar.day_name[day] for day in found.weekdays) or "no day"
+    lines = [f"Runs of {found.study_id}: {days}, {found.hour_utc:02d}:00 UTC"]
+    if found.last_scheduled_for is None:
+        lines.append("last: none yet")
+    else:
+        lines.append(f"last: {_utc(found.last_scheduled_for)} ({found.last_run_id})")
+    if found.due_since is not None:
+        lines.append(
+            f"due since {_utc(found.due_since)}: a running service makes it now, or `rtsm resupply run --due`"
+        )
+    lines.append("next: none" if found.next_at is None else f"next: {_utc(found.next_at)}")
+    lines += [
+        f"paused: {one.site_id or 'every site'} since {_utc(one.since)} by {one.by}" for one in found.paused
+    ]
+    if found.on_event:
+        lines.append(f"by event: on; waiting: {', '.join(found.sites_waiting) or 'no site'}")
+    else:
+        lines.append("by event: off")
+    return "\n".join(lines)
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

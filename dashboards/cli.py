@@ -87,6 +87,10 @@ def up(
     dashboard_port: DashboardPort = 8501,
     dagster_port: DagsterPort = 3000,
     quiet: Quiet = False,
+    scheduler: Annotated[
+        bool,
+        typer.Option(help="Make the resupply runs that are due (off: for a trial whose clock is moved)."),
+    ] = True,
 ) -> None:
     """Run the API, the dashboards and Dagster under one supervisor, until Ctrl-C.
 
@@ -95,7 +99,7 @@ def up(
     from dashboards.services import Ports
     from dashboards.up import run_up
 
-    run_up(Ports(api_port, dashboard_port, dagster_port), quiet=quiet)
+    run_up(Ports(api_port, dashboard_port, dagster_port), quiet=quiet, scheduler=scheduler)
 
 
 @app.command()

@@ -62,7 +62,9 @@ def run_demo(options: DemoOptions, ports: Ports) -> None:
             show_logins(plan.protocol)
             shown.say("`rtsm up` opens the running system.")
             return
-        with supervised_system(home, ports, shown.console, quiet=options.quiet) as supervisor:
+        # A demo lives in its own time: the schedule of today would resupply a trial that nobody goes on with. `rtsm up` does.
+        system = supervised_system(home, ports, shown.console, quiet=options.quiet, scheduler=False)
+        with system as supervisor:
             _open(supervisor, plan, ports, shown)
             supervisor.watch()
 
@@ -77,7 +79,7 @@ def _live(home: Home, plan: DemoPlan, options: DemoOptions, ports: Ports, shown:
     demo = Demo(home, plan, shown)
     try:
         demo.set_up()
-        with supervised_system(home, ports, shown.console, quiet=True) as supervisor:
+        with supervised_system(home, ports, shown.console, quiet=True, scheduler=False) as supervisor:
             _open(supervisor, plan, ports, shown)
             record = _play_live(demo, plan, options, supervisor, shown)
             if record is not None:

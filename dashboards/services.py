@@ -47,11 +47,11 @@ class Ports:
         }
 
 
-def running_system(home: Home, ports: Ports, private: Path) -> list[ChildSpec]:
+def running_system(home: Home, ports: Ports, private: Path, *, scheduler: bool) -> list[ChildSpec]:
     """What `rtsm up` runs for a home, in the order of start; it prepares Dagster's home for it.
 
     `private`: an empty folder with a short path that nobody else may enter, for the socket of the code server, which runs whatever it
-    is asked to, and for the file that tells Dagster where it is.
+    is asked to, and for the file that tells Dagster where it is. `scheduler`: whether the API makes the resupply runs that are due.
     """
     socket, workspace = private / "code.sock", private / "workspace.yaml"
     location = {"grpc_server": {"socket": str(socket), "location_name": CODE_LOCATION}}
@@ -61,7 +61,7 @@ def running_system(home: Home, ports: Ports, private: Path) -> list[ChildSpec]:
         "DAGSTER_HOME": str(_with_stores(prepare_dagster_home(home.dagster))),
     }
     return [
-        _api(ports, common),
+        _api(ports, common, scheduler),
         _dashboard(ports, common),
         _code_server(socket, common),
         _dagster_web(ports, workspace, common),
@@ -81,11 +81,14 @@ def _with_stores(folder: Path) -> Path:
     return folder
 
 
-def _api(ports: Ports, common: Mapping[str, str]) -> ChildSpec:
+def _api(ports: Ports, common: Mapping[str, str], scheduler: bool) -> ChildSpec:
     health = f"http://{LOOPBACK}:{ports.api}/health"
     return ChildSpec(
         name="api",
-        command=[sys.executable, "-m", "rtsm", "serve", "--host", LOOPBACK, "--port", str(ports.api)],
+        command=[
+            *(sys.executable, "-m", "rtsm", "serve", "--host", LOOPBACK, "--port", str(ports.api)),
+            "--scheduler" if scheduler else "--no-scheduler",
+        ],
         healthy=lambda: answers(health, expected=lambda body: body["status"] == "ok"),
         ready_line=f"http://{LOOPBACK}:{ports.api}/docs",
         port=ports.api,

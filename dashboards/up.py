@@ -21,9 +21,12 @@ _COLOURS = {"api": "cyan", "dashboard": "green", "code": "yellow", "dagster": "m
 
 
 @contextmanager
-def supervised_system(home: Home, ports: Ports, console: Console, *, quiet: bool) -> Iterator[Supervisor]:
+def supervised_system(
+    home: Home, ports: Ports, console: Console, *, quiet: bool, scheduler: bool
+) -> Iterator[Supervisor]:
     """The running system of a home, started and healthy; on leaving, whatever happened, all of it is stopped.
 
+    `scheduler`: whether resupply runs are made when they are due.
     SIGINT and SIGTERM set `stopping` of the supervisor. Raises PortTaken, ChildDied, DatabaseUnavailable.
     """
     # Once, here: several children at once would race for the migrations.
@@ -34,7 +37,7 @@ def supervised_system(home: Home, ports: Ports, console: Console, *, quiet: bool
     # The socket's folder is in the system's own place for such: a home's path may be longer than a socket's can be.
     with TemporaryDirectory(prefix="rtsm-") as private:
         supervisor = Supervisor(
-            running_system(home, ports, Path(private)),
+            running_system(home, ports, Path(private), scheduler=scheduler),
             home.logs,
             say=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
             echo=_silent if quiet else _echo(console),
@@ -44,10 +47,14 @@ def supervised_system(home: Home, ports: Ports, console: Console, *, quiet: bool
             yield supervisor
 
 
-def run_up(ports: Ports, *, quiet: bool) -> None:
-    """Run the system until SIGINT or SIGTERM. Raises HomeInUse, PortTaken, ChildDied."""
+def run_up(ports: Ports, *, quiet: bool, scheduler: bool = True) -> None:
+    """Run the system until SIGINT or SIGTERM; with `scheduler` it makes the resupply runs that are due.
+
+    Raises HomeInUse, PortTaken, ChildDied.
+    """
     home, console = Home.here(), Console(stderr=True)
-    with home.held("rtsm up"), supervised_system(home, ports, console, quiet=quiet) as supervisor:
+    system = supervised_system(home, ports, console, quiet=quiet, scheduler=scheduler)
+    with home.held("rtsm up"), system as supervisor:
         if not supervisor.stopping.is_set():
             show_addresses(console, ports)
         supervisor.watch()

@@ -100,6 +100,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "shipment.cancel": roles_of(Act.CANCEL_REQUEST) | SYSTEM,
     "shipment.correct": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.lose": roles_of(Act.LOSE_SHIPMENT) | SYSTEM,
+    "resupply.pause": SUPPLY_ROLES | SYSTEM,
+    # Who may name a kit type knows which there are.
+    "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
     # what may be read
@@ -172,6 +175,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "receive_edc_facts": "edc.receive",
     "apply_edc_facts": "edc.receive",
     "run_resupply": "resupply.run",
+    "pause_resupply": "resupply.pause",
+    "resume_resupply": "resupply.pause",
     "order_shipment": "shipment.order",
     "indent_stock": "shipment.indent",
     "approve_order": "shipment.approve",

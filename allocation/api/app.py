@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -19,21 +20,19 @@ from allocation.api import (
     edc_routes,
     file_routes,
     label_routes,
+    resupply_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
 )
-from allocation.api.bodies import EXAMPLES
+from allocation.api.all_routes import BODY_EXAMPLES, ROUTES
 from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
-from allocation.api.command_routes import COMMAND_ROUTES, removal_router
+from allocation.api.command_routes import removal_router
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
-from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
-from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.signed_kit_routes import signed_kit_router
-from allocation.api.supply_bodies import SUPPLY_EXAMPLES
-from allocation.api.supply_routes import SUPPLY_ROUTES
+from allocation.commands.resupply_scheduler import ResupplyScheduler
 from allocation.commands.service import Service, utc_now
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import Sealer
@@ -67,14 +66,24 @@ class Health(BaseModel):
     version: str
 
 
-def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The app over `database`. `clock` gives the moment of every act (aware, UTC). On PostgreSQL it seals while it runs."""
+def create_app(
+    database: Database, clock: Callable[[], datetime] = utc_now, *, scheduler: bool = False
+) -> FastAPI:
+    """The app over `database`. `clock` gives the moment of every act (aware, UTC). On PostgreSQL it seals while it runs.
+
+    `scheduler`: whether it makes the resupply runs that are due, too. Several workers may: one of them at a time does.
+    """
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sealer = Sealer(database)
+        runs = ResupplyScheduler(app.state.service) if scheduler else None
         sealer.start()
+        if runs is not None:
+            runs.start()
         yield
+        if runs is not None:
+            await run_in_threadpool(runs.stop)
         sealer.stop()
 
     # The pages of FastAPI itself load Swagger UI from another machine, which many of a trial's networks do not reach. The package
@@ -94,7 +103,8 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
-    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES, *SHIPMENT_ROUTES)))
+    app.include_router(router_of(ROUTES))
+    app.include_router(resupply_routes.router)
     app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(label_routes.router)
@@ -126,7 +136,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | SHIPMENT_EXAMPLES).items():
+        for body, example in BODY_EXAMPLES.items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

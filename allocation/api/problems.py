@@ -87,6 +87,7 @@ STATE_CODES: Final = frozenset(
         "not-on-study",
         "not-on-treatment",
         "nothing-to-ship",
+        "pause-state",
         "role-conflict",
         "shipment-state",
         "numbers-in-use",

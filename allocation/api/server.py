@@ -12,9 +12,12 @@ from allocation.errors import RTSMError
 from allocation.ledger.database import open_database
 
 
-def serve(database_url: str | None = None, host: str = HOST, port: int = PORT) -> None:
-    """Serve the API until it is told to stop (SIGINT, SIGTERM); then requests in hand are finished.
+def serve(
+    database_url: str | None = None, host: str = HOST, port: int = PORT, *, scheduler: bool = True
+) -> None:
+    """Serve the API until it is told to stop (SIGINT, SIGTERM); then requests and the resupply run in hand are finished.
 
+    `scheduler`: whether it makes the resupply runs that are due.
     `database_url` as for `open_database`, whose tables are brought up to date first. Raises DatabaseUnavailable, and
     RTSMError when it cannot listen there.
     """
@@ -22,7 +25,11 @@ def serve(database_url: str | None = None, host: str = HOST, port: int = PORT) -
     database = open_database(database_url)
     try:
         uvicorn.run(
-            create_app(database), host=host, port=port, log_level="info", timeout_graceful_shutdown=15
+            create_app(database, scheduler=scheduler),
+            host=host,
+            port=port,
+            log_level="info",
+            timeout_graceful_shutdown=15,
         )
     finally:
         database.dispose()

@@ -41,6 +41,7 @@ def decision_record(
             }
             for one in need.decisions
         ],
+        "paused": dict(need.paused),
         "ignored_subjects": [list(one) for one in need.ignored_subjects],
         "lines": lines_record(proposal),
         "timing": None if need.timing is None else asdict(need.timing),

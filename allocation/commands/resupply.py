@@ -27,6 +27,7 @@ from allocation.commands.order_filling import (
     next_shipment_id,
 )
 from allocation.commands.order_record import decision_record, site_result
+from allocation.commands.resupply_events import Waiting, take_away, waiting_at
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import (
     SiteAt,
@@ -36,6 +37,7 @@ from allocation.commands.site_supply import (
 from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
+from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import ledger_entry, site
 from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
 from allocation.rules.shipment_status import Approval, opening_status
@@ -57,8 +59,18 @@ class OrderRequest(CommandRequest):
     site_id: Code
 
 
-def run_resupply(service: Service, act: Act, study_id: str, request: RunResupplyRequest) -> dict[str, Any]:
-    """Run resupply now; answers the run's id, its orders and the kits in them.
+def run_resupply(
+    service: Service,
+    act: Act,
+    study_id: str,
+    request: RunResupplyRequest,
+    *,
+    scheduled_for: datetime | None = None,
+    expiries: bool = True,
+) -> dict[str, Any]:
+    """Run resupply now; answers the run's id, its orders and the kits in them. It answers the sites that wait since an event, too.
+
+    `scheduled_for`: the moment (UTC) of the schedule that it is made for. `expiries`: whether expired kits are turned over first.
 
     Raises NotFound for an unknown study or a site that is not open, NotPermitted. With an idempotency key a repeated run gives the
     first answer, and one that was cut off goes on: what it has ordered stands, and the sites that are left are decided now.
@@ -78,15 +90,13 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
             return answer
         cut_off = _cut_off_run(service, act, study_id)
         run_id = cut_off or run_id
-    expire_kits(
-        service,
-        replace(act, idempotency_key=f"{base_key}:expire", signature=None),
-        study_id,
-        ExpireKitsRequest(),
-    )
+    if expiries:
+        expire_act = replace(act, idempotency_key=f"{base_key}:expire", signature=None)
+        expire_kits(service, expire_act, study_id, ExpireKitsRequest())
     with service.database.read() as connection:
         require_in_force(connection, study_id, now)
         sites = open_sites(connection, study_id, request.sites, now)
+        waiting = waiting_at(connection, study_id, [row.site_id for row in sites])
         places = [site_at(row, now) for row in sites]
         situations = site_situations(connection, study_id, places, now, service.protocols)
         decided = [site_need(found) for found in situations]
@@ -104,7 +114,8 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
             results.append(ordered)
         elif need.lines:
             of_site = shares.get(row.site_id, {})
-            results.append(_order_for_site(service, order_act, study_id, order, of_site))
+            why = _asked_by(scheduled_for, waiting.get(row.site_id, []))
+            results.append(_order_for_site(service, order_act, study_id, order, of_site, why))
         else:
             results.append(site_result(row.site_id, need, None))
 
@@ -115,6 +126,8 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
         after = {
             "run_id": run_id,
             "run_date": now.date().isoformat(),
+            "began_at": moment_text(now),
+            **_asked_by(scheduled_for, [one for found in waiting.values() for one in found]),
             "sites": results,
             "orders": len(orders),
             "kits_ordered": kits,
@@ -128,9 +141,18 @@ def run_resupply(service: Service, act: Act, study_id: str, request: RunResupply
             ],
             "kits": kits,
         }
+        take_away(transaction.connection, study_id, [one for found in waiting.values() for one in found])
         return transaction.append(after, answer=answer)
 
     return execute(service, act, study_id, "run_resupply", request, body)
+
+
+def _asked_by(scheduled_for: datetime | None, waiting: list[Waiting]) -> dict[str, Any]:
+    """Why the run was made, where nobody asked for it by hand: the moment of the schedule, and the entries that it answers."""
+    return {
+        **({} if scheduled_for is None else {"scheduled_for": moment_text(scheduled_for)}),
+        **({"events": [list(one) for one in waiting]} if waiting else {}),
+    }
 
 
 def _cut_off_run(service: Service, act: Act, study_id: str) -> str | None:
@@ -192,9 +214,12 @@ def site_at(row: Any, now: datetime) -> SiteAt:
 
 
 def _order_for_site(
-    service: Service, act: Act, study_id: str, request: OrderRequest, shares: Shares
+    service: Service, act: Act, study_id: str, request: OrderRequest, shares: Shares, why: dict[str, Any]
 ) -> dict[str, Any]:
-    """Decide the site again under the locks of its stock and its depot's, and order what the depot has, within its `shares`."""
+    """Decide the site again under the locks of its stock and its depot's, and order what the depot has, within its `shares`.
+
+    `why` goes into the entry: what asked for the run.
+    """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_site(request.site_id)
@@ -233,6 +258,7 @@ def _order_for_site(
         after = {
             "shipment_id": shipment_id,
             "run_id": request.run_id,
+            **why,
             "depot_id": row.depot_id,
             "site_id": request.site_id,
             "status": opening_status(

@@ -40,7 +40,8 @@ from allocation.rules.fair_share import SharedKitType
 class ResupplyExplanation:
     """One decision about a site. `recorded` is what the ledger holds of it, `record` the same derived again, with all its facts.
 
-    `shipment_id` is None where nothing was sent; `why` says why, or why it was. `on` is the site's date.
+    `shipment_id` is None where nothing was sent; `why` says why, or why it was. `on` is the site's date. `asked_by`: what the run was made
+    for: a moment of the schedule, entries that reduced the site's stock, or whoever asked for it.
     """
 
     study_id: str
@@ -50,6 +51,7 @@ class ResupplyExplanation:
     position: int
     recorded_at: datetime
     on: date
+    asked_by: tuple[str, ...]
     shipment_id: str | None
     why: str
     stock: tuple[StockLine, ...]
@@ -138,6 +140,7 @@ def _derived(
         position=entry.position,
         recorded_at=moment,
         on=today,
+        asked_by=_asked_by(entry, site_id),
         shipment_id=recorded["shipment_id"],
         why=recorded["record"]["why"] if ordered else recorded["why"],
         stock=stock_lines(state, study_id, situation),
@@ -147,6 +150,16 @@ def _derived(
         recorded=recorded,
         derives_to_the_same=same,
     )
+
+
+def _asked_by(entry: SealedEntry, site_id: str) -> tuple[str, ...]:
+    """Such as `the schedule of 2026-03-02 04:00 UTC`, or `dispense, entry 57`."""
+    moment = entry.after.get("scheduled_for")
+    asked = [f"the schedule of {datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"] if moment else []
+    asked += [
+        f"{command}, entry {number}" for at, number, command in entry.after.get("events", ()) if at == site_id
+    ]
+    return tuple(asked) or (entry.actor,)
 
 
 def _plain(value: Any) -> Any:

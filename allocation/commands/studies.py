@@ -56,8 +56,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
     found = []
     if protocol.supply.eligible_subjects != "randomized":
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
-    if protocol.supply.on_event:
-        found.append("supply.on_event: resupply runs on schedule only")
     found += [
         f"kit_types[{index}].serialized false: every kit needs a number yet"
         for index, kit_type in enumerate(protocol.kit_types)

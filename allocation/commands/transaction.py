@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.commands.resupply_events import queue_for_resupply
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.edc.outbox import queue_for_edc
 from allocation.edc.outgoing import KIND_OF_COMMAND
@@ -261,8 +262,8 @@ class Transaction:
     ) -> dict[str, Any]:
         """Append the act's entry and fold it; gives the answer, which a retry will be given again.
 
-        What the EDC is to be told of it goes into the outbox. `follows`: the command of an entry that follows from the act
-        without having been asked for (edc_following.py). `key`: that of one entry, where an act has several.
+        What the EDC is to be told of it goes into the outbox; sites that it left with less wait for resupply. `follows`: the command of
+        an entry that follows from the act without having been asked for (edc_following.py). `key`: that of one entry, of several.
         """
         if self.role is None:
             raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
@@ -293,6 +294,8 @@ class Transaction:
             queue_for_edc(
                 self.connection, self.protocol, entry_id, command, subject_id, site_id, after, self.now
             )
+        act = (self.study_id, self.version, entry_id, command, site_id, after, self.now)
+        queue_for_resupply(self.connection, *act, self.service.protocols)
         return answer
 
 

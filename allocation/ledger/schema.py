@@ -30,7 +30,16 @@ from allocation.ledger.randomization_tables import (
     subject_event_eligibility,
     subject_randomization,
 )
-from allocation.ledger.supply_tables import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
+from allocation.ledger.supply_tables import (
+    kit,
+    kit_numbering,
+    lot,
+    resupply_pause,
+    resupply_run,
+    resupply_waiting,
+    shipment,
+    shipment_kit,
+)
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
 __all__ = [
@@ -52,7 +61,9 @@ __all__ = [
     "metadata",
     "randomization_list",
     "randomization_method",
+    "resupply_pause",
     "resupply_run",
+    "resupply_waiting",
     "shipment",
     "shipment_kit",
     "site",
@@ -284,6 +295,7 @@ PROJECTIONS: tuple[Table, ...] = (
     shipment,
     shipment_kit,
     resupply_run,
+    resupply_pause,
     edc_fact,
     edc_contradiction,
 )

@@ -1,4 +1,4 @@
-"""The projections of supplies: lots, kits, shipments and runs. Dates are calendar dates at the place concerned."""
+"""The projections of supplies: lots, kits, shipments and runs; and the sites that wait to be decided. Dates are those of the place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from allocation.ledger.table_basis import metadata
+from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
 lot = Table(
     "lot",
@@ -123,4 +123,33 @@ resupply_run = Table(
     Column("run_date", Date, nullable=False),
     Column("orders", Integer, nullable=False),
     Column("kits", Integer, nullable=False),
+    Column("began_at", UtcMoment),
+    Column(
+        "scheduled_for", UtcMoment, comment="the scheduled moment that it was made for; null: not by schedule"
+    ),
+    Index("uq_resupply_run_scheduled_for", "study_id", "scheduled_for", unique=True),
+)
+
+resupply_pause = Table(
+    "resupply_pause",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("site_id", Text, primary_key=True, comment="empty: every site"),
+    Column("kit_type", Text, primary_key=True, comment="empty: every kit type"),
+    Column("paused_at", UtcMoment, nullable=False),
+    Column("paused_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    comment="pauses of automatic orders by hand; those of the protocol are its parameters",
+)
+
+resupply_waiting = Table(
+    "resupply_waiting",
+    metadata,
+    Column("study_id", Text, primary_key=True),
+    Column("site_id", Text, primary_key=True),
+    Column("entry_id", ENTRY_ID, primary_key=True, autoincrement=False),
+    Column("command", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", UtcMoment, nullable=False),
+    comment="sites to be decided since an entry reduced their stock; no projection: a run takes its rows away",
 )

@@ -68,6 +68,9 @@ TRANSLATIONS: dict[str, Translation] = {
     "activate_list": nothing,
     "activate_method": nothing,
     "run_resupply": nothing,
+    # What a pause kept from being ordered is no fact of any kit.
+    "pause_resupply": nothing,
+    "resume_resupply": nothing,
     # Kits that are numbered exist only when they are packaged and loaded.
     "number_kits": nothing,
     # A subject's cohort stands in its screening; whether the cohort was open is no fact of any subject.

@@ -33,7 +33,7 @@ def test_a_defect_logs_no_token_password_or_arm_and_is_short(database_url):
         "from datetime import UTC, datetime\n"
         "from allocation.api import server\n"
         "from allocation.api.app import create_app\n"
-        "server.create_app = lambda database: create_app(database, lambda: datetime(2026, 3, 5, tzinfo=UTC))\n"
+        "server.create_app = lambda database, **_: create_app(database, lambda: datetime(2026, 3, 5, tzinfo=UTC))\n"
         f"server.serve({database_url!r}, '127.0.0.1', {port})\n"
     )
     process = subprocess.Popen(

@@ -13,6 +13,7 @@ from allocation.ledger.projections import (
     edc,
     handing_out,
     randomizations,
+    resupply_pauses,
     shipment_steps,
     studies,
     subjects,
@@ -27,6 +28,7 @@ FOLDS: dict[str, Fold] = {
     **randomizations.FOLDS,
     **supply.FOLDS,
     **shipment_steps.FOLDS,
+    **resupply_pauses.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult
@@ -37,3 +37,8 @@ def expect_count(changed: int, expected: int, what: str) -> None:
 def day(text: str | None) -> date | None:
     """An ISO date of a payload, or None."""
     return None if text is None else date.fromisoformat(text)
+
+
+def moment(text: str | None) -> datetime | None:
+    """An ISO moment (UTC) of a payload, or None."""
+    return None if text is None else datetime.fromisoformat(text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.fold import Fold, day, expect_rows, moment
 from allocation.ledger.projections.kit_moves import chunks, move_kits, transition
 from allocation.ledger.schema import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_payload
@@ -253,6 +253,8 @@ def run_resupply(
             "run_date": day(after["run_date"]),
             "orders": after["orders"],
             "kits": after["kits_ordered"],
+            "began_at": moment(after.get("began_at")),
+            "scheduled_for": moment(after.get("scheduled_for")),
         },
     )
 

@@ -1,0 +1,29 @@
+"""Every route that runs a command, and the example of every body, from the tables of each subject."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from allocation.api.bodies import EXAMPLES
+from allocation.api.command_route import CommandRoute
+from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
+from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
+from allocation.api.shipment_routes import SHIPMENT_ROUTES
+from allocation.api.supply_bodies import SUPPLY_EXAMPLES
+from allocation.api.supply_routes import SUPPLY_ROUTES
+from allocation.commands.service import CommandRequest
+
+ROUTES: Final[tuple[CommandRoute, ...]] = (
+    *COMMAND_ROUTES,
+    *SUPPLY_ROUTES,
+    *SHIPMENT_ROUTES,
+    *RESUPPLY_ROUTES,
+)
+
+BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
+    **EXAMPLES,
+    **SUPPLY_EXAMPLES,
+    **SHIPMENT_EXAMPLES,
+    **RESUPPLY_EXAMPLES,
+}

@@ -1,0 +1,72 @@
+"""The routes of resupply beside the run itself: its schedule, and pauses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter
+
+from allocation.api.answers import Answer
+from allocation.api.bodies import REASON
+from allocation.api.command_route import SUPPLY, CommandRoute
+from allocation.api.identity import RunningService, WhoAsks
+from allocation.api.problems import responses
+from allocation.commands.resupply_pauses import PauseRequest, pause_resupply, resume_resupply
+from allocation.commands.service import CommandRequest
+from allocation.views.blinded.resupply_schedule import ResupplySchedule, resupply_schedule
+
+
+class PauseBody(PauseRequest):
+    """What to pause or to resume. The reason must be given."""
+
+    reason: str = REASON
+
+
+class PauseAnswer(Answer):
+    """What is paused now, or resumed."""
+
+    site_id: str | None
+    kit_type: str | None
+    paused: bool
+
+
+RESUPPLY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
+    PauseBody: {"site_id": "DE01", "reason": "the refrigerator is being repaired"}
+}
+
+RESUPPLY_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
+        "pause_resupply",
+        "resupply-pauses",
+        SUPPLY,
+        "Pause automatic orders",
+        pause_resupply,
+        PauseRequest,
+        PauseBody,
+        PauseAnswer,
+    ),
+    CommandRoute(
+        "resume_resupply",
+        "resupply-resumptions",
+        SUPPLY,
+        "Resume automatic orders",
+        resume_resupply,
+        PauseRequest,
+        PauseBody,
+        PauseAnswer,
+    ),
+)
+
+router = APIRouter(prefix="/studies")
+
+
+@router.get(
+    "/{study_id}/resupply-schedule",
+    response_model=ResupplySchedule,
+    tags=[SUPPLY],
+    summary="When resupply runs",
+    responses=responses(401, 403, 404, 422),
+)
+def schedule(study_id: str, service: RunningService, actor: WhoAsks) -> ResupplySchedule:
+    """The last and the next scheduled run (UTC), whether one is due, and which of the caller's sites wait since an event."""
+    return resupply_schedule(service.database, actor, study_id, now=service.clock())
