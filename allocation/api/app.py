@@ -18,6 +18,7 @@ from allocation.api import (
     amendment_routes,
     edc_routes,
     file_routes,
+    lot_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -96,6 +97,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
+    app.include_router(lot_routes.router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)
@@ -122,7 +124,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES).items():
+        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | lot_routes.LOT_EXAMPLES).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import kit, lot
+from allocation.rules.expiry import kit_expiry_date
+from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.picking import KitCandidate
 
@@ -52,7 +54,8 @@ _FIRST_AT_SITE = HotStatement(
         kit.c.last_dispense_date >= bindparam("today"), kit.c.expiry_date > bindparam("until")
     ).limit(bindparam("at_most"))
 )
-_AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).where(kit.c.last_ship_date >= bindparam("today"))
+_ALL_AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).add_columns(kit.c.printed_expiry)
+_AT_DEPOT = _ALL_AT_DEPOT.where(kit.c.last_ship_date >= bindparam("today"))
 
 
 def first_kits_at_site(
@@ -100,20 +103,34 @@ def kits_at_depot(
     return connection.execute(query, keys).all()
 
 
-def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`."""
+def all_kits_at_depot(
+    connection: Connection, study_id: str, depot_id: str, kit_type: str
+) -> Sequence[Row[Any]]:
+    """All available kits at the depot, also those that may not be shipped any more by the dates that they carry."""
+    return connection.execute(_ALL_AT_DEPOT, {"study": study_id, "at": depot_id, "type": kit_type}).all()
+
+
+def candidates_from(
+    rows: Iterable[Any], country: str, lots: Mapping[str, LotExpiry] | None = None
+) -> list[KitCandidate]:
+    """Rows of stock as the picking rule takes them, for use in `country`. `lots`: where a depot's kits carry other dates than there."""
     return [
         KitCandidate(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
             released=is_released(row, country),
-            expiry=row.expiry_date,
+            expiry=row.expiry_date if lots is None else _expiry_in(row, country, lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
         )
         for row in rows
     ]
+
+
+def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
+    expiry = lots[row.lot_id]
+    return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
 
 
 def is_released(row: Any, country: str) -> bool:

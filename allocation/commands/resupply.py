@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from allocation.access.permissions import authorize
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.lot_expiry import dates_for_order
 from allocation.commands.order_filling import Shares, depot_shares, filled_order
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.service import Act, CommandRequest, Service
@@ -233,6 +234,9 @@ def _order_for_site(
         )
         shipment_id = f"{request.site_id}-S{int(transaction.connection.execute(sent).scalar_one()) + 1:03d}"
         result = {**result, "shipment_id": shipment_id}
+        dates = dates_for_order(
+            transaction.connection, study_id, transaction.protocol, numbers, row.site_country
+        )
         after = {
             "shipment_id": shipment_id,
             "run_id": request.run_id,
@@ -240,6 +244,7 @@ def _order_for_site(
             "site_id": request.site_id,
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
+            **({"dates": dates} if dates else {}),
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
             "record": decision_record(need, proposal, shared),
         }

@@ -5,6 +5,7 @@ from its own earlier movements; `stated_from` repeats what the entry itself says
 be compared (pipelines/supply/conservation.py).
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from allocation.ledger.projections.supply import RECEIPT
@@ -49,7 +50,7 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
         kit_movement(entry, number, Act.REQUEST, (Place.DEPOT, depot), depot, requested)
         for number in after["kits"]
     ]
-    return rows
+    return rows + _kit_dates(after.get("dates", ()))
 
 
 def dispatch_shipment(entry: SealedEntry) -> list[Row]:
@@ -110,6 +111,29 @@ def recall_lot(entry: SealedEntry) -> list[Row]:
     return rows
 
 
+def _into_quarantine(act: Act) -> Translation:
+    """The translation of a command that gives kits other dates; those under `kits` are in quarantine after it."""
+
+    def translate(entry: SealedEntry) -> list[Row]:
+        after = entry.after
+        moved = day(after.get("moved_on") or after["changed_on"])
+        rows = _kit_dates(
+            [*after.get("dates", ()), *([number, *dates] for number, _, _, _, *dates in after["kits"])]
+        )
+        rows += [
+            kit_movement(entry, number, act, (Place(kind), place), place, moved)
+            for number, _, kind, place, *_ in after["kits"]
+        ]
+        return rows
+
+    return translate
+
+
+def _kit_dates(dated: Iterable[Sequence[str]]) -> list[Row]:
+    """Kits with their dates (expiry, last ship, last count, last dispense) as rows of `kit_dates`."""
+    return [("kit_dates", (number, *(day(text) for text in dates))) for number, *dates in dated]
+
+
 def kit_movement(
     entry: SealedEntry,
     number: str,
@@ -160,4 +184,6 @@ TRANSLATIONS: dict[str, Translation] = {
     "report_kits_lost": _act_on_kits(Act.REPORT_LOST),
     "destroy_kits": _act_on_kits(Act.DESTROY),
     "recall_lot": recall_lot,
+    "change_lot_expiry": _into_quarantine(Act.EXTEND),
+    "relabel_kits": _into_quarantine(Act.RELABEL),
 }

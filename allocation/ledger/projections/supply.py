@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.kit_dates import date_kits
 from allocation.ledger.projections.kit_moves import move_kits, transition
 from allocation.ledger.schema import kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.rules.kit_status import Act, KitStatus, Place, Transition, check_transition
@@ -66,6 +67,7 @@ def order_shipment(
     )
     row = transition(Act.REQUEST, Place.DEPOT)
     move_kits(connection, study_id, after["kits"], row, depot_id, depot_id, shipment_id=shipment_id)
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 def dispatch_shipment(

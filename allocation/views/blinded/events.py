@@ -54,6 +54,8 @@ WORDS: Final[dict[str, str]] = {
     "report_kits_lost": "{kits} found missing",
     "destroy_kits": "{kits} destroyed",
     "recall_lot": "{kits} recalled",
+    "change_lot_expiry": "{kits} have another expiry date",
+    "relabel_kits": "{kits} relabelled",
     "grant_role": "Access to the study was given",
     "revoke_grant": "Access to the study was taken back",
     "issue_edc_key": "The EDC was given a key",
