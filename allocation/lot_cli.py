@@ -1,7 +1,8 @@
-"""`rtsm lot`: change a lot's expiry, record relabelling, and show the lots. It UNBLINDS: the kits of a lot are of one type."""
+"""`rtsm lot`: decide on a lot, release it by country, change its expiry, record relabelling, list the lots. It UNBLINDS."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -14,10 +15,17 @@ from allocation.commands.expiry_change import (
     change_lot_expiry,
     relabel_kits,
 )
+from allocation.commands.lot_release import (
+    ChangeLotReleaseRequest,
+    JudgeLotRequest,
+    change_lot_release,
+    judge_lot,
+)
 from allocation.commands.malformed import request_from
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.rules.kit_authority import EXPIRY_CHANGED, RELABELLED
+from allocation.rules.lot_status import LOT_TRANSITIONS, RELEASE_CHANGED, LotAct
 from allocation.signed_cli import run_signed
 from allocation.terminal import acting, show, the_study
 from allocation.views.unblinded.lots import list_lots
@@ -28,6 +36,81 @@ app = typer.Typer(
 
 LotId = Annotated[str, typer.Argument(metavar="LOT", help="The lot.", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the ledger.", show_default=False)]
+
+
+def _decide(decision: str) -> Callable[..., None]:
+    """The command line of one decision on a lot's quality."""
+    meaning = {row.act: row.signature for row in LOT_TRANSITIONS}[LotAct(decision)]
+
+    def decide(
+        lot: LotId, reason: Reason, study: Study = None, actor: As = None, as_json: AsJson = False
+    ) -> None:
+        database = open_database(create=False)
+        study_id = the_study(database, study)
+        request = request_from(JudgeLotRequest, lot_id=lot, decision=decision)
+        answer = run_signed(database, study_id, "judge_lot", judge_lot, request, str(meaning), reason, actor)
+        taken = f"; {len(answer['quarantined'])} kits quarantined" if answer["quarantined"] else ""
+        show(answer, as_json, f"lot {answer['lot_id']} is {answer['status']}{taken}")
+
+    return decide
+
+
+for _word, _help in (
+    (
+        "release",
+        "Release a lot: its kits may be shipped and dispensed in the countries that it is released for.",
+    ),
+    ("restrict", "Restrict a lot: none of it is shipped any more, and what sites have is used."),
+    ("reject", "Reject a lot: its kits go into quarantine, and none is ever released again."),
+):
+    app.command(_word, help=f"{_help} Signed by the account of --as.")(_decide(_word))
+
+
+Countries = Annotated[
+    list[str],
+    typer.Argument(metavar="COUNTRY...", help="Countries or label groups, or * for all.", show_default=False),
+]
+
+
+def _by_country(field: str) -> Callable[..., None]:
+    """The command line of releasing a lot for countries, or of withdrawing it."""
+
+    def act(
+        lot: LotId,
+        countries: Countries,
+        reason: Reason,
+        study: Study = None,
+        actor: As = None,
+        as_json: AsJson = False,
+    ) -> None:
+        database = open_database(create=False)
+        study_id = the_study(database, study)
+        request = request_from(ChangeLotReleaseRequest, lot_id=lot, **{field: tuple(countries)})
+        answer = run_signed(
+            database,
+            study_id,
+            "change_lot_release",
+            change_lot_release,
+            request,
+            RELEASE_CHANGED,
+            reason,
+            actor,
+        )
+        lines = [
+            f"lot {answer['lot_id']} is released for {', '.join(answer['released_for']) or 'no country'}"
+        ]
+        lines += [f"  not used any more: {kits} kits at site {site}" for site, kits in answer["held"].items()]
+        show(answer, as_json, "\n".join(lines))
+
+    return act
+
+
+app.command(
+    "release-for", help="Release a lot for countries or label groups, signed by the account of --as."
+)(_by_country("release"))
+app.command(
+    "withdraw-from", help="Withdraw a lot from countries or label groups, signed by the account of --as."
+)(_by_country("withdraw"))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The routes of lots after they were loaded: expiry changed, kits relabelled; and their bodies and answers. They name lots, and unblind."""
+"""The routes of lots after they were loaded, with their bodies and answers: status, release, expiry, relabelling. They unblind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from allocation.commands.expiry_change import (
     change_lot_expiry,
     relabel_kits,
 )
+from allocation.commands.lot_release import (
+    ChangeLotReleaseRequest,
+    JudgeLotRequest,
+    change_lot_release,
+    judge_lot,
+)
 from allocation.commands.service import CommandRequest
 
 
@@ -30,6 +36,36 @@ class RelabelKitsBody(RelabelKitsRequest):
 
     reason: str = REASON
     signature: SignatureBody | None = None
+
+
+class JudgeLotBody(JudgeLotRequest):
+    """A decision on the quality of a lot; signed, with a reason."""
+
+    reason: str = REASON
+    signature: SignatureBody | None = None
+
+
+class ChangeLotReleaseBody(ChangeLotReleaseRequest):
+    """Where a lot is released, and where it is withdrawn; signed, with a reason."""
+
+    reason: str = REASON
+    signature: SignatureBody | None = None
+
+
+class JudgeLotAnswer(Answer):
+    """A lot's quality status, and the kits that went into quarantine with it."""
+
+    lot_id: str
+    status: str
+    quarantined: tuple[str, ...]
+
+
+class ChangeLotReleaseAnswer(Answer):
+    """Where a lot may be used now; `held`: by site, its kits where it may not be used any more."""
+
+    lot_id: str
+    released_for: tuple[str, ...]
+    held: dict[str, int]
 
 
 class DispensedKit(Answer):
@@ -61,6 +97,26 @@ class RelabelKitsAnswer(Answer):
 
 SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
     SignedRoute(
+        "judge_lot",
+        "lot-decisions",
+        SUPPLY,
+        "Release, restrict or reject a lot (signed)",
+        judge_lot,
+        JudgeLotRequest,
+        JudgeLotBody,
+        JudgeLotAnswer,
+    ),
+    SignedRoute(
+        "change_lot_release",
+        "lot-releases",
+        SUPPLY,
+        "Release a lot for countries, or withdraw it (signed)",
+        change_lot_release,
+        ChangeLotReleaseRequest,
+        ChangeLotReleaseBody,
+        ChangeLotReleaseAnswer,
+    ),
+    SignedRoute(
         "change_lot_expiry",
         "lot-expiries",
         SUPPLY,
@@ -85,6 +141,19 @@ SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
 _SIGNED: Final = {"password": "correct horse battery"}
 
 LOT_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
+    JudgeLotBody: {
+        "lot_id": "L2601",
+        "decision": "release",
+        "reason": "certificate of the qualified person",
+        "signature": {**_SIGNED, "meaning": "lot released"},
+    },
+    ChangeLotReleaseBody: {
+        "lot_id": "L2601",
+        "release": ["FRA"],
+        "withdraw": [],
+        "reason": "approved by ANSM",
+        "signature": {**_SIGNED, "meaning": "lot release by country changed"},
+    },
     ChangeLotExpiryBody: {
         "lot_id": "L2601",
         "expiry_date": "2028-12-31",

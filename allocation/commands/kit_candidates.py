@@ -15,6 +15,7 @@ from allocation.ledger.schema import kit, lot
 from allocation.rules.expiry import kit_expiry_date
 from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.lot_status import may_be_used
 from allocation.rules.picking import KitCandidate
 
 MARGIN = 32
@@ -111,15 +112,22 @@ def all_kits_at_depot(
 
 
 def candidates_from(
-    rows: Iterable[Any], country: str, lots: Mapping[str, LotExpiry] | None = None
+    rows: Iterable[Any],
+    country: str,
+    lots: Mapping[str, LotExpiry] | None = None,
+    *,
+    shipping: bool = False,
 ) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`. `lots`: where a depot's kits carry other dates than there."""
+    """Rows of stock as the picking rule takes them, for use in `country`, or for `shipping` to it.
+
+    `lots`: where a depot's kits carry other dates than there.
+    """
     return [
         KitCandidate(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
-            released=is_released(row, country),
+            released=is_released(row, country, shipping=shipping),
             expiry=row.expiry_date if lots is None else _expiry_in(row, country, lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
@@ -133,12 +141,9 @@ def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
     return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
 
 
-def is_released(row: Any, country: str) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`."""
-    if row.status != "released":
-        return False
-    countries = _countries(row.released_for)
-    return country in countries or "*" in countries
+def is_released(row: Any, country: str, *, shipping: bool = False) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`, or shipped to it."""
+    return may_be_used(row.status, _countries(row.released_for), country, shipping=shipping)
 
 
 @lru_cache(maxsize=1024)

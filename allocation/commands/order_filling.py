@@ -108,8 +108,13 @@ def _share(
 ) -> SharedKitType | None:
     """The shares, where somebody gets less than was wanted."""
     countries = {country[site_id] for site_id in wanted}
-    usable = {place: sum(row.kits for row in stock if is_released(row, place)) for place in sorted(countries)}
-    available = sum(row.kits for row in stock if any(is_released(row, place) for place in countries))
+    usable = {
+        place: sum(row.kits for row in stock if is_released(row, place, shipping=True))
+        for place in sorted(countries)
+    }
+    available = sum(
+        row.kits for row in stock if any(is_released(row, place, shipping=True) for place in countries)
+    )
     shared = share_kit_type(kit_type, wanted, country, usable, available, block_size)
     return shared if shared.shares != shared.wanted else None
 
@@ -135,7 +140,7 @@ def filled_order(
         for line in lines:
             rows += all_kits_at_depot(connection, study_id, at.depot_id, line.kit_type)
         expiries = lot_expiries(connection, study_id, {row.lot_id for row in rows})
-        candidates = candidates_from(rows, at.country, expiries)
+        candidates = candidates_from(rows, at.country, expiries, shipping=True)
         proposal = fill_order(lines, candidates, supplies, depot_today, policy)
         return [rows[index].kit_number for index in proposal.shipped], proposal
     for line in lines:
@@ -143,8 +148,13 @@ def filled_order(
         # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
         first = 2 * line.ordered + MARGIN if any_of_it else None
         found = kits_at_depot(*stock, first)
-        if len(found) == first and sum(is_released(one, at.country) for one in found) < line.ordered:
+        if (
+            len(found) == first
+            and sum(is_released(one, at.country, shipping=True) for one in found) < line.ordered
+        ):
             found = kits_at_depot(*stock)
         rows += found
-    proposal = fill_order(lines, candidates_from(rows, at.country), supplies, depot_today, policy)
+    proposal = fill_order(
+        lines, candidates_from(rows, at.country, shipping=True), supplies, depot_today, policy
+    )
     return [rows[index].kit_number for index in proposal.shipped], proposal

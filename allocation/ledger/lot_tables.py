@@ -15,3 +15,6 @@ lot_country = Table(
     Column("expiry_date", Date, nullable=False),
     comment="countries in which a lot's expiry is another than the lot's own",
 )
+
+NOT_RELEASED_HERE = "lot is not released for use here"
+"""In the words of the triggers that refuse it (migration m0012): a kit would go to where its lot is not released."""

@@ -24,7 +24,7 @@ HASHED_FIELDS = (
 )  # fmt: skip
 
 
-_STAYING = ("change_lot_expiry", "relabel_kits")
+_STAYING = ("change_lot_expiry", "relabel_kits", "judge_lot")
 """Commands that change kits without moving them."""
 
 

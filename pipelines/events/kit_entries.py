@@ -185,5 +185,6 @@ TRANSLATIONS: dict[str, Translation] = {
     "destroy_kits": _act_on_kits(Act.DESTROY),
     "recall_lot": recall_lot,
     "change_lot_expiry": _into_quarantine(Act.EXTEND),
+    "judge_lot": _act_on_kits(Act.QUARANTINE),
     "relabel_kits": _into_quarantine(Act.RELABEL),
 }

@@ -1,4 +1,4 @@
-"""Folds of entries about lots: their expiry changed, kits relabelled."""
+"""Folds of entries about lots: their expiry changed, kits relabelled, their status and the countries that they are released for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, update
 
+from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_dates import date_kits, dates_as_columns
 from allocation.ledger.projections.kit_moves import move_kits
+from allocation.ledger.projections.supply import fold_of_act
 from allocation.ledger.schema import lot, lot_country
 from allocation.rules.kit_status import Act, KitStatus, Place, check_transition
 
@@ -58,7 +60,18 @@ def _into_quarantine(
         move_kits(connection, study_id, numbers, row, place, place, **dates_as_columns(dates), **also)
 
 
+def change_lot_release(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The lot may be used in these countries."""
+    statement = update(lot).where(lot.c.study_id == study_id, lot.c.lot_id == after["lot_id"])
+    changed = connection.execute(statement.values(released_for=canonical_json(after["released_for"])))
+    expect_rows(changed, 1, f"lot {after['lot_id']}")
+
+
 FOLDS: dict[str, Fold] = {
     "change_lot_expiry": change_lot_expiry,
     "relabel_kits": relabel_kits,
+    "judge_lot": fold_of_act(Act.QUARANTINE),
+    "change_lot_release": change_lot_release,
 }

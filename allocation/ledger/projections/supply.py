@@ -150,7 +150,7 @@ def _act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[st
         expect_rows(changed, 1, f"lot {after['lot_id']}")
 
 
-def _fold_of(act: Act) -> Fold:
+def fold_of_act(act: Act) -> Fold:
     """The fold of a command that does one act of the table."""
 
     def fold(connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]) -> None:
@@ -207,12 +207,12 @@ FOLDS: dict[str, Fold] = {
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,
-    "quarantine_kits": _fold_of(Act.QUARANTINE),
-    "release_kits": _fold_of(Act.RELEASE),
-    "reject_kits": _fold_of(Act.REJECT),
-    "report_kits_damaged": _fold_of(Act.REPORT_DAMAGED),
-    "report_kits_lost": _fold_of(Act.REPORT_LOST),
-    "destroy_kits": _fold_of(Act.DESTROY),
+    "quarantine_kits": fold_of_act(Act.QUARANTINE),
+    "release_kits": fold_of_act(Act.RELEASE),
+    "reject_kits": fold_of_act(Act.REJECT),
+    "report_kits_damaged": fold_of_act(Act.REPORT_DAMAGED),
+    "report_kits_lost": fold_of_act(Act.REPORT_LOST),
+    "destroy_kits": fold_of_act(Act.DESTROY),
     "recall_lot": recall_lot,
     "number_kits": number_kits,
     "run_resupply": run_resupply,

@@ -56,6 +56,8 @@ WORDS: Final[dict[str, str]] = {
     "recall_lot": "{kits} recalled",
     "change_lot_expiry": "{kits} have another expiry date",
     "relabel_kits": "{kits} relabelled",
+    "judge_lot": "The quality of a lot was decided on",
+    "change_lot_release": "A lot may be used in other countries",
     "grant_role": "Access to the study was given",
     "revoke_grant": "Access to the study was taken back",
     "issue_edc_key": "The EDC was given a key",

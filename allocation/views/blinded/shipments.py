@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, select
 from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, shipment, shipment_kit, site
+from allocation.ledger.schema import kit, lot, shipment, shipment_kit, site
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
@@ -82,12 +82,18 @@ def shipment_detail(
                 f"shipment {shipment_id!r} is not known", field="shipment_id", fix="list the shipments first"
             )
         contents = connection.execute(
-            select(shipment_kit.c.kit_number, kit_group(at.protocol), shipment_kit.c.disposition)
+            select(
+                shipment_kit.c.kit_number,
+                kit_group(at.protocol),
+                lot.c.blinded_lot,
+                shipment_kit.c.disposition,
+            )
             .join_from(
                 shipment_kit,
                 kit,
                 (kit.c.study_id == shipment_kit.c.study_id) & (kit.c.kit_number == shipment_kit.c.kit_number),
             )
+            .join(lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
             .where(shipment_kit.c.study_id == study_id, shipment_kit.c.shipment_id == shipment_id)
             .order_by(shipment_kit.c.kit_number)
         ).mappings()
