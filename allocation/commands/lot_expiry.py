@@ -87,14 +87,16 @@ def dates_for_order(
 
 
 def country_of_kit(connection: Connection, study_id: str, row: Any) -> str | None:
-    """The country where a kit is used: of its site, or of the site that its open shipment goes to; None for stock of a depot."""
-    if row.place_kind == Place.SITE:
-        site_id = row.place
-    elif row.place_kind == Place.TRANSIT or row.status == KitStatus.REQUESTED:
-        query = select(shipment.c.site_id).where(
-            shipment.c.study_id == study_id, shipment.c.shipment_id == row.shipment_id
+    """The country where a kit is used: of its site, or of the site that its open shipment goes to; None on its way to a depot and there."""
+    if row.place_kind == Place.TRANSIT or row.status == KitStatus.REQUESTED:
+        query = select(shipment.c.to_place).where(
+            shipment.c.study_id == study_id,
+            shipment.c.shipment_id == row.shipment_id,
+            shipment.c.to_kind == Place.SITE.value,
         )
         site_id = connection.execute(query).scalar()
+    elif row.place_kind == Place.SITE:
+        site_id = row.place
     else:
         return None
     found: str | None = connection.execute(

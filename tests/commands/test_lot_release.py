@@ -19,6 +19,7 @@ from allocation.commands.lot_release import (
 )
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.service import Act
+from allocation.commands.shipments import DispatchRequest, dispatch_shipment
 from allocation.commands.signed_requests import asked_content
 from allocation.errors import DomainRefusal, FileRefused, NotPermitted, SignatureRefused
 from allocation.ledger.replay import rebuild_projections
@@ -207,5 +208,17 @@ def test_blinded_people_read_the_blinded_lot_and_never_the_manufacturing_lot(emp
     desk.resupply()
     reader = Actor("ada", "Ada", (Grant("site_coordinator", STUDY, "site", "S01"),))
     seen = site_stock(desk.database, reader, STUDY, "S01", now=desk.now)
-    assert {one.blinded_lot for one in seen.kits} == {None, "B26"}
+    assert {one.blinded_lot for one in seen.kits} == {"B2026", "B26"}
     assert "ZZ" not in seen.model_dump_json()
+
+
+def test_what_was_ordered_before_its_lot_was_withdrawn_stays_at_the_depot(empty_desk: Desk) -> None:
+    desk = empty_desk.set_up_without_list()
+    orders = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest())["orders"]
+    released(desk, withdraw=("FRA",))
+    judged(desk, "restrict", "ZZLOT2")
+    for one in orders:
+        dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(shipment_id=one["shipment_id"]))
+    assert {one.lot_id for one in stock(desk, place="S01-S001")} == {"ZZLOT1", "ZZLOT3"}
+    assert {one.lot_id for one in stock(desk, place="S02-S001")} == {"ZZLOT3"}
+    intact(desk)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0010"
 
 
 MESSAGE = "the kit's lot is not released for use here"
@@ -22,9 +22,10 @@ USED = """
 
 SHIPPED = """
     EXISTS (
-        SELECT 1 FROM shipment JOIN site ON site.study_id = shipment.study_id AND site.site_id = shipment.site_id
+        SELECT 1 FROM shipment JOIN site ON site.study_id = shipment.study_id AND site.site_id = shipment.to_place
         JOIN lot ON lot.study_id = shipment.study_id
-        WHERE shipment.study_id = OLD.study_id AND shipment.shipment_id = NEW.shipment_id AND lot.lot_id = OLD.lot_id
+        WHERE shipment.study_id = OLD.study_id AND shipment.to_kind = 'site' 
+        AND shipment.shipment_id = NEW.shipment_id AND lot.lot_id = OLD.lot_id
         AND NOT (lot.status = 'released'
             AND (lot.released_for LIKE '%"*"%' OR lot.released_for LIKE '%"' || site.country || '"%'))
     )"""
@@ -33,9 +34,7 @@ SHIPPED = """
 TO_SUBJECT = (
     "OLD.place_kind = 'site' AND NEW.status IN ('assigned', 'dispensed') AND NEW.status <> OLD.status"
 )
-TO_SITE = (
-    "OLD.place_kind = 'depot' AND NEW.status IN ('requested', 'in_transit') AND NEW.status <> OLD.status"
-)
+TO_SITE = "OLD.place_kind IN ('depot', 'site') AND NEW.status IN ('requested', 'in_transit') AND NEW.status <> OLD.status"
 
 
 def upgrade() -> None:
