@@ -24,7 +24,7 @@ SHIPPED = """
     EXISTS (
         SELECT 1 FROM shipment JOIN site ON site.study_id = shipment.study_id AND site.site_id = shipment.to_place
         JOIN lot ON lot.study_id = shipment.study_id
-        WHERE shipment.study_id = OLD.study_id AND shipment.to_kind = 'site' 
+        WHERE shipment.study_id = OLD.study_id AND shipment.to_kind = 'site'
         AND shipment.shipment_id = NEW.shipment_id AND lot.lot_id = OLD.lot_id
         AND NOT (lot.status = 'released'
             AND (lot.released_for LIKE '%"*"%' OR lot.released_for LIKE '%"' || site.country || '"%'))
