@@ -71,6 +71,7 @@ COMMANDS = {
     "kit": Mounted(
         "allocation.cli", "Number, quarantine, release, write off and destroy kits; show the kit states."
     ),
+    "lot": Mounted("allocation.cli", "Change a lot's expiry, release and status; record relabelling."),
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "resupply": Mounted(
         "allocation.cli",

@@ -12,6 +12,7 @@ from allocation import (
     label_cli,
     ledger_cli,
     load_cli,
+    lot_cli,
     randomization_cli,
     resupply_cli,
     shipment_cli,
@@ -27,6 +28,7 @@ app.add_typer(kit_cli.app, name="kit")
 app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
+app.add_typer(lot_cli.app, name="lot")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
 app.add_typer(randomization_cli.app, name="randomization")

@@ -118,7 +118,7 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset(
         "supply/kits",
         kits,
-        {**_events("kits"), "movements": "supply/kit_movements"},
+        {**_events("kits", "kit_dates"), "movements": "supply/kit_movements"},
         "Every kit and where it is.",
         "kits",
         products=("unblinded",),
@@ -133,7 +133,7 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset(
         "supply/stock",
         stock,
-        {**_events("kits"), "movements": "supply/kit_movements"},
+        {**_events("kits", "kit_dates"), "movements": "supply/kit_movements"},
         "Kits by place, type and status.",
     ),
 )

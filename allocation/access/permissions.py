@@ -65,6 +65,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "kits.report_lost": roles_of(Act.REPORT_LOST) | SYSTEM,
     "kits.destroy": roles_of(Act.DESTROY) | SYSTEM,
     "lots.recall": roles_of(Act.RECALL, Act.ASK_BACK) | SYSTEM,
+    "lots.judge": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    "lots.change_expiry": roles_of(Act.EXTEND) | SYSTEM,
+    "lots.relabel": roles_of(Act.RELABEL) | SYSTEM,
     # The kits of a lot are of one type: who may name a lot learns which kits are alike.
     "lots.name": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "list.upload": frozenset({"unblinded_statistician"}) | SYSTEM,
@@ -196,6 +199,10 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "report_kits_lost": "kits.report_lost",
     "destroy_kits": "kits.destroy",
     "recall_lot": "lots.recall",
+    "change_lot_expiry": "lots.change_expiry",
+    "relabel_kits": "lots.relabel",
+    "judge_lot": "lots.judge",
+    "change_lot_release": "lots.judge",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.lot_routes import LOT_EXAMPLES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
 from allocation.api.shipment_routes import SHIPMENT_ROUTES
@@ -26,4 +27,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **SUPPLY_EXAMPLES,
     **SHIPMENT_EXAMPLES,
     **RESUPPLY_EXAMPLES,
+    **LOT_EXAMPLES,
 }

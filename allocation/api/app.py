@@ -21,6 +21,7 @@ from allocation.api import (
     file_routes,
     label_routes,
     resupply_routes,
+    lot_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -110,6 +111,7 @@ def create_app(
     app.include_router(label_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
+    app.include_router(lot_routes.router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)

@@ -11,6 +11,7 @@ from allocation.api.problems import responses
 from allocation.commands.run_out import run_out_by_type
 from allocation.views.unblinded.draws import ExplainedSubject, explain_randomization
 from allocation.views.unblinded.lists import list_statuses
+from allocation.views.unblinded.lots import LotList, list_lots
 from allocation.views.unblinded.models import (
     LedgerPage,
     ListStatusList,
@@ -63,6 +64,18 @@ def stock(
 ) -> UnblindedStock:
     """Kits by place, type, lot and status."""
     return unblinded_stock(service.database, actor, study_id, site_id=site_id)
+
+
+@router.get(
+    "/lots",
+    response_model=LotList,
+    tags=[UNBLINDED],
+    summary="The lots: status, release, expiry",
+    responses=_REFUSALS,
+)
+def lots(study_id: str, service: RunningService, actor: WhoAsks) -> LotList:
+    """Each lot with its kit type, quality status, where it is released, and its expiry dates country by country."""
+    return list_lots(service.database, actor, study_id)
 
 
 @router.get(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Row, select
 
+from allocation.commands.lot_expiry import any_country_dates, lot_expiries
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.ledger.schema import depot, kit, site
-from allocation.rules.expiry import is_expired
-from allocation.rules.kit_status import TRANSITIONS
+from allocation.rules.expiry import is_expired, kit_expiry_date
+from allocation.rules.kit_status import TRANSITIONS, KitStatus
 from allocation.rules.kit_status import Act as KitAct
 
 EXPIRING = sorted({str(row.from_status) for row in TRANSITIONS if row.act == KitAct.EXPIRE})
@@ -19,6 +21,15 @@ EXPIRING = sorted({str(row.from_status) for row in TRANSITIONS if row.act == Kit
 
 class ExpireKitsRequest(CommandRequest):
     """Turn over all kits that are expired now, each by the date at its place."""
+
+
+def _binding(connection: Connection, study_id: str, row: Row[Any]) -> date:
+    """The date that binds a kit where it is. One that came back to a depot from an order carries the date of where it was to go."""
+    held: date = row.expiry_date
+    if row.status != KitStatus.DEPOT_AVAILABLE or not any_country_dates(connection, study_id):
+        return held
+    lot = lot_expiries(connection, study_id, [row.lot_id])[row.lot_id]
+    return kit_expiry_date(lot.own, lot.for_use_in(None), row.printed_expiry)
 
 
 def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRequest) -> dict[str, Any]:
@@ -48,7 +59,11 @@ def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRe
             .order_by(kit.c.kit_number)
             .with_for_update()
         )
-        expired = [row for row in rows if is_expired(today[row.place_kind, row.place], row.expiry_date)]
+        expired = [
+            row
+            for row in rows
+            if is_expired(today[row.place_kind, row.place], _binding(connection, study_id, row))
+        ]
         if not expired:
             return {"kits": 0}
         after = {

@@ -20,6 +20,8 @@ from allocation.table_files import read_table
 
 Row = TypeVar("Row", bound=CommandRequest)
 
+_YES_OR_NO = {"yes": True, "no": False}
+
 LONGEST_NUMBER = 30
 """Digits; what is longer stays a text, and is refused as one."""
 
@@ -34,11 +36,12 @@ def read_sites(content: bytes) -> OpenSitesRequest:
 
 
 def read_lots(content: bytes, sheet: str | None = None) -> LoadLotsRequest:
-    """Lots: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status.
+    """Lots: lot_id, kit_type, expiry_date; if needed manufactured_on, released_for (`DEU;FRA` or `*`), status, expiry_printed
+    (yes or no), blinded_lot.
 
     `sheet`: of an XLSX file in which several are filled. Raises FileRefused.
     """
-    optional = ("manufactured_on", "released_for", "status")
+    optional = ("manufactured_on", "released_for", "status", "expiry_printed", "blinded_lot")
     columns = ("lot_id", "kit_type", "expiry_date")
     rows = read_table(content, columns, "the file of lots", optional, sheet=sheet).sound_rows(
         "the file of lots"
@@ -48,6 +51,9 @@ def read_lots(content: bytes, sheet: str | None = None) -> LoadLotsRequest:
         given: dict[str, Any] = _given(row)
         if "released_for" in given:
             given["released_for"] = tuple(part.strip() for part in given["released_for"].split(";"))
+        printed = given.get("expiry_printed", "").strip().casefold()
+        if printed in _YES_OR_NO:
+            given["expiry_printed"] = _YES_OR_NO[printed]
         return LotRow.model_validate({**given, "line": line})
 
     return LoadLotsRequest(lots=_parsed(rows, "the file of lots", lot))

@@ -20,9 +20,17 @@ from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, Transition, check_transition, rows_of
+from allocation.rules.lot_status import LOT_TRANSITIONS, NEVER_AGAIN, LotAct, LotStatus
 
-RECALLED: Final = "recalled"
+RECALLED: Final = LotStatus.RECALLED.value
 """The status of a lot that was recalled: none of its kits is ever released again."""
+LOT_MOVES: Final = {
+    "quarantined": frozenset(
+        row.from_status.value for row in LOT_TRANSITIONS if row.act == LotAct.QUARANTINE
+    ),
+    "released": frozenset({LotStatus.QUARANTINED.value}),
+}
+"""What a lot becomes when all of it is quarantined or released from there -> the statuses that it leaves for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +139,16 @@ def _split(
     moving = []
     for one in chosen.rows:
         status, place = KitStatus(one.status), Place(one.place_kind)
-        recalled = command.act == KitAct.RELEASE and one.lot_status == RECALLED
+        recalled = command.act == KitAct.RELEASE and one.lot_status in NEVER_AGAIN
         row = possible.get((status, place))
         if row is not None and not recalled:
             moving.append((one, row))
         elif request.kit_numbers and row is not None:
             raise DomainRefusal(
-                f"kit {one.kit_number} was recalled",
-                code="kit-recalled",
+                f"kit {one.kit_number} was {one.lot_status}",
+                code=f"kit-{one.lot_status}",
                 field="kit_numbers",
-                fix="a recalled kit is rejected, and returned or destroyed",
+                fix="it is returned or destroyed",
             )
         elif request.kit_numbers:
             check_transition(one.kit_number, status, place, command.act)
@@ -158,14 +166,16 @@ def _lot_status(command: KitCommand, request: KitScopeRequest, rows: Sequence[Ro
     if request.lot_id is None or command.lot_becomes is None or not rows:
         return None
     status = rows[0].lot_status
-    if status == RECALLED and command.act == KitAct.RELEASE:
+    if status in NEVER_AGAIN and command.act == KitAct.RELEASE:
         raise DomainRefusal(
-            "the lot was recalled",
-            code="lot-recalled",
+            f"the lot was {status}",
+            code=f"lot-{status}",
             field="lot_id",
             fix="none of its kits is released again",
         )
-    return None if status in (RECALLED, command.lot_becomes) else command.lot_becomes
+    # A lot that waits for its release, or is restricted, stays so when kits of it leave quarantine.
+    allowed = LOT_MOVES[command.lot_becomes]
+    return command.lot_becomes if status in allowed else None
 
 
 def _append(

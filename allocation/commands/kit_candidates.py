@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
+from allocation.commands.transaction import Transaction
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import kit, lot
+from allocation.rules.expiry import kit_expiry_date
+from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.lot_status import may_be_used
 from allocation.rules.picking import KitCandidate
 
 MARGIN = 32
@@ -52,7 +56,8 @@ _FIRST_AT_SITE = HotStatement(
         kit.c.last_dispense_date >= bindparam("today"), kit.c.expiry_date > bindparam("until")
     ).limit(bindparam("at_most"))
 )
-_AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).where(kit.c.last_ship_date >= bindparam("today"))
+_ALL_AT_DEPOT = _stock(Place.DEPOT, KitStatus.DEPOT_AVAILABLE).add_columns(kit.c.printed_expiry)
+_AT_DEPOT = _ALL_AT_DEPOT.where(kit.c.last_ship_date >= bindparam("today"))
 
 
 def first_kits_at_site(
@@ -100,15 +105,31 @@ def kits_at_depot(
     return connection.execute(query, keys).all()
 
 
-def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`."""
+def all_kits_at_depot(
+    connection: Connection, study_id: str, depot_id: str, kit_type: str
+) -> Sequence[Row[Any]]:
+    """All available kits at the depot, also those that may not be shipped any more by the dates that they carry."""
+    return connection.execute(_ALL_AT_DEPOT, {"study": study_id, "at": depot_id, "type": kit_type}).all()
+
+
+def candidates_from(
+    rows: Iterable[Any],
+    country: str,
+    lots: Mapping[str, LotExpiry] | None = None,
+    *,
+    shipping: bool = False,
+) -> list[KitCandidate]:
+    """Rows of stock as the picking rule takes them, for use in `country`, or for `shipping` to it.
+
+    `lots`: where a depot's kits carry other dates than there.
+    """
     return [
         KitCandidate(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
-            released=is_released(row, country),
-            expiry=row.expiry_date,
+            released=is_released(row, country, shipping=shipping),
+            expiry=row.expiry_date if lots is None else _expiry_in(row, country, lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
         )
@@ -116,12 +137,30 @@ def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
     ]
 
 
-def is_released(row: Any, country: str) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`."""
-    if row.status != "released":
-        return False
-    countries = _countries(row.released_for)
-    return country in countries or "*" in countries
+def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
+    expiry = lots[row.lot_id]
+    return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
+
+
+def is_released(row: Any, country: str, *, shipping: bool = False) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`, or shipped to it."""
+    return may_be_used(row.status, _countries(row.released_for), country, shipping=shipping)
+
+
+def kits_not_released(transaction: Transaction, shipment_id: str, country: str) -> set[str]:
+    """The kits of a shipment whose lots may not be shipped to `country` by now; where that is "", it goes to a depot and ships any lot."""
+    if not country:
+        return set()
+    query = (
+        select(kit.c.kit_number, lot.c.status, lot.c.released_for)
+        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+        .where(kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id)
+    )
+    return {
+        row.kit_number
+        for row in transaction.connection.execute(query)
+        if not is_released(row, country, shipping=True)
+    }
 
 
 @lru_cache(maxsize=1024)

@@ -9,13 +9,17 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 from sqlalchemy import func, select
 
+from allocation.commands.lot_expiry import lot_expiries
+from allocation.commands.lot_places import countries_named
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import FileRefused, NotFound
 from allocation.ledger.schema import kit, lot
 from allocation.plain_values import Day, Whole
-from allocation.rules import expiry
+from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.expiry_change import kit_dates
 from allocation.rules.kit_numbers import LARGEST_PICK_SEQUENCE
+from allocation.rules.lot_status import NEVER_AGAIN
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
@@ -24,14 +28,19 @@ ALL_COUNTRIES = "*"
 
 
 class LotRow(CommandRequest):
-    """A lot: `released_for` are ISO 3166-1 alpha-3 country codes, or ("*",) for all. `line` is where it stood in a file."""
+    """A lot: `released_for` are ISO 3166-1 alpha-3 country codes and label groups, or ("*",) for all. `line` is where it stood in a file.
+
+    `expiry_printed`: the labels of its kits say the expiry date. `blinded_lot`: the lot number that blinded people may read.
+    """
 
     lot_id: Code
     kit_type: Code
     expiry_date: Day
     manufactured_on: Day | None = None
     released_for: tuple[str, ...] = (ALL_COUNTRIES,)
-    status: Literal["released", "quarantined"] = "released"
+    status: Literal["pending", "released", "quarantined"] = "released"
+    expiry_printed: bool = False
+    blinded_lot: Code | None = None
     line: Whole | None = None
 
     @field_validator("released_for")
@@ -69,6 +78,18 @@ def _at(row: LotRow | KitRow, index: int) -> str:
     return f"line {row.line}" if row.line is not None else f"row {index}"
 
 
+def _lot_on_record(row: LotRow, protocol: Protocol) -> dict[str, Any]:
+    """A lot as the ledger has it: label groups as the countries that they have now."""
+    named = [one for one in row.released_for if one != ALL_COUNTRIES]
+    countries = countries_named(protocol, named, "released_for")
+    everywhere = [ALL_COUNTRIES] if ALL_COUNTRIES in row.released_for else []
+    return {
+        **row.model_dump(mode="json", exclude={"line", "expiry_printed"}),
+        "released_for": [*everywhere, *countries],
+        "printed_expiry": row.expiry_date.isoformat() if row.expiry_printed else None,
+    }
+
+
 def load_lots(service: Service, act: Act, study_id: str, request: LoadLotsRequest) -> dict[str, Any]:
     """Load lots; answers their number. Raises FileRefused naming every row at fault."""
 
@@ -80,7 +101,7 @@ def load_lots(service: Service, act: Act, study_id: str, request: LoadLotsReques
         )
         seen: Counter[str] = Counter()
         problems = []
-        countries = {country.code for country in protocol.countries} | {ALL_COUNTRIES}
+        places = {name for one in protocol.countries for name in (one.code, one.label_group) if name}
         for index, row in enumerate(request.lots, start=1):
             at = _at(row, index)
             seen[row.lot_id] += 1
@@ -93,7 +114,7 @@ def load_lots(service: Service, act: Act, study_id: str, request: LoadLotsReques
             problems += [
                 f"{at}: country {code!r} is not in the protocol"
                 for code in row.released_for
-                if code not in countries
+                if code not in places | {ALL_COUNTRIES}
             ]
             if row.manufactured_on is not None and row.manufactured_on >= row.expiry_date:
                 problems.append(
@@ -101,7 +122,7 @@ def load_lots(service: Service, act: Act, study_id: str, request: LoadLotsReques
                 )
         if problems:
             raise FileRefused("lots", problems)
-        after = {"lots": [row.model_dump(mode="json", exclude={"line"}) for row in request.lots]}
+        after = {"lots": [_lot_on_record(row, protocol) for row in request.lots]}
         return transaction.append(after, answer={"lots": len(request.lots)})
 
     return execute(service, act, study_id, "load_lots", request, body)
@@ -128,7 +149,7 @@ def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsReques
             row.lot_id: row
             for row in transaction.connection.execute(
                 # A lot is not recalled while its kits come in.
-                select(lot.c.lot_id, lot.c.kit_type, lot.c.expiry_date, lot.c.status)
+                select(lot.c.lot_id, lot.c.kit_type, lot.c.printed_expiry, lot.c.status)
                 .where(lot.c.study_id == study_id)
                 .order_by(lot.c.lot_id)
                 .with_for_update(read=True)
@@ -137,30 +158,36 @@ def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsReques
         problems = _kit_problems(transaction, request, protocol, lots, sequences)
         if problems:
             raise FileRefused("kits", problems)
+        expiries = lot_expiries(transaction.connection, study_id, {row.lot_id for row in request.kits})
+        printed_of = {
+            lot_id: one.printed_expiry.isoformat()
+            for lot_id, one in lots.items()
+            if lot_id in expiries and one.printed_expiry is not None
+        }
         rows = []
         for row, sequence in zip(request.kits, sequences, strict=True):
             kit_type = protocol.kit_type(row.kit_type)
             assert kit_type is not None  # noqa: S101  (_kit_problems has refused it)
-            windows = expiry.ExpiryWindows(**kit_type.expiry.model_dump())
-            expires = lots[row.lot_id].expiry_date
-            dates = (
-                expiry.last_ship_date(expires, windows),
-                expiry.last_count_date(expires, windows),
-                expiry.last_dispense_date(expires, windows),
-            )
+            windows = ExpiryWindows(**kit_type.expiry.model_dump())
+            printed = lots[row.lot_id].printed_expiry
+            dates = kit_dates(expiries[row.lot_id], None, printed, windows)
             rows.append(
                 [
                     row.kit_number,
                     row.kit_type,
                     row.lot_id,
                     sequence,
-                    *(day.isoformat() for day in (*dates, expires)),
+                    *(
+                        day.isoformat()
+                        for day in (dates.last_ship, dates.last_count, dates.last_dispense, dates.expiry)
+                    ),
                 ]
             )
         after = {
             "depot_id": request.depot_id,
             "received_on": transaction.at_zone(depot.timezone).isoformat(),
             "kits": rows,
+            **({"printed_expiry": printed_of} if printed_of else {}),
         }
         return transaction.append(after, answer={"depot_id": request.depot_id, "kits": len(rows)})
 
@@ -220,8 +247,8 @@ def _kit_problems(
             problems.append(f"{at}: kit_type {row.kit_type!r} is not in the protocol")
         if row.lot_id not in lots:
             problems.append(f"{at}: lot_id {row.lot_id!r} is not loaded; load lots first")
-        elif lots[row.lot_id].status == "recalled":
-            problems.append(f"{at}: lot {row.lot_id} was recalled")
+        elif lots[row.lot_id].status in NEVER_AGAIN:
+            problems.append(f"{at}: lot {row.lot_id} was {lots[row.lot_id].status}")
         elif lots[row.lot_id].kit_type != row.kit_type:
             problems.append(
                 f"{at}: lot {row.lot_id} is of kit type {lots[row.lot_id].kit_type}, not {row.kit_type}"

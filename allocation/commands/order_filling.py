@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
-from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
+from allocation.commands.kit_candidates import (
+    MARGIN,
+    all_kits_at_depot,
+    candidates_from,
+    is_released,
+    kits_at_depot,
+)
+from allocation.commands.lot_expiry import any_country_dates, lot_expiries
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
 from allocation.ledger.schema import depot, kit, lot, shipment
 from allocation.ledger.versions import Protocols, protocol_of
@@ -101,8 +108,13 @@ def _share(
 ) -> SharedKitType | None:
     """The shares, where somebody gets less than was wanted."""
     countries = {country[site_id] for site_id in wanted}
-    usable = {place: sum(row.kits for row in stock if is_released(row, place)) for place in sorted(countries)}
-    available = sum(row.kits for row in stock if any(is_released(row, place) for place in countries))
+    usable = {
+        place: sum(row.kits for row in stock if is_released(row, place, shipping=True))
+        for place in sorted(countries)
+    }
+    available = sum(
+        row.kits for row in stock if any(is_released(row, place, shipping=True) for place in countries)
+    )
     shared = share_kit_type(kit_type, wanted, country, usable, available, block_size)
     return shared if shared.shares != shared.wanted else None
 
@@ -124,15 +136,27 @@ def filled_order(
     )
     any_of_it = policy.lot_choice == LotChoice.MIN_WASTAGE and policy.same_lot == SameLot.OFF
     rows: list[Row[Any]] = []
+    if any_country_dates(connection, study_id):
+        for line in lines:
+            rows += all_kits_at_depot(connection, study_id, at.depot_id, line.kit_type)
+        expiries = lot_expiries(connection, study_id, {row.lot_id for row in rows})
+        candidates = candidates_from(rows, at.country, expiries, shipping=True)
+        proposal = fill_order(lines, candidates, supplies, depot_today, policy)
+        return [rows[index].kit_number for index in proposal.shipped], proposal
     for line in lines:
         stock = (connection, study_id, at.depot_id, line.kit_type, depot_today)
         # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
         first = 2 * line.ordered + MARGIN if any_of_it else None
         found = kits_at_depot(*stock, first)
-        if len(found) == first and sum(is_released(one, at.country) for one in found) < line.ordered:
+        if (
+            len(found) == first
+            and sum(is_released(one, at.country, shipping=True) for one in found) < line.ordered
+        ):
             found = kits_at_depot(*stock)
         rows += found
-    proposal = fill_order(lines, candidates_from(rows, at.country), supplies, depot_today, policy)
+    proposal = fill_order(
+        lines, candidates_from(rows, at.country, shipping=True), supplies, depot_today, policy
+    )
     return [rows[index].kit_number for index in proposal.shipped], proposal
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, select
 
 from allocation.access.permissions import authorize
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
+from allocation.commands.lot_expiry import dates_for_order
 from allocation.commands.order_filling import (
     Shares,
     depot_shares,
@@ -255,6 +256,9 @@ def _order_for_site(
             return result
         shipment_id = next_shipment_id(transaction.connection, study_id, request.site_id)
         result = {**result, "shipment_id": shipment_id}
+        dates = dates_for_order(
+            transaction.connection, study_id, transaction.protocol, numbers, row.site_country
+        )
         after = {
             "shipment_id": shipment_id,
             "run_id": request.run_id,
@@ -267,6 +271,7 @@ def _order_for_site(
             "ordered_by": act.actor.username,
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
+            **({"dates": dates} if dates else {}),
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
             "record": decision_record(need, proposal, shared),
         }

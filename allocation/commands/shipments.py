@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
+from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
@@ -128,9 +129,9 @@ def packed_kits(transaction: Transaction, shipment_id: str) -> set[str]:
 def dispatch_shipment(service: Service, act: Act, study_id: str, request: DispatchRequest) -> dict[str, Any]:
     """Send a requested or confirmed shipment off; answers its kits and the expected arrival, and the shipment that was split off.
 
-    Kits that are past their last ship date by now stay behind, available at the depot. Where the protocol packs by scan, all others
-    must have been scanned, or the shipment is split. Raises NotFound, DomainRefusal when the shipment is not ready to leave, none of its
-    kits may ship, or its dates contradict each other.
+    Kits that are past their last ship date by now, or whose lot may no longer be shipped there, stay behind, available at the depot.
+    Where the protocol packs by scan, all others must have been scanned, or the shipment is split. Raises NotFound, DomainRefusal when
+    the shipment is not ready to leave, none of its kits may ship, or its dates contradict each other.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -140,9 +141,11 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         country = transaction.site_country
         today = locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
+        barred = kits_not_released(transaction, request.shipment_id, country)
+        stays = {row.kit_number for row in rows if row.last_ship_date < today or row.kit_number in barred}
         departure = decide_departure(
-            [row.kit_number for row in rows if row.last_ship_date >= today],
-            [row.kit_number for row in rows if row.last_ship_date < today],
+            [row.kit_number for row in rows if row.kit_number not in stays],
+            sorted(stays),
             packed_kits(transaction, request.shipment_id),
             by_scan=transaction.protocol.supply.pack_by_scan and ends.from_kind == Place.DEPOT,
             split=request.split,

@@ -61,11 +61,6 @@ def unsupported_features(protocol: Protocol) -> list[str]:
         for index, kit_type in enumerate(protocol.kit_types)
         if not kit_type.serialized
     ]
-    found += [
-        f"countries[{index}].label_group: lots are released by country; list the countries with the lot"
-        for index, country in enumerate(protocol.countries)
-        if country.label_group is not None
-    ]
     return found
 
 

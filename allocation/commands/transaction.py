@@ -26,6 +26,7 @@ from allocation.ledger.append import append_entry
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import EntryDraft
 from allocation.ledger.hot_statement import HotStatement
+from allocation.ledger.lot_tables import NOT_RELEASED_HERE
 from allocation.ledger.projections import ProjectionConflict
 from allocation.ledger.schema import ledger_entry, site, subject
 from allocation.ledger.subject_paths import latest_number, visits_of
@@ -341,6 +342,12 @@ def execute(
                     "a kit is past its last dispense date",
                     code="kit-past-last-dispense-date",
                     fix="nothing was dispensed",
+                ) from error
+            if isinstance(error, IntegrityError) and NOT_RELEASED_HERE in str(error.orig):
+                raise DomainRefusal(
+                    "a kit may no longer be used at this place",
+                    code="kit-not-released",
+                    fix="nothing was done; ask the supply manager about the kit",
                 ) from error
             raise StateChanged(
                 "somebody else changed this meanwhile, or it exists already; nothing was done",

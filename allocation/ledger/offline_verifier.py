@@ -24,6 +24,10 @@ HASHED_FIELDS = (
 )  # fmt: skip
 
 
+_STAYING = ("change_lot_expiry", "relabel_kits", "judge_lot")
+"""Commands that change kits without moving them."""
+
+
 class Broken(Exception):
     """The export does not hold what its hashes say, or moves a kit from where it is not."""
 
@@ -79,8 +83,15 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
             move([number], holders[kind] + place if kind in holders else kind, site)
         move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
         move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
-    elif command in ("quarantine_kits", "release_kits", "reject_kits", "report_kits_damaged", "recall_lot"):
-        for number, _, kind, place in after["kits"]:
+    elif command in (
+        "quarantine_kits",
+        "release_kits",
+        "reject_kits",
+        "report_kits_damaged",
+        "recall_lot",
+        *_STAYING,
+    ):
+        for number, _, kind, place, *_ in after["kits"]:
             move([number], holders[kind] + place, holders[kind] + place)
         for number, subject in after.get("asked_back", ()):
             move([number], f"subject {subject}", f"subject {subject}")

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
+from allocation.ledger.lot_tables import lot_country
 from allocation.ledger.randomization_tables import (
     list_block,
     list_entry,
@@ -58,6 +59,7 @@ __all__ = [
     "list_block",
     "list_entry",
     "lot",
+    "lot_country",
     "metadata",
     "randomization_list",
     "randomization_method",
@@ -283,6 +285,7 @@ PROJECTIONS: tuple[Table, ...] = (
     subject_visit,
     subject_measurement,
     lot,
+    lot_country,
     kit,
     kit_numbering,
     randomization_list,

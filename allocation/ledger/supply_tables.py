@@ -25,6 +25,8 @@ lot = Table(
     Column("expiry_date", Date, nullable=False),
     Column("status", Text, nullable=False),
     Column("released_for", Text, nullable=False),
+    Column("printed_expiry", Date, comment="on the labels of its kits as they were packaged; null: none is"),
+    Column("blinded_lot", Text, comment="the lot number that blinded people may read"),
 )
 
 kit = Table(
@@ -47,6 +49,7 @@ kit = Table(
     Column("visit_number", Text),
     Column("dispensed_on", Date),
     Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
+    Column("printed_expiry", Date, comment="on its label now; null: none is"),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"

@@ -27,6 +27,8 @@ class Authority:
 RELEASED: Final = "kits released from quarantine"
 REJECTED: Final = "kits rejected"
 DESTROYED: Final = "kits destroyed"
+EXPIRY_CHANGED: Final = "expiry date changed"
+RELABELLED: Final = "kits relabelled"
 
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
@@ -43,3 +45,5 @@ RELEASE_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=RELEASED)
 REJECT_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=REJECTED)
 DESTROY_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True, signature=DESTROYED)
 DESTROY_AT_SITE: Final = Authority(SITE_ROLES | SUPPLY_ROLES, reason=True, signature=DESTROYED)
+EXTEND_SIGNED: Final = Authority(BY_TYPE.roles, reason=True, signature=EXPIRY_CHANGED)
+RELABEL_SIGNED: Final = Authority(BY_TYPE.roles, reason=True, signature=RELABELLED)

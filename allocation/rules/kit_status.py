@@ -76,6 +76,8 @@ class Act(StrEnum):
     RECALL = "recall"
     ASK_BACK = "ask_back"
     EXPIRE = "expire"
+    EXTEND = "extend"
+    RELABEL = "relabel"
     REPORT_DAMAGED = "report_damaged"
     REPORT_LOST = "report_lost"
     DESTROY = "destroy"
@@ -165,6 +167,13 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
     Transition(_S.QUARANTINED, _P.DEPOT, _A.EXPIRE, _S.EXPIRED, _P.DEPOT, _W.BY_SUPPLY),
     Transition(_S.QUARANTINED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
+    # Expiry put off: a kit that had expired goes into quarantine, and back into use only from there; a new label is put on in quarantine.
+    Transition(_S.EXPIRED, _P.DEPOT, _A.EXTEND, _S.QUARANTINED, _P.DEPOT, _W.EXTEND_SIGNED),
+    Transition(_S.EXPIRED, _P.SITE, _A.EXTEND, _S.QUARANTINED, _P.SITE, _W.EXTEND_SIGNED),
+    Transition(_S.QUARANTINED, _P.DEPOT, _A.RELABEL, _S.QUARANTINED, _P.DEPOT, _W.RELABEL_SIGNED),
+    Transition(_S.QUARANTINED, _P.SITE, _A.RELABEL, _S.QUARANTINED, _P.SITE, _W.RELABEL_SIGNED),
+    Transition(_S.EXPIRED, _P.DEPOT, _A.RELABEL, _S.QUARANTINED, _P.DEPOT, _W.RELABEL_SIGNED),
+    Transition(_S.EXPIRED, _P.SITE, _A.RELABEL, _S.QUARANTINED, _P.SITE, _W.RELABEL_SIGNED),
     # Damage and loss.
     Transition(
         _S.DEPOT_AVAILABLE, _P.DEPOT, _A.REPORT_DAMAGED, _S.DAMAGED, _P.DEPOT, _W.AT_DEPOT_WITH_REASON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -28,13 +28,18 @@ RENUMBER: Final = "have these kits numbered anew: scrambled numbers with gaps ov
 
 @dataclass(frozen=True, slots=True)
 class LoadedLot:
-    """A lot: `released_for` are countries, or "*", and empty in quarantine; `kits` those of it that are in stock or on their way."""
+    """A lot: `released_for` are countries, or "*", and empty where it may not be used; `kits` those of it in stock or on their way.
+
+    `blinded_lot`: the lot number that blinded people read; `expiry_by_country`: where the expiry is another.
+    """
 
     lot_id: str
     kit_type: str
     expiry_date: date
     released_for: tuple[str, ...]
     kits: int
+    blinded_lot: str | None = None
+    expiry_by_country: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ def lint_stock(protocol: Protocol, stock: LoadedStock) -> list[LintFinding]:
         _lint_numbers(group, codes, stock.kits, findings)
         _lint_expiries(protocol, group, codes, stock.lots, findings)
         _lint_lot_names(group, codes, stock.lots, findings)
+        _lint_blinded_lots(group, codes, stock.lots, findings)
         _lint_depots(group, codes, stock.at_depots, findings)
     return findings.merged()
 
@@ -97,7 +103,7 @@ def _lint_expiries(
         for lot in lots:
             here = EVERY_COUNTRY in lot.released_for or country.code in lot.released_for
             if lot.kit_type in codes and lot.kits > 0 and here:
-                types[lot.expiry_date].add(lot.kit_type)
+                types[lot.expiry_by_country.get(country.code, lot.expiry_date)].add(lot.kit_type)
         in_stock = {code for held in types.values() for code in held}
         for day, held in sorted(types.items()):
             if held == in_stock:
@@ -143,7 +149,7 @@ def _lint_lot_names(
 ) -> None:
     of_group = [lot for lot in lots if lot.kit_type in codes]
     for lot in of_group:
-        if lot.kit_type.casefold() in lot.lot_id.casefold():
+        if any(lot.kit_type.casefold() in one.casefold() for one in (lot.lot_id, lot.blinded_lot or "")):
             findings.add(
                 "lot-names-type",
                 Severity.WARNING,
@@ -163,6 +169,28 @@ def _lint_lot_names(
                 "hold one kit type each, so that a printed lot number tells the type (the system shows blinded people none)",
                 "print blinded lot numbers",
                 kit_type=lot.kit_type,
+            )
+
+
+def _lint_blinded_lots(
+    group: str, codes: Sequence[str], lots: Sequence[LoadedLot], findings: LintFindings
+) -> None:
+    """A blinded lot number that only one kit type of the group has: blinded people read it, so it tells the type."""
+    types: dict[str, set[str]] = defaultdict(set)
+    for lot in lots:
+        if lot.kit_type in codes and lot.blinded_lot is not None:
+            types[lot.blinded_lot].add(lot.kit_type)
+    for number, held in sorted(types.items()):
+        if len(held) == 1:
+            (code,) = held
+            findings.add(
+                "blinded-lot-tells-type",
+                Severity.WARNING,
+                (),
+                f"blinded lot {number}",
+                f"holds one kit type of blinding group {group} alone, so that the number that blinded people read tells the type",
+                "give lots of all types of the group one blinded lot number",
+                kit_type=code,
             )
 
 

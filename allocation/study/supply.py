@@ -126,7 +126,7 @@ class Lane(ProtocolPart):
 class Country(ProtocolPart):
     """A country of the study. `group` joins countries for parameters, `region` for blocks, caps and strata.
 
-    `label_group` is what kits must be released for to be used there; None: the country itself.
+    `label_group` names the countries whose kits have the same label: a lot is released for all of them by that name.
     """
 
     code: CountryCode

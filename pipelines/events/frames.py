@@ -46,6 +46,14 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         last_dispense_date=pl.Date(),
         expiry_date=pl.Date(),
     ),
+    # Dates that a kit got after it was loaded: its lot's expiry changed, it was relabelled, or ordered for a country with another one.
+    "kit_dates": _frame(
+        kit_number=pl.String(),
+        expiry_date=pl.Date(),
+        last_ship_date=pl.Date(),
+        last_count_date=pl.Date(),
+        last_dispense_date=pl.Date(),
+    ),
     "subjects": _frame(
         subject_id=pl.String(),
         site_id=pl.String(),

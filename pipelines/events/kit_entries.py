@@ -6,6 +6,7 @@ be compared (pipelines/supply/conservation.py).
 """
 
 from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -56,7 +57,7 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
         )
         for number in after["kits"]
     ]
-    return rows
+    return rows + _kit_dates(after.get("dates", ()))
 
 
 def dispatch_shipment(entry: SealedEntry) -> list[Row]:
@@ -136,6 +137,29 @@ def recall_lot(entry: SealedEntry) -> list[Row]:
     return rows
 
 
+def _into_quarantine(act: Act) -> Translation:
+    """The translation of a command that gives kits other dates; those under `kits` are in quarantine after it."""
+
+    def translate(entry: SealedEntry) -> list[Row]:
+        after = entry.after
+        moved = day(after.get("moved_on") or after["changed_on"])
+        rows = _kit_dates(
+            [*after.get("dates", ()), *([number, *dates] for number, _, _, _, *dates in after["kits"])]
+        )
+        rows += [
+            kit_movement(entry, number, act, (Place(kind), place), place, moved)
+            for number, _, kind, place, *_ in after["kits"]
+        ]
+        return rows
+
+    return translate
+
+
+def _kit_dates(dated: Iterable[Sequence[str]]) -> list[Row]:
+    """Kits with their dates (expiry, last ship, last count, last dispense) as rows of `kit_dates`."""
+    return [("kit_dates", (number, *(day(text) for text in dates))) for number, *dates in dated]
+
+
 def kit_movement(
     entry: SealedEntry,
     number: str,
@@ -191,4 +215,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "report_kits_lost": _act_on_kits(Act.REPORT_LOST),
     "destroy_kits": _act_on_kits(Act.DESTROY),
     "recall_lot": recall_lot,
+    "change_lot_expiry": _into_quarantine(Act.EXTEND),
+    "judge_lot": _act_on_kits(Act.QUARANTINE),
+    "relabel_kits": _into_quarantine(Act.RELABEL),
 }

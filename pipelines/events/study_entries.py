@@ -71,6 +71,8 @@ TRANSLATIONS: dict[str, Translation] = {
     # What a pause kept from being ordered is no fact of any kit.
     "pause_resupply": nothing,
     "resume_resupply": nothing,
+    # Where a lot may be used, no dataset shows; what is shipped and dispensed shows the outcome.
+    "change_lot_release": nothing,
     # Kits that are numbered exist only when they are packaged and loaded.
     "number_kits": nothing,
     # A subject's cohort stands in its screening; whether the cohort was open is no fact of any subject.

@@ -43,6 +43,7 @@ KEPT_FRAMES = (
     "dispositions",
     "shipments",
     "kit_movements",
+    "kit_dates",
 )
 
 

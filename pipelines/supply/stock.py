@@ -23,10 +23,13 @@ def sites(design: TrialDesign, *, sites: pl.DataFrame) -> pl.DataFrame:
     ).sort("site_id")
 
 
-def kits(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -> pl.DataFrame:
+def kits(
+    design: TrialDesign, *, kits: pl.DataFrame, kit_dates: pl.DataFrame, movements: pl.DataFrame
+) -> pl.DataFrame:
     """One row for each kit, as its last movement left it. Unblinded only: kit type and lot tell the treatment."""
     return (
-        kits.join(_last_movement(movements), on="kit_number", how="left")
+        dated_kits(kits, kit_dates)
+        .join(_last_movement(movements), on="kit_number", how="left")
         .select(
             pl.lit(design.study_id).alias("study_id"),
             "kit_number",
@@ -45,6 +48,19 @@ def kits(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) ->
             "dispensed_on",
         )
         .sort("kit_number")
+    )
+
+
+def dated_kits(kits: pl.DataFrame, kit_dates: pl.DataFrame) -> pl.DataFrame:
+    """The kits with the dates that they were given last; those that they were loaded with, where no others were."""
+    names = ("expiry_date", "last_ship_date", "last_count_date", "last_dispense_date")
+    latest = (
+        kit_dates.sort("position", "line")
+        .group_by("kit_number")
+        .agg(pl.col(name).last().alias(f"{name}_now") for name in names)
+    )
+    return kits.join(latest, on="kit_number", how="left").with_columns(
+        pl.coalesce(f"{name}_now", name).alias(name) for name in names
     )
 
 
@@ -109,7 +125,9 @@ def shipments(design: TrialDesign, *, shipments: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def stock(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -> pl.DataFrame:
+def stock(
+    design: TrialDesign, *, kits: pl.DataFrame, kit_dates: pl.DataFrame, movements: pl.DataFrame
+) -> pl.DataFrame:
     """Kits counted by place, kit type (in the blinded product the label of the blinding group) and status.
 
     `usable`: available and not past the last dispensing date at the cut-off. `expiring_30`, `_60`, `_90`: of those, the kits whose
@@ -122,7 +140,8 @@ def stock(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -
         return (usable & (pl.col("last_dispense_date") <= cut_off + pl.duration(days=days))).sum()
 
     return (
-        kits.join(_last_movement(movements), on="kit_number", how="left")
+        dated_kits(kits, kit_dates)
+        .join(_last_movement(movements), on="kit_number", how="left")
         .group_by("place_kind", "place", "kit_type", "status")
         .agg(
             pl.len().cast(pl.Int64).alias("kits"),

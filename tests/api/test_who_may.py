@@ -4,6 +4,7 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.all_routes import ROUTES
+from allocation.api.lot_routes import SIGNED_LOT_ROUTES
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
@@ -20,6 +21,7 @@ def test_every_command_has_a_route_and_every_route_a_permission():
         "reject_kits",
         "destroy_kits",
     }
+    routed |= {row.command for row in SIGNED_LOT_ROUTES}
     # Orders are made by resupply runs, not asked for on their own; the EDC's messages are signed (tests/edc).
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}
 
@@ -57,7 +59,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 22
+    assert asked == 23
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

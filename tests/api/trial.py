@@ -191,6 +191,7 @@ def lots(labels: Mapping[str, str]) -> dict[str, Any]:
                 "lot_id": f"ZZLOT{index}",
                 "kit_type": KIT_TYPE_OF_ARM[labels[arm]],
                 "expiry_date": f"2026-1{index - 1}-15",
+                "blinded_lot": "B2026",
             }
             for index, arm in enumerate(ARMS, start=1)
         ]

@@ -97,6 +97,23 @@ def test_a_lot_number_with_the_kit_type_in_it_is_a_warning() -> None:
     assert [one.value for one in found] == ["lot 2026-kp-01"]
 
 
+def test_a_blinded_lot_of_one_type_is_a_warning_and_one_over_all_types_none() -> None:
+    def blinded(number: str, *types: str) -> tuple[LoadedLot, ...]:
+        return tuple(LoadedLot(f"{number}-{code}", code, SAME, ("*",), 5, f"B-{number}") for code in types)
+
+    lots = (*blinded("1", "K1", "K2", "KP"), *blinded("2", "KP"))
+    found = [one for one in linted(lots=lots) if one.code == "blinded-lot-tells-type"]
+    assert [(one.value, one.severity, one.kit_types) for one in found] == [
+        ("blinded lot B-2", Severity.WARNING, ("KP",))
+    ]
+
+
+def test_a_date_of_one_country_is_judged_in_that_country() -> None:
+    there = LoadedLot("9", "KP", SAME, ("*",), 5, None, {"USA": OTHER})
+    found = [one for one in linted(lots=(*EVEN, there)) if one.code == "lot-maps-to-arm"]
+    assert [(one.value, one.places) for one in found] == [(OTHER.isoformat(), ("country USA",))]
+
+
 def test_a_depot_with_one_type_left_is_a_warning() -> None:
     found = linted(depots={"D1": {"K1": 4, "K2": 0}, "D2": {}})
     assert [(one.code, one.places, one.kit_types) for one in found if one.severity == Severity.WARNING] == [

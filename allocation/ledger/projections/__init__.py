@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from allocation.ledger.projections import (
     edc,
     handing_out,
+    lots,
     randomizations,
     resupply_pauses,
     shipment_steps,
@@ -29,6 +30,7 @@ FOLDS: dict[str, Fold] = {
     **supply.FOLDS,
     **shipment_steps.FOLDS,
     **resupply_pauses.FOLDS,
+    **lots.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""

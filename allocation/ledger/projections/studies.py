@@ -151,6 +151,8 @@ def load_lots(
                 "expiry_date": day(row["expiry_date"]),
                 "status": row["status"],
                 "released_for": canonical_json(row["released_for"]),
+                "printed_expiry": day(row.get("printed_expiry")),
+                "blinded_lot": row.get("blinded_lot"),
             }
             for row in after["lots"]
         ],
@@ -177,6 +179,7 @@ def load_kits(
                 "status": KitStatus.DEPOT_AVAILABLE.value,
                 "place_kind": Place.DEPOT.value,
                 "place": after["depot_id"],
+                "printed_expiry": day(after.get("printed_expiry", {}).get(lot_id)),
             }
             for number, kit_type, lot_id, pick_sequence, last_ship, last_count, last_dispense, expiry in after[
                 "kits"

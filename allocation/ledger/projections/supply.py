@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows, moment
+from allocation.ledger.projections.kit_dates import date_kits
 from allocation.ledger.projections.kit_moves import chunks, move_kits, transition
 from allocation.ledger.schema import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_payload
@@ -74,6 +75,7 @@ def order_shipment(
     )
     row, held_at = transition(Act.REQUEST, ends.from_kind), ends.from_place
     move_kits(connection, study_id, after["kits"], row, held_at, held_at, shipment_id=shipment_id)
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 def dispatch_shipment(
@@ -205,7 +207,7 @@ def _act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[st
         expect_rows(changed, 1, f"lot {after['lot_id']}")
 
 
-def _fold_of(act: Act) -> Fold:
+def fold_of_act(act: Act) -> Fold:
     """The fold of a command that does one act of the table."""
 
     def fold(connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]) -> None:
@@ -265,12 +267,12 @@ FOLDS: dict[str, Fold] = {
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,
-    "quarantine_kits": _fold_of(Act.QUARANTINE),
-    "release_kits": _fold_of(Act.RELEASE),
-    "reject_kits": _fold_of(Act.REJECT),
-    "report_kits_damaged": _fold_of(Act.REPORT_DAMAGED),
-    "report_kits_lost": _fold_of(Act.REPORT_LOST),
-    "destroy_kits": _fold_of(Act.DESTROY),
+    "quarantine_kits": fold_of_act(Act.QUARANTINE),
+    "release_kits": fold_of_act(Act.RELEASE),
+    "reject_kits": fold_of_act(Act.REJECT),
+    "report_kits_damaged": fold_of_act(Act.REPORT_DAMAGED),
+    "report_kits_lost": fold_of_act(Act.REPORT_LOST),
+    "destroy_kits": fold_of_act(Act.DESTROY),
     "recall_lot": recall_lot,
     "number_kits": number_kits,
     "run_resupply": run_resupply,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import depot, kit, shipment, shipment_kit, site
+from allocation.ledger.schema import depot, kit, lot, shipment, shipment_kit, site
 from allocation.ledger.shipment_ends import COLUMNS as ENDS
 from allocation.rules.kit_status import Place
 from allocation.rules.shipment_status import COUNTED_AS
@@ -100,6 +100,7 @@ def shipment_detail(
                 shipment_kit.c.kit_number,
                 kit_group(at.protocol),
                 shipment_kit.c.packed_on,
+                lot.c.blinded_lot,
                 shipment_kit.c.disposition,
             )
             .join_from(
@@ -107,6 +108,7 @@ def shipment_detail(
                 kit,
                 (kit.c.study_id == shipment_kit.c.study_id) & (kit.c.kit_number == shipment_kit.c.kit_number),
             )
+            .join(lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
             .where(shipment_kit.c.study_id == study_id, shipment_kit.c.shipment_id == shipment_id)
             .order_by(shipment_kit.c.kit_number)
         ).mappings()

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, shipment
+from allocation.ledger.schema import kit, lot, shipment
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ExpiringKits, StockCount
@@ -95,10 +95,12 @@ def site_stock(
             select(
                 kit.c.kit_number,
                 kit_group(at.protocol),
+                lot.c.blinded_lot,
                 kit.c.status,
                 kit.c.expiry_date,
                 kit.c.last_dispense_date,
             )
+            .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
             .where(kit.c.study_id == study_id, kit.c.place_kind == Place.SITE.value, kit.c.place == site_id)
             .order_by(kit.c.kit_number)
         ).mappings()

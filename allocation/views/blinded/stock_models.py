@@ -9,10 +9,14 @@ from allocation.views.shape import View
 
 
 class StockedKit(View):
-    """A kit at a site. `kit_group` is what it looks like; `usable`: it may be dispensed on the view's date."""
+    """A kit at a site. `kit_group` is what it looks like; `usable`: it may be dispensed on the view's date.
+
+    `blinded_lot`: the lot number that blinded people may read, None where the lot has none.
+    """
 
     kit_number: str
     kit_group: str
+    blinded_lot: str | None = None
     status: str
     expiry_date: date
     last_dispense_date: date
@@ -29,11 +33,15 @@ class SiteStock(View):
 
 
 class ShippedKit(View):
-    """A kit of a shipment; `disposition` is what was found at receipt, None before. `packed_on`: when it was scanned into the box."""
+    """A kit of a shipment; `disposition` is what was found at receipt, None before; `blinded_lot` as in `StockedKit`.
+
+    `packed_on`: when it was scanned into the box.
+    """
 
     kit_number: str
     kit_group: str
     packed_on: date | None
+    blinded_lot: str | None = None
     disposition: str | None
 
 

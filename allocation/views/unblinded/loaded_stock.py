@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import date
 
 from sqlalchemy import func, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, lot, site
+from allocation.ledger.schema import kit, lot, lot_country, site
 from allocation.rules.kit_list_leaks import ListedKit
 from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.lot_status import DISPENSABLE
 from allocation.study.stock_lint import LoadedLot, LoadedStock
 from allocation.study.supply_checks import OpenedSite
 
@@ -51,14 +53,19 @@ def loaded_stock(
             in_stock[lot_id] += count
             if status == KitStatus.DEPOT_AVAILABLE.value:
                 at_depots[place][kit_type] += count
+        by_country: dict[str, dict[str, date]] = defaultdict(dict)
+        for one in connection.execute(select(lot_country).where(lot_country.c.study_id == study_id)):
+            by_country[one.lot_id][one.country] = one.expiry_date
         rows = connection.execute(select(lot).where(lot.c.study_id == study_id).order_by(lot.c.lot_id))
         lots = tuple(
             LoadedLot(
                 row.lot_id,
                 row.kit_type,
                 row.expiry_date,
-                tuple(json.loads(row.released_for)) if row.status == "released" else (),
+                tuple(json.loads(row.released_for)) if row.status in DISPENSABLE else (),
                 in_stock[row.lot_id],
+                row.blinded_lot,
+                by_country[row.lot_id],
             )
             for row in rows
         )

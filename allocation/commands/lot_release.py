@@ -1,0 +1,168 @@
+"""What is decided about a lot while the study runs: its quality status, and the countries that it is released for. Signed; it unblinds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import model_validator
+from sqlalchemy import Row, func, select
+
+from allocation.access.signing import require_signature
+from allocation.commands.kit_scope import in_whole_study, locked_lot
+from allocation.commands.lot_places import countries_named
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.signed_requests import asked_content
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal
+from allocation.ledger.schema import kit, site
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, Place, rows_of
+from allocation.rules.lot_status import RELEASE_CHANGED, LotAct, LotStatus, lot_transition
+from allocation.study.model import Code
+
+EVERYWHERE = "*"
+
+
+class JudgeLotRequest(CommandRequest):
+    """A decision on the quality of a lot."""
+
+    lot_id: Code
+    decision: Literal["release", "restrict", "reject"]
+
+
+class ChangeLotReleaseRequest(CommandRequest):
+    """Countries or label groups that a lot is released for now (`*`: all), and those that it is withdrawn from."""
+
+    lot_id: Code
+    release: tuple[str, ...] = ()
+    withdraw: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> ChangeLotReleaseRequest:
+        if not self.release and not self.withdraw:
+            raise ValueError("name countries or label groups under release, withdraw or both")
+        return self
+
+
+def judge_lot(service: Service, act: Act, study_id: str, request: JudgeLotRequest) -> dict[str, Any]:
+    """Release, restrict or reject a lot as a whole, with a reason and signed; answers its status.
+
+    A restricted lot is no more shipped; what sites have of it is used. Kits of a rejected lot go into quarantine wherever they are, and
+    none is released again. It UNBLINDS. Raises NotFound, NotPermitted, SignatureRefused, DomainRefusal where its status does not allow it.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        in_whole_study(transaction)
+        found = locked_lot(transaction, request.lot_id)
+        row = lot_transition(request.lot_id, found.status, LotAct(request.decision))
+        _require_reason(act)
+        content = asked_content(study_id, "judge_lot", request, act.reason)
+        require_signature(act.signature, str(row.signature), content, username=act.actor.username)
+        taken = _usable(transaction, request.lot_id) if row.to_status == LotStatus.REJECTED else []
+        after = {
+            "lot_id": request.lot_id,
+            "lot_status": row.to_status.value,
+            "moved_on": transaction.today.isoformat(),
+            "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
+        }
+        numbers = tuple(one.kit_number for one in taken)
+        answer = {"lot_id": request.lot_id, "status": row.to_status.value, "quarantined": list(numbers)}
+        return transaction.append(
+            after, before={"lot_status": found.status}, answer=answer, kit_numbers=numbers
+        )
+
+    return execute(service, act, study_id, "judge_lot", request, body)
+
+
+def change_lot_release(
+    service: Service, act: Act, study_id: str, request: ChangeLotReleaseRequest
+) -> dict[str, Any]:
+    """Release a lot for countries or label groups, or withdraw it, with a reason and signed; answers where it may be used now.
+
+    A label group stands for the countries that it has at this moment. What is at sites of a country that it was withdrawn from stays
+    there and is neither assigned nor dispensed; `held` counts it by site. It UNBLINDS. Raises NotFound, NotPermitted, SignatureRefused,
+    DomainRefusal for an unknown country, one that is named on both sides, or where nothing changes.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        in_whole_study(transaction)
+        found = locked_lot(transaction, request.lot_id)
+        _require_reason(act)
+        content = asked_content(study_id, "change_lot_release", request, act.reason)
+        require_signature(act.signature, RELEASE_CHANGED, content, username=act.actor.username)
+        held = set(json.loads(found.released_for))
+        released_for = _changed(transaction, held, request)
+        if released_for == held:
+            raise _refused("the lot is released for just these countries already", "release-unchanged")
+        after = {"lot_id": request.lot_id, "released_for": sorted(released_for)}
+        answer = {
+            "lot_id": request.lot_id,
+            "released_for": sorted(released_for),
+            "held": _held_at_sites(transaction, request.lot_id, released_for),
+        }
+        return transaction.append(after, before={"released_for": sorted(held)}, answer=answer)
+
+    return execute(service, act, study_id, "change_lot_release", request, body)
+
+
+def _require_reason(act: Act) -> None:
+    if not act.reason.strip():
+        raise DomainRefusal(
+            "a decision on a lot needs a reason",
+            code="reason-missing",
+            field="reason",
+            fix="give the reason",
+        )
+
+
+def _refused(message: str, code: str) -> DomainRefusal:
+    return DomainRefusal(message, code=code, field="release", fix="name other countries; nothing was changed")
+
+
+def _changed(transaction: Transaction, held: set[str], request: ChangeLotReleaseRequest) -> set[str]:
+    """The countries after the change. "*" stays "*" until the lot is withdrawn from one: then it is released for all others."""
+    protocol = transaction.protocol
+    everywhere = EVERYWHERE in request.release
+    named = [one for one in request.release if one != EVERYWHERE]
+    more = set(countries_named(protocol, named, "release"))
+    if EVERYWHERE in request.withdraw:
+        less = {EVERYWHERE} | held | {one.code for one in protocol.countries}
+    else:
+        less = set(countries_named(protocol, request.withdraw, "withdraw"))
+    if both := sorted(more & less):
+        raise _refused(f"{', '.join(both)} would be released and withdrawn at once", "release-and-withdraw")
+    after = {EVERYWHERE} if everywhere else held | more
+    if EVERYWHERE in after and less:
+        after = {one.code for one in protocol.countries} | more
+    elif EVERYWHERE in after:
+        after = {EVERYWHERE}
+    return after - less
+
+
+def _usable(transaction: Transaction, lot_id: str) -> list[Row[Any]]:
+    """The kits of the lot that the table of kit states lets into quarantine."""
+    possible = {(row.from_status, row.from_place) for row in rows_of(KitAct.QUARANTINE)}
+    query = select(kit).where(kit.c.study_id == transaction.study_id, kit.c.lot_id == lot_id)
+    rows = transaction.connection.execute(query.order_by(kit.c.kit_number).with_for_update())
+    return [one for one in rows if (KitStatus(one.status), Place(one.place_kind)) in possible]
+
+
+def _held_at_sites(transaction: Transaction, lot_id: str, released_for: set[str]) -> dict[str, int]:
+    """Kits of the lot, by site, at sites of countries where it is not released."""
+    query = (
+        select(site.c.site_id, site.c.country, func.count().label("kits"))
+        .join_from(kit, site, (site.c.study_id == kit.c.study_id) & (site.c.site_id == kit.c.place))
+        .where(
+            kit.c.study_id == transaction.study_id,
+            kit.c.lot_id == lot_id,
+            kit.c.place_kind == Place.SITE.value,
+            kit.c.status.in_((KitStatus.SITE_AVAILABLE.value, KitStatus.ASSIGNED.value)),
+        )
+        .group_by(site.c.site_id, site.c.country)
+        .order_by(site.c.site_id)
+    )
+    rows = transaction.connection.execute(query)
+    if EVERYWHERE in released_for:
+        return {}
+    return {row.site_id: row.kits for row in rows if row.country not in released_for}
