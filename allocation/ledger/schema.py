@@ -30,6 +30,7 @@ from allocation.ledger.randomization_tables import (
     subject_event_eligibility,
     subject_randomization,
 )
+from allocation.ledger.return_tables import destruction_certificate, kit_count, return_kit, site_return
 from allocation.ledger.supply_tables import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 
@@ -39,9 +40,11 @@ __all__ = [
     "UtcMoment",
     "cohort",
     "depot",
+    "destruction_certificate",
     "edc_contradiction",
     "edc_fact",
     "kit",
+    "kit_count",
     "kit_numbering",
     "ledger_entry",
     "ledger_seal",
@@ -53,9 +56,11 @@ __all__ = [
     "randomization_list",
     "randomization_method",
     "resupply_run",
+    "return_kit",
     "shipment",
     "shipment_kit",
     "site",
+    "site_return",
     "study",
     "study_version",
     "study_version_country",
@@ -284,6 +289,10 @@ PROJECTIONS: tuple[Table, ...] = (
     shipment,
     shipment_kit,
     resupply_run,
+    kit_count,
+    site_return,
+    return_kit,
+    destruction_certificate,
     edc_fact,
     edc_contradiction,
 )

@@ -27,6 +27,7 @@ class Authority:
 RELEASED: Final = "kits released from quarantine"
 REJECTED: Final = "kits rejected"
 DESTROYED: Final = "kits destroyed"
+REUSED: Final = "returned kits released for use"
 
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
@@ -41,3 +42,8 @@ RELEASE_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=RELEASED)
 REJECT_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=REJECTED)
 DESTROY_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True, signature=DESTROYED)
 DESTROY_AT_SITE: Final = Authority(SITE_ROLES | SUPPLY_ROLES, reason=True, signature=DESTROYED)
+WITHDRAW: Final = Authority(SITE_ROLES | {"project_manager"}, reason=True)
+"""What was declared for return and stays after all goes into quarantine: it is used again only when it is released from there."""
+MISSING_AT_SITE: Final = Authority(frozenset({"monitor"}), reason=True)
+MISSING_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True)
+REUSE_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=REUSED)

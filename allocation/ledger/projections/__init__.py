@@ -9,7 +9,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import edc, handing_out, randomizations, studies, subjects, supply
+from allocation.ledger.projections import (
+    edc,
+    handing_out,
+    randomizations,
+    returns,
+    studies,
+    subjects,
+    supply,
+)
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
 FOLDS: dict[str, Fold] = {
@@ -18,6 +26,7 @@ FOLDS: dict[str, Fold] = {
     **handing_out.FOLDS,
     **randomizations.FOLDS,
     **supply.FOLDS,
+    **returns.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""
