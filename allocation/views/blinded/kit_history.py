@@ -6,17 +6,18 @@ reader is told of it without entry number, person and words; of a load not even 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, Row, and_, false, or_, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import BLINDED_ROLES, PERMISSIONS
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, ledger_entry, ledger_seal, shipment, shipment_kit
+from allocation.ledger.shipment_ends import COLUMNS, ends_of_row
 from allocation.rules.kit_status import Place
 from allocation.views.blinded.events import WORDS
 from allocation.views.blinded.kit_groups import kit_group
@@ -74,7 +75,7 @@ def kit_history(database: Database, actor: Actor, study_id: str, number: str) ->
         )
         entries = ledger_entry.c
         shipped = connection.execute(
-            select(shipment.c.shipment_id, shipment.c.depot_id)
+            select(shipment.c.shipment_id, *COLUMNS)
             .join_from(shipment_kit, shipment, _SHIPMENT_OF_KIT)
             .where(shipment_kit.c.study_id == study_id, shipment_kit.c.kit_number == number)
         ).all()
@@ -99,7 +100,8 @@ def kit_history(database: Database, actor: Actor, study_id: str, number: str) ->
         )
         found = connection.execute(query).all()
         sites = {one.site_id for one in found if one.site_id is not None}
-        if row is None or not _is_seen(seen, row, sites, {one.depot_id for one in shipped}):
+        depots = {depot for one in shipped for depot in _depots(one)}
+        if row is None or not _is_seen(seen, row, sites, depots):
             raise NotFound(
                 f"kit {number} is not known here", field="kit_number", fix="correct the kit number"
             )
@@ -134,6 +136,15 @@ def _is_seen(seen: Visible, row: Any, sites: set[str], depots: set[str]) -> bool
     if row["place_kind"] in (Place.DEPOT.value, Place.RETURNED.value):
         depots = depots | {row["place"]}
     return seen.whole_study or bool(sites & seen.sites) or bool(depots & seen.depots)
+
+
+def _depots(row: Row[Any]) -> Iterator[str]:
+    """The depots at the ends of a shipment."""
+    ends = ends_of_row(row)
+    if ends.from_kind == Place.DEPOT:
+        yield ends.from_place
+    if ends.to_kind == Place.DEPOT:
+        yield ends.to_place
 
 
 def _step(one: Any, unblinded: bool, subjects: bool) -> CustodyStep:
