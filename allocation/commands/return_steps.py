@@ -162,3 +162,18 @@ def named_kits(entered: EnteredReturn, numbers: Iterable[str], field: str) -> di
 def state_of(row: Row[Any]) -> list[str]:
     """A kit and where it is, for a payload."""
     return [row.kit_number, row.status, row.place_kind, row.place]
+
+
+def refuse_shipment_of_return(transaction: Transaction, shipment_id: str) -> None:
+    """Refuse what is done with shipments of stock to one that is a return: its steps have gates. Raises DomainRefusal."""
+    columns = site_return.c
+    query = select(columns.return_id).where(
+        columns.study_id == transaction.study_id, columns.return_id == shipment_id
+    )
+    if transaction.connection.execute(query).first() is not None:
+        raise DomainRefusal(
+            f"shipment {shipment_id} is a return",
+            code="shipment-of-return",
+            field="shipment_id",
+            fix="receive it as a return (rtsm returns receive)",
+        )

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
+from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
@@ -66,6 +67,7 @@ def _by_id(transaction: Transaction, shipment_id: str) -> Select[Any]:
 
 def _shipment(transaction: Transaction, shipment_id: str, status: str, *, leaves: bool) -> ShipmentEnds:
     _, ends = entered_shipment(transaction, shipment_id, leaves=leaves)
+    refuse_shipment_of_return(transaction, shipment_id)
     locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
     if locked.status != status:
         raise DomainRefusal(

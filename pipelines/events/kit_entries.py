@@ -50,7 +50,7 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
     """Kits at a depot are set aside for a shipment."""
     after = entry.after
     requested, ends = day(after["requested_on"]), ends_of_payload(after, entry.site_id or "")
-    rows = [_shipment(entry, "requested", requested)]
+    rows = [shipment_step(entry, "requested", requested, len(after["kits"]))]
     rows += [
         kit_movement(
             entry, number, Act.REQUEST, (ends.from_kind, ends.from_place), ends.from_place, requested
@@ -65,7 +65,7 @@ def dispatch_shipment(entry: SealedEntry) -> list[Row]:
     after = entry.after
     left, ends = day(after["dispatched_on"]), ends_of_payload(after, entry.site_id or "")
     held_at = (ends.from_kind, ends.from_place)
-    rows = [_shipment(entry, "dispatched", left)]
+    rows = [shipment_step(entry, "dispatched", left, len(after["kits"]))]
     for act, numbers, to in (
         (Act.DISPATCH, after["kits"], after["shipment_id"]),
         (Act.CANCEL_REQUEST, after["left_behind"], ends.from_place),
@@ -78,7 +78,7 @@ def receive_shipment(entry: SealedEntry) -> list[Row]:
     """The shipment arrives; each kit gets its disposition at the site."""
     after = entry.after
     arrived, transit = day(after["received_on"]), (Place.TRANSIT, after["shipment_id"])
-    rows = [_shipment(entry, "received", arrived)]
+    rows = [shipment_step(entry, "received", arrived, len(after["kits"]))]
     rows += [
         kit_movement(entry, number, RECEIPT[disposition], transit, entry.site_id, arrived)
         for number, disposition in after["kits"]
@@ -146,7 +146,8 @@ def kit_movement(
     )
 
 
-def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
+def shipment_step(entry: SealedEntry, step: str, on_date: date | None, kits: int) -> Row:
+    """A step of a shipment: `requested`, `dispatched` or `received` on a date, with so many kits."""
     after = entry.after
     row = (
         after["shipment_id"],
@@ -157,7 +158,7 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
         day(after.get("expected_on")),
         after.get("carrier") or None,
         after.get("tracking_number") or None,
-        len(after["kits"]),
+        kits,
         entry.recorded_at,
     )
     return ("shipments", row)

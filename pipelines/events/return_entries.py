@@ -6,7 +6,7 @@ from typing import Any
 from allocation.ledger.projections.returns import DECLARED_BY, RECEIVED_BY
 from allocation.ledger.reader import SealedEntry
 from allocation.rules.kit_status import Act, KitStatus, Place
-from pipelines.events.kit_entries import kit_movement
+from pipelines.events.kit_entries import kit_movement, shipment_step
 from pipelines.events.rows import Row, Translation, day
 
 
@@ -68,10 +68,18 @@ def withdraw_return(entry: SealedEntry) -> list[Row]:
     ]
 
 
+def dispatch_return(entry: SealedEntry) -> list[Row]:
+    """The kits of a return leave the site in a shipment, which is asked for and sent in one act."""
+    after, on = entry.after, day(entry.after["on"])
+    rows = [shipment_step(entry, step, on, len(after["kits"])) for step in ("requested", "dispatched")]
+    return rows + _moved(entry, Act.SHIP_RETURN, after["kits"], after["shipment_id"])
+
+
 def receive_return(entry: SealedEntry) -> list[Row]:
     """The depot has the kits of a return, or finds that they are missing."""
     on, depot = day(entry.after["on"]), entry.after["depot_id"]
-    rows = _moved(entry, Act.FIND_MISSING, entry.after["missing"])
+    rows = [shipment_step(entry, "received", on, len(entry.after["received"]) + len(entry.after["missing"]))]
+    rows += _moved(entry, Act.FIND_MISSING, entry.after["missing"])
     for number, status, kind, place, found in entry.after["received"]:
         held, act = (Place(kind), place), RECEIVED_BY[found]
         rows.append(kit_movement(entry, number, act, held, depot, on, KitStatus(status)))
@@ -108,6 +116,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "reconcile_return": reconcile_return,
     "approve_return": no_movement,
     "withdraw_return": withdraw_return,
+    "dispatch_return": dispatch_return,
     "receive_return": receive_return,
     "reuse_returned_kits": reuse_returned_kits,
     "destroy_returned_kits": destroy_returned_kits,

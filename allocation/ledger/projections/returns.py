@@ -10,7 +10,15 @@ from sqlalchemy import Connection, bindparam, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
-from allocation.ledger.schema import destruction_certificate, kit_count, return_kit, site_return
+from allocation.ledger.schema import (
+    destruction_certificate,
+    kit_count,
+    return_kit,
+    shipment,
+    shipment_kit,
+    site_return,
+)
+from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import Act, KitStatus, Place, check_transition
 
 DECLARED_BY: dict[KitStatus, Act] = {
@@ -156,16 +164,93 @@ def withdraw_return(
     connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
     """The return is taken back; its unused kits go into quarantine, from which alone they are used again."""
-    _advance(connection, study_id, after, ended_on=day(after["on"]))
+    _advance(connection, study_id, after)
     row = transition(Act.TAKE_BACK, Place.SITE)
     move_kits(connection, study_id, after["taken_back"], row, site_id, site_id)
+
+
+def dispatch_return(
+    connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
+) -> None:
+    """The kits of a return leave the site, in a shipment of the return's name."""
+    _advance(connection, study_id, after)
+    shipment_id, numbers = after["shipment_id"], [number for number, *_ in after["kits"]]
+    connection.execute(
+        insert(shipment),
+        {
+            "study_id": study_id,
+            "shipment_id": shipment_id,
+            **ends_of_payload(after, site_id).columns(),
+            "status": "in_transit",
+            "kit_count": len(numbers),
+            "requested_on": day(after["on"]),
+            "dispatched_on": day(after["on"]),
+            "expected_on": day(after["expected_on"]),
+            "carrier": after["carrier"],
+            "tracking_number": after["tracking_number"],
+        },
+    )
+    connection.execute(
+        insert(shipment_kit),
+        [{"study_id": study_id, "shipment_id": shipment_id, "kit_number": number} for number in numbers],
+    )
+    for (status, kind, place), some in _by_state(after["kits"]):
+        row = check_transition(some[0], status, kind, Act.SHIP_RETURN)
+        move_kits(connection, study_id, some, row, place, shipment_id, shipment_id=shipment_id)
+
+
+def receive_return(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """The depot has the kits of a return, each with what was found of it; what did not arrive is missing."""
+    _advance(connection, study_id, after)
+    arrived = update(shipment).where(
+        shipment.c.study_id == study_id,
+        shipment.c.shipment_id == after["shipment_id"],
+        shipment.c.status == "in_transit",
+    )
+    values = {"status": "received", "received_on": day(after["on"])}
+    expect_rows(connection.execute(arrived.values(**values)), 1, f"shipment {after['shipment_id']}")
+    by_finding: dict[str, list[tuple[str, str, str, str]]] = defaultdict(list)
+    for number, status, kind, place, found in after["received"]:
+        by_finding[found].append((number, status, kind, place))
+    by_finding["missing"] = after["missing"]
+    for found, kits in sorted(by_finding.items()):
+        for (status, kind, place), numbers in _by_state(kits):
+            row = check_transition(numbers[0], status, kind, RECEIVED_BY[found])
+            target = "" if found == "missing" else after["depot_id"]
+            move_kits(connection, study_id, numbers, row, place, target)
+            _received(connection, study_id, after, numbers, found)
+    _settle(connection, study_id, after, [number for number, *_ in after["missing"]], "missing")
+
+
+def _received(
+    connection: Connection, study_id: str, after: dict[str, Any], numbers: list[str], found: str
+) -> None:
+    """What was found of kits, on their lines of the return and of its shipment."""
+    line, part = return_kit.c, shipment_kit.c
+    of_return = update(return_kit).where(
+        line.study_id == study_id,
+        line.return_id == after["return_id"],
+        line.kit_number == bindparam("number"),
+    )
+    of_shipment = update(shipment_kit).where(
+        part.study_id == study_id,
+        part.shipment_id == after["shipment_id"],
+        part.kit_number == bindparam("number"),
+    )
+    for number in numbers:
+        said = after["said"].get(number)
+        also = {} if said is None else {"discrepancy": said}
+        connection.execute(of_return.values(received_as=found, **also), {"number": number})
+        connection.execute(of_shipment.values(disposition=found), {"number": number})
 
 
 def reuse_returned_kits(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """Unused kits in good order are the depot's stock again."""
-    _advance(connection, study_id, after, ended_on=_ended(after))
+    _advance(connection, study_id, after)
     numbers = [number for number, *_ in after["kits"]]
     row, depot_id = transition(Act.REUSE, Place.RETURNED), after["depot_id"]
     move_kits(connection, study_id, numbers, row, depot_id, depot_id, shipment_id=None)
@@ -176,7 +261,7 @@ def destroy_returned_kits(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """Kits are destroyed under a certificate, at the depot or where the study allows it at the site."""
-    _advance(connection, study_id, after, ended_on=_ended(after))
+    _advance(connection, study_id, after)
     certificate = after["certificate"]
     if after["new_certificate"]:
         connection.execute(
@@ -204,12 +289,8 @@ def _by_state(
     return sorted(by_state.items())
 
 
-def _ended(after: dict[str, Any]) -> Any:
-    return day(after["on"]) if after["state"] == "closed" else None
-
-
 def _advance(connection: Connection, study_id: str, after: dict[str, Any], **values: Any) -> None:
-    if after["state"] == "closed":
+    if after["state"] in ("closed", "withdrawn"):
         values["ended_on"] = day(after["on"])
     statement = update(site_return).where(
         site_return.c.study_id == study_id,
@@ -250,6 +331,8 @@ FOLDS: dict[str, Fold] = {
     "reconcile_return": reconcile_return,
     "approve_return": approve_return,
     "withdraw_return": withdraw_return,
+    "dispatch_return": dispatch_return,
+    "receive_return": receive_return,
     "reuse_returned_kits": reuse_returned_kits,
     "destroy_returned_kits": destroy_returned_kits,
 }
