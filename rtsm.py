@@ -69,9 +69,14 @@ COMMANDS = {
         },
     ),
     "kit": Mounted(
-        "allocation.cli", "Number, quarantine, release, write off and destroy kits; show the kit states."
+        "allocation.cli",
+        "Number, quarantine, release, write off and destroy kits; show histories and the kit states.",
     ),
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
+    "returns": Mounted(
+        "allocation.cli",
+        "Take kits back, count, approve, ship, reuse and destroy them; accountability and reconciliation.",
+    ),
     "resupply": Mounted(
         "allocation.cli",
         "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",

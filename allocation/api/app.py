@@ -28,6 +28,9 @@ from allocation.api.command_routes import COMMAND_ROUTES, removal_router
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
+from allocation.api.return_bodies import RETURN_EXAMPLES
+from allocation.api.return_routes import RETURN_ROUTES, signed_return_router
+from allocation.api.return_view_routes import router as return_views
 from allocation.api.signed_kit_routes import signed_kit_router
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
 from allocation.api.supply_routes import SUPPLY_ROUTES
@@ -91,11 +94,13 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
-    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES)))
+    app.include_router(router_of((*COMMAND_ROUTES, *SUPPLY_ROUTES, *RETURN_ROUTES)))
     app.include_router(removal_router())
     app.include_router(file_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
+    app.include_router(signed_return_router())
+    app.include_router(return_views)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)
@@ -122,7 +127,7 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES).items():
+        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | RETURN_EXAMPLES).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

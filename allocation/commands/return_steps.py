@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection, Row, select
 
-from allocation.access.signing import content_hash_of, require_signature
+from allocation.access.signing import require_signature
 from allocation.commands.service import CommandRequest
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal, NotFound, NotPermitted
@@ -131,19 +131,6 @@ def return_lines(connection: Connection, study_id: str, return_id: str) -> Seque
         .order_by(return_kit.c.kit_number)
     )
     return connection.execute(query).all()
-
-
-def hash_of_lines(return_id: str, lines: Iterable[Any]) -> str:
-    """The SHA-256 of what was declared and counted: what an approver has read and approves. It tells nothing of what is in a kit."""
-    return content_hash_of(
-        {
-            "return_id": return_id,
-            "kits": [
-                [one.kit_number, one.why, one.declared_units, one.found, one.counted_units, one.discrepancy]
-                for one in lines
-            ],
-        }
-    )
 
 
 def named_kits(entered: EnteredReturn, numbers: Iterable[str], field: str) -> dict[str, Row[Any]]:

@@ -12,7 +12,6 @@ from allocation.commands.kit_counts import Units
 from allocation.commands.return_steps import (
     ReturnRequest,
     entered_return,
-    hash_of_lines,
     named_kits,
     state_of,
 )
@@ -25,6 +24,7 @@ from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.return_process import OPEN, ReturnState, ReturnStep
 from allocation.study.canonical import decimal_text
 from allocation.study.model import Code
+from allocation.views.blinded.returns import hash_of_lines
 
 UnusedAs = Literal["excess", "site_closing"]
 

@@ -26,7 +26,7 @@ from allocation.commands.return_shipping import (
     dispatch_return,
     receive_return,
 )
-from allocation.commands.return_steps import ReturnRequest, hash_of_lines, return_lines
+from allocation.commands.return_steps import ReturnRequest, return_lines
 from allocation.commands.returns import (
     ApproveReturnRequest,
     DeclareReturnRequest,
@@ -44,6 +44,7 @@ from allocation.ledger.offline_verifier import verify
 from allocation.ledger.schema import kit, return_kit, site_return
 from allocation.rules.kit_authority import DESTROYED, REUSED
 from allocation.rules.return_process import APPROVED
+from allocation.views.blinded.returns import return_detail
 from pipelines.datasets import derive
 from pipelines.events.reading import read_events
 from pipelines.supply.conservation import conservation_breaks
@@ -68,8 +69,7 @@ def reconcile(desk: Desk, name: str, *findings: dict[str, Any], who: Actor = MON
 
 
 def approve(desk: Desk, name: str, who: Actor = MANAGER) -> dict[str, Any]:
-    with desk.database.read() as connection:
-        content_hash = hash_of_lines(name, return_lines(connection, STUDY, name))
+    content_hash = return_detail(desk.database, who, STUDY, name).content_hash
     request = ApproveReturnRequest(return_id=name, content_hash=content_hash)
     act = signed(desk, who, "approve_return", request, APPROVED)
     return approve_return(desk.service, act, STUDY, request)
