@@ -69,10 +69,15 @@ COMMANDS = {
         },
     ),
     "kit": Mounted(
-        "allocation.cli", "Number, quarantine, release, write off and destroy kits; show the kit states."
+        "allocation.cli",
+        "Number, quarantine, release, write off and destroy kits; show histories and the kit states.",
     ),
     "lot": Mounted("allocation.cli", "Change a lot's expiry, release and status; record relabelling."),
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
+    "returns": Mounted(
+        "allocation.cli",
+        "Take kits back, count, approve, ship, reuse and destroy them; accountability and reconciliation.",
+    ),
     "resupply": Mounted(
         "allocation.cli",
         "Run the resupply rule, see its schedule, explain a decision, see run-outs, check or import settings.",

@@ -1,4 +1,4 @@
-"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `resupply`, `edc`, ... `ledger`."""
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `returns`, `resupply`, `edc`, ... `ledger`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from allocation import (
     lot_cli,
     randomization_cli,
     resupply_cli,
+    returns_cli,
     shipment_cli,
     subject_cli,
 )
@@ -29,6 +30,7 @@ app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
 app.add_typer(lot_cli.app, name="lot")
+app.add_typer(returns_cli.app, name="returns")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
 app.add_typer(randomization_cli.app, name="randomization")

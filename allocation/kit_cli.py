@@ -31,6 +31,7 @@ from allocation.kit_list_files import kit_list_file
 from allocation.kit_status_page import kit_status_page
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.returns_reports_cli import history
 from allocation.rules.kit_status import rows_of
 from allocation.terminal import acting, require_person, show, signed_as, the_study
 
@@ -149,6 +150,9 @@ def number(
         as_json,
         f"{study_id}: {done['kits']} kits numbered in {out}; `rtsm load kits` takes the list when they arrive",
     )
+
+
+app.command("history")(history)
 
 
 @app.command()

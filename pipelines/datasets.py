@@ -103,7 +103,7 @@ DATASETS: tuple[DerivedDataset, ...] = (
     DerivedDataset(
         "sdtm/da",
         da,
-        {**_events("dispensings", "visits"), "dm": "sdtm/dm"},
+        {**_events("dispensings", "kit_counts", "visits"), "dm": "sdtm/dm"},
         "Product Accountability",
         "DA",
     ),

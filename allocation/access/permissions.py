@@ -13,6 +13,7 @@ from allocation.access.actors import ALL, Actor, Grant
 from allocation.errors import NotPermitted
 from allocation.rules.kit_authority import SITE_ROLES, SUPPLY_ROLES
 from allocation.rules.kit_status import Act, roles_of
+from allocation.rules.return_process import ReturnStep, roles_of_step
 
 BLINDED_ROLES: Final = frozenset(
     {
@@ -108,6 +109,16 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
+    # what comes back
+    "subject.return_kits": roles_of(Act.RETURN_FROM_SUBJECT) | SYSTEM,
+    "return.declare": roles_of_step(ReturnStep.DECLARE) | SYSTEM,
+    "return.reconcile": roles_of_step(ReturnStep.RECONCILE) | SYSTEM,
+    "return.approve": roles_of_step(ReturnStep.APPROVE) | SYSTEM,
+    "return.ship": roles_of_step(ReturnStep.SHIP) | SYSTEM,
+    "return.receive": roles_of_step(ReturnStep.RECEIVE) | SYSTEM,
+    "return.reuse": roles_of_step(ReturnStep.REUSE) | SYSTEM,
+    "return.destroy": roles_of_step(ReturnStep.DESTROY) | SYSTEM,
+    "return.withdraw": roles_of_step(ReturnStep.WITHDRAW) | SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (
@@ -134,6 +145,14 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         SITE_ROLES
         | SUPPLY_ROLES
         | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded"})
+        | UNBLINDED_ROLES
+        | SYSTEM
+    ),
+    # Kits by number and units that were counted: no kit type, lot or content that differs by it.
+    "view.accountability": (
+        SITE_ROLES
+        | SUPPLY_ROLES
+        | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded", "data_manager"})
         | UNBLINDED_ROLES
         | SYSTEM
     ),
@@ -203,6 +222,16 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "relabel_kits": "lots.relabel",
     "judge_lot": "lots.judge",
     "change_lot_release": "lots.judge",
+    "return_from_subject": "subject.return_kits",
+    "correct_kit_count": "subject.return_kits",
+    "declare_return": "return.declare",
+    "reconcile_return": "return.reconcile",
+    "approve_return": "return.approve",
+    "dispatch_return": "return.ship",
+    "receive_return": "return.receive",
+    "reuse_returned_kits": "return.reuse",
+    "destroy_returned_kits": "return.destroy",
+    "withdraw_return": "return.withdraw",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

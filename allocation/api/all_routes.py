@@ -9,6 +9,8 @@ from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
+from allocation.api.return_bodies import RETURN_EXAMPLES
+from allocation.api.return_routes import RETURN_ROUTES
 from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
 from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
@@ -20,6 +22,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SUPPLY_ROUTES,
     *SHIPMENT_ROUTES,
     *RESUPPLY_ROUTES,
+    *RETURN_ROUTES,
 )
 
 BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
@@ -28,4 +31,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **SHIPMENT_EXAMPLES,
     **RESUPPLY_EXAMPLES,
     **LOT_EXAMPLES,
+    **RETURN_EXAMPLES,
 }

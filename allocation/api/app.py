@@ -32,6 +32,8 @@ from allocation.api.command_routes import removal_router
 from allocation.api.identity import RunningService
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
+from allocation.api.return_routes import signed_return_router
+from allocation.api.return_view_routes import router as return_views
 from allocation.api.signed_kit_routes import signed_kit_router
 from allocation.commands.resupply_scheduler import ResupplyScheduler
 from allocation.commands.service import Service, utc_now
@@ -112,6 +114,8 @@ def create_app(
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
     app.include_router(lot_routes.router)
+    app.include_router(signed_return_router())
+    app.include_router(return_views)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)

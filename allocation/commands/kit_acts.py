@@ -21,6 +21,7 @@ from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, Transition, check_transition, rows_of
 from allocation.rules.lot_status import LOT_TRANSITIONS, NEVER_AGAIN, LotAct, LotStatus
+from allocation.rules.return_process import check_direct_destruction
 
 RECALLED: Final = LotStatus.RECALLED.value
 """The status of a lot that was recalled: none of its kits is ever released again."""
@@ -53,6 +54,9 @@ KIT_COMMANDS: Final[dict[str, KitCommand]] = {
     "destroy_kits": KitCommand(KitAct.DESTROY),
 }
 """The ledger's name of a command -> what it does. What is lost on its way is found at receipt."""
+
+_OF_A_RETURN: Final = frozenset({KitStatus.RETURNED, KitStatus.RETURNED_UNUSED})
+"""Such kits are settled with their return (commands/return_ends.py), after its gates, and by no act of their own."""
 
 
 def kit_act_content(study_id: str, command: str, request: KitScopeRequest, reason: str) -> dict[str, Any]:
@@ -100,7 +104,8 @@ def report_kits_lost(service: Service, act: Act, study_id: str, request: KitScop
 def destroy_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
     """Record, with a reason and signed, that damaged or expired kits were destroyed where they were; answers the kits.
 
-    Raises as `release_kits`.
+    Returned kits are destroyed with their return, and kits at a site too, unless the study lets sites destroy without a gate. Raises as
+    `release_kits`.
     """
     return _act_on_kits(service, act, study_id, "destroy_kits", request)
 
@@ -116,6 +121,8 @@ def _act_on_kits(
         require_reason_and_signature(transaction, command.act, content)
         moving, left = _split(command, request, chosen)
         require_roles(transaction, [row for _, row in moving])
+        if command.act == KitAct.DESTROY and any(row.from_place == Place.SITE for _, row in moving):
+            check_direct_destruction(transaction.protocol.supply.returns.policy)
         lot_status = _lot_status(command, request, chosen.rows)
         answer = {"kits": [one.kit_number for one, _ in moving], "not_possible": left}
         if not moving and lot_status is None:
@@ -134,7 +141,7 @@ def _split(
     possible = {
         (row.from_status, row.from_place): row
         for row in rows_of(command.act)
-        if row.from_place in command.places
+        if row.from_place in command.places and row.from_status not in _OF_A_RETURN
     }
     moving = []
     for one in chosen.rows:
@@ -156,7 +163,8 @@ def _split(
                 f"kit {one.kit_number} is {status}: that is not recorded by itself",
                 code="kit-elsewhere",
                 field="kit_numbers",
-                fix="a kit in transit is found at receipt, and one of a subject is replaced or returned",
+                fix="a kit in transit is found at receipt, one of a subject is replaced or returned, and a returned one is "
+                "settled with its return",
             )
     return moving, len(chosen.rows) - len(moving)
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy import Row, Select, select
 
 from allocation.commands.kit_candidates import kits_not_released
+from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
@@ -95,6 +96,7 @@ def shipment_for(
     Raises NotFound, NotPermitted, DomainRefusal (`shipment-state`).
     """
     _, ends = entered_shipment(transaction, shipment_id, leaves=leaves)
+    refuse_shipment_of_return(transaction, shipment_id)
     locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
     return locked, ends, next_status(shipment_id, locked.status, step)
 

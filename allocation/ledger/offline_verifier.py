@@ -54,6 +54,7 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
 
     command, site = entry["command"], f"site {entry['site_id']}"
     holders = {"depot": "depot ", "site": "site ", "transit": "shipment ", "subject": "subject "}
+    holders["returned"] = "returned goods "
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
     elif command in ("order_shipment", "indent_stock"):
@@ -98,6 +99,22 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
     elif command in ("report_kits_lost", "destroy_kits"):
         for number, _, kind, place in after["kits"]:
             move([number], holders[kind] + place, "lost" if command == "report_kits_lost" else "destroyed")
+    elif command == "return_from_subject":
+        for row in after["kits"]:
+            move([row["kit_number"]], f"subject {entry['subject_id']}", site if row["came_back"] else "lost")
+    elif command in ("declare_return", "withdraw_return"):
+        move([row[0] for row in after.get("kits", ())] + after.get("taken_back", []), site, site)
+    elif command == "dispatch_return":
+        move([row[0] for row in after["kits"]], site, f"shipment {after['shipment_id']}")
+    elif command in ("reconcile_return", "receive_return"):
+        for number, _, kind, place in after["missing"]:
+            move([number], holders[kind] + place, "lost")
+        for number, _, kind, place, _ in after.get("received", ()):
+            move([number], holders[kind] + place, f"returned goods {after['depot_id']}")
+    elif command in ("reuse_returned_kits", "destroy_returned_kits"):
+        target = "destroyed" if command == "destroy_returned_kits" else f"depot {after['depot_id']}"
+        for number, _, kind, place in after["kits"]:
+            move([number], holders[kind] + place, target)
     elif command in ("dispense", "replace_kit"):
         assigned, subject = after.get("awaits_confirmation"), f"subject {entry['subject_id']}"
         if command == "replace_kit":

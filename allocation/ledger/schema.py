@@ -31,6 +31,7 @@ from allocation.ledger.randomization_tables import (
     subject_event_eligibility,
     subject_randomization,
 )
+from allocation.ledger.return_tables import destruction_certificate, kit_count, return_kit, site_return
 from allocation.ledger.supply_tables import (
     kit,
     kit_numbering,
@@ -49,9 +50,11 @@ __all__ = [
     "UtcMoment",
     "cohort",
     "depot",
+    "destruction_certificate",
     "edc_contradiction",
     "edc_fact",
     "kit",
+    "kit_count",
     "kit_numbering",
     "ledger_entry",
     "ledger_seal",
@@ -66,9 +69,11 @@ __all__ = [
     "resupply_pause",
     "resupply_run",
     "resupply_waiting",
+    "return_kit",
     "shipment",
     "shipment_kit",
     "site",
+    "site_return",
     "study",
     "study_version",
     "study_version_country",
@@ -299,6 +304,10 @@ PROJECTIONS: tuple[Table, ...] = (
     shipment_kit,
     resupply_run,
     resupply_pause,
+    kit_count,
+    site_return,
+    return_kit,
+    destruction_certificate,
     edc_fact,
     edc_contradiction,
 )

@@ -29,6 +29,7 @@ REJECTED: Final = "kits rejected"
 DESTROYED: Final = "kits destroyed"
 EXPIRY_CHANGED: Final = "expiry date changed"
 RELABELLED: Final = "kits relabelled"
+REUSED: Final = "returned kits released for use"
 
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
@@ -47,3 +48,8 @@ DESTROY_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True, signature=DESTROYE
 DESTROY_AT_SITE: Final = Authority(SITE_ROLES | SUPPLY_ROLES, reason=True, signature=DESTROYED)
 EXTEND_SIGNED: Final = Authority(BY_TYPE.roles, reason=True, signature=EXPIRY_CHANGED)
 RELABEL_SIGNED: Final = Authority(BY_TYPE.roles, reason=True, signature=RELABELLED)
+WITHDRAW: Final = Authority(SITE_ROLES | {"project_manager"}, reason=True)
+"""What was declared for return and stays after all goes into quarantine: it is used again only when it is released from there."""
+MISSING_AT_SITE: Final = Authority(frozenset({"monitor"}), reason=True)
+MISSING_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True)
+REUSE_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=REUSED)

@@ -20,7 +20,8 @@ from allocation.rules.kit_authority import Authority
 
 class KitStatus(StrEnum):
     """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order; `assigned` still at the site, set
-    aside for a subject until handing out is confirmed."""
+    aside for a subject until handing out is confirmed. `returned` came back from a subject, or is unfit: it is never used again;
+    `returned_unused` was in good order at the site when it was declared for return, and alone may be used again."""
 
     DEPOT_AVAILABLE = "depot_available"
     REQUESTED = "requested"
@@ -29,6 +30,7 @@ class KitStatus(StrEnum):
     ASSIGNED = "assigned"
     DISPENSED = "dispensed"
     RETURNED = "returned"
+    RETURNED_UNUSED = "returned_unused"
     QUARANTINED = "quarantined"
     EXPIRED = "expired"
     DAMAGED = "damaged"
@@ -37,7 +39,8 @@ class KitStatus(StrEnum):
 
 
 class Place(StrEnum):
-    """Where a kit is; `lost` is the place of kits whose whereabouts are unknown, so that they still add up."""
+    """Where a kit is; `returned` is the store of returned kits at a depot, `lost` the place of kits whose whereabouts are unknown, so that
+    they still add up."""
 
     DEPOT = "depot"
     TRANSIT = "transit"
@@ -70,6 +73,13 @@ class Act(StrEnum):
     REPORT_DAMAGED_BY_SUBJECT = "report_damaged_by_subject"
     RETURN_FROM_SUBJECT = "return_from_subject"
     RETURN_UNUSED = "return_unused"
+    RETURN_UNUSABLE = "return_unusable"
+    TAKE_BACK = "take_back"
+    SHIP_RETURN = "ship_return"
+    RECEIVE_RETURN = "receive_return"
+    RECEIVE_RETURN_DAMAGED = "receive_return_damaged"
+    FIND_MISSING = "find_missing"
+    REUSE = "reuse"
     QUARANTINE = "quarantine"
     RELEASE = "release"
     REJECT = "reject"
@@ -124,11 +134,29 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(
         _S.DISPENSED, _P.SUBJECT, _A.REPORT_DAMAGED_BY_SUBJECT, _S.DAMAGED, _P.SITE, _W.BY_SITE_WITH_REASON
     ),
-    Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
+    Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.SITE, _W.BY_SITE),
     Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE_WITH_REASON),
-    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
-    Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
-    Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED, _P.RETURNED, _W.BY_SITE),
+    # Returned to the depot (rules/return_process.py has the steps). Only what the site had in good order may be used again.
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED_UNUSED, _P.SITE, _W.BY_SITE),
+    Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSABLE, _S.RETURNED, _P.SITE, _W.BY_SITE),
+    Transition(_S.DAMAGED, _P.SITE, _A.RETURN_UNUSABLE, _S.RETURNED, _P.SITE, _W.BY_SITE),
+    Transition(_S.QUARANTINED, _P.SITE, _A.RETURN_UNUSABLE, _S.RETURNED, _P.SITE, _W.BY_SITE),
+    Transition(_S.RETURNED_UNUSED, _P.SITE, _A.TAKE_BACK, _S.QUARANTINED, _P.SITE, _W.WITHDRAW),
+    Transition(_S.RETURNED, _P.SITE, _A.SHIP_RETURN, _S.RETURNED, _P.TRANSIT, _W.BY_SITE),
+    Transition(_S.RETURNED_UNUSED, _P.SITE, _A.SHIP_RETURN, _S.RETURNED_UNUSED, _P.TRANSIT, _W.BY_SITE),
+    Transition(_S.RETURNED, _P.TRANSIT, _A.RECEIVE_RETURN, _S.RETURNED, _P.RETURNED, _W.BY_DEPOT),
+    Transition(
+        _S.RETURNED_UNUSED, _P.TRANSIT, _A.RECEIVE_RETURN, _S.RETURNED_UNUSED, _P.RETURNED, _W.BY_DEPOT
+    ),
+    Transition(_S.RETURNED, _P.TRANSIT, _A.RECEIVE_RETURN_DAMAGED, _S.RETURNED, _P.RETURNED, _W.BY_DEPOT),
+    Transition(
+        _S.RETURNED_UNUSED, _P.TRANSIT, _A.RECEIVE_RETURN_DAMAGED, _S.RETURNED, _P.RETURNED, _W.BY_DEPOT
+    ),
+    Transition(_S.RETURNED, _P.SITE, _A.FIND_MISSING, _S.LOST, _P.LOST, _W.MISSING_AT_SITE),
+    Transition(_S.RETURNED_UNUSED, _P.SITE, _A.FIND_MISSING, _S.LOST, _P.LOST, _W.MISSING_AT_SITE),
+    Transition(_S.RETURNED, _P.TRANSIT, _A.FIND_MISSING, _S.LOST, _P.LOST, _W.MISSING_AT_DEPOT),
+    Transition(_S.RETURNED_UNUSED, _P.TRANSIT, _A.FIND_MISSING, _S.LOST, _P.LOST, _W.MISSING_AT_DEPOT),
+    Transition(_S.RETURNED_UNUSED, _P.RETURNED, _A.REUSE, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.REUSE_SIGNED),
     # Assigned to a subject, and handed out only when that is confirmed. Until then the kit has not left the site.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.ASSIGN, _S.ASSIGNED, _P.SITE, _W.BY_SITE),
     Transition(_S.ASSIGNED, _P.SITE, _A.CONFIRM_DISPENSING, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
@@ -193,6 +221,9 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.DAMAGED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
     # The end.
     Transition(_S.RETURNED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
+    Transition(_S.RETURNED_UNUSED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
+    Transition(_S.RETURNED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_SITE),
+    Transition(_S.RETURNED_UNUSED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_SITE),
     Transition(_S.EXPIRED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
     Transition(_S.EXPIRED, _P.SITE, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_SITE),
     Transition(_S.DAMAGED, _P.DEPOT, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
@@ -206,7 +237,7 @@ POSSIBLE: Final[frozenset[tuple[KitStatus, Place]]] = frozenset(
 )
 """Every pair of status and place that a kit can be in."""
 
-PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT})
+PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT, Place.RETURNED})
 """Places of which there are several, so that a kit there names which depot, shipment, site or subject holds it."""
 
 

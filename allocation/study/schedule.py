@@ -46,10 +46,13 @@ class Visit(ProtocolPart):
 
 
 class DispensedKit(ProtocolPart):
-    """How many kits of a type are handed out."""
+    """How many kits of a type are handed out, and how many units a day the subject takes from them together."""
 
     kit_type: Code
     quantity: int = Field(ge=1, le=100)
+    units_per_day: Decimal | None = Field(
+        default=None, gt=0, description="for compliance by unit count; none: it is not known"
+    )
 
 
 class Dispensing(ProtocolPart):

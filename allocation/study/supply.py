@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from allocation.gs1_labels import is_gtin
 from allocation.rules.banded_buffer import MOST_BANDS
+from allocation.rules.return_process import ReturnPolicy
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
 
 if TYPE_CHECKING:
@@ -207,6 +208,33 @@ class SiteProfile(ProtocolPart):
     name: Text
 
 
+class Returns(ProtocolPart):
+    """What becomes of kits that come back: which gates a return passes, where kits may be destroyed, whether unused ones are used again.
+
+    `reconciliation`: a monitor counts before the approval. `approval`: a project manager approves under signature before kits leave the
+    site or are destroyed there. `overdue_days`: kits asked back, kits of subjects who left, returned kits still at a site and returns under
+    way stand in the reconciliation report as overdue after so many days.
+    """
+
+    reconciliation: bool = True
+    approval: bool = True
+    destruction_at_site: bool = Field(
+        default=False, description="whether sites may destroy kits, after the gates"
+    )
+    reuse: bool = Field(
+        default=False, description="whether unused kits in good order may go back into a depot's stock"
+    )
+    overdue_days: int = Field(default=30, ge=0, le=3650)
+    depot: Code | None = Field(
+        default=None, description="where returns go; none: the depot that supplies the site"
+    )
+
+    @property
+    def policy(self) -> ReturnPolicy:
+        """The policy as the rule of returns takes it."""
+        return ReturnPolicy(self.reconciliation, self.approval, self.destruction_at_site, self.reuse)
+
+
 class Supply(ProtocolPart):
     """How sites are resupplied: cadence, who counts, how orders are put together, and the parameter hierarchy."""
 
@@ -254,3 +282,4 @@ class Supply(ProtocolPart):
     seeding: Literal["on_activation", "on_first_screening", "none"] = "on_activation"
     parameters: tuple[ParameterSet, ...] = ()
     profiles: tuple[SiteProfile, ...] = ()
+    returns: Returns = Returns()

@@ -134,6 +134,8 @@ def _check_every_place_has_a_lane(protocol: Protocol, findings: Findings) -> Non
 
 def _check_parameter_sets(protocol: Protocol, findings: Findings) -> None:
     supply = protocol.supply
+    depots = [depot.code for depot in protocol.depots]
+    findings.name(("supply", "returns", "depot"), supply.returns.depot, depots, "depot")
     findings.unique(("supply", "profiles"), [profile.code for profile in supply.profiles], "code", "code")
     findings.unique(("supply", "run_weekdays"), supply.run_weekdays, "weekday")
     for index, weekday in enumerate(supply.run_weekdays):

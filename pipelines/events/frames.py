@@ -118,6 +118,17 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         unit=pl.String(),
         recorded_at=MOMENT,
     ),
+    "kit_counts": _frame(
+        subject_id=pl.String(),
+        site_id=pl.String(),
+        kit_number=pl.String(),
+        revision=pl.Int64(),
+        returned_on=pl.Date(),
+        came_back=pl.Boolean(),
+        returned_units=NUMBER,
+        lost_units=NUMBER,
+        recorded_at=MOMENT,
+    ),
     "hand_outs": _frame(
         subject_id=pl.String(),
         site_id=pl.String(),

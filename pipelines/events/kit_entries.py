@@ -13,7 +13,14 @@ from typing import Any
 from allocation.ledger.projections.supply import RECEIPT
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.shipment_ends import ends_of_payload
-from allocation.rules.kit_status import PLACES_WITH_KEY, TRANSITIONS, Act, KitStatus, Place
+from allocation.rules.kit_status import (
+    PLACES_WITH_KEY,
+    TRANSITIONS,
+    Act,
+    KitStatus,
+    Place,
+    check_transition,
+)
 from pipelines.events.rows import Row, Translation, day
 
 Holder = tuple[Place, str]
@@ -21,13 +28,11 @@ Holder = tuple[Place, str]
 
 
 def _outcomes() -> dict[tuple[Act, Place | None], tuple[KitStatus, Place]]:
-    """Where an act at a place leads, by the table of kit states: the same from every status that allows it."""
-    found: dict[tuple[Act, Place | None], tuple[KitStatus, Place]] = {}
+    """Where an act at a place leads, by the table of kit states, for those that lead to the same from every status that allows them."""
+    found: dict[tuple[Act, Place | None], set[tuple[KitStatus, Place]]] = {}
     for row in TRANSITIONS:
-        outcome = found.setdefault((row.act, row.from_place), (row.to_status, row.to_place))
-        if outcome != (row.to_status, row.to_place):
-            raise ValueError(f"act {row.act} at {row.from_place} leads to more than one state")
-    return found
+        found.setdefault((row.act, row.from_place), set()).add((row.to_status, row.to_place))
+    return {key: next(iter(outcomes)) for key, outcomes in found.items() if len(outcomes) == 1}
 
 
 OUTCOMES = _outcomes()
@@ -65,7 +70,7 @@ def dispatch_shipment(entry: SealedEntry) -> list[Row]:
     after = entry.after
     left, ends = day(after["dispatched_on"]), ends_of_payload(after, entry.site_id or "")
     held_at = (ends.from_kind, ends.from_place)
-    rows = [_shipment(entry, "dispatched", left)]
+    rows = [shipment_step(entry, "dispatched", left, len(after["kits"]))]
     for act, numbers, to in (
         (Act.DISPATCH, after["kits"], after["shipment_id"]),
         (Act.CANCEL_REQUEST, after["left_behind"], ends.from_place),
@@ -167,9 +172,17 @@ def kit_movement(
     stated_from: Holder | None,
     to: str | None,
     moved_on: date | None,
+    status_was: KitStatus | None = None,
 ) -> Row:
-    """A movement of one kit. `stated_from`: where the entry says it was; `to`: the depot, shipment, site or subject that has it."""
-    status, place = OUTCOMES[act, stated_from[0] if stated_from else None]
+    """A movement of one kit. `stated_from`: where the entry says it was; `to`: the depot, shipment, site or subject that has it.
+
+    `status_was`: what it was there, for acts (of returns) that lead elsewhere from another status.
+    """
+    if status_was is not None and stated_from is not None:
+        row = check_transition(number, status_was, stated_from[0], act)
+        status, place = row.to_status, row.to_place
+    else:
+        status, place = OUTCOMES[act, stated_from[0] if stated_from else None]
     holder = to if place in PLACES_WITH_KEY else None
     stated = ":".join(stated_from) if stated_from else None
     shipment = entry.after.get("shipment_id")

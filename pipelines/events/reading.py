@@ -11,7 +11,7 @@ import polars as pl
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry, iter_sealed, last_position
 from pipelines.errors import UnreadableEntry
-from pipelines.events import kit_entries, shipment_entries, study_entries, subject_entries
+from pipelines.events import kit_entries, return_entries, shipment_entries, study_entries, subject_entries
 from pipelines.events.frames import EVENT_SCHEMAS, EventFrames, event_frame, last_entry, no_events
 from pipelines.events.rows import Translation
 
@@ -19,6 +19,7 @@ TRANSLATIONS: dict[str, Translation] = {
     **study_entries.TRANSLATIONS,
     **kit_entries.TRANSLATIONS,
     **shipment_entries.TRANSLATIONS,
+    **return_entries.TRANSLATIONS,
     **subject_entries.TRANSLATIONS,
 }
 """Command of an entry to the function that gives its event rows."""

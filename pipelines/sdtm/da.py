@@ -1,4 +1,4 @@
-"""DA, product accountability: the amount of each kit that was handed out (SDTMIG 3.4 section 6.3.2)."""
+"""DA, product accountability: the amount of each kit that was handed out, came back and was lost (SDTMIG 3.4 section 6.3.2)."""
 
 import polars as pl
 
@@ -7,30 +7,56 @@ from pipelines.sdtm.trial_design import TrialDesign
 from pipelines.sdtm.visit_records import visit_records
 from pipelines.subject_progress import usubjid
 
-DISPENSED, DISPENSED_NAME = "DISPAMT", "Dispensed Amount"
+TESTS = {"DISPAMT": "Dispensed Amount", "RETAMT": "Returned Amount", "LOSTAMT": "Lost Amount"}
+"""DATESTCD to DATEST, in the order in which the findings of a kit stand."""
+
+_RECORD = ("VISITNUM", "VISIT", "VISITDY", "EPOCH")
 
 
 def da(
-    design: TrialDesign, *, dispensings: pl.DataFrame, visits: pl.DataFrame, dm: pl.DataFrame
+    design: TrialDesign,
+    *,
+    dispensings: pl.DataFrame,
+    kit_counts: pl.DataFrame,
+    visits: pl.DataFrame,
+    dm: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One record DISPAMT for each kit, in the kit's own unit; DAREFID is the kit number on the label.
+    """A record DISPAMT for each kit that was handed out, RETAMT for each that was counted, and LOSTAMT where units of it were lost.
 
-    DASCAT is the kit type (in the blinded product the label of its blinding group), so that amounts of one DASCAT have one unit.
-    Kits of one day are numbered by kit number: the order in which they were picked would follow their types.
+    In the kit's own unit; DAREFID is the kit number on the label and joins the findings of a kit. Of a count that was corrected the latest
+    counts. A return is of the subject's visit on its day, or of the last one before it. DASCAT is the kit type (in the blinded product the
+    label of its blinding group), so that amounts of one DASCAT have one unit. Kits of one day are numbered by kit number: the order in
+    which they were picked would follow their types.
     """
     visit = ["subject_id", "visit_number", "occurrence"]
-    records = visit_records(design, visits).select(*visit, "VISITNUM", "VISIT", "VISITDY", "EPOCH")
+    records = visit_records(design, visits)
     reference = dm.select("USUBJID", pl.col("RFSTDTC").str.to_date().alias("reference"))
-    amount = pl.col("quantity").cast(pl.Float64)
+    given = dispensings.join(
+        records.select(*visit, *_RECORD),
+        on=visit,
+        how="left",
+    ).select(  # a kit that replaces another comes after the visit that it is of
+        "subject_id",
+        "site_id",
+        "kit_number",
+        "kit_type",
+        "unit",
+        *_RECORD,
+        pl.lit("DISPAMT").alias("DATESTCD"),
+        pl.col("dispensed_on").alias("on"),
+        pl.col("quantity").alias("amount"),
+    )
+    findings = pl.concat([given, *_counted(given, kit_counts, records)])
+    amount = pl.col("amount").cast(pl.Float64)
     whole = amount == amount.floor()
     text = pl.when(whole).then(amount.cast(pl.Int64).cast(pl.String)).otherwise(amount.cast(pl.String))
+    order = pl.col("DATESTCD").replace_strict(
+        {code: rank for rank, code in enumerate(TESTS)}, return_dtype=pl.Int64
+    )
     return (
-        dispensings.with_columns(usubjid(design))
-        .join(
-            records, on=visit, how="left"
-        )  # a kit that replaces another comes after the visit that it is of
+        findings.with_columns(usubjid(design))
         .join(reference, on="USUBJID", how="left")
-        .sort("USUBJID", "dispensed_on", "VISITNUM", "kit_number")
+        .sort("USUBJID", "on", "VISITNUM", "kit_number", order)
         .with_columns(pl.int_range(1, pl.len() + 1).over("USUBJID").alias("DASEQ"), text.alias("result"))
         .select(
             pl.lit(design.study_id).alias("STUDYID"),
@@ -38,8 +64,8 @@ def da(
             "USUBJID",
             "DASEQ",
             pl.col("kit_number").alias("DAREFID"),
-            pl.lit(DISPENSED).alias("DATESTCD"),
-            pl.lit(DISPENSED_NAME).alias("DATEST"),
+            "DATESTCD",
+            pl.col("DATESTCD").replace_strict(TESTS, return_dtype=pl.String).alias("DATEST"),
             pl.lit("STUDY MEDICATION").alias("DACAT"),
             pl.col("kit_type").alias("DASCAT"),
             pl.col("result").alias("DAORRES"),
@@ -47,12 +73,50 @@ def da(
             pl.col("result").alias("DASTRESC"),
             amount.alias("DASTRESN"),
             pl.col("unit").alias("DASTRESU"),
-            "VISITNUM",
-            "VISIT",
-            "VISITDY",
-            "EPOCH",
-            iso(pl.col("dispensed_on")).alias("DADTC"),
-            study_day(pl.col("dispensed_on"), pl.col("reference")).alias("DADY"),
+            *_RECORD,
+            iso(pl.col("on")).alias("DADTC"),
+            study_day(pl.col("on"), pl.col("reference")).alias("DADY"),
         )
         .sort("USUBJID", "DASEQ")
     )
+
+
+def _counted(given: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFrame) -> list[pl.DataFrame]:
+    """The findings RETAMT and LOSTAMT of the latest count of each kit."""
+    latest = counts.sort("position", "line").group_by("kit_number", maintain_order=True).last()
+    held = (
+        records.filter(pl.col("visit_date").is_not_null())
+        .select("subject_id", pl.col("visit_date").alias("on"), *_RECORD)
+        .sort("on", "VISITNUM")
+    )
+    at_visit = (
+        latest.select(
+            "subject_id",
+            "site_id",
+            "kit_number",
+            pl.col("returned_on").alias("on"),
+            "returned_units",
+            "lost_units",
+        )
+        .sort("on")
+        .join_asof(held, on="on", by="subject_id", strategy="backward", check_sortedness=False)
+        .join(given.select("kit_number", "kit_type", "unit"), on="kit_number", how="inner")
+    )
+    lost = pl.col("lost_units") > 0
+    return [
+        some.select(
+            "subject_id",
+            "site_id",
+            "kit_number",
+            "kit_type",
+            "unit",
+            *_RECORD,
+            pl.lit(code).alias("DATESTCD"),
+            "on",
+            pl.col(column).alias("amount"),
+        )
+        for code, column, some in (
+            ("RETAMT", "returned_units", at_visit),
+            ("LOSTAMT", "lost_units", at_visit.filter(lost)),
+        )
+    ]

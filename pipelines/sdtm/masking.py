@@ -154,6 +154,7 @@ def masked_events(events: EventFrames) -> EventFrames:
     masked["randomizations"] = events["randomizations"].with_columns(
         pl.lit(ARM_CODE).alias("arm"), no_level, pl.lit(None, dtype=pl.String).alias("stratum")
     )
+    masked["kit_counts"] = _masked_counts(events["kit_counts"], events["kits"], protocols)
     masked["dispensings"] = _masked_dispensings(events["dispensings"], protocols)
     masked["kits"] = _masked_kits(events["kits"], protocols)
     masked["entries"] = events["entries"].with_columns(pl.lit("").alias("chain_hash"))
@@ -184,12 +185,7 @@ def _as_group(protocols: Sequence[Protocol]) -> pl.Expr:
 
 def _masked_dispensings(dispensings: pl.DataFrame, protocols: Sequence[Protocol]) -> pl.DataFrame:
     """Kits by blinding group; amounts as they are where every type of the group holds the same, else counted in kits."""
-    content: dict[str, set[tuple[Decimal, str]]] = {}
-    labels = group_labels(protocols)
-    for protocol in protocols:
-        for kind in protocol.kit_types:
-            content.setdefault(labels[kind.code], set()).add((kind.units_per_kit, kind.unit))
-    uniform = [label for label, contents in content.items() if len(contents) == 1]
+    uniform = _uniform_looks(protocols)
     dispensings = dispensings.with_columns(_as_group(protocols))
     alike = pl.col("kit_type").is_in(uniform)
     one = pl.lit(Decimal(1)).cast(dispensings.schema["quantity"])
@@ -199,4 +195,31 @@ def _masked_dispensings(dispensings: pl.DataFrame, protocols: Sequence[Protocol]
         pl.when(alike).then("unit").otherwise(pl.lit(KIT_UNIT)).alias("unit"),
         nothing.alias("lot_id"),
         nothing.alias("dose_level"),
+    )
+
+
+def _uniform_looks(protocols: Sequence[Protocol]) -> list[str]:
+    """The labels of the blinding groups of which every kit holds the same, in all versions."""
+    content: dict[str, set[tuple[Decimal, str]]] = {}
+    labels = group_labels(protocols)
+    for protocol in protocols:
+        for kind in protocol.kit_types:
+            content.setdefault(labels[kind.code], set()).add((kind.units_per_kit, kind.unit))
+    return [label for label, contents in content.items() if len(contents) == 1]
+
+
+def _masked_counts(counts: pl.DataFrame, kits: pl.DataFrame, protocols: Sequence[Protocol]) -> pl.DataFrame:
+    """Counted units as they are where every kit of the look holds the same; else the container is counted, as in the dispensings."""
+    looks = kits.select("kit_number", _as_group(protocols).alias("look"))
+    alike = pl.col("look").is_in(_uniform_looks(protocols))
+    number = counts.schema["returned_units"]
+    container = pl.when("came_back").then(pl.lit(1)).otherwise(pl.lit(0)).cast(number)
+    gone = pl.when("came_back").then(pl.lit(0)).otherwise(pl.lit(1)).cast(number)
+    return (
+        counts.join(looks, on="kit_number", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(alike).then("returned_units").otherwise(container).alias("returned_units"),
+            pl.when(alike).then("lost_units").otherwise(gone).alias("lost_units"),
+        )
+        .drop("look")
     )

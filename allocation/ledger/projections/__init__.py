@@ -15,6 +15,7 @@ from allocation.ledger.projections import (
     lots,
     randomizations,
     resupply_pauses,
+    returns,
     shipment_steps,
     studies,
     subjects,
@@ -31,6 +32,7 @@ FOLDS: dict[str, Fold] = {
     **shipment_steps.FOLDS,
     **resupply_pauses.FOLDS,
     **lots.FOLDS,
+    **returns.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""

@@ -66,6 +66,16 @@ WORDS: Final[dict[str, str]] = {
     "relabel_kits": "{kits} relabelled",
     "judge_lot": "The quality of a lot was decided on",
     "change_lot_release": "A lot may be used in other countries",
+    "return_from_subject": "{kits} came back from subject {subject} at site {site}",
+    "correct_kit_count": "The count of a kit of subject {subject} was corrected at site {site}",
+    "declare_return": "{kits} declared for return at site {site}",
+    "reconcile_return": "A return of {kits} was counted at site {site}",
+    "approve_return": "A return of {kits} of site {site} was approved",
+    "dispatch_return": "A return of {kits} left site {site}",
+    "receive_return": "A return of {kits} of site {site} arrived at the depot",
+    "reuse_returned_kits": "{kits} returned by site {site} went back into the depot's stock",
+    "destroy_returned_kits": "{kits} returned by site {site} were destroyed under a certificate",
+    "withdraw_return": "A return of {kits} was taken back at site {site}",
     "grant_role": "Access to the study was given",
     "revoke_grant": "Access to the study was taken back",
     "issue_edc_key": "The EDC was given a key",
@@ -87,6 +97,8 @@ OF_A_DEPOT: Final = (
     "lose_shipment",
     "dispatch_shipment",
     "receive_shipment",
+    "dispatch_return",
+    "receive_return",
 )
 """Commands whose payload names the depot that is concerned."""
 

@@ -1,0 +1,280 @@
+"""What comes back from a subject: each kit with its units counted, and a count corrected later beside the first one."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+from sqlalchemy import select
+
+from allocation.commands.kit_authority import require_reason_and_signature
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal, NotFound
+from allocation.ledger.schema import kit, kit_count, return_kit, site_return
+from allocation.plain_values import Day
+from allocation.rules.accountability import check_count, used_units
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus
+from allocation.rules.return_process import OPEN, ReturnState
+from allocation.study.canonical import decimal_text
+from allocation.study.counted_units import KitContent, content_by_look
+from allocation.study.model import Code
+
+Units = Annotated[Decimal, Field(max_digits=12, decimal_places=4)]
+
+
+class CountedKit(CommandRequest):
+    """A kit that was handed out, with units counted. `used_units`: what the subject says was taken; left out, it follows.
+
+    `came_back` false: the container did not come back; then nothing of it is returned.
+    """
+
+    kit_number: Code
+    returned_units: Units
+    lost_units: Units = Decimal(0)
+    used_units: Units | None = None
+    came_back: bool = True
+
+    @model_validator(mode="after")
+    def _empty_hands(self) -> CountedKit:
+        if not self.came_back and self.returned_units:
+            raise ValueError("has units back of a container that is not; count them as lost or used")
+        return self
+
+
+class ReturnFromSubjectRequest(CommandRequest):
+    """Kits that a subject brings back. `returned_on`: the site's date; left out, today."""
+
+    subject_id: Code
+    kits: tuple[CountedKit, ...] = Field(min_length=1, max_length=500)
+    returned_on: Day | None = None
+
+    @model_validator(mode="after")
+    def _once(self) -> ReturnFromSubjectRequest:
+        if len({one.kit_number for one in self.kits}) != len(self.kits):
+            raise ValueError("name each kit once")
+        return self
+
+
+class CorrectKitCountRequest(CommandRequest):
+    """The right count of a kit that came back."""
+
+    subject_id: Code
+    kit_number: Code
+    returned_units: Units
+    lost_units: Units = Decimal(0)
+    used_units: Units | None = None
+
+
+def return_from_subject(
+    service: Service, act: Act, study_id: str, request: ReturnFromSubjectRequest
+) -> dict[str, Any]:
+    """Take kits back from a subject, units counted; answers each kit's count. A kit that a recall asked back is settled by it.
+
+    Raises NotFound for a kit that the subject does not have, DomainRefusal for a kit that came back before, an impossible count or date,
+    and without a reason where a container did not come back.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        if not all(one.came_back for one in request.kits):
+            require_reason_and_signature(transaction, KitAct.REPORT_LOST)
+        returned_on = request.returned_on or transaction.today
+        looks = content_by_look(transaction.protocol)
+        kits, answers, asked = [], [], []
+        for one in sorted(request.kits, key=lambda counted: counted.kit_number):
+            held = _kit_of_subject(transaction, row.subject_id, one.kit_number)
+            if held.status != KitStatus.DISPENSED.value:
+                raise _not_with_subject(held, one.kit_number)
+            _check_day(returned_on, held.dispensed_on, transaction.today)
+            content = looks[held.kit_type]
+            kits.append(_counted(transaction, held.kit_type, one, content) | {"came_back": one.came_back})
+            answers.append(_told(one, content))
+            if held.return_asked_on is not None:
+                asked.append(one.kit_number)
+        after = {"returned_on": returned_on.isoformat(), "kits": kits, "asked_back": asked}
+        answer = {
+            "subject_id": row.subject_id,
+            "returned_on": returned_on.isoformat(),
+            "kits": answers,
+            "asked_back": asked,
+        }
+        return transaction.append(
+            after,
+            before={"status": KitStatus.DISPENSED.value},
+            answer=answer,
+            subject_id=row.subject_id,
+            site_id=row.site_id,
+            kit_numbers=tuple(one["kit_number"] for one in kits),
+        )
+
+    return execute(service, act, study_id, "return_from_subject", request, body)
+
+
+def correct_kit_count(
+    service: Service, act: Act, study_id: str, request: CorrectKitCountRequest
+) -> dict[str, Any]:
+    """Correct the count of a kit that came back, with a reason; the earlier count stays beside it. Answers the new one.
+
+    Raises NotFound, DomainRefusal without a reason, for an impossible count, and once a monitor has counted: then the difference
+    stands in the reconciliation.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        row = transaction.at_subject(request.subject_id)
+        if not act.reason.strip():
+            raise DomainRefusal(
+                "a correction needs a reason", code="reason-missing", field="reason", fix="give the reason"
+            )
+        held = _kit_of_subject(transaction, row.subject_id, request.kit_number)
+        counts = kit_count.c
+        query = select(kit_count).where(counts.study_id == study_id, counts.kit_number == request.kit_number)
+        latest = transaction.connection.execute(query.order_by(counts.revision.desc()).limit(1)).first()
+        if latest is None:
+            raise NotFound(
+                f"kit {request.kit_number} has not been counted",
+                field="kit_number",
+                fix="take it back from the subject first",
+            )
+        return_id = _declared_in(transaction, request.kit_number)
+        if held.status != KitStatus.LOST.value and not (
+            held.status == KitStatus.RETURNED.value and held.place == row.site_id
+        ):
+            raise _counted_by_others(request.kit_number)
+        if not latest.came_back and request.returned_units:
+            raise DomainRefusal(
+                f"the container of kit {request.kit_number} did not come back",
+                code="count-impossible",
+                field="returned_units",
+                fix="count its units as lost or used",
+            )
+        content = content_by_look(transaction.protocol)[held.kit_type]
+        counted = CountedKit(
+            kit_number=request.kit_number,
+            returned_units=request.returned_units,
+            lost_units=request.lost_units,
+            used_units=request.used_units,
+            came_back=latest.came_back,
+        )
+        after = {
+            **_counted(transaction, held.kit_type, counted, content),
+            "came_back": latest.came_back,
+            "revision": latest.revision + 1,
+            "returned_on": latest.returned_on.isoformat(),
+            "return_id": return_id,
+            "why": act.reason,
+        }
+        before = {name: getattr(latest, name) for name in ("returned_units", "lost_units", "used_units")}
+        return transaction.append(
+            after,
+            before=before,
+            answer={"subject_id": row.subject_id, **_told(counted, content)},
+            subject_id=row.subject_id,
+            site_id=row.site_id,
+            kit_numbers=(request.kit_number,),
+        )
+
+    return execute(service, act, study_id, "correct_kit_count", request, body)
+
+
+def _kit_of_subject(transaction: Transaction, subject_id: str, number: str) -> Any:
+    """The kit, which was handed out to the subject at some time. Whose else it is, and whether it exists, is not told."""
+    found = transaction.connection.execute(
+        select(kit)
+        .where(
+            kit.c.study_id == transaction.study_id,
+            kit.c.kit_number == number,
+            kit.c.subject_id == subject_id,
+            kit.c.dispensed_on.is_not(None),
+        )
+        .with_for_update()
+    ).first()
+    if found is None:
+        raise NotFound(
+            f"kit {number} was not handed out to subject {subject_id}",
+            field="kit_number",
+            fix="correct the kit number",
+        )
+    return found
+
+
+def _not_with_subject(held: Any, number: str) -> DomainRefusal:
+    return DomainRefusal(
+        f"kit {number} is {held.status}: the subject does not have it any more",
+        code="kit-counted",
+        field="kit_number",
+        fix="correct its count instead, where it is wrong",
+    )
+
+
+def _counted_by_others(number: str) -> DomainRefusal:
+    return DomainRefusal(
+        f"others have counted kit {number} since",
+        code="kit-reconciled",
+        field="kit_number",
+        fix="the difference is recorded by whoever counts now",
+    )
+
+
+def _check_day(returned_on: date, dispensed_on: date, today: date) -> None:
+    if not dispensed_on <= returned_on <= today:
+        raise DomainRefusal(
+            f"{returned_on} is not between the dispensing on {dispensed_on} and today, {today}",
+            code="contradicting-date",
+            field="returned_on",
+            fix="correct the date",
+        )
+
+
+def _counted(transaction: Transaction, kit_type: str, one: CountedKit, content: KitContent) -> dict[str, Any]:
+    """The count for the ledger. What a kit may hold at most is asked by its look: the refusal would else tell what is in it."""
+    check_count(one.kit_number, content.most, one.returned_units, one.lost_units, one.used_units)
+    defined = transaction.protocol.kit_type(kit_type)
+    assert defined is not None  # noqa: S101  (a type with loaded kits stays in the protocol)
+    return {
+        "kit_number": one.kit_number,
+        "dispensed_units": decimal_text(defined.units_per_kit),
+        "returned_units": decimal_text(one.returned_units),
+        "lost_units": decimal_text(one.lost_units),
+        "used_units": None if one.used_units is None else decimal_text(one.used_units),
+    }
+
+
+def _told(one: CountedKit, content: KitContent) -> dict[str, Any]:
+    """The count for the site: used units follow only where all kits of the look hold the same."""
+    used = one.used_units
+    if used is None and content.units is not None:
+        used = used_units(content.units, one.returned_units, one.lost_units)
+    return {
+        "kit_number": one.kit_number,
+        "returned_units": decimal_text(one.returned_units),
+        "lost_units": decimal_text(one.lost_units),
+        "used_units": None if used is None else decimal_text(used),
+    }
+
+
+def _declared_in(transaction: Transaction, number: str) -> str | None:
+    """The open return that declares the kit. Raises DomainRefusal when somebody has looked at that return already."""
+    query = (
+        select(site_return.c.return_id, site_return.c.state)
+        .join_from(
+            return_kit,
+            site_return,
+            (site_return.c.study_id == return_kit.c.study_id)
+            & (site_return.c.return_id == return_kit.c.return_id),
+        )
+        .where(
+            return_kit.c.study_id == transaction.study_id,
+            return_kit.c.kit_number == number,
+            site_return.c.state.in_([state.value for state in OPEN]),
+        )
+    )
+    found = transaction.connection.execute(query).first()
+    if found is None:
+        return None
+    if found.state != ReturnState.DECLARED:
+        raise _counted_by_others(number)
+    return str(found.return_id)

@@ -1,0 +1,185 @@
+"""How returned kits end: used again where the rule and the study allow it, or destroyed under a certificate; both signed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import Row, select
+
+from allocation.commands.kit_acts import RECALLED
+from allocation.commands.return_steps import (
+    EnteredReturn,
+    ReturnRequest,
+    entered_return,
+    named_kits,
+    state_of,
+)
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.transaction import Transaction, execute
+from allocation.errors import DomainRefusal
+from allocation.ledger.schema import destruction_certificate
+from allocation.plain_values import Day
+from allocation.rules.return_process import (
+    RULE_VERSION,
+    ReturnedKit,
+    ReturnState,
+    ReturnStep,
+    reuse_obstacle,
+)
+from allocation.study.model import Code
+
+
+class ReuseRequest(ReturnRequest):
+    """Kits of a received return that go back into the depot's stock."""
+
+    kit_numbers: tuple[Code, ...] = Field(min_length=1, max_length=20_000)
+
+
+class Certificate(CommandRequest):
+    """A certificate of destruction: its number, when and where, and the file that is kept of it with its SHA-256."""
+
+    number: str = Field(min_length=1, max_length=60)
+    destroyed_on: Day
+    place: str = Field(min_length=1, max_length=200)
+    file_name: str = Field(min_length=1, max_length=200)
+    file_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    def stored(self) -> dict[str, str]:
+        """As it stands in the ledger."""
+        return {
+            "certificate": self.number,
+            "destroyed_on": self.destroyed_on.isoformat(),
+            "place": self.place,
+            "file_name": self.file_name,
+            "file_sha256": self.file_sha256,
+        }
+
+
+class DestroyReturnedRequest(ReturnRequest):
+    """Kits of a return that were destroyed. No numbers: all that is left of it."""
+
+    kit_numbers: tuple[Code, ...] = Field(default=(), max_length=20_000)
+    certificate: Certificate
+
+
+def reuse_returned_kits(service: Service, act: Act, study_id: str, request: ReuseRequest) -> dict[str, Any]:
+    """Put unused kits of a received return back into the depot's stock, with a reason and signed; answers the kits.
+
+    All or none of them. Raises DomainRefusal where the study uses nothing again (`no-reuse`) or a kit may not be (`kit-not-reusable`: it
+    was with a subject, not in good order, recalled, or is too near its expiry), NotFound, NotPermitted, SignatureRefused.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        entered = entered_return(transaction, request, ReturnStep.REUSE)
+        named = named_kits(entered, request.kit_numbers, "kit_numbers")
+        for one in named.values():
+            obstacle = reuse_obstacle(_facts(one), transaction.today)
+            if obstacle is not None:
+                raise DomainRefusal(
+                    f"kit {one.kit_number} is not used again: {obstacle}",
+                    code="kit-not-reusable",
+                    field="kit_numbers",
+                    fix="destroy it under a certificate",
+                )
+        return _settle(
+            transaction, entered, named, {"depot_id": entered.found.depot_id, "rule_version": RULE_VERSION}
+        )
+
+    return execute(service, act, study_id, "reuse_returned_kits", request, body)
+
+
+def destroy_returned_kits(
+    service: Service, act: Act, study_id: str, request: DestroyReturnedRequest
+) -> dict[str, Any]:
+    """Record, with a reason and signed, that kits of a return were destroyed under a certificate; answers the kits.
+
+    At the depot that received them, or, where the study allows it, at the site after the gates. A certificate may cover several
+    returns. Raises DomainRefusal (`return-gate`, `no-destruction-at-site`, `certificate-differs`), NotFound, NotPermitted,
+    SignatureRefused.
+    """
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        entered = entered_return(transaction, request, ReturnStep.DESTROY)
+        numbers = request.kit_numbers or tuple(one.kit_number for one in entered.unsettled)
+        named = named_kits(entered, numbers, "kit_numbers")
+        certificate = request.certificate
+        if certificate.destroyed_on > transaction.today:
+            raise DomainRefusal(
+                f"{certificate.destroyed_on} is after today, {transaction.today}",
+                code="contradicting-date",
+                field="certificate.destroyed_on",
+                fix="record it when it has been done",
+            )
+        if certificate.destroyed_on < entered.found.declared_on:
+            raise DomainRefusal(
+                f"{certificate.destroyed_on} is before the return was declared, {entered.found.declared_on}",
+                code="contradicting-date",
+                field="certificate.destroyed_on",
+                fix="correct the date",
+            )
+        new = _is_new(transaction, certificate)
+        return _settle(
+            transaction, entered, named, {"certificate": certificate.stored(), "new_certificate": new}
+        )
+
+    return execute(service, act, study_id, "destroy_returned_kits", request, body)
+
+
+def _settle(
+    transaction: Transaction, entered: EnteredReturn, named: dict[str, Row[Any]], also: dict[str, Any]
+) -> dict[str, Any]:
+    left = len(entered.unsettled) - len(named)
+    after = entered.moved(
+        left,
+        on=transaction.today.isoformat(),
+        by=transaction.act.actor.username,
+        kits=[state_of(one) for one in named.values()],
+        **also,
+    )
+    if entered.step.from_state == ReturnState.APPROVED and left:
+        after["state"] = entered.found.state  # at the site: the gates that were passed stay as they are
+    return transaction.append(
+        after,
+        before={"state": entered.found.state},
+        answer={
+            "return_id": entered.found.return_id,
+            "state": after["state"],
+            "kits": list(named),
+            "left": left,
+        },
+        site_id=entered.found.site_id,
+        kit_numbers=tuple(named),
+    )
+
+
+def _facts(one: Any) -> ReturnedKit:
+    return ReturnedKit(
+        one.kit_number,
+        one.status,
+        one.dispensed_on is not None,
+        one.received_as,
+        one.last_ship_date,
+        one.lot_status == RECALLED,
+    )
+
+
+def _is_new(transaction: Transaction, certificate: Certificate) -> bool:
+    """Whether the certificate is new. Raises DomainRefusal when its number stands for another one."""
+    columns = destruction_certificate.c
+    known = transaction.connection.execute(
+        select(
+            columns.certificate, columns.destroyed_on, columns.place, columns.file_name, columns.file_sha256
+        ).where(columns.study_id == transaction.study_id, columns.certificate == certificate.number)
+    ).first()
+    if known is None:
+        return True
+    stored = {**known._asdict(), "destroyed_on": known.destroyed_on.isoformat()}
+    if stored != certificate.stored():
+        raise DomainRefusal(
+            f"certificate {certificate.number} is on record with another date, place or file",
+            code="certificate-differs",
+            field="certificate.number",
+            fix="give the certificate as it is on record, or its own number",
+        )
+    return False
