@@ -1,4 +1,4 @@
-"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `resupply`, `edc`, ... `ledger`."""
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `resupply`, `edc`, `notify`, ... `ledger`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from allocation import edc_cli, kit_cli, ledger_cli, load_cli, randomization_cli, resupply_cli, subject_cli
+from allocation import (
+    edc_cli,
+    kit_cli,
+    ledger_cli,
+    load_cli,
+    notify_cli,
+    randomization_cli,
+    resupply_cli,
+    subject_cli,
+)
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
 
@@ -18,6 +27,7 @@ app.command("recall")(kit_cli.recall)
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
+app.add_typer(notify_cli.app, name="notify")
 app.add_typer(subject_cli.app, name="subject")
 app.add_typer(ledger_cli.app, name="ledger")
 

@@ -18,6 +18,7 @@ from allocation.api import (
     amendment_routes,
     edc_routes,
     file_routes,
+    notify_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -26,6 +27,7 @@ from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
 from allocation.api.command_routes import COMMAND_ROUTES, removal_router
 from allocation.api.identity import RunningService
+from allocation.api.mailer import Mailer
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.api.signed_kit_routes import signed_kit_router
@@ -52,6 +54,10 @@ TAGS: Final = [
     {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
     {"name": edc_routes.EDC, "description": "Signed messages of the EDC, and the exchange with it."},
     {"name": STUDY, "description": "Protocol versions and sites."},
+    {
+        "name": notify_routes.NOTIFICATIONS,
+        "description": "Mail to people: who was told, and how one is told.",
+    },
     {"name": access_routes.ACCESS, "description": "Identity, tokens, accounts, roles."},
 ]
 
@@ -65,13 +71,18 @@ class Health(BaseModel):
 
 
 def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The app over `database`. `clock` gives the moment of every act (aware, UTC). On PostgreSQL it seals while it runs."""
+    """The app over `database`. `clock` gives the moment of every act (aware, UTC). While it runs it sends mail, and seals on PostgreSQL."""
+
+    service = Service(database, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sealer = Sealer(database)
+        mailer = Mailer(service)
         sealer.start()
+        mailer.start()
         yield
+        mailer.stop()
         sealer.stop()
 
     # The pages of FastAPI itself load Swagger UI from another machine, which many of a trial's networks do not reach. The package
@@ -87,7 +98,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
         dependencies=[PLAIN_ADDRESS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    app.state.service = Service(database, clock)
+    app.state.service = service
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
@@ -98,6 +109,7 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(signed_kit_router())
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
+    app.include_router(notify_routes.router)
     app.include_router(amendment_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)

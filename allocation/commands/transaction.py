@@ -37,6 +37,8 @@ from allocation.ledger.versions import (
     version_in_country,
     versions_of_subject,
 )
+from allocation.notify.happening import Happening
+from allocation.notify.outbox import queue_notices
 from allocation.rules.amendments import VersionsByVisit, version_at
 from allocation.rules.dosing import DispensingRow
 from allocation.study.dose_paths import dispensing_rows
@@ -261,7 +263,7 @@ class Transaction:
     ) -> dict[str, Any]:
         """Append the act's entry and fold it; gives the answer, which a retry will be given again.
 
-        What the EDC is to be told of it goes into the outbox. `follows`: the command of an entry that follows from the act
+        What the EDC and people are to be told of it goes into the outboxes. `follows`: the command of an entry that follows from the act
         without having been asked for (edc_following.py). `key`: that of one entry, where an act has several.
         """
         if self.role is None:
@@ -293,6 +295,8 @@ class Transaction:
             queue_for_edc(
                 self.connection, self.protocol, entry_id, command, subject_id, site_id, after, self.now
             )
+        told = (self.connection, self.study_id, entry_id, command, self.now, site_id, after, self.act.reason)
+        queue_notices(Happening(*told))
         return answer
 
 
