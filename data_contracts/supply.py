@@ -77,8 +77,10 @@ COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
     "shipments": {
         "study_id": ("text", True),
         "shipment_id": ("text", True),
-        "depot_id": ("text", True),
-        "site_id": ("text", True),
+        "from_kind": ("text", True),
+        "from_place": ("text", True),
+        "to_kind": ("text", True),
+        "to_place": ("text", True),
         "status": ("text", True),
         "kit_count": ("integer", True),
         "requested_on": ("date", True),
@@ -106,6 +108,7 @@ POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "lost": ("lost",),
 }
 PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject")
+SHIPMENT_ENDS = ("depot", "site")
 SHIPMENT_STATES = ("requested", "in_transit", "received", "cancelled", "lost")
 
 
@@ -257,6 +260,8 @@ def shipments() -> list[Rule]:
         *_column_rules("shipments"),
         member("shipments", "status", SHIPMENT_STATES, "the states of a shipment"),
         between("shipments", "kit_count", 0, None),
+        member("shipments", "from_kind", SHIPMENT_ENDS, "where a shipment can leave from"),
+        member("shipments", "to_kind", SHIPMENT_ENDS, "where a shipment can go"),
         holds(
             "shipments",
             "dispatched_on.of-status",
@@ -284,12 +289,20 @@ def shipments() -> list[Rule]:
         holds(
             "shipments",
             "site-known",
-            ["site_id", "study_id"],
-            "a shipment goes to one of the sites",
-            lambda frames: found_in(frames.own, ["study_id", "site_id"], frames.others["sites"]),
+            ["to_place", "to_kind", "from_place", "from_kind", "study_id"],
+            "a shipment's sites are sites of the study",
+            lambda frames: _known_end(frames, "from") & _known_end(frames, "to"),
             needs={"sites": ["study_id", "site_id"]},
         ),
     ]
+
+
+def _known_end(frames: Frames, end: str) -> pl.Series:
+    """Whether what stands at this end (`from` or `to`) of each shipment is a depot, or a site that there is."""
+    place = frames.own.select("study_id", site_id=f"{end}_place")
+    return found_in(place, ["study_id", "site_id"], frames.others["sites"]) | (
+        frames.own[f"{end}_kind"] == "depot"
+    )
 
 
 def _column_rules(name: str) -> list[Rule]:

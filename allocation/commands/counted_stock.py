@@ -105,7 +105,8 @@ def pipeline_lines(
         )
         .where(
             shipment.c.study_id == study_id,
-            shipment.c.site_id == situation.at.site_id,
+            shipment.c.to_kind == Place.SITE.value,
+            shipment.c.to_place == situation.at.site_id,
             shipment.c.status.in_(OPEN_STATUSES),
             kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
         )

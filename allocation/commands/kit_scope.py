@@ -16,6 +16,8 @@ from allocation.commands.transaction import Transaction
 from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.projections.kit_moves import CHUNK
 from allocation.ledger.schema import depot, kit, lot, shipment, site
+from allocation.ledger.shipment_ends import COLUMNS as ENDS
+from allocation.ledger.shipment_ends import ends_of_row
 from allocation.rules.kit_status import Place
 from allocation.study.model import Code
 
@@ -73,10 +75,10 @@ def chosen_kits(transaction: Transaction, request: KitScopeRequest) -> ChosenKit
         rows = transaction.connection.execute(locked.where(kit.c.lot_id == request.lot_id)).all()
         return ChosenKits(rows)
     if request.shipment_id is not None:
-        entered = entered_shipment(transaction, request.shipment_id)
-        _lock_depots(transaction, {entered.depot_id})
+        _, ends = entered_shipment(transaction, request.shipment_id)
+        _lock_depots(transaction, set() if ends.depot_id is None else {ends.depot_id})
         rows = transaction.connection.execute(locked.where(kit.c.shipment_id == request.shipment_id)).all()
-        return ChosenKits(rows, str(entered.site_id))
+        return ChosenKits(rows, ends.site_id)
     assert request.site_id is not None  # noqa: S101  (the request has one of the four)
     transaction.at_site(request.site_id)
     at_site = (kit.c.place_kind == Place.SITE.value) & (kit.c.place == request.site_id)
@@ -163,10 +165,11 @@ def _place_of(transaction: Transaction, row: Row[Any]) -> tuple[str | None, str 
     if row.place_kind == Place.SITE:
         site_id = row.place
     elif row.place_kind == Place.TRANSIT:
-        query = select(shipment.c.site_id, shipment.c.depot_id).where(
+        query = select(*ENDS).where(
             shipment.c.study_id == transaction.study_id, shipment.c.shipment_id == row.place
         )
-        site_id, depot_id = transaction.connection.execute(query).one()
+        ends = ends_of_row(transaction.connection.execute(query).one())
+        site_id, depot_id = ends.site_id, ends.depot_id
     country = transaction.connection.execute(
         select(site.c.country).where(site.c.study_id == transaction.study_id, site.c.site_id == site_id)
     ).scalar()

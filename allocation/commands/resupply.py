@@ -32,6 +32,7 @@ from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.schema import depot, ledger_entry, shipment, site
 from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
+from allocation.rules.kit_status import Place
 from allocation.study.model import Code
 
 
@@ -229,7 +230,11 @@ def _order_for_site(
         sent = (
             select(func.count())
             .select_from(shipment)
-            .where(shipment.c.study_id == study_id, shipment.c.site_id == request.site_id)
+            .where(
+                shipment.c.study_id == study_id,
+                shipment.c.to_kind == Place.SITE.value,
+                shipment.c.to_place == request.site_id,
+            )
         )
         shipment_id = f"{request.site_id}-S{int(transaction.connection.execute(sent).scalar_one()) + 1:03d}"
         result = {**result, "shipment_id": shipment_id}

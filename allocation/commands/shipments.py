@@ -12,6 +12,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
+from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.parameters import lead_time_days
@@ -35,16 +36,26 @@ class ReceiveRequest(CommandRequest):
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
 
 
-def entered_shipment(transaction: Transaction, shipment_id: str) -> Row[Any]:
-    """Act at a shipment's site, or at its depot; gives its row. Raises NotFound; strangers learn nothing of which shipments there are."""
+def entered_shipment(
+    transaction: Transaction, shipment_id: str, *, leaves: bool = False
+) -> tuple[Row[Any], ShipmentEnds]:
+    """Act at the place that a shipment goes to, or `leaves`; gives its row and its ends.
+
+    Whoever may act at a depot at the other end may do it, too. Raises NotFound; strangers learn nothing of which shipments there are.
+    """
     found = transaction.connection.execute(_by_id(transaction, shipment_id)).first()
     if found is None:
         transaction.refuse_strangers()
         raise NotFound(
             f"shipment {shipment_id!r} is not known", field="shipment_id", fix="give a shipment of this study"
         )
-    transaction.at_site(found.site_id, depot_id=found.depot_id)
-    return found
+    ends = ends_of_row(found)
+    site_id = ends.from_place if leaves and ends.from_kind == Place.SITE else ends.site_id
+    if site_id is None:
+        transaction.in_study(depot_id=ends.from_place if leaves else ends.to_place)
+    else:
+        transaction.at_site(site_id, depot_id=ends.depot_id)
+    return found, ends
 
 
 def _by_id(transaction: Transaction, shipment_id: str) -> Select[Any]:
@@ -53,8 +64,8 @@ def _by_id(transaction: Transaction, shipment_id: str) -> Select[Any]:
     )
 
 
-def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[Any]:
-    entered_shipment(transaction, shipment_id)
+def _shipment(transaction: Transaction, shipment_id: str, status: str, *, leaves: bool) -> ShipmentEnds:
+    _, ends = entered_shipment(transaction, shipment_id, leaves=leaves)
     locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
     if locked.status != status:
         raise DomainRefusal(
@@ -63,7 +74,7 @@ def _shipment(transaction: Transaction, shipment_id: str, status: str) -> Row[An
             field="shipment_id",
             fix="nothing was changed",
         )
-    return locked
+    return ends
 
 
 def _kits(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
@@ -81,11 +92,11 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        found = _shipment(transaction, request.shipment_id, "requested")
+        ends = _shipment(transaction, request.shipment_id, "requested", leaves=True)
         country = transaction.site_country
         at_depot = transaction.connection.execute(
             select(depot)
-            .where(depot.c.study_id == study_id, depot.c.depot_id == found.depot_id)
+            .where(depot.c.study_id == study_id, depot.c.depot_id == ends.from_place)
             .with_for_update()
         ).one()
         today = transaction.at_zone(at_depot.timezone)
@@ -99,7 +110,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
                 field="shipment_id",
                 fix="cancel it",
             )
-        lead_time = lead_time_days(transaction.protocol, found.depot_id, country, found.site_id)
+        lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
         expected = request.expected_on or today + timedelta(days=lead_time)
         if expected < today:
             raise DomainRefusal(
@@ -110,8 +121,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
             )
         after = {
             "shipment_id": request.shipment_id,
-            "depot_id": found.depot_id,
-            "site_id": found.site_id,
+            **ends.payload(),
             "dispatched_on": today.isoformat(),
             "expected_on": expected.isoformat(),
             "carrier": request.carrier,
@@ -129,7 +139,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
             after,
             before={"status": "requested"},
             answer=answer,
-            site_id=found.site_id,
+            site_id=ends.site_id,
             kit_numbers=tuple(leaving),
         )
 
@@ -143,7 +153,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        found = _shipment(transaction, request.shipment_id, "in_transit")
+        ends = _shipment(transaction, request.shipment_id, "in_transit", leaves=False)
         coming = _kits(transaction, request.shipment_id, KitStatus.IN_TRANSIT)
         held = {
             row.kit_number
@@ -171,7 +181,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         ]
         after = {
             "shipment_id": request.shipment_id,
-            "depot_id": found.depot_id,
+            "depot_id": ends.from_place,
             "received_on": transaction.today.isoformat(),
             "kits": kits,
             **({"quarantined_before": sorted(held)} if held else {}),
@@ -184,7 +194,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
             after,
             before={"status": "in_transit"},
             answer=answer,
-            site_id=found.site_id,
+            site_id=ends.site_id,
             kit_numbers=tuple(numbers),
         )
 

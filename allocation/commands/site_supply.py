@@ -73,26 +73,30 @@ _STOCK = (
     .group_by(kit.c.place, kit.c.kit_type, kit.c.expiry_date, lot.c.status, lot.c.released_for)
 )
 _PIPELINE = (
-    select(shipment.c.site_id, shipment.c.status, kit.c.kit_type, func.count().label("kits"))
+    select(
+        shipment.c.to_place.label("site_id"), shipment.c.status, kit.c.kit_type, func.count().label("kits")
+    )
     .join_from(
         shipment, kit, (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id)
     )
     .where(
         shipment.c.study_id == bindparam("study"),
-        shipment.c.site_id.in_(bindparam("sites", expanding=True)),
+        shipment.c.to_kind == Place.SITE.value,
+        shipment.c.to_place.in_(bindparam("sites", expanding=True)),
         shipment.c.status.in_(OPEN_STATUSES),
         kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
     )
-    .group_by(shipment.c.site_id, shipment.c.status, kit.c.kit_type)
+    .group_by(shipment.c.to_place, shipment.c.status, kit.c.kit_type)
 )
 _LAST_ORDERED = (
-    select(shipment.c.site_id, func.max(shipment.c.requested_on).label("last_on"))
+    select(shipment.c.to_place.label("site_id"), func.max(shipment.c.requested_on).label("last_on"))
     .where(
         shipment.c.study_id == bindparam("study"),
-        shipment.c.site_id.in_(bindparam("sites", expanding=True)),
+        shipment.c.to_kind == Place.SITE.value,
+        shipment.c.to_place.in_(bindparam("sites", expanding=True)),
         shipment.c.status.not_in(("cancelled", "lost")),
     )
-    .group_by(shipment.c.site_id)
+    .group_by(shipment.c.to_place)
 )
 _SCREENED = (
     select(subject.c.site_id)

@@ -84,8 +84,10 @@ shipment = Table(
     metadata,
     Column("study_id", Text, primary_key=True),
     Column("shipment_id", Text, primary_key=True),
-    Column("depot_id", Text, nullable=False),
-    Column("site_id", Text, nullable=False),
+    Column("from_kind", Text, nullable=False),
+    Column("from_place", Text, nullable=False),
+    Column("to_kind", Text, nullable=False),
+    Column("to_place", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("kit_count", Integer, nullable=False),
     Column("requested_on", Date, nullable=False),
@@ -95,7 +97,9 @@ shipment = Table(
     Column("carrier", Text),
     Column("tracking_number", Text),
     Column("run_id", Text),
-    Index("ix_shipment_site", "study_id", "site_id", "status"),
+    CheckConstraint("from_kind IN ('depot', 'site') AND to_kind IN ('depot', 'site')", name="known_ends"),
+    Index("ix_shipment_from", "study_id", "from_kind", "from_place", "status"),
+    Index("ix_shipment_to", "study_id", "to_kind", "to_place", "status"),
 )
 
 shipment_kit = Table(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import reach
 from allocation.errors import NotFound, NotPermitted
 from allocation.ledger.schema import shipment, site
+from allocation.rules.kit_status import Place
 from allocation.views.study_at import StudyAt
 
 
@@ -31,8 +32,15 @@ class Visible:
         return true() if self.whole_study else column.in_(sorted(self.depots))
 
     def of_shipment(self) -> ColumnElement[bool]:
-        """The condition that a shipment leaves a visible depot or goes to a visible site."""
-        return or_(self.at_site(shipment.c.site_id), self.at_depot(shipment.c.depot_id))
+        """The condition that a shipment leaves a visible place or goes to one."""
+        ends = ((shipment.c.from_kind, shipment.c.from_place), (shipment.c.to_kind, shipment.c.to_place))
+        return or_(*(self._at_end(kind, place) for kind, place in ends))
+
+    def _at_end(self, kind: ColumnElement[Any], place: ColumnElement[Any]) -> ColumnElement[bool]:
+        if self.whole_study:
+            return true()
+        at_site = and_(kind == Place.SITE.value, self.at_site(place))
+        return or_(at_site, and_(kind == Place.DEPOT.value, self.at_depot(place)))
 
     def require_site(self, actor: Actor, site_id: str) -> None:
         """Raise NotPermitted unless the site may be seen."""

@@ -35,8 +35,8 @@ def shipments_table(overview: StudyOverview) -> str:
         [
             one.shipment_id,
             status(one),
-            one.depot_id,
-            f"{one.site_id}, {one.country}",
+            one.from_place,
+            f"{one.to_place}, {one.country}",
             number(one.kits),
             day(one.dispatched_on),
             day(one.expected_on),

@@ -152,8 +152,10 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
     "shipments": _frame(
         shipment_id=pl.String(),
         step=pl.String(),
-        depot_id=pl.String(),
-        site_id=pl.String(),
+        from_kind=pl.String(),
+        from_place=pl.String(),
+        to_kind=pl.String(),
+        to_place=pl.String(),
         run_id=pl.String(),
         on_date=pl.Date(),
         expected_on=pl.Date(),

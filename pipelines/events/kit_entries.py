@@ -9,6 +9,7 @@ from datetime import date
 
 from allocation.ledger.projections.supply import RECEIPT
 from allocation.ledger.reader import SealedEntry
+from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import PLACES_WITH_KEY, TRANSITIONS, Act, KitStatus, Place
 from pipelines.events.rows import Row, Translation, day
 
@@ -43,25 +44,28 @@ def load_kits(entry: SealedEntry) -> list[Row]:
 def order_shipment(entry: SealedEntry) -> list[Row]:
     """Kits at a depot are set aside for a shipment."""
     after = entry.after
-    requested, depot = day(after["requested_on"]), after["depot_id"]
+    requested, ends = day(after["requested_on"]), ends_of_payload(after, entry.site_id or "")
     rows = [_shipment(entry, "requested", requested)]
     rows += [
-        kit_movement(entry, number, Act.REQUEST, (Place.DEPOT, depot), depot, requested)
+        kit_movement(
+            entry, number, Act.REQUEST, (ends.from_kind, ends.from_place), ends.from_place, requested
+        )
         for number in after["kits"]
     ]
     return rows
 
 
 def dispatch_shipment(entry: SealedEntry) -> list[Row]:
-    """The kits of a shipment leave the depot; those that may no longer be shipped stay behind."""
+    """The kits of a shipment leave; those that may no longer be shipped stay behind."""
     after = entry.after
-    left, depot = day(after["dispatched_on"]), after["depot_id"]
+    left, ends = day(after["dispatched_on"]), ends_of_payload(after, entry.site_id or "")
+    held_at = (ends.from_kind, ends.from_place)
     rows = [_shipment(entry, "dispatched", left)]
     for act, numbers, to in (
         (Act.DISPATCH, after["kits"], after["shipment_id"]),
-        (Act.CANCEL_REQUEST, after["left_behind"], depot),
+        (Act.CANCEL_REQUEST, after["left_behind"], ends.from_place),
     ):
-        rows += [kit_movement(entry, number, act, (Place.DEPOT, depot), to, left) for number in numbers]
+        rows += [kit_movement(entry, number, act, held_at, to, left) for number in numbers]
     return rows
 
 
@@ -134,8 +138,7 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
     row = (
         after["shipment_id"],
         step,
-        after["depot_id"],
-        entry.site_id,
+        *ends_of_payload(after, entry.site_id or "").columns().values(),
         after.get("run_id"),
         on_date,
         day(after.get("expected_on")),

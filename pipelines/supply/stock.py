@@ -77,8 +77,7 @@ def shipments(design: TrialDesign, *, shipments: pl.DataFrame) -> pl.DataFrame:
         shipments.sort("position")
         .group_by("shipment_id")
         .agg(
-            pl.col("depot_id").first(),
-            pl.col("site_id").first(),
+            pl.col("from_kind", "from_place", "to_kind", "to_place").first(),
             last_step.replace({"dispatched": "in_transit"}).alias("status"),
             pl.col("kits").last().alias("kit_count"),
             on("requested").alias("requested_on"),
@@ -92,8 +91,10 @@ def shipments(design: TrialDesign, *, shipments: pl.DataFrame) -> pl.DataFrame:
         .select(
             pl.lit(design.study_id).alias("study_id"),
             "shipment_id",
-            "depot_id",
-            "site_id",
+            "from_kind",
+            "from_place",
+            "to_kind",
+            "to_place",
             "status",
             "kit_count",
             "requested_on",

@@ -358,7 +358,7 @@ class Derivation:
         counted = set(protocol.supply.pipeline_statuses)
         statuses = {
             row.shipment_id: row.status
-            for row in state.execute(select(shipment).where(shipment.c.site_id == site_id))
+            for row in state.execute(select(shipment).where(shipment.c.to_place == site_id))
         }
         return sum(
             row.kit_type == kit_type

@@ -257,7 +257,8 @@ def _supply() -> dict[str, pl.DataFrame]:
         {"study_id": STUDY, "kit_number": "K57", "kit_type": "ACT10", "lot_id": "L1", **windows, "status": "depot_available",
          "place_kind": "depot", "place": "D1", "shipment_id": None, "subject_id": None, "visit_number": None, "dispensed_on": None},
     ]  # fmt: skip
-    shipment = {"study_id": STUDY, "shipment_id": "S1", "depot_id": "D1", "site_id": "10", "status": "received", "kit_count": 1,
+    shipment = {"study_id": STUDY, "shipment_id": "S1", "from_kind": "depot", "from_place": "D1", "to_kind": "site", "to_place": "10",
+                "status": "received", "kit_count": 1,
                 "requested_on": date(2026, 1, 2), "dispatched_on": date(2026, 1, 3), "expected_on": date(2026, 1, 6),
                 "received_on": date(2026, 1, 6), "carrier": "TNT", "tracking_number": "1Z", "run_id": None}  # fmt: skip
     site = {"study_id": STUDY, "site_id": "10", "name": "Clinic North", "country": "DE", "depot_id": "D1",

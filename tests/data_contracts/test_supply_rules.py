@@ -46,7 +46,9 @@ BROKEN = [
     Broken("shipments.dispatched_on.of-status", {}, {"dispatched_on": None}),
     Broken("shipments.received_on.of-status", {}, {"received_on": None}),
     Broken("shipments.dates-ordered", {}, {"received_on": date(2026, 1, 2)}),
-    Broken("shipments.site-known", {}, {"site_id": "11"}),
+    Broken("shipments.site-known", {}, {"to_place": "11"}),
+    Broken("shipments.from_kind.in-codelist", {}, {"from_kind": "pharmacy"}),
+    Broken("shipments.to_kind.in-codelist", {}, {"to_kind": "pharmacy"}),
 ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def test_shipments_tell_how_far_they_have_come(supply: dict[str, pl.DataFrame]) 
     assert supply["shipments"].select(
         "status", "requested_on", "dispatched_on", "received_on"
     ).unique().rows() == [("received", date(2026, 3, 2), date(2026, 3, 2), date(2026, 3, 2))]
-    assert supply["shipments"]["site_id"].to_list() == ["S1", "S2"]
+    assert supply["shipments"]["to_place"].to_list() == ["S1", "S2"]
     moved = supply["kit_movements"].filter(pl.col("act") == "dispatch").height
     assert supply["shipments"]["kit_count"].sum() == moved
 

@@ -172,9 +172,9 @@ def test_a_depot_sees_what_came_to_it_and_left_it_and_not_what_another_depot_did
         text
         for one in shipments
         for text in (
-            f"A shipment to site {one.site_id} was requested",
-            f"A shipment of {one.kit_count} kits to site {one.site_id} left the depot",
-            f"A shipment of {one.kit_count} kits arrived at site {one.site_id}",
+            f"A shipment to site {one.to_place} was requested",
+            f"A shipment of {one.kit_count} kits to site {one.to_place} left the depot",
+            f"A shipment of {one.kit_count} kits arrived at site {one.to_place}",
         )
     }
     assert shipment_id in {one.shipment_id for one in shipments}

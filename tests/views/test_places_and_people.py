@@ -118,7 +118,7 @@ def test_a_shipment_shows_its_kits_and_what_was_found_at_receipt(service):
         for one in list_shipments(service.database, MONITOR, STUDY, status="received").shipments
     ] == [shipment_id]
     assert [
-        one.site_id for one in list_shipments(service.database, MONITOR, STUDY, site_id="S02").shipments
+        one.to_place for one in list_shipments(service.database, MONITOR, STUDY, site_id="S02").shipments
     ] == ["S02"]
     with pytest.raises(NotFound):
         shipment_detail(service.database, MONITOR, STUDY, "none")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
 from allocation.ledger.schema import kit_numbering, lot, resupply_run, shipment, shipment_kit
+from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import Act, KitStatus, Place, Transition, check_transition
 
 RECEIPT: dict[str, Act] = {
@@ -43,14 +44,13 @@ def order_shipment(
     connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
     """Kits at the depot are set aside for a shipment."""
-    shipment_id, depot_id = after["shipment_id"], after["depot_id"]
+    shipment_id, ends = after["shipment_id"], ends_of_payload(after, site_id)
     connection.execute(
         insert(shipment),
         {
             "study_id": study_id,
             "shipment_id": shipment_id,
-            "depot_id": depot_id,
-            "site_id": site_id,
+            **ends.columns(),
             "status": "requested",
             "kit_count": len(after["kits"]),
             "requested_on": day(after["requested_on"]),
@@ -64,14 +64,14 @@ def order_shipment(
             for number in after["kits"]
         ],
     )
-    row = transition(Act.REQUEST, Place.DEPOT)
-    move_kits(connection, study_id, after["kits"], row, depot_id, depot_id, shipment_id=shipment_id)
+    row, held_at = transition(Act.REQUEST, ends.from_kind), ends.from_place
+    move_kits(connection, study_id, after["kits"], row, held_at, held_at, shipment_id=shipment_id)
 
 
 def dispatch_shipment(
-    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+    connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """The shipment leaves the depot with its kits."""
+    """The shipment leaves with its kits."""
     values = {
         "status": "in_transit",
         "kit_count": len(after["kits"]),
@@ -81,11 +81,11 @@ def dispatch_shipment(
         "tracking_number": after["tracking_number"],
     }
     _advance(connection, study_id, after, "requested", values)
-    row = transition(Act.DISPATCH, Place.DEPOT)
-    move_kits(connection, study_id, after["kits"], row, after["depot_id"], after["shipment_id"])
-    back = transition(Act.CANCEL_REQUEST, Place.DEPOT)
-    depot_id = after["depot_id"]
-    move_kits(connection, study_id, after["left_behind"], back, depot_id, depot_id, shipment_id=None)
+    ends = ends_of_payload(after, site_id)
+    row, held_at = transition(Act.DISPATCH, ends.from_kind), ends.from_place
+    move_kits(connection, study_id, after["kits"], row, held_at, after["shipment_id"])
+    back = transition(Act.CANCEL_REQUEST, ends.from_kind)
+    move_kits(connection, study_id, after["left_behind"], back, held_at, held_at, shipment_id=None)
 
 
 def receive_shipment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -93,11 +94,13 @@ class ExpiringKits(View):
 
 
 class ShipmentSummary(View):
-    """A shipment. `late`: it is under way and its expected date has passed."""
+    """A shipment; `country` is that of its destination. `late`: it is under way and its expected date has passed."""
 
     shipment_id: str
-    depot_id: str
-    site_id: str
+    from_kind: Literal["depot", "site"]
+    from_place: str
+    to_kind: Literal["depot", "site"]
+    to_place: str
     country: str
     status: str
     kits: int

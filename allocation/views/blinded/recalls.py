@@ -55,7 +55,7 @@ def recalled_kits(database: Database, actor: Actor, study_id: str) -> RecalledKi
 
 def _recalled(at: StudyAt) -> Select[Any]:
     with_subject = kit.c.place_kind == Place.SUBJECT.value
-    site_id = func.coalesce(subject.c.site_id, shipment.c.site_id, kit.c.place).label("site_id")
+    site_id = func.coalesce(subject.c.site_id, shipment.c.to_place, kit.c.place).label("site_id")
     return (
         select(
             kit.c.kit_number,
@@ -75,6 +75,7 @@ def _recalled(at: StudyAt) -> Select[Any]:
             shipment,
             and_(
                 kit.c.place_kind == Place.TRANSIT.value,
+                shipment.c.to_kind == Place.SITE.value,
                 shipment.c.study_id == kit.c.study_id,
                 shipment.c.shipment_id == kit.c.place,
             ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, shipment, shipment_kit, site
+from allocation.ledger.schema import depot, kit, shipment, shipment_kit, site
+from allocation.ledger.shipment_ends import COLUMNS as ENDS
+from allocation.rules.kit_status import Place
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
@@ -56,7 +58,12 @@ def list_shipments(
             if not seen.depots:  # whoever runs a depot sees what it ships to any site
                 seen.require_site(actor, site_id)
             require_known_site(connection, at, site_id)
-            query = query.where(shipment.c.site_id == site_id)
+            query = query.where(
+                or_(
+                    and_(shipment.c.from_kind == Place.SITE.value, shipment.c.from_place == site_id),
+                    and_(shipment.c.to_kind == Place.SITE.value, shipment.c.to_place == site_id),
+                )
+            )
         if status is not None:
             query = query.where(shipment.c.status == status)
         rows = connection.execute(
@@ -102,9 +109,8 @@ def _summaries(study_id: str, seen: Visible) -> Select[Any]:
     return (
         select(
             shipment.c.shipment_id,
-            shipment.c.depot_id,
-            shipment.c.site_id,
-            site.c.country,
+            *ENDS,
+            func.coalesce(site.c.country, depot.c.country).label("country"),
             shipment.c.status,
             shipment.c.kit_count.label("kits"),
             shipment.c.requested_on,
@@ -114,8 +120,22 @@ def _summaries(study_id: str, seen: Visible) -> Select[Any]:
             shipment.c.carrier,
             shipment.c.tracking_number,
         )
-        .join_from(
-            shipment, site, (site.c.study_id == shipment.c.study_id) & (site.c.site_id == shipment.c.site_id)
+        .outerjoin_from(
+            shipment,
+            site,
+            and_(
+                shipment.c.to_kind == Place.SITE.value,
+                site.c.study_id == shipment.c.study_id,
+                site.c.site_id == shipment.c.to_place,
+            ),
+        )
+        .outerjoin(
+            depot,
+            and_(
+                shipment.c.to_kind == Place.DEPOT.value,
+                depot.c.study_id == shipment.c.study_id,
+                depot.c.depot_id == shipment.c.to_place,
+            ),
         )
         .where(shipment.c.study_id == study_id, seen.of_shipment())
     )
