@@ -19,6 +19,7 @@ from allocation.commands.run_out import run_out_by_type
 from allocation.commands.service import Service
 from allocation.commands.site_supply import site_need, site_situations
 from allocation.ledger.schema import depot, kit, shipment, site
+from allocation.ledger.shipment_ends import ends_of_row
 from allocation.notify.blinded import BlindedNotice
 from allocation.notify.happening import Notice, Told
 from allocation.notify.places import NoticePlace, ends_of
@@ -83,32 +84,29 @@ def _late(connection: Connection, study_id: str, today: dict[NoticePlace, date],
             shipment.c.status == "in_transit",
             shipment.c.expected_on.is_not(None),
         )
-    ).mappings()
-    for row in list(rows):
-        ends = ends_of(row)
-        if ends[1] is None or row["expected_on"] >= today.get(ends[1], row["expected_on"]):
+    ).all()
+    for row in rows:
+        ends = ends_of(ends_of_row(row))
+        if row.expected_on >= today.get(ends[1], row.expected_on):
             continue
         said = BlindedNotice(
             "Shipment late",
-            shipment_id=row["shipment_id"],
-            from_place=str(ends[0] or ""),
+            shipment_id=row.shipment_id,
+            from_place=str(ends[0]),
             to_place=str(ends[1]),
-            kits=row["kit_count"],
-            carrier=row["carrier"] or "",
-            tracking_number=row["tracking_number"] or "",
+            kits=row.kit_count,
+            carrier=row.carrier or "",
+            tracking_number=row.tracking_number or "",
             due="Was expected on",
-            due_on=row["expected_on"],
+            due_on=row.expected_on,
             advice="It has not been received. Ask the carrier, or receive it if it is there.",
         )
         numbers = connection.execute(
-            select(kit.c.kit_number).where(
-                kit.c.study_id == study_id, kit.c.shipment_id == row["shipment_id"]
-            )
+            select(kit.c.kit_number).where(kit.c.study_id == study_id, kit.c.shipment_id == row.shipment_id)
         )
         contents = contents_of(connection, study_id, list(numbers.scalars()))
-        places = tuple(one for one in ends if one is not None)
-        about = f"{row['shipment_id']} {row['expected_on']}"
-        found.add("late", about, Told(said, places), Told(UnblindedNotice(said, contents), places))
+        about = f"{row.shipment_id} {row.expected_on}"
+        found.add("late", about, Told(said, ends), Told(UnblindedNotice(said, contents), ends))
 
 
 def _expiring(

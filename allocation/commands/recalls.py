@@ -37,8 +37,8 @@ def recall_lot(service: Service, act: Act, study_id: str, request: RecallLotRequ
     """Recall a lot in one transaction and one entry; answers its kits with their places, and the subjects who had some.
 
     Kits at depots, in open orders, in transit, at sites and assigned to subjects go into quarantine, those with subjects are marked for
-    return, and no kit of the lot is ever released again. Recalling it again writes nothing, tells nobody, and answers the present state. It UNBLINDS:
-    the kits of a lot are of one type. Raises NotFound, NotPermitted.
+    return, and no kit of the lot is ever released again. The people of each place are told. Recalling it again writes nothing, tells
+    nobody, and answers the present state. It UNBLINDS: the kits of a lot are of one type. Raises NotFound, NotPermitted.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from allocation.ledger.schema import subject
+from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.notify.blinded import BlindedNotice
 from allocation.notify.happening import Happening, Told
 from allocation.notify.places import NoticePlace, ends_of, shipment_ends
@@ -30,14 +31,14 @@ def of_shipment(title: str) -> Callable[[Happening], list[Blinded]]:
 
     def build(happening: Happening) -> list[Blinded]:
         after, shipment_id = happening.after, happening.after["shipment_id"]
-        ends = ends_of({**after, "site_id": after.get("site_id") or happening.site_id})
+        ends = ends_of(ends_of_payload(after, happening.site_id or ""))
         dispositions = Counter(one[1] for one in after.get("kits", ()) if not isinstance(one, str))
         expected = after.get("expected_on")
         said = BlindedNotice(
             title,
             shipment_id=shipment_id,
-            from_place=str(ends[0] or ""),
-            to_place=str(ends[1] or ""),
+            from_place=str(ends[0]),
+            to_place=str(ends[1]),
             kits=len(after["kits"]) if "kits" in after else None,
             found=tuple(sorted(dispositions.items())),
             carrier=after.get("carrier") or "",
@@ -45,7 +46,7 @@ def of_shipment(title: str) -> Callable[[Happening], list[Blinded]]:
             due="Expected on",
             due_on=None if expected is None else date.fromisoformat(expected),
         )
-        return [Told(said, tuple(one for one in ends if one is not None))]
+        return [Told(said, ends)]
 
     return build
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from allocation.ledger.schema import shipment
-
-PLACES: Final = ("depot", "site")
+from allocation.ledger.shipment_ends import COLUMNS, ShipmentEnds, ends_of_row
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,24 +28,23 @@ def as_places(text: str) -> tuple[NoticePlace, ...]:
     return tuple(NoticePlace(*one.split(" ", 1)) for one in text.split(", ") if one)
 
 
-def ends_of(named: Any) -> tuple[NoticePlace | None, NoticePlace | None]:
-    """Where a shipment leaves and where it goes, from a payload or row that names both ends, or a depot and a site."""
-    ends = tuple(
-        None if named.get(f"{end}_kind") is None else NoticePlace(named[f"{end}_kind"], named[f"{end}_place"])
-        for end in ("from", "to")
-    )
-    depot_id, site_id = named.get("depot_id"), named.get("site_id")
+Ends = tuple[NoticePlace, NoticePlace]
+"""Where a shipment leaves from, and where it goes."""
+
+
+def ends_of(named: ShipmentEnds) -> Ends:
+    """The two ends of a shipment."""
     return (
-        ends[0] or (NoticePlace("depot", depot_id) if depot_id else None),
-        ends[1] or (NoticePlace("site", site_id) if site_id else None),
+        NoticePlace(named.from_kind.value, named.from_place),
+        NoticePlace(named.to_kind.value, named.to_place),
     )
 
 
-def shipment_ends(connection: Connection, study_id: str, shipments: Collection[str]) -> dict[str, Any]:
+def shipment_ends(connection: Connection, study_id: str, shipments: Collection[str]) -> dict[str, Ends]:
     """Shipment -> its two ends."""
-    if not shipments:
-        return {}
     rows = connection.execute(
-        select(shipment).where(shipment.c.study_id == study_id, shipment.c.shipment_id.in_(sorted(shipments)))
-    ).mappings()
-    return {row["shipment_id"]: ends_of(row) for row in rows}
+        select(shipment.c.shipment_id, *COLUMNS).where(
+            shipment.c.study_id == study_id, shipment.c.shipment_id.in_(sorted(shipments))
+        )
+    )
+    return {row.shipment_id: ends_of(ends_of_row(row)) for row in rows} if shipments else {}

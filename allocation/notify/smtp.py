@@ -36,6 +36,16 @@ def written(
     return message
 
 
+def _log_in(server: smtplib.SMTP, user: str, password: str) -> None:
+    """Log in. A refusal may be an answer, or a server that hangs up."""
+    try:
+        server.login(user, password)
+    except smtplib.SMTPNotSupportedError:
+        raise
+    except smtplib.SMTPException as error:
+        raise ServerUnreachable("the server refuses the user") from error
+
+
 class MailSession:
     """A connection, to be used with `with`. Raises ServerUnreachable where the server does not answer, or not as securely as it must."""
 
@@ -47,8 +57,6 @@ class MailSession:
         """Connect, secure the connection, and log in where there is a user."""
         try:
             self._server = self._connected()
-        except smtplib.SMTPAuthenticationError as error:
-            raise ServerUnreachable(f"the server refuses the user ({error.smtp_code})") from error
         except smtplib.SMTPNotSupportedError as error:
             raise ServerUnreachable(
                 "the server does not offer STARTTLS or the login that is asked for"
@@ -75,7 +83,7 @@ class MailSession:
             if settings.security == "starttls":
                 server.starttls(context=context)
             if settings.user is not None and settings.password is not None:
-                server.login(settings.user, settings.password.get_secret_value())
+                _log_in(server, settings.user, settings.password.get_secret_value())
         except BaseException:
             server.close()
             raise

@@ -8,7 +8,7 @@ from alembic import op
 from allocation.ledger.schema import UtcMoment
 
 revision = "0014"
-down_revision = "0009"
+down_revision = "0010"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

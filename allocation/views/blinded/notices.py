@@ -54,8 +54,8 @@ def list_notices(
     with database.read() as connection:
         study_at(connection, study_id)
         ours = notice.c.study_id == study_id
-        by_state = select(notice.c.state, func.count()).where(ours).group_by(notice.c.state)
-        counts = {found: count for found, count in connection.execute(by_state)}
+        by_state = select(notice.c.state, func.count().label("mails")).where(ours).group_by(notice.c.state)
+        counts = {row.state: row.mails for row in connection.execute(by_state)}
         query = select(*(notice.c[name] for name in NoticeLine.model_fields)).where(ours)
         if state is not None:
             query = query.where(notice.c.state == state)
