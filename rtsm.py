@@ -88,6 +88,9 @@ COMMANDS = {
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),
+    "notify": Mounted(
+        "allocation.cli", "Mail to people: check, send, list, try again; addresses and digests."
+    ),
     "subject": Mounted("allocation.cli", "Correct a subject's stratum. No subject is ever removed."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),

@@ -1,4 +1,4 @@
-"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `returns`, `resupply`, `edc`, ... `ledger`."""
+"""The service's part of the command line: `rtsm serve`, `study`, `load`, `kit`, `recall`, `returns`, `resupply`, ... `ledger`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from allocation import (
     ledger_cli,
     load_cli,
     lot_cli,
+    notify_cli,
     randomization_cli,
     resupply_cli,
     returns_cli,
@@ -35,6 +36,7 @@ app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
+app.add_typer(notify_cli.app, name="notify")
 app.add_typer(subject_cli.app, name="subject")
 app.add_typer(ledger_cli.app, name="ledger")
 

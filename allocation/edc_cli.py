@@ -17,10 +17,11 @@ from sqlalchemy import func, select
 from allocation.access.permissions import authorize
 from allocation.commands.edc_transfers import Arrival, Read, take_transfer
 from allocation.commands.service import Act, Service, utc_now
+from allocation.delivery import revive_dead
 from allocation.edc.export_csv import read_export
 from allocation.edc.facts import EdcMessage
 from allocation.edc.receiving import ReceivedBody
-from allocation.edc.schema import edc_transfer
+from allocation.edc.schema import edc_outbox, edc_transfer
 from allocation.edc.settings import (
     REDCAP_TOKEN,
     REDCAP_URL,
@@ -143,13 +144,13 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Send what waits in the outbox. Needs RTSM_EDC_URL, and RTSM_EDC_TOKEN if the EDC asks for one. Exit 1 if any is given up."""
-    from allocation.edc.sending import revive_dead, send_waiting  # as in `pull`
+    from allocation.edc.sending import send_waiting  # as in `pull`
 
     database = open_database(create=False)
     study_id = the_study(database, study)
     authorize(acting(database, actor), "edc.send", study_id)
     url = required_setting(SEND_URL, study_id)
-    revived = revive_dead(database, study_id, utc_now()) if retry_dead else 0
+    revived = revive_dead(database, edc_outbox, study_id, utc_now()) if retry_dead else 0
     with progress_bar("sending") as report:
         done = send_waiting(database, study_id, url, setting(SEND_TOKEN, study_id), utc_now, progress=report)
     text = f"{study_id}: {done.sent} sent, {done.failed} to be tried again, {done.dead} given up, {done.waiting} waiting"

@@ -232,6 +232,14 @@ def _print(answer: dict[str, Any]) -> None:
         given = (one["subject_id"], one["site_id"], one["kit_number"], visit, one["dispensed_on"])
         table.add_row(*given, "yes" if one["return_asked"] else "no")
     console.print(table)
+    if answer["recalled_before"]:
+        return
+    table = Table("told by mail at", "which", "people")
+    for one in answer["told"]:
+        table.add_row(
+            one["place_kind"], one["place"], str(one["people"]) if one["people"] else "nobody: call"
+        )
+    console.print(table)
     console.print(
-        "Nobody was notified by the service: pass this on. Each site sees its own kits under /recalled-kits."
+        "`rtsm notify list` shows whether the mail arrived. Each site sees its own kits under /recalled-kits."
     )

@@ -86,7 +86,7 @@ def kits(
 
 @app.command()
 def users(file: File, actor: As = None, as_json: AsJson = False) -> None:
-    """Load accounts and roles. Columns: username, display_name, password, role, study_id, scope_kind, scope_key."""
+    """Load accounts and roles. Columns: username, display_name, password, role, study_id, scope_kind, scope_key, and if needed email."""
     database = open_database()
     loaded = load_users(database, acting(database, actor), file.read_bytes(), utc_now)
     lines = [f"{len(loaded.created)} accounts created, {loaded.granted} roles granted"]

@@ -13,6 +13,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import Connection, insert, select, update
 
 from allocation.access.actors import ALL, SYSTEM_ACTOR, Actor
+from allocation.access.addresses import email_address
 from allocation.access.permissions import authorize
 from allocation.access.schema import account, api_token
 from allocation.errors import DomainRefusal, LoginRefused, NotFound
@@ -50,24 +51,41 @@ class Account:
     display_name: str
     status: str
     locked_until: datetime | None
+    email: str | None = None
 
 
 def create_account(
-    database: Database, by: Actor, username: str, display_name: str, password: str, clock: Clock
+    database: Database,
+    by: Actor,
+    username: str,
+    display_name: str,
+    password: str,
+    clock: Clock,
+    *,
+    email: str | None = None,
 ) -> Account:
     """Create an account, without any role yet. A username is never given twice, even after its account was disabled.
 
-    Raises NotPermitted, and DomainRefusal for a username that is taken or malformed, an empty name, or a weak password.
+    `email`: where it is notified, if anywhere. Raises NotPermitted, and DomainRefusal for a username that is taken or malformed, an
+    empty name, a weak password, or what is no address.
     """
     with database.write() as connection:
-        return insert_account(connection, by, username, display_name, password, clock)
+        return insert_account(connection, by, username, display_name, password, clock, email=email)
 
 
 def insert_account(
-    connection: Connection, by: Actor, username: str, display_name: str, password: str, clock: Clock
+    connection: Connection,
+    by: Actor,
+    username: str,
+    display_name: str,
+    password: str,
+    clock: Clock,
+    *,
+    email: str | None = None,
 ) -> Account:
     """As `create_account`, in the caller's transaction."""
     role = authorize(by, "access.administer", ALL)
+    address = None if email is None else email_address(email)
     if not _USERNAME.fullmatch(username) or username == SYSTEM_ACTOR.username:
         raise DomainRefusal(
             f"{username!r} cannot be a username",
@@ -95,6 +113,7 @@ def insert_account(
         insert(account).values(
             username=username,
             display_name=display_name.strip(),
+            email=address,
             password_hash=_HASHER.hash(password),
             status="active",
             failed_attempts=0,
@@ -107,10 +126,14 @@ def insert_account(
         by,
         role,
         "create_account",
-        {"username": username, "display_name": display_name.strip()},
+        {
+            "username": username,
+            "display_name": display_name.strip(),
+            **({} if address is None else {"email": address}),
+        },
         now,
     )
-    return Account(username, display_name.strip(), "active", None)
+    return Account(username, display_name.strip(), "active", None, address)
 
 
 def check_password(username: str, password: str) -> None:
@@ -164,6 +187,31 @@ def set_password(
             .values(revoked_at=now)
         )
         record(connection, by, role, "set_password", {"username": username}, now)
+
+
+def set_email(database: Database, by: Actor, username: str, email: str | None, clock: Clock) -> str | None:
+    """Set where an account is notified, or with None that it is not; gives the address as it is kept.
+
+    Raises NotPermitted, NotFound, DomainRefusal for what is no address.
+    """
+    with database.write() as connection:
+        return update_email(connection, by, username, email, clock)
+
+
+def update_email(
+    connection: Connection, by: Actor, username: str, email: str | None, clock: Clock
+) -> str | None:
+    """As `set_email`, in the caller's transaction."""
+    role = authorize(by, "access.administer", ALL)
+    address = None if email is None else email_address(email)
+    found = connection.execute(_account_named(username).with_for_update()).first()
+    if found is None:
+        raise NotFound(f"there is no account {username!r}", field="username", fix="create it first")
+    if found.email != address:
+        connection.execute(update(account).where(account.c.username == username).values(email=address))
+        after = {"username": username, "email": address}
+        record(connection, by, role, "set_email", after, clock(), before={"email": found.email})
+    return address
 
 
 def verify_password(database: Database, username: str, password: str, clock: Clock) -> Account:

@@ -1,8 +1,9 @@
 """Accounts and their roles from a CSV file: all or nothing, every problem named by its line.
 
-Columns: username, display_name, password, role, study_id, scope_kind, scope_key. One row a role; a user with several roles has
-several rows with the same name. An empty password makes a random one, which is returned once. Empty scope columns mean the whole
-study. A file can be loaded again: accounts and roles that exist already are left as they are.
+Columns: username, display_name, password, role, study_id, scope_kind, scope_key, and if needed email. One row a role; a user with
+several roles has several rows with the same name. An empty password makes a random one, which is returned once. Empty scope columns mean
+the whole study. A file can be loaded again: accounts and roles that exist already are left as they are, but for an address that it
+names, which is set where it is another one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from allocation.access.accounts import Clock, insert_account
+from allocation.access.accounts import Clock, insert_account, update_email
 from allocation.access.actors import ALL, Actor, Grant, ScopeKind
 from allocation.access.grants import insert_grant
 from allocation.access.permissions import authorize
@@ -23,6 +24,7 @@ from allocation.errors import DomainRefusal, FileRefused
 from allocation.ledger.database import Database
 
 COLUMNS: Final = ("username", "display_name", "password", "role", "study_id", "scope_kind", "scope_key")
+OPTIONAL: Final = ("email",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def load_users(database: Database, by: Actor, content: bytes, clock: Clock) -> L
     Raises FileRefused with every problem by line, and changes nothing then; NotPermitted when `by` may not administer access.
     """
     authorize(by, "access.administer", ALL)
-    rows = read_csv_rows(content, COLUMNS, "the file of users")
+    rows = read_csv_rows(content, COLUMNS, "the file of users", OPTIONAL)
     created: list[str] = []
     generated: dict[str, str] = {}
     granted = 0
@@ -69,7 +71,8 @@ def _ensure_account(
         select(account.c.display_name).where(account.c.username == row["username"])
     ).first()
     if found is None:
-        insert_account(connection, by, row["username"], row["display_name"], password, clock)
+        email = row["email"] or None
+        insert_account(connection, by, row["username"], row["display_name"], password, clock, email=email)
         return True
     if found.display_name != row["display_name"]:
         raise DomainRefusal(
@@ -78,6 +81,8 @@ def _ensure_account(
             field="display_name",
             fix="a username belongs to one person for good; choose another one",
         )
+    if row["email"]:
+        update_email(connection, by, row["username"], row["email"], clock)
     return False
 
 

@@ -165,6 +165,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "ledger.rebuild": SYSTEM,
     "export.blinded": frozenset({"data_manager", "sponsor_blinded"}) | UNBLINDED_ROLES | SYSTEM,
     "export.unblinded": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
+    # The list of mail says who was told of what and whether it arrived: never its text.
+    "notify.administer": frozenset({"administrator"}) | SYSTEM,
     "access.administer": frozenset({"administrator"}) | SYSTEM,
 }
 """permission -> the roles that have it."""

@@ -11,6 +11,7 @@ account = Table(
     metadata,
     Column("username", Text, primary_key=True, comment="never reused: an account is disabled, not deleted"),
     Column("display_name", Text, nullable=False, comment="the printed name on signatures"),
+    Column("email", Text, comment="where notifications go; null: none are sent"),
     Column("password_hash", Text, nullable=False, comment="argon2id, with its salt and cost"),
     Column("status", Text, nullable=False),
     Column("failed_attempts", Integer, nullable=False, default=0),

@@ -55,6 +55,7 @@ class AccountBody(Closed):
     username: str = Field(max_length=64, examples=["site.de01"])
     display_name: str = Field(max_length=200, examples=["Dr. Anna Weber"])
     password: Password = Field(examples=["correct horse battery"])
+    email: str | None = Field(default=None, max_length=254, examples=["anna.weber@example.org"])
 
 
 class PasswordBody(Closed):
@@ -193,6 +194,7 @@ def new_account(body: AccountBody, service: RunningService, actor: WhoAsks) -> W
         body.display_name,
         body.password.get_secret_value(),
         service.clock,
+        email=body.email,
     )
     return WhoAnswer(username=made.username, display_name=made.display_name, grants=[])
 

@@ -248,6 +248,14 @@ class RecalledFromSubject(BaseModel):
     return_asked: bool
 
 
+class ToldPlace(Answer):
+    """A depot or site that has recalled kits, and how many of its people are sent mail."""
+
+    place_kind: str
+    place: str
+    people: int
+
+
 class RecallLotAnswer(Answer):
     """A recalled lot, for the unblinded alone: its kits are of one type. Sites read theirs in the view of recalls."""
 
@@ -256,6 +264,7 @@ class RecallLotAnswer(Answer):
     quarantined: int
     kits: tuple[RecalledLotKit, ...]
     subjects: tuple[RecalledFromSubject, ...]
+    told: tuple[ToldPlace, ...] = ()
 
 
 class ListAnswer(Answer):

@@ -22,6 +22,7 @@ from allocation.api import (
     label_routes,
     resupply_routes,
     lot_routes,
+    notify_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
@@ -30,6 +31,7 @@ from allocation.api.all_routes import BODY_EXAMPLES, ROUTES
 from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
 from allocation.api.command_routes import removal_router
 from allocation.api.identity import RunningService
+from allocation.api.mailer import Mailer
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
 from allocation.api.return_routes import signed_return_router
@@ -57,6 +59,10 @@ TAGS: Final = [
     {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
     {"name": edc_routes.EDC, "description": "Signed messages of the EDC, and the exchange with it."},
     {"name": STUDY, "description": "Protocol versions and sites."},
+    {
+        "name": notify_routes.NOTIFICATIONS,
+        "description": "Mail to people: who was told, and how one is told.",
+    },
     {"name": access_routes.ACCESS, "description": "Identity, tokens, accounts, roles."},
 ]
 
@@ -72,21 +78,25 @@ class Health(BaseModel):
 def create_app(
     database: Database, clock: Callable[[], datetime] = utc_now, *, scheduler: bool = False
 ) -> FastAPI:
-    """The app over `database`. `clock` gives the moment of every act (aware, UTC). On PostgreSQL it seals while it runs.
+    """The app over `database`. `clock` gives the moment of every act (aware, UTC). While it runs it sends mail, and seals on PostgreSQL.
 
     `scheduler`: whether it makes the resupply runs that are due, too. Several workers may: one of them at a time does.
     """
+    service = Service(database, clock)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sealer = Sealer(database)
-        runs = ResupplyScheduler(app.state.service) if scheduler else None
+        runs = ResupplyScheduler(service) if scheduler else None
+        mailer = Mailer(service)
         sealer.start()
+        mailer.start()
         if runs is not None:
             runs.start()
         yield
         if runs is not None:
             await run_in_threadpool(runs.stop)
+        mailer.stop()
         sealer.stop()
 
     # The pages of FastAPI itself load Swagger UI from another machine, which many of a trial's networks do not reach. The package
@@ -102,7 +112,7 @@ def create_app(
         dependencies=[PLAIN_ADDRESS],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    app.state.service = Service(database, clock)
+    app.state.service = service
     install_problem_handlers(app)
     app.include_router(access_routes.router)
     app.include_router(view_routes.router)
@@ -118,6 +128,7 @@ def create_app(
     app.include_router(return_views)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
+    app.include_router(notify_routes.router)
     app.include_router(amendment_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)

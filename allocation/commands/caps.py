@@ -34,8 +34,8 @@ def check_caps(
     *,
     factors: Mapping[str, str] | None = None,
     replaces: str | None = None,
-) -> None:
-    """Refuse the act when a cap that it counts toward is reached.
+) -> list[Cap]:
+    """Refuse the act when a cap that it counts toward is reached; gives the caps that the act itself will reach.
 
     A randomization cap with `finish_screening` still takes in those who are in screening already, but no new screening. At screening
     the stratum is that of the `factors` known by then. Whom the subject `replaces` does not count. Raises DomainRefusal
@@ -48,7 +48,6 @@ def check_caps(
         cap
         for cap in (*protocol.caps, *_cohort_caps(protocol))
         if (cap.kind == kind or (kind == "screening" and cap.kind == "randomization"))
-        and not (kind == "randomization" and cap.at_cap == "finish_screening")
         and _concerns(cap, keys, known if kind == "screening" else None)
     ]
     # What a full cohort or a cap on forced randomization counts later is counted under this same lock.
@@ -58,8 +57,11 @@ def check_caps(
     )
     if watched or later:
         lock_study(transaction)
+    reached = []
     for cap in watched:
-        if cap_reached(_count(transaction, cap, replaces), cap.limit):
+        count = _count(transaction, cap, replaces)
+        lets_pass = kind == "randomization" and cap.at_cap == "finish_screening"
+        if cap_reached(count, cap.limit) and not lets_pass:
             where = f"{cap.scope} {cap.key}".strip()
             raise DomainRefusal(
                 f"the {cap.kind} cap of the {where} ({cap.limit}) is reached",
@@ -67,6 +69,15 @@ def check_caps(
                 field=cap.scope,
                 fix="the cap can be raised by a new protocol version",
             )
+        if cap.kind == kind and count + 1 == cap.limit:
+            reached.append(cap)
+    return reached
+
+
+def caps_facts(reached: list[Cap]) -> dict[str, Any]:
+    """What the payload of an act says of the caps that it reached; nothing when it reached none."""
+    facts = [cap.model_dump(mode="json", include={"kind", "scope", "key", "limit"}) for cap in reached]
+    return {"caps_reached": facts} if facts else {}
 
 
 def check_forced_cap(

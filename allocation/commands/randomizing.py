@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from allocation.commands.allocating import Allocated, allocate
-from allocation.commands.caps import check_caps, cohorts_filled, is_cohort_open, levels_of_place
+from allocation.commands.caps import caps_facts, check_caps, cohorts_filled, is_cohort_open, levels_of_place
 from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.edc_gate import check_edc
 from allocation.commands.randomization_admission import Passage, passage_of
@@ -60,9 +60,10 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
         factors = _factors(transaction, row, event, request.factors)
         stratum = stratum_key(factors, event.factors)
         replaces = replaced_by(transaction, row.subject_id) if passage.is_first else None
+        reached = []
         if passage.is_first:
             place = (row.site_id, row.site_country, row.cohort, stratum)
-            check_caps(transaction, "randomization", *place, replaces=replaces)
+            reached = check_caps(transaction, "randomization", *place, replaces=replaces)
         allocated = allocate_replacement(transaction, row, passage, factors)
         if allocated is None:
             allocated = allocate(transaction, row, passage, factors)
@@ -71,6 +72,7 @@ def randomize(service: Service, act: Act, study_id: str, request: RandomizeReque
             _closes_cohorts(transaction, row.cohort, replaces) if passage.is_first else []
         )
         after["override_reason"] = request.override_reason
+        after |= caps_facts(reached)
         answer = {
             "subject_id": row.subject_id,
             "event": event.code,

@@ -1,7 +1,7 @@
 """Recalling a lot: everything of it that could still be used is quarantined at once, and what subjects have is asked back.
 
-Nobody is told of it by the service yet (there is no outbox for mail): whoever recalls passes the answer on, and each site finds its own
-kits in the view of recalls.
+Every place that has kits of it is told by mail at once (allocation/notify, in the same transaction), and each site finds its own kits in
+the view of recalls, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from allocation.commands.kit_scope import in_whole_study, locked_lot
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute, iso
 from allocation.ledger.schema import kit, subject, subject_visit
+from allocation.notify.acts import recalled_by_place
+from allocation.notify.happening import Happening
+from allocation.notify.outbox import people_at
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.study.model import Code
@@ -34,8 +37,8 @@ def recall_lot(service: Service, act: Act, study_id: str, request: RecallLotRequ
     """Recall a lot in one transaction and one entry; answers its kits with their places, and the subjects who had some.
 
     Kits at depots, in open orders, in transit, at sites and assigned to subjects go into quarantine, those with subjects are marked for
-    return, and no kit of the lot is ever released again. Recalling it again writes nothing and answers the present state. It UNBLINDS:
-    the kits of a lot are of one type. Raises NotFound, NotPermitted.
+    return, and no kit of the lot is ever released again. The people of each place are told. Recalling it again writes nothing, tells
+    nobody, and answers the present state. It UNBLINDS: the kits of a lot are of one type. Raises NotFound, NotPermitted.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def recall_lot(service: Service, act: Act, study_id: str, request: RecallLotRequ
         return transaction.append(
             after,
             before={"lot_status": found.status},
-            answer=answer,
+            answer={**answer, "told": _told(transaction, after)},
             kit_numbers=tuple(one.kit_number for one in (*taken, *asked)),
         )
 
@@ -114,7 +117,20 @@ def _answer(transaction: Transaction, lot_id: str, rows: Any, again: bool) -> di
         "quarantined": sum(_state(one) in _STILL_OURS for one in rows),
         "kits": kits,
         "subjects": subjects,
+        "told": [],
     }
+
+
+def _told(transaction: Transaction, after: dict[str, Any]) -> list[dict[str, Any]]:
+    """The depots and sites concerned, and how many of their people are sent mail: where it is nobody, somebody must call there."""
+    act = (transaction.now, None, after, transaction.act.reason)
+    places = recalled_by_place(
+        Happening(transaction.connection, transaction.study_id, 0, transaction.command, *act)
+    )
+    people = people_at(transaction.connection, transaction.study_id, transaction.command, sorted(places))
+    return [
+        {"place_kind": place.kind, "place": place.key, "people": count} for place, count in people.items()
+    ]
 
 
 def _visit_codes(transaction: Transaction, who: set[str]) -> dict[tuple[str, str], str | None]:

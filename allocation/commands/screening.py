@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, StrictBool
 from sqlalchemy import func, select
 
-from allocation.commands.caps import check_caps, is_cohort_open
+from allocation.commands.caps import caps_facts, check_caps, is_cohort_open
 from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.replacing import subject_to_replace
 from allocation.commands.screen_failure import screen_failure_facts
@@ -90,7 +90,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
         _check_age(protocol, request.age)
         check_factors(protocol, request.factors)
         cohort = _cohort_of(transaction, request)
-        check_caps(
+        reached = check_caps(
             transaction,
             "screening",
             request.site_id,
@@ -128,6 +128,7 @@ def screen(service: Service, act: Act, study_id: str, request: ScreenRequest) ->
             "cohort": cohort,
             "replaces": request.replaces,
             "visit": planned_visit_facts(protocol, visit, path, [], screened_on, None, "", transaction.today),
+            **caps_facts(reached),
         }
         answer = {"subject_id": subject_id, "status": "screening", "screened_on": screened_on.isoformat()}
         transaction.append(after, answer=answer, subject_id=subject_id, site_id=request.site_id)

@@ -39,6 +39,8 @@ from allocation.ledger.versions import (
     version_in_country,
     versions_of_subject,
 )
+from allocation.notify.happening import Happening
+from allocation.notify.outbox import queue_notices
 from allocation.rules.amendments import VersionsByVisit, version_at
 from allocation.rules.dosing import DispensingRow
 from allocation.study.dose_paths import dispensing_rows
@@ -263,8 +265,9 @@ class Transaction:
     ) -> dict[str, Any]:
         """Append the act's entry and fold it; gives the answer, which a retry will be given again.
 
-        What the EDC is to be told of it goes into the outbox; sites that it left with less wait for resupply. `follows`: the command of
-        an entry that follows from the act without having been asked for (edc_following.py). `key`: that of one entry, of several.
+        What the EDC and people are to be told of it goes into the outboxes; sites that it left with less wait for resupply. `follows`:
+        the command of an entry that follows from the act without having been asked for (edc_following.py). `key`: that of one entry,
+        where an act has several.
         """
         if self.role is None:
             raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
@@ -297,6 +300,8 @@ class Transaction:
             )
         act = (self.study_id, self.version, entry_id, command, site_id, after, self.now)
         queue_for_resupply(self.connection, *act, self.service.protocols)
+        told = (self.connection, self.study_id, entry_id, command, self.now, site_id, after, self.act.reason)
+        queue_notices(Happening(*told))
         return answer
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
 
 from allocation.access.schema import account  # noqa: F401  (the foreign key's table)
+from allocation.delivery import delivery_columns
 from allocation.ledger.schema import ENTRY_ID, UtcMoment, metadata
 
 edc_key = Table(
@@ -58,11 +59,7 @@ edc_outbox = Table(
     Column("kind", Text, nullable=False),
     Column("media_type", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_try_at", UtcMoment, nullable=False),
-    Column("last_error", Text),
-    Column("sent_at", UtcMoment),
+    *delivery_columns(),
     CheckConstraint("state IN ('waiting', 'sent', 'dead')", name="known_state"),
     Index("ix_edc_outbox_state", "study_id", "state", "entry_id"),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from alembic import context
 
 import allocation.access.schema
-import allocation.edc.schema  # noqa: F401  (likewise)
+import allocation.edc.schema
+import allocation.notify.schema  # noqa: F401  (likewise)
 from allocation.ledger.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -62,7 +62,15 @@ def doubt_lookalikes(protocol: Protocol, findings: Findings) -> None:
     first: dict[str, int] = {}
     for index, kit_type in enumerate(protocol.kit_types):
         like = protocol.kit_types[first.setdefault(kit_type.blinding_group, index)]
-        for name in ("units_per_kit", "unit", "storage", "expiry", "block_size", "serialized"):
+        for name in (
+            "units_per_kit",
+            "unit",
+            "storage",
+            "expiry",
+            "expiry_notice_days",
+            "block_size",
+            "serialized",
+        ):
             mine, theirs = getattr(kit_type, name), getattr(like, name)
             if mine != theirs:
                 findings.add(

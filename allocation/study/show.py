@@ -158,7 +158,9 @@ def _window_text(visit: Visit) -> str:
 
 
 def _kit_types(protocol: Protocol) -> Table:
-    table = _table("Kit types", "kit type", "name", "looks like", "content", "storage °C", "DNS / DNC / DND")
+    table = _table(
+        "Kit types", "kit type", "name", "looks like", "content", "storage °C", "DNS / DNC / DND", "told"
+    )
     labels = {group.code: group.label for group in protocol.blinding_groups}
     for kit_type in protocol.kit_types:
         storage, expiry = kit_type.storage, kit_type.expiry
@@ -172,6 +174,7 @@ def _kit_types(protocol: Protocol) -> Table:
             f"{decimal_text(kit_type.units_per_kit)} {kit_type.unit}",
             limits,
             f"{expiry.dns_days} / {expiry.dnc_days} / {expiry.dnd_days}",
+            f"{kit_type.expiry_notice_days} days ahead" if kit_type.expiry_notice_days else "never",
         )
     return table
 

@@ -69,6 +69,12 @@ class KitType(ProtocolPart):
     strength: str = ""
     storage: StorageLimits | None = None
     expiry: ExpiryWindows = ExpiryWindows()
+    expiry_notice_days: int = Field(
+        default=60,
+        ge=0,
+        le=730,
+        description="days before its last dispensing date from which people are told that a kit expires; 0: never",
+    )
     valid_until_next_visit: bool | None = Field(
         default=None, description="dynamic DND for this type; none: as the study's `dosing` says"
     )

@@ -11,16 +11,9 @@ from sqlalchemy import select
 from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.randomizing import RandomizeRequest, randomize
+from allocation.delivery import LEASE, LONGEST_PAUSE, TRIES, Delivery, pause_after, revive_dead
 from allocation.edc.schema import edc_outbox
-from allocation.edc.sending import (
-    LEASE,
-    LONGEST_PAUSE,
-    TRIES,
-    Delivery,
-    pause_after,
-    revive_dead,
-    send_waiting,
-)
+from allocation.edc.sending import send_waiting
 from allocation.errors import DomainRefusal
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.edc import edc_log
@@ -113,7 +106,7 @@ def test_a_message_is_given_up_when_refused_or_after_the_last_try_and_stays_visi
         assert log.dead == 1
         assert (log.deliveries[0].state, log.deliveries[0].last_error) == ("dead", f"answered {status}")
         assert send(desk, url) == Delivery(sent=0, failed=0, dead=0, waiting=0)
-        assert revive_dead(desk.database, STUDY, desk.now) == 1
+        assert revive_dead(desk.database, edc_outbox, STUDY, desk.now) == 1
         assert send(desk, url) == Delivery(sent=1, failed=0, dead=0, waiting=0)
 
 

@@ -48,6 +48,8 @@ UNPROJECTED = frozenset(
         "lock_account",
         "issue_edc_key",
         "revoke_edc_key",
+        "set_email",
+        "set_notifications",
     }
 )
 """Commands whose entries are a record only: their state (accounts) is no projection."""

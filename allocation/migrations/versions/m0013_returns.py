@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 
 FORBIDDEN = (
     "NEW.status IN ('depot_available', 'requested', 'in_transit', 'site_available', 'returned_unused') "
