@@ -5,8 +5,8 @@ from its own earlier movements; `stated_from` repeats what the entry itself says
 be compared (pipelines/supply/conservation.py).
 """
 
-from dataclasses import replace
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
