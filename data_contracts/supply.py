@@ -307,11 +307,10 @@ def shipments() -> list[Rule]:
 
 
 def _known_end(frames: Frames, end: str) -> pl.Series:
-    """Whether what stands at this end (`from` or `to`) of each shipment is a depot, or a site that there is."""
+    """Whether what stands at this end (`from` or `to`) of each shipment is no site, or one that there is."""
     place = frames.own.select("study_id", site_id=f"{end}_place")
-    return found_in(place, ["study_id", "site_id"], frames.others["sites"]) | (
-        frames.own[f"{end}_kind"] == "depot"
-    )
+    known = found_in(place, ["study_id", "site_id"], frames.others["sites"])
+    return known | (frames.own[f"{end}_kind"] != "site")
 
 
 def _column_rules(name: str) -> list[Rule]:
