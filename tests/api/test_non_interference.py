@@ -82,6 +82,7 @@ def play(trial: Trial) -> Transcript:
     out.post("coordinator", "/completions", {"subject_id": subjects[2]})
     out.post("supply", "/resupply-runs", {})
     move_shipments(out)
+    handle_orders(out)
     act_on_kits(out)
     trial.clock.move(days=300)  # every kit is past its expiry now
     out.post(
@@ -130,6 +131,51 @@ def use_what_dosing_can_do(out: Transcript, subjects: list[str]) -> None:
         out.post("pharmacist", "/dispensing-confirmations", {**settled, "handed_out": ["9999999"]})
         out.post("pharmacist", "/dispensing-confirmations", settled)
         out.post("pharmacist", "/dispensing-confirmations", settled)
+
+
+def handle_orders(out: Transcript) -> None:
+    """Order by hand, approve, pack, exchange, split, correct, lose and receive in part, each also refused."""
+    because = {"reason": "as agreed"}
+    orders = []
+    for who, site_id in (("coordinator", "S01"), ("supply", "S01"), ("other.site", "S02"), ("supply", "S01")):
+        out.post(who, "/orders", {"site_id": site_id, "groups": {"VIAL": 1}})
+        out.post(who, "/orders", {"site_id": site_id, "kit_types": {"K9": 1}})
+        answer = out.post(who, "/orders", {"site_id": site_id, "groups": {"BOTTLE": 2}})
+        out.post(who, "/orders", {"site_id": site_id, "seed": True})
+        orders.append(answer.get("shipment_id", "S01-S001"))
+    for name in orders:
+        named = {"shipment_id": name}
+        out.post("supply", "/order-approvals", named)
+        out.post("supply", "/order-refusals", {**named, **because})
+        detail = out.get("depot", f"/shipments/{name}")
+        numbers = [kit["kit_number"] for kit in detail["contents"]]
+        exchange = {**named, "kit_number": numbers[0], "found": "damaged"}
+        out.post("depot", "/kit-exchanges", exchange)
+        out.post("depot", "/kit-exchanges", {**exchange, **because})
+        out.post("depot", "/packings", {**named, "scans": ["9999999"]})
+        out.post("depot", "/packings", {**named, "scans": [numbers[0]]})
+        out.post("depot", "/packings", {**named, "scans": numbers[1:3]})
+        out.post("depot", "/packings", {**named, "scans": numbers[1:3]})
+    for name in orders[:3]:
+        sent = out.post("depot", "/dispatches", {"shipment_id": name, "split": True, "loggers": ["TT-1"]})
+        late = {"shipment_id": name, "tracking_number": "T9"}
+        out.post("depot", "/dispatch-corrections", late)
+        out.post("depot", "/dispatch-corrections", {**late, **because})
+        rest = {"shipment_id": sent.get("split_off") or name}
+        out.post("supply", "/cancellations", {**rest, **because})
+        out.post("supply", "/cancellations", {**rest, **because})
+    out.post("supply", "/dispatches", {"shipment_id": orders[3]})
+    out.post("supply", "/lost-shipments", {"shipment_id": orders[3], **because})
+    for name in orders[:2]:
+        detail = out.get("coordinator", f"/shipments/{name}")
+        numbers = [kit["kit_number"] for kit in detail["contents"]]
+        part = {"shipment_id": name, "dispositions": {numbers[0]: "not_arrived"}}
+        strange = [kit["kit_number"] for kit in out.get("depot", f"/shipments/{orders[2]}")["contents"]]
+        out.post("coordinator", "/receipts", {**part, "unlisted": [f"(10)ZZLOT1(21){strange[0]}"]})
+        out.post("coordinator", "/receipts", {**part, "unlisted": strange[:1]})
+        out.post("coordinator", "/receipts", {"shipment_id": name})
+        out.post("coordinator", "/receipts", {"shipment_id": name})
+    out.get("supply", "/shipments?late=true")
 
 
 def act_on_kits(out: Transcript) -> None:
@@ -232,6 +278,16 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "kit-transition-refused",
         } <= codes
         assert {"label-contradicts", "not-found"} <= codes
+        assert {"unknown-group", "kit-not-ordered", "kit-packed", "reason-missing", "shipment-state"} <= codes
+        for path in (
+            "orders",
+            "kit-exchanges",
+            "packings",
+            "dispatch-corrections",
+            "cancellations",
+            "lost-shipments",
+        ):
+            assert (f"POST /{path}", 200) in outcomes, path
         for path in ("quarantines", "kit-releases", "damaged-kits"):
             assert (f"POST /{path}", 200) in outcomes, path
         for path in ("kit-replacements", "dispensing-confirmations", "dose-holds", "dose-resumptions"):

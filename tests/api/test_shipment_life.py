@@ -16,8 +16,52 @@ def trial(module_url: str) -> Iterator[Trial]:
     """A stocked trial whose blinding group has a GTIN."""
     document = protocol()
     document["blinding_groups"][0]["gtin"] = GTIN
-    with trial_at(module_url, document=document) as running:
+    document["supply"] |= {"order_approval": "manual", "pack_by_scan": True}
+    with trial_at(module_url, document=document, stocked=False) as running:
         yield running
+
+
+def test_an_order_by_hand_is_approved_packed_by_gs1_scan_and_received_in_part(trial: Trial) -> None:
+    site, supply, depot = (trial.clients[who] for who in ("coordinator", "supply", "depot"))
+    refused = site.post(f"{PATH}/orders", {"site_id": "S01", "kit_types": {"ZZKITA": 2}})
+    assert (refused.status_code, refused.json()["code"]) == (403, "not-permitted")
+    order = site.done(f"{PATH}/orders", {"site_id": "S01", "groups": {"BOTTLE": 2}})
+    assert (order["status"], order["kits"]) == ("proposed", 6)
+    named = {"shipment_id": order["shipment_id"]}
+    before = trial.state()
+    for client, path, body, status, code in (
+        (depot, "order-approvals", named, 403, "not-permitted"),
+        (depot, "dispatches", named, 409, "shipment-state"),
+        (supply, "order-refusals", named, 422, "reason-missing"),
+        (supply, "order-approvals", {"shipment_id": "S01-S999"}, 404, "not-found"),
+    ):
+        refused = client.post(f"{PATH}/{path}", body)
+        assert (refused.status_code, refused.json()["code"]) == (status, code), path
+    assert trial.state() == before
+    assert supply.done(f"{PATH}/order-approvals", named)["status"] == "confirmed"
+
+    contents = depot.get(f"{PATH}/shipments/{named['shipment_id']}").json()["contents"]
+    numbers = [one["kit_number"] for one in contents]
+    scanned = [f"]C101{GTIN}21{numbers[0]}", f"]C101{GTIN}10ZZLOTX\x1d21{numbers[1]}"]
+    wrong = depot.post(f"{PATH}/packings", {**named, "scans": scanned})
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "label-contradicts")
+    assert "ZZ" not in wrong.text
+    unpacked = depot.post(f"{PATH}/dispatches", named)
+    assert (unpacked.status_code, unpacked.json()["code"]) == (409, "not-packed")
+    done = depot.done(f"{PATH}/packings", {**named, "scans": [scanned[0], *numbers[1:]]})
+    assert done["to_pack"] == []
+    sent = {**named, "carrier": "Cold Chain", "tracking_number": "T1", "loggers": ["TT-1"]}
+    assert len(depot.done(f"{PATH}/dispatches", sent)["kits"]) == 6
+    trial.clock.move(days=2)
+    part = {**named, "dispositions": {numbers[0]: "not_arrived"}}
+    received = site.done(f"{PATH}/receipts", part)
+    assert (received["status"], received["awaited"]) == ("in_transit", numbers[:1])
+    trial.clock.move(days=3)
+    assert [one["late"] for one in site.get(f"{PATH}/shipments", late=True).json()["shipments"]] == [True]
+    assert site.done(f"{PATH}/receipts", named)["status"] == "received"
+    twice = site.post(f"{PATH}/receipts", named)
+    assert (twice.status_code, twice.json()["code"]) == (409, "shipment-state")
+    assert "is received" in twice.json()["detail"]
 
 
 def kits_at(trial: Trial, site_id: str, who: str) -> list[str]:

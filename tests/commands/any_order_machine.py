@@ -16,12 +16,13 @@ from tests.api.trial import STUDY
 from tests.commands.any_order_dosing import DosingActs
 from tests.commands.any_order_kits import KitActs
 from tests.commands.any_order_model import WHICH
+from tests.commands.any_order_shipments import ShipmentActs
 from tests.commands.any_order_subjects import SubjectActs
 from tests.commands.any_order_supply import SupplyActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, DosingActs, SupplyActs, KitActs):
+class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs):
     """All acts together, time passing between them."""
 
     @initialize(
@@ -42,6 +43,7 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs, KitActs):
             partial=st.booleans(),
             same_lot=st.sampled_from(("off", "where_possible", "required")),
             valid_until_next_visit=st.sampled_from((True, True, False)),
+            order_approval=st.sampled_from(("none", "manual", "none")),
         ),
         already=st.sampled_from(("under way", "stocked", "enrolled", "nothing")),
     )

@@ -14,7 +14,14 @@ from tests.commands.any_order_desk import AnyOrderDesk
 from tests.commands.any_order_model import WHICH
 
 FOUND = st.sampled_from(
-    ((), ("damaged",), ("available", "quarantined"), ("lost", "damaged", "lost"), ("quarantined", "lost"))
+    (
+        (),
+        ("damaged",),
+        ("available", "quarantined"),
+        ("lost", "damaged", "lost"),
+        ("quarantined", "lost"),
+        ("not_arrived",),
+    )
 )
 """What the receiving site finds of the first kits of a shipment; the others are in good order."""
 
@@ -70,7 +77,7 @@ class SupplyActs(AnyOrderDesk):
         answer = self.attempt(dispatch_shipment, DispatchRequest(shipment_id=name, expected_on=expected))
         if answer is None:
             return
-        assert self.model.shipments[name][1] == "requested"
+        assert self.model.shipments[name][1] in ("requested", "confirmed")
         self.model.shipments[name] = (self.model.shipments[name][0], "in_transit")
         for number, one in self.model.kits.items():
             if one.shipment == name and one.status == "requested":
@@ -86,8 +93,11 @@ class SupplyActs(AnyOrderDesk):
         which=WHICH,
         found=FOUND,
         stranger=st.sampled_from((False, False, False, True)),
+        unlisted=st.sampled_from((None, None, 0, 7, 23)),
     )
-    def a_shipment_arrives(self, which: int, found: tuple[str, ...], stranger: bool) -> None:
+    def a_shipment_arrives(
+        self, which: int, found: tuple[str, ...], stranger: bool, unlisted: int | None = None
+    ) -> None:
         name = self.some_shipment(which, "in_transit")
         inside = sorted(
             number
@@ -98,10 +108,15 @@ class SupplyActs(AnyOrderDesk):
         named = dict(zip(inside, found, strict=False))
         if stranger:
             named[next(iter(set(self.model.kits) - set(inside)))] = "available"
-        answer = self.attempt(receive_shipment, ReceiveRequest(shipment_id=name, dispositions=named))
+        others = sorted(set(self.model.kits) - set(inside))
+        strange = () if unlisted is None else (others[unlisted % len(others)],)
+        request = {"shipment_id": name, "dispositions": named, "unlisted": strange}
+        answer = self.attempt(receive_shipment, ReceiveRequest.model_validate(request))
         if answer is None:
             assert (
                 stranger
+                or any(not self.may_be_unlisted(one, name) for one in strange)
+                or (inside and all(named.get(number) == "not_arrived" for number in inside))
                 or name not in self.model.shipments
                 or self.model.shipments[name][1] != "in_transit"
                 or any(named.get(number) == "available" for number in held)
@@ -110,8 +125,15 @@ class SupplyActs(AnyOrderDesk):
         assert not stranger
         site_id, status = self.model.shipments[name]
         assert status == "in_transit"
-        self.model.shipments[name] = (site_id, "received")
-        for number in inside:
+        awaited = [number for number in inside if named.get(number) == "not_arrived"]
+        assert answer["awaited"] == awaited
+        self.model.shipments[name] = (site_id, "in_transit" if awaited else "received")
+        for number in strange:
+            assert self.may_be_unlisted(number, name)
+            one = self.model.kits[number]
+            one.status = "damaged" if one.status == "lost" else "quarantined"
+            one.place_kind, one.place, one.shipment = "site", site_id, name
+        for number in sorted(set(inside) - set(awaited)):
             one, disposition = (
                 self.model.kits[number],
                 named.get(number, "quarantined" if number in held else "available"),
@@ -130,3 +152,18 @@ class SupplyActs(AnyOrderDesk):
         for _, status in list(self.model.shipments.values()):
             if status == "in_transit":
                 self.a_shipment_arrives(which, found, False)
+
+    def may_be_unlisted(self, number: str, shipment: str) -> bool:
+        """Whether a kit can be in the box of a shipment without being listed, by the model's own word."""
+        one = self.model.kits[number]
+        site_id = self.model.shipments.get(shipment, ("", ""))[0]
+        usual = {
+            "depot": ("depot_available", "requested", "quarantined"),
+            "transit": ("in_transit", "quarantined"),
+            "site": ("site_available",),
+            "lost": ("lost",),
+        }
+        return one.status in usual.get(one.place_kind, ()) and (one.place_kind, one.place) != (
+            "site",
+            site_id,
+        )

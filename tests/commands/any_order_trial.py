@@ -60,6 +60,7 @@ class Variant:
     partial: bool = False
     same_lot: str = "off"
     valid_until_next_visit: bool = True
+    order_approval: str = "none"
 
 
 def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) -> Protocol:
@@ -125,6 +126,7 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
         "consolidation": variant.consolidation,
         "lot_choice": variant.lot_choice,
         "seeding": variant.seeding,
+        "order_approval": variant.order_approval,
         "pipeline_statuses": variant.pipeline_statuses,
         "ignore_if_last_dispensing_skipped": variant.ignore_skipped,
         "ignore_if_overdue_days": variant.overdue_days,
