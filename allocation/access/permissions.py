@@ -96,7 +96,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.order": roles_of(Act.REQUEST) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
-    "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
+    "shipment.receive": roles_of(Act.RECEIVE, Act.RECEIVE_AT_DEPOT) | SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (

@@ -100,14 +100,14 @@ def kits_at_depot(
     return connection.execute(query, keys).all()
 
 
-def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`."""
+def candidates_from(rows: Iterable[Any], *countries: str) -> list[KitCandidate]:
+    """Rows of stock as the picking rule takes them, for use in one of these countries."""
     return [
         KitCandidate(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
-            released=is_released(row, country),
+            released=is_released(row, *countries),
             expiry=row.expiry_date,
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
@@ -116,12 +116,12 @@ def candidates_from(rows: Iterable[Any], country: str) -> list[KitCandidate]:
     ]
 
 
-def is_released(row: Any, country: str) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`."""
+def is_released(row: Any, *countries: str) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in one of these countries."""
     if row.status != "released":
         return False
-    countries = _countries(row.released_for)
-    return country in countries or "*" in countries
+    released_for = _countries(row.released_for)
+    return "*" in released_for or not released_for.isdisjoint(countries)
 
 
 @lru_cache(maxsize=1024)

@@ -64,7 +64,7 @@ def depot_shares(
         several = {kit_type: by_site for kit_type, by_site in wanted.items() if len(by_site) > 1}
         if several:
             country = {at.site_id: at.country for at, _ in of_depot}
-            stock = _shippable(connection, study_id, depot_id, list(several), now)
+            stock = shippable_kits(connection, study_id, depot_id, list(several), now)
             for kit_type, by_site in several.items():
                 block = _largest_block([protocols[site_id] for site_id in by_site], kit_type)
                 shared = _share(kit_type, by_site, country, stock[kit_type], block)
@@ -74,9 +74,10 @@ def depot_shares(
     return dict(shares)
 
 
-def _shippable(
+def shippable_kits(
     connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
 ) -> dict[str, list[Row[Any]]]:
+    """Kit type -> its kits at the depot that may be shipped on its date, counted by lot status and release."""
     zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
     today = now.astimezone(ZoneInfo(connection.execute(zone).scalar_one())).date()
     keys = {"study": study_id, "at": depot_id, "types": kit_types, "today": today}

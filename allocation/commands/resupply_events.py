@@ -85,7 +85,7 @@ def _destinations(connection: Connection, study_id: str, numbers: Sequence[str])
     if not numbers:
         return set()
     found = connection.execute(
-        select(shipment.c.site_id)
+        select(shipment.c.to_place)
         .join_from(
             shipment,
             shipment_kit,
@@ -94,6 +94,7 @@ def _destinations(connection: Connection, study_id: str, numbers: Sequence[str])
         )
         .where(
             shipment.c.study_id == study_id,
+            shipment.c.to_kind == Place.SITE.value,
             shipment.c.status.in_(OPEN_STATUSES),
             shipment_kit.c.kit_number.in_(numbers),
         )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
+from allocation.commands.kit_authority import require_roles
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, shipment
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
-from allocation.rules.kit_status import KitStatus, Place
-from allocation.study.parameters import lead_time_days
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, Place, rows_of
+from allocation.study.parameters import depot_lead_time_days, lead_time_days
 
 Disposition = Literal["available", "damaged", "quarantined", "lost"]
 
@@ -110,7 +112,10 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
                 field="shipment_id",
                 fix="cancel it",
             )
-        lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
+        if ends.to_kind == Place.DEPOT:
+            lead_time = depot_lead_time_days(transaction.protocol, ends.from_place, ends.to_place)
+        else:
+            lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
         expected = request.expected_on or today + timedelta(days=lead_time)
         if expected < today:
             raise DomainRefusal(
@@ -147,9 +152,10 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
 
 
 def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
-    """Receive a shipment at its site on the site's date; answers how many kits got which disposition.
+    """Receive a shipment at its site or depot, on the date there; answers how many kits got which disposition.
 
-    Raises NotFound, DomainRefusal when it is not in transit, a kit is named that is not in it, or one would come out of quarantine.
+    Raises NotFound, NotPermitted; DomainRefusal when it is not in transit, a kit is named that is not in it, or one would come out of
+    quarantine.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -175,14 +181,16 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
                 field="dispositions",
                 fix="receive them into quarantine; they are released from there",
             )
+        receipt = KitAct.RECEIVE_AT_DEPOT if ends.to_kind == Place.DEPOT else KitAct.RECEIVE
+        require_roles(transaction, rows_of(receipt))
         kits = [
             [number, request.dispositions.get(number, "quarantined" if number in held else "available")]
             for number in numbers
         ]
         after = {
             "shipment_id": request.shipment_id,
-            "depot_id": ends.from_place,
-            "received_on": transaction.today.isoformat(),
+            **({"depot_id": ends.from_place} if "depot_id" in ends.payload() else ends.payload()),
+            "received_on": _arrival_date(transaction, ends).isoformat(),
             "kits": kits,
             **({"quarantined_before": sorted(held)} if held else {}),
         }
@@ -199,3 +207,13 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         )
 
     return execute(service, act, study_id, "receive_shipment", request, body)
+
+
+def _arrival_date(transaction: Transaction, ends: ShipmentEnds) -> date:
+    """The date of the act where the shipment goes to."""
+    if ends.to_kind == Place.SITE:
+        return transaction.today
+    zone = select(depot.c.timezone).where(
+        depot.c.study_id == transaction.study_id, depot.c.depot_id == ends.to_place
+    )
+    return transaction.at_zone(transaction.connection.execute(zone).scalar_one())

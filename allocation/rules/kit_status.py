@@ -59,6 +59,8 @@ class Act(StrEnum):
     RECEIVE_AT_DEPOT = "receive_at_depot"
     RECEIVE_QUARANTINED = "receive_quarantined"
     RECEIVE_DAMAGED = "receive_damaged"
+    RECEIVE_QUARANTINED_AT_DEPOT = "receive_quarantined_at_depot"
+    RECEIVE_DAMAGED_AT_DEPOT = "receive_damaged_at_depot"
     DISPENSE = "dispense"
     ASSIGN = "assign"
     CONFIRM_DISPENSING = "confirm_dispensing"
@@ -103,7 +105,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_AT_DEPOT, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_DEPOT),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    Transition(
+        _S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED_AT_DEPOT, _S.QUARANTINED, _P.DEPOT, _W.BY_DEPOT
+    ),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED_AT_DEPOT, _S.DAMAGED, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_RECEIVER),
     # To the subject and back. What comes back is never available again.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
     Transition(
@@ -138,7 +144,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RELEASE, _S.IN_TRANSIT, _P.TRANSIT, _W.RELEASE_SIGNED),
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
-    Transition(_S.QUARANTINED, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    Transition(
+        _S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_QUARANTINED_AT_DEPOT, _S.QUARANTINED, _P.DEPOT, _W.BY_DEPOT
+    ),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_DAMAGED_AT_DEPOT, _S.DAMAGED, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_RECEIVER),
     # A recall: all that could still be used is quarantined, wherever it is, and what subjects have is asked back.
     Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),
     Transition(_S.REQUESTED, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),

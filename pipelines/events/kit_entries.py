@@ -7,7 +7,7 @@ be compared (pipelines/supply/conservation.py).
 
 from datetime import date
 
-from allocation.ledger.projections.supply import RECEIPT
+from allocation.ledger.projections.supply import RECEIPT_AT
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import PLACES_WITH_KEY, TRANSITIONS, Act, KitStatus, Place
@@ -70,12 +70,13 @@ def dispatch_shipment(entry: SealedEntry) -> list[Row]:
 
 
 def receive_shipment(entry: SealedEntry) -> list[Row]:
-    """The shipment arrives; each kit gets its disposition at the site."""
+    """The shipment arrives; each kit gets its disposition at the site or depot."""
     after = entry.after
+    ends = ends_of_payload(after, entry.site_id or "")
     arrived, transit = day(after["received_on"]), (Place.TRANSIT, after["shipment_id"])
     rows = [_shipment(entry, "received", arrived)]
     rows += [
-        kit_movement(entry, number, RECEIPT[disposition], transit, entry.site_id, arrived)
+        kit_movement(entry, number, RECEIPT_AT[ends.to_kind][disposition], transit, ends.to_place, arrived)
         for number, disposition in after["kits"]
     ]
     return rows

@@ -67,6 +67,7 @@ from allocation.study.subject_schedule import (
 )
 from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
+from tests.commands.depot_derivation import derive_depot_order
 
 
 class Derivation:
@@ -315,6 +316,9 @@ class Derivation:
     def order_shipment(self, state: Connection, entry: SealedEntry) -> None:
         """What is on hand and on its way is counted by hand; the rules make of it the record, quantities and kits of the order."""
         after, protocol = entry.after, self.protocol(entry)
+        if entry.site_id is None:
+            derive_depot_order(self, state, entry)
+            return
         row = self.site(state, entry.site_id)
         today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
         at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, entry.config_version)

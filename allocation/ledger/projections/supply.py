@@ -20,7 +20,17 @@ RECEIPT: dict[str, Act] = {
     "quarantined": Act.RECEIVE_QUARANTINED,
     "lost": Act.REPORT_LOST,
 }
-"""The disposition that a receipt gives a kit -> the act in the table of kit states."""
+"""The disposition that a receipt at a site gives a kit -> the act in the table of kit states."""
+
+RECEIPT_AT_DEPOT: dict[str, Act] = {
+    "available": Act.RECEIVE_AT_DEPOT,
+    "damaged": Act.RECEIVE_DAMAGED_AT_DEPOT,
+    "quarantined": Act.RECEIVE_QUARANTINED_AT_DEPOT,
+    "lost": Act.REPORT_LOST,
+}
+"""The same at a depot."""
+
+RECEIPT_AT: dict[Place, dict[str, Act]] = {Place.SITE: RECEIPT, Place.DEPOT: RECEIPT_AT_DEPOT}
 
 FORGOTTEN: dict[KitStatus | None, dict[str, None]] = {
     KitStatus.REQUESTED: {"shipment_id": None},
@@ -94,6 +104,7 @@ def receive_shipment(
     """The shipment arrives; every kit gets its disposition."""
     received = {"status": "received", "received_on": day(after["received_on"])}
     _advance(connection, study_id, after, "in_transit", received)
+    ends = ends_of_payload(after, site_id)
     by_disposition: dict[str, list[str]] = defaultdict(list)
     for number, disposition in after["kits"]:
         by_disposition[disposition].append(number)
@@ -102,8 +113,9 @@ def receive_shipment(
         for status in (KitStatus.IN_TRANSIT, KitStatus.QUARANTINED):
             some = [one for one in numbers if (one in held) == (status == KitStatus.QUARANTINED)]
             if some:
-                row = check_transition(some[0], status, Place.TRANSIT, RECEIPT[disposition])
-                target = site_id if row.to_place == Place.SITE else ""
+                act = RECEIPT_AT[ends.to_kind][disposition]
+                row = check_transition(some[0], status, Place.TRANSIT, act)
+                target = ends.to_place if row.to_place == ends.to_kind else ""
                 move_kits(connection, study_id, some, row, after["shipment_id"], target)
     if not after["kits"]:
         return

@@ -8,7 +8,7 @@ from alembic import op
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
