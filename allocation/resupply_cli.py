@@ -27,6 +27,7 @@ from allocation.resupply_tables import print_explanation, run_out_lines, schedul
 from allocation.supply_import_cli import import_settings
 from allocation.supply_lint_cli import lint
 from allocation.terminal import acting, progress_bar, show, the_study
+from allocation.transfer_cli import transfer
 from allocation.views.blinded.resupply_schedule import resupply_schedule
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)
+app.command("transfer")(transfer)
 
 
 PausedSite = Annotated[str | None, typer.Argument(help="The site (default: every one).", show_default=False)]

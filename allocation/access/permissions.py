@@ -95,6 +95,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     # Who may name a kit type knows which there are.
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.order": roles_of(Act.REQUEST) | SYSTEM,
+    "shipment.transfer": SUPPLY_ROLES | SYSTEM,
+    "shipment.transfer_by_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE, Act.RECEIVE_AT_DEPOT) | SYSTEM,
     # what may be read
@@ -170,6 +172,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "pause_resupply": "resupply.pause",
     "resume_resupply": "resupply.pause",
     "order_shipment": "shipment.order",
+    "transfer_kits": "shipment.transfer",
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",
     "expire_kits": "kits.expire",

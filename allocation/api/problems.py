@@ -81,6 +81,7 @@ STATE_CODES: Final = frozenset(
         "not-on-treatment",
         "nothing-to-ship",
         "pause-state",
+        "transfer-short",
         "role-conflict",
         "shipment-state",
         "numbers-in-use",

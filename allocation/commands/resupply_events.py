@@ -65,6 +65,8 @@ def _sites_with_less(
     """The sites whose countable stock or pipeline the entry reduced."""
     if command in _HAND_OUT:
         return {site_id}
+    if command == "transfer_kits":
+        return {after["from"][1]}
     if command == "receive_shipment":
         return {site_id} if any(found != "available" for _, found in after["kits"]) else set()
     if command == "dispatch_shipment":

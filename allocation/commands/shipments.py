@@ -12,7 +12,8 @@ from allocation.commands.kit_authority import require_roles
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.schema import depot, kit, shipment
+from allocation.ledger.projections.kit_moves import transition
+from allocation.ledger.schema import depot, kit, shipment, site
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
 from allocation.rules.kit_status import Act as KitAct
@@ -87,21 +88,18 @@ def _kits(transaction: Transaction, shipment_id: str, status: KitStatus) -> list
 
 
 def dispatch_shipment(service: Service, act: Act, study_id: str, request: DispatchRequest) -> dict[str, Any]:
-    """Send a requested shipment off on the depot's date; answers its kits and the expected arrival.
+    """Send a requested shipment off on the date where it leaves; answers its kits and the expected arrival.
 
-    Kits that are past their last ship date by now stay behind, available at the depot. Raises NotFound, DomainRefusal when the
-    shipment is not requested, none of its kits may ship, or it would arrive before it left.
+    Kits that are past their last ship date by now stay behind, available there. Raises NotFound, NotPermitted; DomainRefusal when the
+    shipment is not requested, it leaves a site and nobody says when it will arrive,
+    none of its kits may ship, or it would arrive before it left.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
         ends = _shipment(transaction, request.shipment_id, "requested", leaves=True)
         country = transaction.site_country
-        at_depot = transaction.connection.execute(
-            select(depot)
-            .where(depot.c.study_id == study_id, depot.c.depot_id == ends.from_place)
-            .with_for_update()
-        ).one()
-        today = transaction.at_zone(at_depot.timezone)
+        require_roles(transaction, [transition(KitAct.DISPATCH, ends.from_kind)])
+        today = _dispatch_date(transaction, ends)
         rows = _kits(transaction, request.shipment_id, KitStatus.REQUESTED)
         leaving = [row.kit_number for row in rows if row.last_ship_date >= today]
         left_behind = [row.kit_number for row in rows if row.last_ship_date < today]
@@ -112,7 +110,16 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
                 field="shipment_id",
                 fix="cancel it",
             )
-        if ends.to_kind == Place.DEPOT:
+        if ends.from_kind == Place.SITE and request.expected_on is None:
+            raise DomainRefusal(
+                f"no lane leads from site {ends.from_place}",
+                code="expected-on-missing",
+                field="expected_on",
+                fix="say when the shipment is expected there",
+            )
+        if ends.from_kind == Place.SITE:
+            lead_time = 0
+        elif ends.to_kind == Place.DEPOT:
             lead_time = depot_lead_time_days(transaction.protocol, ends.from_place, ends.to_place)
         else:
             lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
@@ -207,6 +214,20 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         )
 
     return execute(service, act, study_id, "receive_shipment", request, body)
+
+
+def _dispatch_date(transaction: Transaction, ends: ShipmentEnds) -> date:
+    """The date of the act where the shipment leaves; the depot, or the site whose pipeline it is in, stays locked."""
+    if ends.from_kind == Place.DEPOT:
+        at_depot = select(depot).where(
+            depot.c.study_id == transaction.study_id, depot.c.depot_id == ends.from_place
+        )
+        return transaction.at_zone(transaction.connection.execute(at_depot.with_for_update()).one().timezone)
+    receiver = select(site.c.site_id).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == ends.to_place
+    )
+    transaction.connection.execute(receiver.with_for_update()).all()
+    return transaction.today
 
 
 def _arrival_date(transaction: Transaction, ends: ShipmentEnds) -> date:

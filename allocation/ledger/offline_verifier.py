@@ -57,7 +57,7 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
     holders = {"depot": "depot ", "site": "site ", "transit": "shipment ", "subject": "subject "}
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
-    elif command == "order_shipment":
+    elif command in ("order_shipment", "transfer_kits"):
         source = _end(after, "from") or f"depot {after['depot_id']}"
         move(after["kits"], source, source)
         shipments[after["shipment_id"]] = [source, *sorted(after["kits"])]

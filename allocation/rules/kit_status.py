@@ -19,8 +19,8 @@ from allocation.rules.kit_authority import Authority
 
 
 class KitStatus(StrEnum):
-    """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order; `assigned` still at the site, set
-    aside for a subject until handing out is confirmed."""
+    """What a kit is, wherever it is. `requested` is still at the depot or site, set aside for an open order; `assigned` still at the
+    site, set aside for a subject until handing out is confirmed."""
 
     DEPOT_AVAILABLE = "depot_available"
     REQUESTED = "requested"
@@ -110,6 +110,15 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     ),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED_AT_DEPOT, _S.DAMAGED, _P.DEPOT, _W.BY_DEPOT),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_RECEIVER),
+    # From a site to another one: set aside there, and sent off by it.
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REQUEST, _S.REQUESTED, _P.SITE, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.SITE, _A.CANCEL_REQUEST, _S.SITE_AVAILABLE, _P.SITE, _W.BY_SENDING_SITE),
+    Transition(_S.REQUESTED, _P.SITE, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT, _W.BY_SENDING_SITE),
+    Transition(_S.REQUESTED, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.REQUESTED, _P.SITE, _A.RECALL, _S.QUARANTINED, _P.SITE, _W.BY_TYPE),
+    Transition(_S.REQUESTED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.REQUESTED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
     # To the subject and back. What comes back is never available again.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
     Transition(

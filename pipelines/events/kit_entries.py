@@ -154,6 +154,7 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
 TRANSLATIONS: dict[str, Translation] = {
     "load_kits": load_kits,
     "order_shipment": order_shipment,
+    "transfer_kits": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,6 +69,7 @@ from allocation.study.subject_schedule import (
 from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
 from tests.commands.depot_derivation import derive_depot_order
+from tests.commands.transfer_derivation import derive_transfer
 
 
 class Derivation:
@@ -87,6 +89,7 @@ class Derivation:
             "dispense": self.dispense,
             "replace_kit": self.replace_kit,
             "order_shipment": self.order_shipment,
+            "transfer_kits": partial(derive_transfer, self),
             "expire_kits": self.expire_kits,
         }
         with engine.connect() as state:
@@ -242,8 +245,10 @@ class Derivation:
         self.chosen(state, entry, ((old.kit_type, 1),), until)
 
     def today(self, state: Connection, entry: SealedEntry) -> date:
-        zone = ZoneInfo(self.site(state, entry.site_id).timezone)
-        return entry.recorded_at.astimezone(zone).date()
+        return entry.recorded_at.astimezone(self.zone(state, entry.site_id)).date()
+
+    def zone(self, state: Connection, site_id: str | None) -> ZoneInfo:
+        return ZoneInfo(self.site(state, site_id).timezone)
 
     def level(self, protocol: Protocol, path: SubjectPath, after: dict[str, Any]) -> str | None:
         """The level after the move that was asked for, by steps or by the blinded label."""

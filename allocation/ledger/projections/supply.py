@@ -53,7 +53,7 @@ def _advance(
 def order_shipment(
     connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """Kits at the depot are set aside for a shipment."""
+    """Kits at the depot, or at a site for another one, are set aside for a shipment."""
     shipment_id, ends = after["shipment_id"], ends_of_payload(after, site_id)
     connection.execute(
         insert(shipment),
@@ -216,6 +216,7 @@ def run_resupply(
 
 FOLDS: dict[str, Fold] = {
     "order_shipment": order_shipment,
+    "transfer_kits": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,
