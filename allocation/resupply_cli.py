@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from allocation.access.permissions import PERMISSIONS
+from allocation.commands.depot_explanation import explain_depot
 from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
@@ -26,6 +27,7 @@ from allocation.resupply_tables import print_explanation, run_out_lines, schedul
 from allocation.supply_import_cli import import_settings
 from allocation.supply_lint_cli import lint
 from allocation.terminal import acting, progress_bar, show, the_study
+from allocation.transfer_cli import transfer
 from allocation.views.blinded.resupply_schedule import resupply_schedule
 
 app = typer.Typer(
@@ -34,6 +36,7 @@ app = typer.Typer(
 )
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)
+app.command("transfer")(transfer)
 
 
 PausedSite = Annotated[str | None, typer.Argument(help="The site (default: every one).", show_default=False)]
@@ -72,11 +75,14 @@ def run(
         return
     request = request_from(RunResupplyRequest, sites=tuple(site or ()))
     answer = run_resupply(Service(database), Act(acting(database, actor)), study_id, request)
-    lines = [
-        f"{answer['run_id']}: {answer['sites']} sites decided, {len(answer['orders'])} orders, {answer['kits']} kits"
-    ]
+    refills = answer.get("depot_orders", ())
+    count = len(answer["orders"]) + len(refills)
+    lines = [f"{answer['run_id']}: {answer['sites']} sites decided, {count} orders, {answer['kits']} kits"]
     lines += [
         f"  {order['shipment_id']} to {order['site_id']}: {order['kits']} kits" for order in answer["orders"]
+    ]
+    lines += [
+        f"  {order['shipment_id']} to depot {order['depot_id']}: {order['kits']} kits" for order in refills
     ]
     show(answer, as_json, "\n".join(lines))
 
@@ -136,7 +142,9 @@ def _set_pause(
 
 @app.command()
 def explain(
-    site: Annotated[str, typer.Argument(help="The site.", show_default=False)],
+    place: Annotated[
+        str, typer.Argument(metavar="SITE", help="The site; or with --depot a depot.", show_default=False)
+    ],
     on: Annotated[
         datetime | None,
         typer.Option(
@@ -146,6 +154,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    depot: Annotated[bool, typer.Option("--depot", help="It is a depot, which another one refills.")] = False,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -154,9 +163,9 @@ def explain(
     database = open_database(create=False)
     study_id = the_study(database, study)
     with progress_bar("deriving the decision again") as told:
-        found = explain_resupply(
-            database, acting(database, actor), study_id, site, None if on is None else on.date(), told
-        )
+        explained = explain_depot if depot else explain_resupply
+        up_to = None if on is None else on.date()
+        found = explained(database, acting(database, actor), study_id, place, up_to, told)
     if as_json:
         show(asdict(found), True, "")
     else:

@@ -107,8 +107,10 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "resupply.pause": SUPPLY_ROLES | SYSTEM,
     # Who may name a kit type knows which there are.
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    "shipment.transfer": SUPPLY_ROLES | SYSTEM,
+    "shipment.transfer_by_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
-    "shipment.receive": roles_of(Act.RECEIVE) | SYSTEM,
+    "shipment.receive": roles_of(Act.RECEIVE, Act.RECEIVE_AT_DEPOT) | SYSTEM,
     # what comes back
     "subject.return_kits": roles_of(Act.RETURN_FROM_SUBJECT) | SYSTEM,
     "return.declare": roles_of_step(ReturnStep.DECLARE) | SYSTEM,
@@ -210,6 +212,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "exchange_kit": "shipment.pack",
     "correct_dispatch": "shipment.correct",
     "lose_shipment": "shipment.lose",
+    "transfer_kits": "shipment.transfer",
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",
     "expire_kits": "kits.expire",

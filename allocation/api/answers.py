@@ -175,12 +175,21 @@ class OrderAnswer(Answer):
     kits: int
 
 
+class DepotOrderAnswer(Answer):
+    """An order for a depot, from the one that refills it."""
+
+    depot_id: str
+    shipment_id: str
+    kits: int
+
+
 class RunResupplyAnswer(Answer):
     """What a resupply run ordered."""
 
     run_id: str
     sites: int
     orders: tuple[OrderAnswer, ...]
+    depot_orders: tuple[DepotOrderAnswer, ...] = ()
     kits: int
 
 

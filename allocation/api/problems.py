@@ -88,6 +88,7 @@ STATE_CODES: Final = frozenset(
         "not-on-treatment",
         "nothing-to-ship",
         "pause-state",
+        "transfer-short",
         "role-conflict",
         "shipment-state",
         "numbers-in-use",

@@ -1,4 +1,4 @@
-"""The routes of resupply beside the run itself: its schedule, and pauses."""
+"""The routes of resupply beside the run itself: its schedule, pauses, and transfers between sites."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.commands.resupply_pauses import PauseRequest, pause_resupply, resume_resupply
 from allocation.commands.service import CommandRequest
+from allocation.commands.transfers import TransferKitsRequest, transfer_kits
 from allocation.views.blinded.resupply_schedule import ResupplySchedule, resupply_schedule
 
 
@@ -30,8 +31,28 @@ class PauseAnswer(Answer):
     paused: bool
 
 
+class TransferKitsBody(TransferKitsRequest):
+    """Kits to move from one site to another. The reason must be given."""
+
+    reason: str = REASON
+
+
+class TransferKitsAnswer(Answer):
+    """The shipment that is to be dispatched by the sending site."""
+
+    shipment_id: str
+    status: str
+    kits: int
+
+
 RESUPPLY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
-    PauseBody: {"site_id": "DE01", "reason": "the refrigerator is being repaired"}
+    TransferKitsBody: {
+        "from_site": "DE01",
+        "to_site": "DE02",
+        "groups": {"CAPSULES": 2},
+        "reason": "the next shipment comes too late for a visit",
+    },
+    PauseBody: {"site_id": "DE01", "reason": "the refrigerator is being repaired"},
 }
 
 RESUPPLY_ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -54,6 +75,16 @@ RESUPPLY_ROUTES: Final[tuple[CommandRoute, ...]] = (
         PauseRequest,
         PauseBody,
         PauseAnswer,
+    ),
+    CommandRoute(
+        "transfer_kits",
+        "transfers",
+        SUPPLY,
+        "Move kits from one site to another",
+        transfer_kits,
+        TransferKitsRequest,
+        TransferKitsBody,
+        TransferKitsAnswer,
     ),
 )
 

@@ -114,22 +114,21 @@ def all_kits_at_depot(
 
 def candidates_from(
     rows: Iterable[Any],
-    country: str,
+    *countries: str,
     lots: Mapping[str, LotExpiry] | None = None,
-    *,
     shipping: bool = False,
 ) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`, or for `shipping` to it.
+    """Rows of stock as the picking rule takes them, for use in one of `countries`, or for `shipping` there.
 
-    `lots`: where a depot's kits carry other dates than there.
+    `lots`: where a depot's kits carry other dates than in the one country that they go to.
     """
     return [
         KitCandidate(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
-            released=is_released(row, country, shipping=shipping),
-            expiry=row.expiry_date if lots is None else _expiry_in(row, country, lots),
+            released=is_released(row, *countries, shipping=shipping),
+            expiry=row.expiry_date if lots is None else _expiry_in(row, countries[0], lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
         )
@@ -142,9 +141,11 @@ def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
     return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
 
 
-def is_released(row: Any, country: str, *, shipping: bool = False) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`, or shipped to it."""
-    return may_be_used(row.status, _countries(row.released_for), country, shipping=shipping)
+def is_released(row: Any, *countries: str, shipping: bool = False) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in one of these countries, or
+    shipped there."""
+    released_for = _countries(row.released_for)
+    return any(may_be_used(row.status, released_for, country, shipping=shipping) for country in countries)
 
 
 def kits_not_released(transaction: Transaction, shipment_id: str, country: str) -> set[str]:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from allocation.access.actors import SYSTEM_ACTOR
-from allocation.commands.resupply import open_sites, require_in_force, site_at
+from allocation.commands.open_sites import open_sites, require_in_force, site_at
 from allocation.commands.run_out import run_out_by_type
 from allocation.commands.service import Service
 from allocation.commands.site_supply import site_need, site_situations

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.shipments import kits_of_shipment, locked_origin, shipment_for
+from allocation.commands.shipment_dates import locked_origin
+from allocation.commands.shipments import kits_of_shipment, shipment_for
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct

@@ -19,7 +19,7 @@ from allocation.commands.kit_candidates import (
 )
 from allocation.commands.lot_expiry import any_country_dates, lot_expiries
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
-from allocation.ledger.schema import depot, kit, lot, shipment
+from allocation.ledger.schema import depot, kit, lot
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.fair_share import SharedKitType, share_kit_type
 from allocation.rules.kit_status import KitStatus, Place
@@ -71,7 +71,7 @@ def depot_shares(
         several = {kit_type: by_site for kit_type, by_site in wanted.items() if len(by_site) > 1}
         if several:
             country = {at.site_id: at.country for at, _ in of_depot}
-            stock = _shippable(connection, study_id, depot_id, list(several), now)
+            stock = shippable_kits(connection, study_id, depot_id, list(several), now)
             for kit_type, by_site in several.items():
                 block = _largest_block([protocols[site_id] for site_id in by_site], kit_type)
                 shared = _share(kit_type, by_site, country, stock[kit_type], block)
@@ -81,9 +81,10 @@ def depot_shares(
     return dict(shares)
 
 
-def _shippable(
+def shippable_kits(
     connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
 ) -> dict[str, list[Row[Any]]]:
+    """Kit type -> its kits at the depot that may be shipped on its date, counted by lot status and release."""
     zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
     today = now.astimezone(ZoneInfo(connection.execute(zone).scalar_one())).date()
     keys = {"study": study_id, "at": depot_id, "types": kit_types, "today": today}
@@ -140,7 +141,7 @@ def filled_order(
         for line in lines:
             rows += all_kits_at_depot(connection, study_id, at.depot_id, line.kit_type)
         expiries = lot_expiries(connection, study_id, {row.lot_id for row in rows})
-        candidates = candidates_from(rows, at.country, expiries, shipping=True)
+        candidates = candidates_from(rows, at.country, lots=expiries, shipping=True)
         proposal = fill_order(lines, candidates, supplies, depot_today, policy)
         return [rows[index].kit_number for index in proposal.shipped], proposal
     for line in lines:
@@ -164,17 +165,3 @@ def locked_depot(connection: Connection, study_id: str, depot_id: str) -> Row[An
     """The depot's row, locked, and so its stock."""
     query = select(depot).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
     return connection.execute(query.with_for_update()).one()
-
-
-def next_shipment_id(connection: Connection, study_id: str, site_id: str) -> str:
-    """The id of the next shipment to a site whose row is locked."""
-    sent = (
-        select(func.count())
-        .select_from(shipment)
-        .where(
-            shipment.c.study_id == study_id,
-            shipment.c.to_kind == Place.SITE.value,
-            shipment.c.to_place == site_id,
-        )
-    )
-    return f"{site_id}-S{int(connection.execute(sent).scalar_one()) + 1:03d}"

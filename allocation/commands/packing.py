@@ -9,12 +9,13 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature
-from allocation.commands.kit_candidates import candidates_from, kits_at_depot
+from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
+from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
 from allocation.commands.scanning import check_label
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import (
     kits_of_shipment,
-    locked_origin,
     packed_kits,
     shipment_for,
     some_of,
@@ -118,10 +119,10 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
     def body(transaction: Transaction) -> dict[str, Any]:
         found, ends, _ = shipment_for(transaction, request.shipment_id, ShipmentStep.PACK, leaves=True)
         require_reason_and_signature(transaction, kit_act)
-        if ends.from_kind != Place.DEPOT:
+        if (ends.from_kind, ends.to_kind) != (Place.DEPOT, Place.SITE):
             raise DomainRefusal(
-                f"shipment {request.shipment_id} leaves from a site",
-                code="not-at-a-depot",
+                f"shipment {request.shipment_id} is none from a depot to a site",
+                code="not-to-a-site",
                 field="shipment_id",
                 fix="report the kit where it is, and send the others",
             )
@@ -134,6 +135,10 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
             )
             raise AssertionError("unreachable")
         new, decision = _choose(transaction, ends, gone, rows, today)
+        named = [] if new is None else [new]
+        dates = dates_for_order(
+            transaction.connection, study_id, transaction.protocol, named, transaction.site_country
+        )
         after = {
             "shipment_id": request.shipment_id,
             **ends.payload(),
@@ -141,6 +146,7 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
             "kit_number": request.kit_number,
             "found": request.found,
             "replacement": new,
+            **({"dates": dates} if dates else {}),
             "kit_count": len(rows) - (new is None),
             "exchanged_on": today.isoformat(),
             "record": {
@@ -174,10 +180,16 @@ def _choose(
             profile=_profile(transaction, ends.to_place),
         )
         window = parameters.long_window
-    stock = kits_at_depot(transaction.connection, transaction.study_id, ends.from_place, kit_type, today)
+    connection, study_id = transaction.connection, transaction.study_id
+    expiries = None
+    if any_country_dates(connection, study_id):
+        stock = all_kits_at_depot(connection, study_id, ends.from_place, kit_type)
+        expiries = lot_expiries(connection, study_id, {row.lot_id for row in stock})
+    else:
+        stock = kits_at_depot(connection, study_id, ends.from_place, kit_type, today)
     lots = {row.lot_id for row in rows if row.kit_type == kit_type and row.kit_number != gone.kit_number}
     decision = choose_exchange(
-        candidates_from(stock, transaction.site_country),
+        candidates_from(stock, transaction.site_country, lots=expiries, shipping=True),
         kit_type,
         lots,
         today,

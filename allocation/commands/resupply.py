@@ -12,35 +12,37 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import select
 
 from allocation.access.permissions import authorize
+from allocation.commands.depot_orders import order_for_depots, order_lines
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.lot_expiry import dates_for_order
+from allocation.commands.open_sites import open_sites, require_in_force, site_at
 from allocation.commands.order_filling import (
     Shares,
     depot_shares,
     filled_order,
     locked_depot,
-    next_shipment_id,
 )
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.resupply_events import Waiting, take_away, waiting_at
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import (
     SiteAt,
     site_need,
     site_situations,
 )
-from allocation.commands.transaction import Transaction, earlier_answer, execute, unknown_study
+from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import moment_text
-from allocation.ledger.schema import ledger_entry, site
-from allocation.ledger.versions import VERSION_IN_STUDY, version_in_country
+from allocation.ledger.schema import ledger_entry
+from allocation.ledger.shipment_ends import ShipmentEnds
+from allocation.rules.kit_status import Place
 from allocation.rules.shipment_status import Approval, opening_status
 from allocation.study.model import Code
 
@@ -119,18 +121,24 @@ def run_resupply(
             results.append(_order_for_site(service, order_act, study_id, order, of_site, why))
         else:
             results.append(site_result(row.site_id, need, None))
+    depots: list[dict[str, Any]] = []
+    if not request.sites:
+        why = _asked_by(scheduled_for, [])
+        depots = order_for_depots(service, replace(act, signature=None), study_id, run_id, base_key, why)
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
         orders = [one for one in results if one["shipment_id"]]
-        kits = sum(one["shipped"] for one in orders)
+        refills = order_lines(depots)
+        kits = sum(one["shipped"] for one in (*orders, *depots))
         after = {
             "run_id": run_id,
             "run_date": now.date().isoformat(),
             "began_at": moment_text(now),
             **_asked_by(scheduled_for, [one for found in waiting.values() for one in found]),
             "sites": results,
-            "orders": len(orders),
+            **({"depots": depots} if depots else {}),
+            "orders": len(orders) + len(refills),
             "kits_ordered": kits,
         }
         answer = {
@@ -140,6 +148,7 @@ def run_resupply(
                 {"site_id": one["site_id"], "shipment_id": one["shipment_id"], "kits": one["shipped"]}
                 for one in orders
             ],
+            "depot_orders": refills,
             "kits": kits,
         }
         take_away(transaction.connection, study_id, [one for found in waiting.values() for one in found])
@@ -187,33 +196,6 @@ def _require_open(service: Service, study_id: str, wanted: tuple[str, ...]) -> N
         )
 
 
-def require_in_force(connection: Connection, study_id: str, now: datetime) -> None:
-    """Raise NotFound for a study that is not loaded, or not in force anywhere yet."""
-    if connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar() is None:
-        raise unknown_study(study_id)
-
-
-def open_sites(
-    connection: Connection, study_id: str, wanted: tuple[str, ...], now: datetime
-) -> list[Row[Any]]:
-    """The open sites where a version is in force; where it waits for its approval nobody is supplied yet."""
-    query = (
-        select(site, version_in_country(site.c.country))
-        .where(site.c.study_id == study_id, site.c.status == "open")
-        .order_by(site.c.site_id)
-    )
-    if wanted:
-        query = query.where(site.c.site_id.in_(wanted))
-    found = connection.execute(query, {"study": study_id, "now": now})
-    return [row for row in found if row.version is not None]
-
-
-def site_at(row: Any, now: datetime) -> SiteAt:
-    """An open site on its date at `now` (UTC), from its row."""
-    today = now.astimezone(ZoneInfo(row.timezone)).date()
-    return SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, row.version)
-
-
 def _order_for_site(
     service: Service, act: Act, study_id: str, request: OrderRequest, shares: Shares, why: dict[str, Any]
 ) -> dict[str, Any]:
@@ -254,7 +236,8 @@ def _order_for_site(
         result = site_result(request.site_id, need, proposal, shared)
         if not numbers:
             return result
-        shipment_id = next_shipment_id(transaction.connection, study_id, request.site_id)
+        ends = ShipmentEnds(Place.DEPOT, row.depot_id, Place.SITE, request.site_id)
+        shipment_id = next_shipment_id(transaction.connection, study_id, ends)
         result = {**result, "shipment_id": shipment_id}
         dates = dates_for_order(
             transaction.connection, study_id, transaction.protocol, numbers, row.site_country
@@ -263,8 +246,7 @@ def _order_for_site(
             "shipment_id": shipment_id,
             "run_id": request.run_id,
             **why,
-            "depot_id": row.depot_id,
-            "site_id": request.site_id,
+            **ends.payload(),
             "status": opening_status(
                 Approval(transaction.protocol.supply.order_approval), by_hand=False
             ).value,

@@ -65,6 +65,8 @@ def _sites_with_less(
     """The sites whose countable stock or pipeline the entry reduced."""
     if command in _HAND_OUT:
         return {site_id}
+    if command == "transfer_kits":
+        return {after["from"][1]}
     if command == "receive_shipment":
         return {site_id} if any(found != "available" for _, found in after["kits"]) else set()
     if command == "dispatch_shipment":
@@ -85,7 +87,7 @@ def _destinations(connection: Connection, study_id: str, numbers: Sequence[str])
     if not numbers:
         return set()
     found = connection.execute(
-        select(shipment.c.site_id)
+        select(shipment.c.to_place)
         .join_from(
             shipment,
             shipment_kit,
@@ -94,6 +96,7 @@ def _destinations(connection: Connection, study_id: str, numbers: Sequence[str])
         )
         .where(
             shipment.c.study_id == study_id,
+            shipment.c.to_kind == Place.SITE.value,
             shipment.c.status.in_(OPEN_STATUSES),
             shipment_kit.c.kit_number.in_(numbers),
         )

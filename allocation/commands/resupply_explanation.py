@@ -7,6 +7,7 @@ what was not is read from that state, and the result is compared with what the l
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -89,8 +90,7 @@ def _last_decision(
     database: Database, study_id: str, site_id: str, up_to: date | None
 ) -> tuple[SealedEntry, dict[str, Any]]:
     """The entry that decided the site last, and what it says of it: an order of its own, or its line in the entry of a run."""
-    before = None if up_to is None else datetime.combine(up_to + timedelta(days=1), time(), UTC)
-    for entry in entries_backwards(database, study_id, ("order_shipment", "run_resupply"), before):
+    for entry in decisions_backwards(database, study_id, up_to):
         if entry.command == "order_shipment" and entry.site_id == site_id:
             return entry, entry.after
         for one in entry.after["sites"] if entry.command == "run_resupply" else ():
@@ -102,6 +102,12 @@ def _last_decision(
         field="SITE",
         fix="name a site that was open at a run; `rtsm resupply run` decides every open one",
     )
+
+
+def decisions_backwards(database: Database, study_id: str, up_to: date | None) -> Iterator[SealedEntry]:
+    """The entries of orders and runs, the last one up to the end of the day `up_to` (UTC) first."""
+    before = None if up_to is None else datetime.combine(up_to + timedelta(days=1), time(), UTC)
+    return entries_backwards(database, study_id, ("order_shipment", "run_resupply"), before)
 
 
 def _derived(
@@ -127,11 +133,11 @@ def _derived(
         zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
         depot_today = moment.astimezone(ZoneInfo(state.execute(zone).scalar_one())).date()
         numbers, proposal = filled_order(state, study_id, situation.protocol, need, at, depot_today, shared)
-    record = _plain(decision_record(need, proposal, shared))
+    record = plain(decision_record(need, proposal, shared))
     if ordered:
-        same = numbers == recorded["kits"] and _agrees(recorded["record"], record)
+        same = numbers == recorded["kits"] and agrees(recorded["record"], record)
     else:
-        same = _agrees(recorded, _plain(site_result(site_id, need, proposal, shared)))
+        same = agrees(recorded, plain(site_result(site_id, need, proposal, shared)))
     return ResupplyExplanation(
         study_id=study_id,
         site_id=site_id,
@@ -140,7 +146,7 @@ def _derived(
         position=entry.position,
         recorded_at=moment,
         on=today,
-        asked_by=_asked_by(entry, site_id),
+        asked_by=asked_by(entry, site_id),
         shipment_id=recorded["shipment_id"],
         why=recorded["record"]["why"] if ordered else recorded["why"],
         stock=stock_lines(state, study_id, situation),
@@ -152,7 +158,7 @@ def _derived(
     )
 
 
-def _asked_by(entry: SealedEntry, site_id: str) -> tuple[str, ...]:
+def asked_by(entry: SealedEntry, site_id: str) -> tuple[str, ...]:
     """Such as `the schedule of 2026-03-02 04:00 UTC`, or `dispense, entry 57`."""
     moment = entry.after.get("scheduled_for")
     asked = [f"the schedule of {datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"] if moment else []
@@ -162,20 +168,21 @@ def _asked_by(entry: SealedEntry, site_id: str) -> tuple[str, ...]:
     return tuple(asked) or (entry.actor,)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as the ledger gives it back."""
     return json.loads(json.dumps(value, default=str))
 
 
-def _agrees(recorded: Any, derived: Any) -> bool:
+def agrees(recorded: Any, derived: Any) -> bool:
     """Whether all that was recorded comes out again; a record of an earlier release may know fewer facts than today's."""
     if isinstance(recorded, dict):
         return isinstance(derived, dict) and all(
-            name in derived and _agrees(value, derived[name]) for name, value in recorded.items()
+            name in derived and agrees(value, derived[name]) for name, value in recorded.items()
         )
     if isinstance(recorded, list):
         return (
             isinstance(derived, list)
             and len(recorded) == len(derived)
-            and all(_agrees(one, other) for one, other in zip(recorded, derived, strict=True))
+            and all(agrees(one, other) for one, other in zip(recorded, derived, strict=True))
         )
     return bool(recorded == derived)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from allocation.access.actors import Actor
-from allocation.commands.resupply import open_sites, require_in_force, site_at
+from allocation.commands.open_sites import open_sites, require_in_force, site_at
 from allocation.commands.service import Service
 from allocation.commands.site_supply import (
     SiteSituation,

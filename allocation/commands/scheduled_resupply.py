@@ -9,7 +9,8 @@ from __future__ import annotations
 from sqlalchemy import delete
 
 from allocation.access.actors import SYSTEM_ACTOR
-from allocation.commands.resupply import RunResupplyRequest, open_sites, run_resupply
+from allocation.commands.open_sites import open_sites
+from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_events import due_at, put_off, waiting_at
 from allocation.commands.service import Act, Service
 from allocation.errors import RTSMError

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
+from allocation.commands.kit_authority import require_roles
 from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipment_dates import (
+    arrival_date,
+    country_of_use,
+    dispatch_date,
+    expected_arrival,
+    locked_origin,
+)
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.unlisted_kits import unlisted_kits
 from allocation.errors import DomainRefusal, NotFound
 from allocation.gs1_labels import Scan
-from allocation.ledger.schema import depot, kit, shipment, shipment_kit, site
+from allocation.ledger.projections.kit_moves import transition
+from allocation.ledger.schema import kit, shipment, shipment_kit
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
-from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.kit_status import Act as KitAct
+from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.packing import Departure, decide_departure, exposed_by_split
 from allocation.rules.receipts import Disposition, judge_delivery
 from allocation.rules.shipment_status import ShipmentStatus, ShipmentStep, next_status
-from allocation.study.parameters import lead_time_days
 
 Serials = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=60)], ...],
@@ -111,13 +119,6 @@ def kits_of_shipment(transaction: Transaction, shipment_id: str, status: KitStat
     return list(transaction.connection.execute(query.order_by(kit.c.kit_number)))
 
 
-def locked_origin(transaction: Transaction, ends: ShipmentEnds) -> date:
-    """Lock the place that a shipment leaves from, and so its stock; gives the date there."""
-    table, key = (depot, depot.c.depot_id) if ends.from_kind == Place.DEPOT else (site, site.c.site_id)
-    query = select(table.c.timezone).where(table.c.study_id == transaction.study_id, key == ends.from_place)
-    return transaction.at_zone(transaction.connection.execute(query.with_for_update()).scalar_one())
-
-
 def packed_kits(transaction: Transaction, shipment_id: str) -> set[str]:
     """The kits of a shipment that were scanned into its box."""
     query = select(shipment_kit.c.kit_number).where(
@@ -140,8 +141,8 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         found, ends, after_it = shipment_for(
             transaction, request.shipment_id, ShipmentStep.DISPATCH, leaves=True
         )
-        country = transaction.site_country
-        today = locked_origin(transaction, ends)
+        require_roles(transaction, [transition(KitAct.DISPATCH, ends.from_kind)])
+        country, today = country_of_use(transaction, ends), locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         barred = kits_not_released(transaction, request.shipment_id, country)
         stays = {row.kit_number for row in rows if row.last_ship_date < today or row.kit_number in barred}
@@ -153,10 +154,8 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
             split=request.split,
         )
         _require_ready(request.shipment_id, departure)
-        dispatched = _dispatch_date(request, found.requested_on, today)
-        lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
-        expected = request.expected_on or dispatched + timedelta(days=lead_time)
-        check_arrival(expected, dispatched)
+        dispatched = dispatch_date(request.dispatched_on, found.requested_on, today)
+        expected = expected_arrival(transaction, ends, country, dispatched, request.expected_on)
         leaving = list(departure.leaving)
         after = {
             "shipment_id": request.shipment_id,
@@ -212,30 +211,6 @@ def some_of(numbers: Sequence[str]) -> str:
     return ", ".join(numbers[:10]) + more
 
 
-def _dispatch_date(request: DispatchRequest, requested_on: date, today: date) -> date:
-    """The date of dispatch at the depot. Raises DomainRefusal for one before the order, or to come."""
-    found = request.dispatched_on or today
-    if request.dispatched_on is not None and not requested_on <= found <= today:
-        raise DomainRefusal(
-            f"{found} is not between the order of {requested_on} and {today}",
-            code="dispatch-date",
-            field="dispatched_on",
-            fix="correct it, or leave it out for today",
-        )
-    return found
-
-
-def check_arrival(expected: date, dispatched: date) -> None:
-    """Refuse an expected arrival before dispatch. Raises DomainRefusal (`arrival-before-dispatch`)."""
-    if expected < dispatched:
-        raise DomainRefusal(
-            f"{expected} is before dispatch on {dispatched}",
-            code="arrival-before-dispatch",
-            field="expected_on",
-            fix="correct it",
-        )
-
-
 def _split_off(
     transaction: Transaction,
     found: Row[Any],
@@ -262,7 +237,7 @@ def _split_off(
 
 
 def receive_shipment(service: Service, act: Act, study_id: str, request: ReceiveRequest) -> dict[str, Any]:
-    """Receive a shipment at its site on the site's date, in whole or in part; answers how many kits got which disposition.
+    """Receive a shipment at its site or depot on the date there, in whole or in part; answers how many kits got which disposition.
 
     Kits that were in the box without being listed are recorded and kept in quarantine. Raises NotFound, DomainRefusal when it is not in
     transit, a kit is named that is not in it, one would come out of quarantine, or an unlisted one is in it or cannot be in a box.
@@ -270,6 +245,8 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
 
     def body(transaction: Transaction) -> dict[str, Any]:
         found, ends, _ = shipment_for(transaction, request.shipment_id, ShipmentStep.RECEIVE, leaves=False)
+        receipt = KitAct.RECEIVE_AT_DEPOT if ends.to_kind == Place.DEPOT else KitAct.RECEIVE
+        require_roles(transaction, rows_of(receipt))
         coming = [
             row.kit_number for row in kits_of_shipment(transaction, request.shipment_id, KitStatus.IN_TRANSIT)
         ]
@@ -283,7 +260,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         after = {
             "shipment_id": request.shipment_id,
             **ends.payload(),
-            "received_on": transaction.today.isoformat(),
+            "received_on": arrival_date(transaction, ends).isoformat(),
             "kits": [list(one) for one in delivery.kits],
             **({"quarantined_before": sorted(set(held) & set(came))} if set(held) & set(came) else {}),
             **({"awaited": list(delivery.awaited)} if delivery.awaited else {}),

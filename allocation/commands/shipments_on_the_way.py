@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from allocation.commands.order_approval import ShipmentRequest, require_reason
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.shipments import Serials, check_arrival, kits_of_shipment, shipment_for
+from allocation.commands.shipment_dates import check_arrival
+from allocation.commands.shipments import Serials, kits_of_shipment, shipment_for
 from allocation.commands.transaction import Transaction, execute
 from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus, Place

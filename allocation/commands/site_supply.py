@@ -12,9 +12,10 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from allocation.commands.kit_candidates import is_released
+from allocation.commands.paused_supply import paused_types, pauses_by_hand, why_all_paused
 from allocation.commands.visit_facts import protocol_hole
 from allocation.errors import RuleError
-from allocation.ledger.schema import kit, lot, resupply_pause, shipment, subject
+from allocation.ledger.schema import kit, lot, shipment, subject
 from allocation.ledger.subject_paths import measured_at_sites, paths_at_sites
 from allocation.ledger.versions import Protocols, protocol_of, schedule_of
 from allocation.rules.amendments import VersionsByVisit
@@ -43,7 +44,7 @@ from allocation.rules.orders import (
 )
 from allocation.rules.picking import SameLot
 from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
-from allocation.rules.resupply_pause import Pause, why_paused
+from allocation.rules.resupply_pause import Pause
 from allocation.rules.shipment_status import COUNTED_AS, NEVER_CAME, ShipmentStatus
 from allocation.rules.visits import VisitWindow
 from allocation.study.buffers import ProvidedBuffers, provided_buffers
@@ -211,7 +212,7 @@ def site_situations(
             pipeline[row.site_id][row.kit_type] += row.kits
     last_on = {row.site_id: row.last_on for row in connection.execute(_LAST_ORDERED, keys)}
     screened = set(connection.execute(_SCREENED, keys).scalars())
-    pauses = _pauses(connection, study_id)
+    pauses = pauses_by_hand(connection, study_id)
     paths = paths_at_sites(connection, study_id, keys["sites"], "randomized", now)
     follow = {path.versions: path.version for found in paths.values() for path in found}
     followed = {
@@ -241,22 +242,14 @@ def site_situations(
     ]
 
 
-def _pauses(connection: Connection, study_id: str) -> tuple[Pause, ...]:
-    rows = connection.execute(select(resupply_pause).where(resupply_pause.c.study_id == study_id))
-    return tuple(
-        Pause(row.site_id or None, row.kit_type or None, row.paused_by, row.reason, row.paused_at)
-        for row in rows
-    )
-
-
 def site_need(situation: SiteSituation) -> SiteNeed:
     """Decide what the site needs on its date. Every decision is a rule's (allocation/rules)."""
     at, protocol = situation.at, situation.protocol
     parameters = site_parameters(protocol, at)
-    paused = _paused(situation, parameters)
+    paused = paused_types(at.site_id, parameters, situation.pauses)
     active = {code: found for code, found in parameters.items() if code not in paused}
     if not active:
-        why = _why_all_paused(paused)
+        why = why_all_paused(paused)
         return SiteNeed((), (), why, parameters, paused=paused)
     if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
         lines, why = _seeding(protocol, situation, active)
@@ -286,21 +279,6 @@ def site_need(situation: SiteSituation) -> SiteNeed:
     if timing is not None and timing.timing != Timing.GOES:
         lines, why = (), _WAITS[timing.timing].format(timing=timing)
     return SiteNeed(decisions, lines, why, parameters, ignored, buffers, timing, paused)
-
-
-def _paused(situation: SiteSituation, parameters: Mapping[str, EffectiveParameters]) -> dict[str, str]:
-    """The kit types that are not ordered automatically, each with why."""
-    site_id = situation.at.site_id
-    set_by = {code: str(found.sources["paused"]) for code, found in parameters.items() if found.paused}
-    whys = {code: why_paused(site_id, code, set_by.get(code), situation.pauses) for code in parameters}
-    return {code: why for code, why in whys.items() if why is not None}
-
-
-def _why_all_paused(paused: Mapping[str, str]) -> str:
-    """One reason for all kit types is told; where the protocol pauses them all, its own parameters say so."""
-    whys = set(paused.values())
-    by_hand = any(not why.startswith("paused by the protocol") for why in whys)
-    return whys.pop() if by_hand and len(whys) == 1 else "paused"
 
 
 def site_parameters(protocol: Protocol, at: SiteAt) -> dict[str, EffectiveParameters]:

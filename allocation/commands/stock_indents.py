@@ -12,9 +12,11 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from allocation.access.permissions import authorize
-from allocation.commands.order_filling import filled_order, locked_depot, next_shipment_id
+from allocation.commands.lot_expiry import dates_for_order
+from allocation.commands.order_filling import filled_order, locked_depot
 from allocation.commands.order_record import lines_record
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import (
     SiteAt,
     SiteNeed,
@@ -26,7 +28,9 @@ from allocation.commands.site_supply import (
 )
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
+from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.plain_values import Whole
+from allocation.rules.kit_status import Place
 from allocation.rules.manual_orders import RULE_VERSION, IndentPlan, plan_indent
 from allocation.rules.orders import OrderLine, OrderProposal
 from allocation.rules.shipment_status import Approval, opening_status
@@ -94,15 +98,17 @@ def indent_stock(service: Service, act: Act, study_id: str, request: IndentReque
                 fix="ask the supply manager; nothing was ordered",
             )
         status = opening_status(Approval(protocol.supply.order_approval), by_hand=True).value
-        shipment_id = next_shipment_id(transaction.connection, study_id, request.site_id)
+        ends = ShipmentEnds(Place.DEPOT, row.depot_id, Place.SITE, request.site_id)
+        shipment_id = next_shipment_id(transaction.connection, study_id, ends)
+        dates = dates_for_order(transaction.connection, study_id, protocol, numbers, row.site_country)
         after = {
             "shipment_id": shipment_id,
-            "depot_id": row.depot_id,
-            "site_id": request.site_id,
+            **ends.payload(),
             "status": status,
             "ordered_by": act.actor.username,
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
+            **({"dates": dates} if dates else {}),
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
             "record": indent_record(plan, proposal, seed=request.seed),
         }

@@ -40,6 +40,11 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+def _end(after: dict[str, Any], which: str) -> str | None:
+    """Such as `depot D2`, where the payload names both ends of a shipment; one from a depot to a site does not."""
+    return " ".join(after[which]) if which in after else None
+
+
 def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[str, list[str]]) -> None:
     """Move the kits of one entry; raise Broken when one is not where the entry takes it from."""
     after = json.loads(entry["after_json"])
@@ -57,9 +62,10 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
     holders["returned"] = "returned goods "
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
-    elif command in ("order_shipment", "indent_stock"):
-        move(after["kits"], f"depot {after['depot_id']}", f"depot {after['depot_id']}")
-        shipments[after["shipment_id"]] = [f"depot {after['depot_id']}", *sorted(after["kits"])]
+    elif command in ("order_shipment", "indent_stock", "transfer_kits"):
+        source = _end(after, "from") or f"depot {after['depot_id']}"
+        move(after["kits"], source, source)
+        shipments[after["shipment_id"]] = [source, *sorted(after["kits"])]
     elif command == "dispatch_shipment":
         source, *ordered = shipments[after["shipment_id"]]
         if not set(after["kits"]) <= set(ordered):
@@ -82,7 +88,7 @@ def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[
         source = f"shipment {after['shipment_id']}"
         for number, _, kind, place in after.get("unlisted", ()):
             move([number], holders[kind] + place if kind in holders else kind, site)
-        move([row[0] for row in after["kits"] if row[1] != "lost"], source, site)
+        move([row[0] for row in after["kits"] if row[1] != "lost"], source, _end(after, "to") or site)
         move([row[0] for row in after["kits"] if row[1] == "lost"], source, "lost")
     elif command in (
         "quarantine_kits",

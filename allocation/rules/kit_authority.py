@@ -38,6 +38,8 @@ BY_ORDER: Final = Authority(SITE_ROLES | SUPPLY_ROLES)
 """A run orders for a site, and so do people: a stock indent."""
 BY_DEPOT: Final = Authority(DEPOT_ROLES)
 BY_SITE: Final = Authority(SITE_ROLES)
+BY_RECEIVER: Final = Authority(SITE_ROLES | DEPOT_ROLES)
+BY_SENDING_SITE: Final = Authority(SITE_ROLES | SUPPLY_ROLES)
 BY_SITE_WITH_REASON: Final = Authority(SITE_ROLES, reason=True)
 AT_DEPOT_WITH_REASON: Final = Authority(DEPOT_ROLES, reason=True)
 AT_SITE_WITH_REASON: Final = Authority(SITE_ROLES | SUPPLY_ROLES, reason=True)

@@ -19,9 +19,9 @@ from allocation.rules.kit_authority import Authority
 
 
 class KitStatus(StrEnum):
-    """What a kit is, wherever it is. `requested` is still at the depot, set aside for an open order; `assigned` still at the site, set
-    aside for a subject until handing out is confirmed. `returned` came back from a subject, or is unfit: it is never used again;
-    `returned_unused` was in good order at the site when it was declared for return, and alone may be used again."""
+    """What a kit is, wherever it is. `requested` is still at the depot or site, set aside for an open order; `assigned` still at the
+    site, set aside for a subject until handing out is confirmed. `returned` came back from a subject, or is unfit: it is never used
+    again; `returned_unused` was in good order at the site when it was declared for return, and alone may be used again."""
 
     DEPOT_AVAILABLE = "depot_available"
     REQUESTED = "requested"
@@ -64,6 +64,8 @@ class Act(StrEnum):
     RECEIVE_DAMAGED = "receive_damaged"
     RECEIVE_UNLISTED = "receive_unlisted"
     LOSE_SHIPMENT = "lose_shipment"
+    RECEIVE_QUARANTINED_AT_DEPOT = "receive_quarantined_at_depot"
+    RECEIVE_DAMAGED_AT_DEPOT = "receive_damaged_at_depot"
     DISPENSE = "dispense"
     ASSIGN = "assign"
     CONFIRM_DISPENSING = "confirm_dispensing"
@@ -117,7 +119,20 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_AT_DEPOT, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.BY_DEPOT),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
-    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    Transition(
+        _S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_QUARANTINED_AT_DEPOT, _S.QUARANTINED, _P.DEPOT, _W.BY_DEPOT
+    ),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.RECEIVE_DAMAGED_AT_DEPOT, _S.DAMAGED, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_RECEIVER),
+    # From a site to another one: set aside there, and sent off by it.
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.REQUEST, _S.REQUESTED, _P.SITE, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.SITE, _A.CANCEL_REQUEST, _S.SITE_AVAILABLE, _P.SITE, _W.BY_SENDING_SITE),
+    Transition(_S.REQUESTED, _P.SITE, _A.DISPATCH, _S.IN_TRANSIT, _P.TRANSIT, _W.BY_SENDING_SITE),
+    Transition(_S.REQUESTED, _P.SITE, _A.QUARANTINE, _S.QUARANTINED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.REQUESTED, _P.SITE, _A.RECALL, _S.QUARANTINED, _P.SITE, _W.BY_TYPE),
+    Transition(_S.REQUESTED, _P.SITE, _A.EXPIRE, _S.EXPIRED, _P.SITE, _W.BY_SUPPLY),
+    Transition(_S.REQUESTED, _P.SITE, _A.REPORT_DAMAGED, _S.DAMAGED, _P.SITE, _W.AT_SITE_WITH_REASON),
+    Transition(_S.REQUESTED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
     Transition(_S.IN_TRANSIT, _P.TRANSIT, _A.LOSE_SHIPMENT, _S.LOST, _P.LOST, _W.ON_THE_WAY_WITH_REASON),
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.LOSE_SHIPMENT, _S.LOST, _P.LOST, _W.ON_THE_WAY_WITH_REASON),
     # In a box that does not list them: wherever they should have been, they are in quarantine where they are.
@@ -181,7 +196,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RELEASE, _S.IN_TRANSIT, _P.TRANSIT, _W.RELEASE_SIGNED),
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_QUARANTINED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_DAMAGED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
-    Transition(_S.QUARANTINED, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE),
+    Transition(
+        _S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_QUARANTINED_AT_DEPOT, _S.QUARANTINED, _P.DEPOT, _W.BY_DEPOT
+    ),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.RECEIVE_DAMAGED_AT_DEPOT, _S.DAMAGED, _P.DEPOT, _W.BY_DEPOT),
+    Transition(_S.QUARANTINED, _P.TRANSIT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_RECEIVER),
     # A recall: all that could still be used is quarantined, wherever it is, and what subjects have is asked back.
     Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),
     Transition(_S.REQUESTED, _P.DEPOT, _A.RECALL, _S.QUARANTINED, _P.DEPOT, _W.BY_TYPE),

@@ -38,8 +38,8 @@ UNSET: Final[Mapping[str, int | str | bool | Decimal | tuple[()]]] = {
 }
 """The value of a parameter that no level sets: nothing is ever ordered by it."""
 
-LEVELS: Final = ("site", "profile", "country", "country_group", "study")
-"""From the one that wins to the one that yields."""
+LEVELS: Final = ("site", "profile", "country", "country_group", "study", "depot")
+"""From the one that wins to the one that yields. Those of a depot stand by themselves: it inherits nothing that is meant for sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,11 @@ def effective_parameters(
     country: str | None = None,
     site: str | None = None,
     profile: str | None = None,
+    depot: str | None = None,
 ) -> EffectiveParameters:
     """Return the parameters for `kit_type` on the date `on` at a site, or in a country, or (neither given) in the study.
+
+    With `depot`, those of a depot that another one refills.
 
     A site that the protocol knows brings its own country and profile; for one that the service opened later, pass them.
     """
@@ -119,13 +122,15 @@ def effective_parameters(
         country = country if country is not None else known.country
         profile = profile if profile is not None else known.profile
     of_country = protocol.country(country) if country is not None else None
-    keys = {
+    keys: dict[str, str | None] = {
         "site": site,
         "profile": profile,
         "country": country,
         "country_group": of_country.group if of_country is not None else None,
         "study": "",
     }
+    if depot is not None:
+        keys = {"depot": depot}
     candidates = _in_order(protocol, kit_type, on, keys)
     values: dict[str, Any] = {}
     sources: dict[str, ParameterSource] = {}
@@ -149,7 +154,7 @@ def _in_order(
     applying = [
         entry
         for entry in protocol.supply.parameters
-        if keys[entry.level] == (entry.key or "")
+        if keys.get(entry.level) == (entry.key or "")
         and entry.kit_type in (None, kit_type)
         and (entry.parameters.valid_from is None or entry.parameters.valid_from <= on)
     ]
@@ -171,6 +176,19 @@ def lead_time_days(protocol: Protocol, depot: str, country: str, site: str | Non
     place = country if site is None else f"{country} or site {site}"
     raise InvalidParameter(
         f"no lane leads from depot {depot} to {place}",
+        field="lanes",
+        fix="add one with its lead_time_days to the protocol",
+        code="no-lane",
+    )
+
+
+def depot_lead_time_days(protocol: Protocol, depot: str, to_depot: str) -> int:
+    """Calendar days that a shipment takes from `depot` to a depot that it refills. Raises InvalidParameter without such a lane."""
+    for lane in protocol.lanes:
+        if lane.depot == depot and lane.to_depot == to_depot:
+            return lane.lead_time_days
+    raise InvalidParameter(
+        f"no lane leads from depot {depot} to depot {to_depot}",
         field="lanes",
         fix="add one with its lead_time_days to the protocol",
         code="no-lane",

@@ -199,9 +199,12 @@ class ResupplyParameters(ProtocolPart):
 
 
 class ParameterSet(ProtocolPart):
-    """Parameters of one level, for every kit type (`kit_type` None) or for one."""
+    """Parameters of one level, for every kit type (`kit_type` None) or for one.
 
-    level: Literal["study", "country_group", "country", "profile", "site"]
+    Level `depot` is for a depot that another one refills; it inherits from no other level.
+    """
+
+    level: Literal["study", "country_group", "country", "profile", "site", "depot"]
     key: str = ""
     kit_type: Code | None = None
     parameters: ResupplyParameters

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from allocation.errors import InvalidParameter, RuleError
 from allocation.study.buffers import provided_buffers
+from allocation.study.depot_checks import check_depot_parameters
 from allocation.study.design_checks import check_no_cycle
 from allocation.study.inconsistency import Findings, Path
 from allocation.study.newcomers import Newcomers, newcomers
@@ -30,6 +31,7 @@ def check_supply(protocol: Protocol, findings: Findings) -> None:
         # These two walk the references, so they are looked at only where those hold: no follow-on messages.
         _check_every_place_has_a_lane(protocol, findings)
         _check_effective_parameters(protocol, findings)
+        check_depot_parameters(protocol, findings)
 
 
 def _check_kit_types(protocol: Protocol, findings: Findings) -> None:
@@ -150,8 +152,13 @@ def _check_parameter_sets(protocol: Protocol, findings: Findings) -> None:
         "country": [country.code for country in protocol.countries],
         "profile": [profile.code for profile in supply.profiles],
         "site": [site.code for site in protocol.sites],
+        "depot": [one.code for one in protocol.depots if one.supplied_by is not None],
     }
-    kinds = {"country_group": "country group", "profile": "site profile"}
+    kinds = {
+        "country_group": "country group",
+        "profile": "site profile",
+        "depot": "depot that another one refills",
+    }
     kit_types = [kit_type.code for kit_type in protocol.kit_types]
     for index, entry in enumerate(supply.parameters):
         path: Path = ("supply", "parameters", index)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from allocation.ledger.projections.supply import RECEIPT
+from allocation.ledger.projections.supply import RECEIPT_AT
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import (
@@ -94,8 +94,9 @@ def split_off(entry: SealedEntry, rest: dict[str, Any]) -> list[Row]:
 
 
 def receive_shipment(entry: SealedEntry) -> list[Row]:
-    """The shipment arrives; each kit gets its disposition at the site."""
+    """The shipment arrives; each kit gets its disposition at the site or depot."""
     after = entry.after
+    ends = ends_of_payload(after, entry.site_id or "")
     arrived, transit = day(after["received_on"]), (Place.TRANSIT, after["shipment_id"])
     rows = [_shipment(entry, "received_part" if "awaited" in after else "received", arrived)]
     rows += [
@@ -103,7 +104,7 @@ def receive_shipment(entry: SealedEntry) -> list[Row]:
         for number, _, kind, place in after.get("unlisted", ())
     ]
     rows += [
-        kit_movement(entry, number, RECEIPT[disposition], transit, entry.site_id, arrived)
+        kit_movement(entry, number, RECEIPT_AT[ends.to_kind][disposition], transit, ends.to_place, arrived)
         for number, disposition in after["kits"]
     ]
     return rows
@@ -218,6 +219,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "load_kits": load_kits,
     "order_shipment": order_shipment,
     "indent_stock": order_shipment,
+    "transfer_kits": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,

@@ -68,7 +68,9 @@ from allocation.study.subject_schedule import (
 )
 from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
+from tests.commands.depot_derivation import derive_depot_order
 from tests.commands.derivation_of_orders import derive_exchange, derive_indent
+from tests.commands.transfer_derivation import derive_transfer
 
 
 class Derivation:
@@ -88,6 +90,7 @@ class Derivation:
             "dispense": self.dispense,
             "replace_kit": self.replace_kit,
             "order_shipment": self.order_shipment,
+            "transfer_kits": partial(derive_transfer, self),
             "expire_kits": self.expire_kits,
             "indent_stock": partial(derive_indent, self),
             "exchange_kit": partial(derive_exchange, self),
@@ -245,8 +248,10 @@ class Derivation:
         self.chosen(state, entry, ((old.kit_type, 1),), until)
 
     def today(self, state: Connection, entry: SealedEntry) -> date:
-        zone = ZoneInfo(self.site(state, entry.site_id).timezone)
-        return entry.recorded_at.astimezone(zone).date()
+        return entry.recorded_at.astimezone(self.zone(state, entry.site_id)).date()
+
+    def zone(self, state: Connection, site_id: str | None) -> ZoneInfo:
+        return ZoneInfo(self.site(state, site_id).timezone)
 
     def level(self, protocol: Protocol, path: SubjectPath, after: dict[str, Any]) -> str | None:
         """The level after the move that was asked for, by steps or by the blinded label."""
@@ -319,6 +324,9 @@ class Derivation:
     def order_shipment(self, state: Connection, entry: SealedEntry) -> None:
         """What is on hand and on its way is counted by hand; the rules make of it the record, quantities and kits of the order."""
         after, protocol = entry.after, self.protocol(entry)
+        if entry.site_id is None:
+            derive_depot_order(self, state, entry)
+            return
         row = self.site(state, entry.site_id)
         today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
         at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, entry.config_version)

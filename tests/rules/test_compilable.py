@@ -20,6 +20,7 @@ from allocation.rules import (
     caps,
     compilable,
     computed_buffer,
+    depot_demand,
     dose_kits,
     dosing,
     draws,
@@ -49,6 +50,7 @@ MODULES = (
         calculated_dose,
         caps,
         computed_buffer,
+        depot_demand,
         dose_kits,
         dosing,
         draws,
@@ -114,6 +116,7 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
         for chances in ([1.0], [0.6, 0.4], [0.1, 0.2, 0.0, 0.7])
         for confidence in (0.5, 0.97)
     ],
+    "uncovered": [(np.array([1, 2, 3], dtype=np.int64), spare) for spare in (-1, 0, 2, 9)],
     "fair_shares": [(SHARES, available) for available in (-1, 0, 1, 3, 5, 7, 8, 9)],
     "order_waits": [
         (kits, urgent, since, 5, 7) for kits in (4, 5) for urgent in (True, False) for since in (-1, 6, 7)

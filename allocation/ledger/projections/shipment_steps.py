@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.kit_dates import date_kits
 from allocation.ledger.projections.kit_moves import chunks, move_kits, transition
 from allocation.ledger.projections.supply import advance, by_state, loggers_text, unlist
 from allocation.ledger.schema import shipment, shipment_kit
@@ -62,6 +63,7 @@ def exchange_kit(
     if new is not None:
         requested = transition(Act.REQUEST, ends.from_kind)
         move_kits(connection, study_id, [new], requested, held_at, held_at, shipment_id=shipment_id)
+        date_kits(connection, study_id, after.get("dates", ()))
         keys = {"study_id": study_id, "shipment_id": shipment_id, "kit_number": new}
         connection.execute(insert(shipment_kit), keys)
     advance(connection, study_id, after, after["was"], {"kit_count": after["kit_count"]})

@@ -22,7 +22,17 @@ RECEIPT: dict[str, Act] = {
     "quarantined": Act.RECEIVE_QUARANTINED,
     "lost": Act.REPORT_LOST,
 }
-"""The disposition that a receipt gives a kit -> the act in the table of kit states."""
+"""The disposition that a receipt at a site gives a kit -> the act in the table of kit states."""
+
+RECEIPT_AT_DEPOT: dict[str, Act] = {
+    "available": Act.RECEIVE_AT_DEPOT,
+    "damaged": Act.RECEIVE_DAMAGED_AT_DEPOT,
+    "quarantined": Act.RECEIVE_QUARANTINED_AT_DEPOT,
+    "lost": Act.REPORT_LOST,
+}
+"""The same at a depot."""
+
+RECEIPT_AT: dict[Place, dict[str, Act]] = {Place.SITE: RECEIPT, Place.DEPOT: RECEIPT_AT_DEPOT}
 
 FORGOTTEN: dict[KitStatus | None, dict[str, None]] = {
     KitStatus.REQUESTED: {"shipment_id": None},
@@ -51,7 +61,7 @@ def loggers_text(serials: Sequence[str]) -> str | None:
 def order_shipment(
     connection: Connection, study_id: str, _subject: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """Kits at the depot are set aside for a shipment."""
+    """Kits at the depot, or at a site for another one, are set aside for a shipment."""
     shipment_id, ends = after["shipment_id"], ends_of_payload(after, site_id)
     connection.execute(
         insert(shipment),
@@ -134,6 +144,7 @@ def receive_shipment(
     awaited = bool(after.get("awaited"))
     received = {"status": "received", "received_on": day(after["received_on"])}
     advance(connection, study_id, after, "in_transit", {"status": "in_transit"} if awaited else received)
+    ends = ends_of_payload(after, site_id)
     by_disposition: dict[str, list[str]] = defaultdict(list)
     for number, disposition in after["kits"]:
         by_disposition[disposition].append(number)
@@ -142,8 +153,9 @@ def receive_shipment(
         for status in (KitStatus.IN_TRANSIT, KitStatus.QUARANTINED):
             some = [one for one in numbers if (one in held) == (status == KitStatus.QUARANTINED)]
             if some:
-                row = check_transition(some[0], status, Place.TRANSIT, RECEIPT[disposition])
-                target = site_id if row.to_place == Place.SITE else ""
+                act = RECEIPT_AT[ends.to_kind][disposition]
+                row = check_transition(some[0], status, Place.TRANSIT, act)
+                target = ends.to_place if row.to_place == ends.to_kind else ""
                 move_kits(connection, study_id, some, row, after["shipment_id"], target)
     if after.get("unlisted"):
         receive_unlisted(connection, study_id, site_id, after)
@@ -264,6 +276,7 @@ def run_resupply(
 FOLDS: dict[str, Fold] = {
     "order_shipment": order_shipment,
     "indent_stock": order_shipment,
+    "transfer_kits": order_shipment,
     "dispatch_shipment": dispatch_shipment,
     "receive_shipment": receive_shipment,
     "expire_kits": expire_kits,

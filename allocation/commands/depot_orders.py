@@ -1,0 +1,136 @@
+"""The orders of depots that another depot refills: each is a transaction and an entry of its own, as those of sites are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from pydantic import Field
+from sqlalchemy import Connection, select
+
+from allocation.commands.depot_supply import DepotAt, depot_need, depot_situations
+from allocation.commands.kit_candidates import candidates_from, kits_at_depot
+from allocation.commands.kit_scope import in_whole_study
+from allocation.commands.order_record import decision_record, site_result
+from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.shipment_numbers import next_shipment_id
+from allocation.commands.site_supply import SiteNeed, kit_type_supplies, order_policy
+from allocation.commands.transaction import Transaction, earlier_answer, execute
+from allocation.ledger.schema import depot
+from allocation.ledger.shipment_ends import ShipmentEnds
+from allocation.ledger.versions import VERSION_IN_STUDY
+from allocation.rules.kit_status import Place
+from allocation.rules.orders import OrderProposal, fill_order
+from allocation.study.model import Code
+from allocation.study.protocol import Protocol
+
+
+class DepotOrderRequest(CommandRequest):
+    """The part of a run that concerns one depot."""
+
+    run_id: str = Field(exclude=True)
+    depot_id: Code
+
+
+def order_for_depots(
+    service: Service, act: Act, study_id: str, run_id: str, base_key: str, why: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Decide every refilled depot, after the sites of a run have ordered; gives a result for each, lower depots first."""
+    results = []
+    now = service.clock()
+    with service.database.read() as connection:
+        version = connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar_one()
+        situations = depot_situations(connection, study_id, version, now, service.protocols)
+    for situation in situations:
+        code = situation.at.depot_id
+        request = DepotOrderRequest(run_id=run_id, depot_id=code)
+        order_act = replace(act, idempotency_key=f"{base_key}:depot:{code}", signature=None)
+        need = depot_need(situation)
+        ordered = earlier_answer(service, order_act, study_id, "order_shipment", request)
+        if ordered is None and need.lines:
+            ordered = _order_for_depot(service, order_act, study_id, request, why)
+        results.append(ordered or depot_result(code, need, None))
+    return results
+
+
+def depot_result(depot_id: str, need: SiteNeed, proposal: OrderProposal | None) -> dict[str, Any]:
+    """One depot's line in the run's entry, as that of a site."""
+    found = site_result(depot_id, need, proposal)
+    del found["site_id"], found["fair_share"]
+    return {"depot_id": depot_id, **found}
+
+
+def filled_depot_order(
+    connection: Connection,
+    study_id: str,
+    protocol: Protocol,
+    need: SiteNeed,
+    at: DepotAt,
+    supplier_today: date,
+) -> tuple[list[str], OrderProposal]:
+    """The numbers of the kits to ship and the proposal, from the supplying depot's stock on its date."""
+    rows = [
+        row
+        for line in need.lines
+        for row in kits_at_depot(connection, study_id, at.supplied_by, line.kit_type, supplier_today)
+    ]
+    candidates = candidates_from(rows, *at.countries, shipping=True)
+    supplies, policy = kit_type_supplies(protocol), order_policy(protocol)
+    proposal = fill_order(need.lines, candidates, supplies, supplier_today, policy)
+    return [rows[index].kit_number for index in proposal.shipped], proposal
+
+
+def depot_zone(connection: Connection, study_id: str, depot_id: str) -> str:
+    """The time zone of a depot."""
+    query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
+    return str(connection.execute(query).scalar_one())
+
+
+def _order_for_depot(
+    service: Service, act: Act, study_id: str, request: DepotOrderRequest, why: dict[str, Any]
+) -> dict[str, Any]:
+    """Decide the depot again while nothing moves anywhere: its demand is made from the stock of every site below it."""
+
+    def body(transaction: Transaction) -> dict[str, Any]:
+        in_whole_study(transaction)
+        connection = transaction.connection
+        situations = depot_situations(
+            connection, study_id, transaction.version, transaction.now, service.protocols
+        )
+        situation = next(one for one in situations if one.at.depot_id == request.depot_id)
+        at, need = situation.at, depot_need(situation)
+        if not need.lines:
+            return depot_result(at.depot_id, need, None)
+        supplier_today = transaction.at_zone(depot_zone(connection, study_id, at.supplied_by))
+        numbers, proposal = filled_depot_order(
+            connection, study_id, situation.protocol, need, at, supplier_today
+        )
+        result = depot_result(at.depot_id, need, proposal)
+        if not numbers:
+            return result
+        ends = ShipmentEnds(Place.DEPOT, at.supplied_by, Place.DEPOT, at.depot_id)
+        shipment_id = next_shipment_id(connection, study_id, ends)
+        result = {**result, "shipment_id": shipment_id}
+        after = {
+            "shipment_id": shipment_id,
+            "run_id": request.run_id,
+            **why,
+            **ends.payload(),
+            "requested_on": at.today.isoformat(),
+            "kits": numbers,
+            "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
+            "record": decision_record(need, proposal, {}),
+        }
+        return transaction.append(after, answer=result)
+
+    return execute(service, act, study_id, "order_shipment", request, body)
+
+
+def order_lines(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The orders among the results, as a run answers them."""
+    return [
+        {"depot_id": one["depot_id"], "shipment_id": one["shipment_id"], "kits": one["shipped"]}
+        for one in results
+        if one["shipment_id"]
+    ]

@@ -1,0 +1,211 @@
+"""What a resupply decision about a depot is made from: its stock and pipeline, and what will be asked of it by sites and other depots."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, select
+
+from allocation.commands.kit_candidates import is_released
+from allocation.commands.open_sites import open_sites, site_at
+from allocation.commands.order_filling import shippable_kits
+from allocation.commands.paused_supply import paused_types
+from allocation.commands.site_supply import (
+    OPEN_STATUSES,
+    SiteNeed,
+    SiteSituation,
+    countable_kits,
+    demand_policy,
+    kit_type_supplies,
+    order_policy,
+    site_demand,
+    site_need,
+    site_situations,
+)
+from allocation.ledger.schema import depot, kit, shipment
+from allocation.ledger.versions import Protocols, protocol_of
+from allocation.rules.demand import due_visits
+from allocation.rules.depot_demand import asked_of_depot
+from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.orders import plan_order
+from allocation.rules.resupply import DueVisit, decide_resupply
+from allocation.study.buffers import provided_buffers
+from allocation.study.parameters import depot_lead_time_days, effective_parameters, lead_time_days
+from allocation.study.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class DepotAt:
+    """A depot on its date: who refills it, and the countries that its kits go to, by way of other depots, too."""
+
+    depot_id: str
+    supplied_by: str
+    countries: tuple[str, ...]
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class DepotSituation:
+    """What is on record about a depot by kit type: kits that may still ship, kits on their way to it, and what will be asked of it."""
+
+    at: DepotAt
+    protocol: Protocol
+    on_hand: Mapping[str, int]
+    pipeline: Mapping[str, int]
+    asked: Mapping[str, tuple[DueVisit, ...]]
+
+
+def refilled_depots(protocol: Protocol) -> list[str]:
+    """The depots that another one refills, each after those that it refills itself."""
+    supplied_by = {one.code: one.supplied_by for one in protocol.depots}
+
+    def steps_up(code: str) -> int:
+        supplier = supplied_by[code]
+        return 0 if supplier is None else 1 + steps_up(supplier)
+
+    refilled = [one.code for one in protocol.depots if one.supplied_by is not None]
+    return sorted(refilled, key=lambda code: (-steps_up(code), code))
+
+
+def depot_situations(
+    connection: Connection, study_id: str, version: int, now: datetime, known: Protocols
+) -> list[DepotSituation]:
+    """Read the situation of every refilled depot, lower ones first. `now` is UTC; `version`: the one in force in the study."""
+    protocol = protocol_of(connection, study_id, version, known)
+    refilled = refilled_depots(protocol)
+    if not refilled:
+        return []
+    rows = open_sites(connection, study_id, (), now)
+    situations = site_situations(connection, study_id, [site_at(row, now) for row in rows], now, known)
+    asked: dict[str, dict[str, list[DueVisit]]] = defaultdict(lambda: defaultdict(list))
+    countries: dict[str, set[str]] = defaultdict(set)
+    for country in protocol.countries:
+        countries[country.depot].add(country.code)
+    for situation in situations:
+        countries[situation.at.depot_id].add(situation.at.country)
+        for kit_type, visits in _asked_by_site(situation).items():
+            asked[situation.at.depot_id][kit_type] += visits
+    zones = dict(
+        connection.execute(
+            select(depot.c.depot_id, depot.c.timezone).where(depot.c.study_id == study_id)
+        ).all()
+    )
+    found = []
+    for code in refilled:
+        defined = next(one for one in protocol.depots if one.code == code)
+        supplier = defined.supplied_by or ""
+        today = now.astimezone(ZoneInfo(zones[code])).date()
+        at = DepotAt(code, supplier, tuple(sorted(countries[code])), today)
+        at_depot = _situation(connection, study_id, protocol, at, asked[code], now)
+        found.append(at_depot)
+        countries[supplier] |= countries[code]
+        lead_time = depot_lead_time_days(protocol, supplier, code)
+        for kit_type, visits in _asked_by_depot(at_depot, lead_time).items():
+            asked[supplier][kit_type] += visits
+    return found
+
+
+def _asked_by_site(situation: SiteSituation) -> dict[str, tuple[DueVisit, ...]]:
+    """What the site will ask of its depot. A site that waits for its first shipment asks for that; what is paused is not asked for."""
+    at, protocol = situation.at, situation.protocol
+    lead_time = lead_time_days(protocol, at.depot_id, at.country, at.site_id)
+    need = site_need(situation)
+    paused = paused_types(at.site_id, need.parameters, situation.pauses)
+    if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
+        seeds = {code: found.seed_quantity for code, found in need.parameters.items() if code not in paused}
+        return {code: asked_of_depot(at.site_id, (), 0, seed, lead_time) for code, seed in seeds.items()}
+    facts, planned = site_demand(situation)
+    on_hand, policy = countable_kits(situation), demand_policy(protocol)
+    return {
+        one.kit_type: asked_of_depot(
+            at.site_id,
+            due_visits(planned, facts, one.kit_type, at.today, policy),
+            on_hand[one.kit_type] + one.pipeline,
+            one.parameters.min_buffer,
+            lead_time,
+        )
+        for one in need.decisions
+    }
+
+
+def _asked_by_depot(situation: DepotSituation, lead_time: int) -> dict[str, tuple[DueVisit, ...]]:
+    at = situation.at
+    return {
+        code: asked_of_depot(
+            at.depot_id,
+            situation.asked.get(code, ()),
+            situation.on_hand.get(code, 0) + situation.pipeline.get(code, 0),
+            effective_parameters(situation.protocol, code, at.today, depot=at.depot_id).min_buffer,
+            lead_time,
+        )
+        for code in (one.code for one in situation.protocol.kit_types)
+    }
+
+
+def _situation(
+    connection: Connection,
+    study_id: str,
+    protocol: Protocol,
+    at: DepotAt,
+    asked: Mapping[str, Sequence[DueVisit]],
+    now: datetime,
+) -> DepotSituation:
+    codes = [one.code for one in protocol.kit_types]
+    stock = shippable_kits(connection, study_id, at.depot_id, codes, now)
+    on_hand = {
+        code: sum(row.kits for row in rows if is_released(row, *at.countries, shipping=True))
+        for code, rows in stock.items()
+    }
+    coming = connection.execute(
+        select(kit.c.kit_type, func.count().label("kits"))
+        .join_from(
+            shipment,
+            kit,
+            (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id),
+        )
+        .where(
+            shipment.c.study_id == study_id,
+            shipment.c.to_kind == Place.DEPOT.value,
+            shipment.c.to_place == at.depot_id,
+            shipment.c.status.in_([one for one in OPEN_STATUSES if one in protocol.supply.pipeline_statuses]),
+            kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
+        )
+        .group_by(kit.c.kit_type)
+    )
+    pipeline = {row.kit_type: row.kits for row in coming}
+    return DepotSituation(
+        at, protocol, on_hand, pipeline, {code: tuple(asked.get(code, ())) for code in codes}
+    )
+
+
+def depot_need(situation: DepotSituation) -> SiteNeed:
+    """Decide what the depot needs on its date, by the rule that decides sites."""
+    at, protocol = situation.at, situation.protocol
+    parameters = {
+        one.code: effective_parameters(protocol, one.code, at.today, depot=at.depot_id)
+        for one in protocol.kit_types
+    }
+    paused = {
+        code: f"paused by the protocol ({found.sources['paused']})"
+        for code, found in parameters.items()
+        if found.paused
+    }
+    buffers = {code: provided_buffers(protocol, code, found, 0, None) for code, found in parameters.items()}
+    decisions = tuple(
+        decide_resupply(
+            code,
+            situation.on_hand.get(code, 0),
+            situation.pipeline.get(code, 0),
+            situation.asked[code],
+            buffers[code].parameters,
+        )
+        for code in parameters
+        if code not in paused
+    )
+    lines = plan_order(decisions, kit_type_supplies(protocol), order_policy(protocol))
+    why = "triggered" if lines else "no kit type reached its trigger level"
+    return SiteNeed(decisions, lines, why if decisions else "paused", parameters, (), buffers, None, paused)
