@@ -17,6 +17,7 @@ from allocation.api import (
     access_routes,
     amendment_routes,
     edc_routes,
+    excursion_routes,
     file_routes,
     lot_routes,
     signed_routes,
@@ -98,6 +99,8 @@ def create_app(database: Database, clock: Callable[[], datetime] = utc_now) -> F
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
     app.include_router(lot_routes.router)
+    app.include_router(excursion_routes.router)
+    app.include_router(excursion_routes.command_router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(amendment_routes.router)
@@ -124,7 +127,9 @@ def _complete_description(app: FastAPI) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = describe()
-        for body, example in (EXAMPLES | SUPPLY_EXAMPLES | lot_routes.LOT_EXAMPLES).items():
+        for body, example in (
+            EXAMPLES | SUPPLY_EXAMPLES | lot_routes.LOT_EXAMPLES | excursion_routes.EXCURSION_EXAMPLES
+        ).items():
             described = schema["components"]["schemas"].get(body.__name__)
             if described is not None:
                 described["examples"] = [example]

@@ -33,6 +33,7 @@ from allocation.ledger.randomization_tables import (
 )
 from allocation.ledger.supply_tables import kit, kit_numbering, lot, resupply_run, shipment, shipment_kit
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
+from allocation.ledger.temperature_tables import evidence_file, excursion, excursion_kit
 
 __all__ = [
     "ENTRY_ID",
@@ -42,6 +43,9 @@ __all__ = [
     "depot",
     "edc_contradiction",
     "edc_fact",
+    "evidence_file",
+    "excursion",
+    "excursion_kit",
     "kit",
     "kit_numbering",
     "ledger_entry",
@@ -283,6 +287,8 @@ PROJECTIONS: tuple[Table, ...] = (
     randomization_method,
     subject_randomization,
     subject_event_eligibility,
+    excursion,
+    excursion_kit,
     cohort,
     shipment,
     shipment_kit,

@@ -9,7 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from allocation.ledger.projections import edc, handing_out, lots, randomizations, studies, subjects, supply
+from allocation.ledger.projections import (
+    edc,
+    excursions,
+    handing_out,
+    lots,
+    randomizations,
+    studies,
+    subjects,
+    supply,
+)
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
 FOLDS: dict[str, Fold] = {
@@ -19,6 +28,7 @@ FOLDS: dict[str, Fold] = {
     **randomizations.FOLDS,
     **supply.FOLDS,
     **lots.FOLDS,
+    **excursions.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""
