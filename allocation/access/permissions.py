@@ -66,6 +66,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "kits.report_lost": roles_of(Act.REPORT_LOST) | SYSTEM,
     "kits.destroy": roles_of(Act.DESTROY) | SYSTEM,
     "lots.recall": roles_of(Act.RECALL, Act.ASK_BACK) | SYSTEM,
+    "excursions.record": roles_of(Act.QUARANTINE) | SYSTEM,
+    "excursions.settle": roles_of(Act.RELEASE, Act.REJECT) | SYSTEM,
     "lots.judge": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "lots.change_expiry": roles_of(Act.EXTEND) | SYSTEM,
     "lots.relabel": roles_of(Act.RELABEL) | SYSTEM,
@@ -158,6 +160,13 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | UNBLINDED_ROLES
         | SYSTEM
     ),
+    "view.excursions": (
+        SITE_ROLES
+        | SUPPLY_ROLES
+        | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded"})
+        | UNBLINDED_ROLES
+        | SYSTEM
+    ),
     "view.edc": frozenset({"edc"}) | SITE_ROLES | _STUDY_TEAM | UNBLINDED_ROLES | SYSTEM,
     "view.lists": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "view.draws": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
@@ -226,6 +235,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "change_lot_expiry": "lots.change_expiry",
     "relabel_kits": "lots.relabel",
     "judge_lot": "lots.judge",
+    "record_excursion": "excursions.record",
+    "settle_excursion": "excursions.settle",
     "change_lot_release": "lots.judge",
     "return_from_subject": "subject.return_kits",
     "correct_kit_count": "subject.return_kits",

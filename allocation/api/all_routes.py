@@ -7,6 +7,7 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.excursion_routes import EXCURSION_EXAMPLES
 from allocation.api.lot_routes import LOT_EXAMPLES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.return_bodies import RETURN_EXAMPLES
@@ -31,5 +32,6 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **SHIPMENT_EXAMPLES,
     **RESUPPLY_EXAMPLES,
     **LOT_EXAMPLES,
+    **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,
 }

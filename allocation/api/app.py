@@ -18,6 +18,7 @@ from allocation.api import (
     access_routes,
     amendment_routes,
     edc_routes,
+    excursion_routes,
     file_routes,
     label_routes,
     lot_routes,
@@ -126,6 +127,8 @@ def create_app(
     app.include_router(lot_routes.router)
     app.include_router(signed_return_router())
     app.include_router(return_views)
+    app.include_router(excursion_routes.router)
+    app.include_router(excursion_routes.command_router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(notify_routes.router)

@@ -7,12 +7,13 @@ of what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row
 
+from allocation.commands.excursion_settling import open_excursions
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
 from allocation.commands.service import Act, Service
@@ -119,7 +120,8 @@ def _act_on_kits(
         chosen = chosen_kits(transaction, request)
         content = kit_act_content(study_id, name, request, act.reason)
         require_reason_and_signature(transaction, command.act, content)
-        moving, left = _split(command, request, chosen)
+        held = open_excursions(transaction.connection, study_id) if command.act == KitAct.RELEASE else {}
+        moving, left = _split(command, request, chosen, held)
         require_roles(transaction, [row for _, row in moving])
         if command.act == KitAct.DESTROY and any(row.from_place == Place.SITE for _, row in moving):
             check_direct_destruction(transaction.protocol.supply.returns.policy)
@@ -135,9 +137,12 @@ def _act_on_kits(
 
 
 def _split(
-    command: KitCommand, request: KitScopeRequest, chosen: ChosenKits
+    command: KitCommand, request: KitScopeRequest, chosen: ChosenKits, held: Mapping[str, str]
 ) -> tuple[list[tuple[Row[Any], Transition]], int]:
-    """The kits that the act moves, each with its row of the table, and how many others there are."""
+    """The kits that the act moves, each with its row of the table, and how many others there are.
+
+    `held`: kits that an open excursion keeps in quarantine.
+    """
     possible = {
         (row.from_status, row.from_place): row
         for row in rows_of(command.act)
@@ -148,7 +153,15 @@ def _split(
         status, place = KitStatus(one.status), Place(one.place_kind)
         recalled = command.act == KitAct.RELEASE and one.lot_status in NEVER_AGAIN
         row = possible.get((status, place))
-        if row is not None and not recalled:
+        if row is not None and not recalled and one.kit_number in held:
+            if request.kit_numbers:
+                raise DomainRefusal(
+                    f"kit {one.kit_number} is in the temperature excursion {held[one.kit_number]}",
+                    code="excursion-open",
+                    field="kit_numbers",
+                    fix="settle the excursion: it is released there, by its stability budget",
+                )
+        elif row is not None and not recalled:
             moving.append((one, row))
         elif request.kit_numbers and row is not None:
             raise DomainRefusal(

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from allocation.commands.transaction import Transaction
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.schema import kit, lot
 from allocation.rules.expiry import kit_expiry_date
@@ -146,22 +145,6 @@ def is_released(row: Any, *countries: str, shipping: bool = False) -> bool:
     shipped there."""
     released_for = _countries(row.released_for)
     return any(may_be_used(row.status, released_for, country, shipping=shipping) for country in countries)
-
-
-def kits_not_released(transaction: Transaction, shipment_id: str, country: str) -> set[str]:
-    """The kits of a shipment whose lots may not be shipped to `country` by now; where that is "", it goes to a depot and ships any lot."""
-    if not country:
-        return set()
-    query = (
-        select(kit.c.kit_number, lot.c.status, lot.c.released_for)
-        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-        .where(kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id)
-    )
-    return {
-        row.kit_number
-        for row in transaction.connection.execute(query)
-        if not is_released(row, country, shipping=True)
-    }
 
 
 @lru_cache(maxsize=1024)

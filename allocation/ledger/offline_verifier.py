@@ -24,7 +24,7 @@ HASHED_FIELDS = (
 )  # fmt: skip
 
 
-_STAYING = ("change_lot_expiry", "relabel_kits", "judge_lot")
+_STAYING = ("change_lot_expiry", "relabel_kits", "judge_lot", "record_excursion", "settle_excursion")
 """Commands that change kits without moving them."""
 
 
@@ -45,7 +45,7 @@ def _end(after: dict[str, Any], which: str) -> str | None:
     return " ".join(after[which]) if which in after else None
 
 
-def _follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[str, list[str]]) -> None:
+def follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[str, list[str]]) -> None:
     """Move the kits of one entry; raise Broken when one is not where the entry takes it from."""
     after = json.loads(entry["after_json"])
 
@@ -160,7 +160,7 @@ def verify(lines: Iterable[str]) -> tuple[int, str]:
                 raise Broken(
                     "the chain does not give this chain_hash: an earlier entry was changed or exchanged"
                 )
-            _follow_kits(entry, places, shipments)
+            follow_kits(entry, places, shipments)
         except (KeyError, TypeError, ValueError) as error:
             raise Broken(f"line {number}: not a whole entry ({error!r})") from error
         except Broken as error:

@@ -43,6 +43,7 @@ from allocation.ledger.supply_tables import (
     shipment_kit,
 )
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
+from allocation.ledger.temperature_tables import evidence_file, excursion, excursion_kit
 
 __all__ = [
     "ENTRY_ID",
@@ -53,6 +54,9 @@ __all__ = [
     "destruction_certificate",
     "edc_contradiction",
     "edc_fact",
+    "evidence_file",
+    "excursion",
+    "excursion_kit",
     "kit",
     "kit_count",
     "kit_numbering",
@@ -299,6 +303,8 @@ PROJECTIONS: tuple[Table, ...] = (
     randomization_method,
     subject_randomization,
     subject_event_eligibility,
+    excursion,
+    excursion_kit,
     cohort,
     shipment,
     shipment_kit,

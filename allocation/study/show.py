@@ -20,7 +20,7 @@ from allocation.study.strata import strata_of
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
     from allocation.study.schedule import Visit
-    from allocation.study.supply import ResupplyParameters
+    from allocation.study.supply import ResupplyParameters, StorageLimits
 
 
 def show_protocol(protocol: Protocol, console: Console) -> None:
@@ -157,6 +157,21 @@ def _window_text(visit: Visit) -> str:
     return f"{days} {visit.window}"
 
 
+def _storage_text(storage: StorageLimits) -> str:
+    """The range, and what may be spent outside of it: `2 to 8 (720 min above, 60 min below, MKT 25)`."""
+    beyond = [
+        text
+        for value, text in (
+            (storage.minutes_above, f"{storage.minutes_above} min above"),
+            (storage.minutes_below, f"{storage.minutes_below} min below"),
+            (storage.mkt_celsius, f"MKT {storage.mkt_celsius}"),
+        )
+        if value is not None
+    ]
+    limits = f"{decimal_text(storage.min_celsius)} to {decimal_text(storage.max_celsius)}"
+    return f"{limits} ({', '.join(beyond)})" if beyond else limits
+
+
 def _kit_types(protocol: Protocol) -> Table:
     table = _table(
         "Kit types", "kit type", "name", "looks like", "content", "storage °C", "DNS / DNC / DND", "told"
@@ -164,9 +179,7 @@ def _kit_types(protocol: Protocol) -> Table:
     labels = {group.code: group.label for group in protocol.blinding_groups}
     for kit_type in protocol.kit_types:
         storage, expiry = kit_type.storage, kit_type.expiry
-        limits = (
-            f"{decimal_text(storage.min_celsius)} to {decimal_text(storage.max_celsius)}" if storage else ""
-        )
+        limits = "" if storage is None else _storage_text(storage)
         table.add_row(
             kit_type.code,
             kit_type.name,

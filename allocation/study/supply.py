@@ -52,10 +52,17 @@ class ExpiryWindows(ProtocolPart):
 
 
 class StorageLimits(ProtocolPart):
-    """The label's storage range in degrees Celsius."""
+    """The label's storage range in degrees Celsius, and what a kit may bear outside of it (rules/temperature.py).
+
+    `minutes_above`, `minutes_below`: the stability budget, in all over every excursion of a kit; `mkt_celsius`: the highest mean kinetic
+    temperature of an excursion. What is left out is not stated, and whoever releases judges it.
+    """
 
     min_celsius: Decimal
     max_celsius: Decimal
+    minutes_above: int | None = Field(default=None, ge=0, le=LARGEST)
+    minutes_below: int | None = Field(default=None, ge=0, le=LARGEST)
+    mkt_celsius: Decimal | None = None
 
 
 class KitType(ProtocolPart):

@@ -53,6 +53,17 @@ def _check_kit_types(protocol: Protocol, findings: Findings) -> None:
                 f"is not below max_celsius {storage.max_celsius}",
                 "give the colder limit as min_celsius",
             )
+        if (
+            storage is not None
+            and storage.mkt_celsius is not None
+            and storage.mkt_celsius <= storage.min_celsius
+        ):
+            findings.add(
+                ("kit_types", index, "storage", "mkt_celsius"),
+                storage.mkt_celsius,
+                f"is not above min_celsius {storage.min_celsius}",
+                "give the highest mean kinetic temperature that is allowed",
+            )
 
 
 def _check_places(protocol: Protocol, findings: Findings) -> None:

@@ -143,6 +143,11 @@ def recall_lot(entry: SealedEntry) -> list[Row]:
     return rows
 
 
+def settle_excursion(entry: SealedEntry) -> list[Row]:
+    """Kits of an excursion leave quarantine, released or rejected."""
+    return _act_on_kits(Act(entry.after["decision"]))(entry)
+
+
 def _into_quarantine(act: Act) -> Translation:
     """The translation of a command that gives kits other dates; those under `kits` are in quarantine after it."""
 
@@ -231,6 +236,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "destroy_kits": _act_on_kits(Act.DESTROY),
     "recall_lot": recall_lot,
     "change_lot_expiry": _into_quarantine(Act.EXTEND),
+    "record_excursion": _act_on_kits(Act.QUARANTINE),
+    "settle_excursion": settle_excursion,
     "judge_lot": _act_on_kits(Act.QUARANTINE),
     "relabel_kits": _into_quarantine(Act.RELABEL),
 }

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from allocation.ledger.projections import (
     edc,
+    excursions,
     handing_out,
     lots,
     randomizations,
@@ -33,6 +34,7 @@ FOLDS: dict[str, Fold] = {
     **resupply_pauses.FOLDS,
     **lots.FOLDS,
     **returns.FOLDS,
+    **excursions.FOLDS,
     **edc.FOLDS,
 }
 """Command name to the function that folds its entry."""

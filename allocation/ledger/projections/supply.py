@@ -208,7 +208,7 @@ def by_state(after: dict[str, Any], act: Act) -> Iterator[tuple[Transition, str,
         yield check_transition(numbers[0], KitStatus(status), Place(place_kind), act), place, numbers
 
 
-def _act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[str, Any]) -> None:
+def act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[str, Any]) -> None:
     """Kits are done something to where they are; what leaves an open order or a subject that it was assigned to forgets it."""
     for row, place, numbers in by_state(after, act):
         target = place if row.to_place == row.from_place else ""
@@ -223,7 +223,7 @@ def fold_of_act(act: Act) -> Fold:
     """The fold of a command that does one act of the table."""
 
     def fold(connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]) -> None:
-        _act_on_kits(connection, study_id, act, after)
+        act_on_kits(connection, study_id, act, after)
 
     return fold
 
@@ -232,7 +232,7 @@ def recall_lot(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """What could still be used of a lot is in quarantine; what subjects have is asked back."""
-    _act_on_kits(connection, study_id, Act.RECALL, after)
+    act_on_kits(connection, study_id, Act.RECALL, after)
     row, asked_on = transition(Act.ASK_BACK, Place.SUBJECT), day(after["recalled_on"])
     by_subject: dict[str, list[str]] = defaultdict(list)
     for number, subject_id in after["asked_back"]:

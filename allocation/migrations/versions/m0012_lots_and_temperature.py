@@ -1,4 +1,5 @@
-"""Expiry by lot and country and as printed on labels, blinded lot numbers; no kit of a lot that is not released goes to a subject."""
+"""Expiry by lot and country and as printed on labels, blinded lot numbers; no kit of a lot that is not released
+goes to a subject; temperature excursions, and the files that are handed in with them."""
 
 from __future__ import annotations
 
@@ -60,6 +61,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study_id", "lot_id", "country", name=op.f("pk_lot_country")),
         comment="countries in which a lot's expiry is another than the lot's own",
     )
+    _make_temperature_tables()
     if op.get_bind().dialect.name == "sqlite":
         for name, when, fault in (("used", TO_SUBJECT, USED), ("shipped", TO_SITE, SHIPPED)):
             op.execute(
@@ -83,6 +85,58 @@ def upgrade() -> None:
             f"CREATE TRIGGER kit_{name}_where_released BEFORE UPDATE OF status ON kit "
             f"FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION refuse_kit_{name}_unreleased()"
         )
+
+
+def _make_temperature_tables() -> None:
+    op.create_table(
+        "excursion",
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("excursion_id", sa.Text(), nullable=False),
+        sa.Column("place_kind", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False, comment="the first reading"),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False, comment="the last reading"),
+        sa.Column("recorded_on", sa.Date(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False, comment="logger or reported"),
+        sa.Column("file_sha256", sa.Text(), comment="the logger's file"),
+        sa.Column("timezone", sa.Text(), nullable=False, comment="in which the file's moments are read"),
+        sa.Column(
+            "attachments_json",
+            sa.Text(),
+            nullable=False,
+            comment="hashes of further files, as the logger's PDF",
+        ),
+        sa.Column("lowest", sa.Text(), nullable=False, comment="degrees Celsius"),
+        sa.Column("highest", sa.Text(), nullable=False, comment="degrees Celsius"),
+        sa.Column("mean_kinetic", sa.Text(), nullable=False, comment="degrees Celsius"),
+        sa.PrimaryKeyConstraint("study_id", "excursion_id", name=op.f("pk_excursion")),
+    )
+    op.create_index("ix_excursion_place", "excursion", ["study_id", "place_kind", "place"])
+    op.create_table(
+        "excursion_kit",
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("excursion_id", sa.Text(), nullable=False),
+        sa.Column("kit_number", sa.Text(), nullable=False),
+        sa.Column("minutes_above", sa.Integer(), nullable=False),
+        sa.Column("minutes_below", sa.Integer(), nullable=False),
+        sa.Column(
+            "mean_kinetic", sa.Text(), nullable=False, comment="degrees Celsius, of the kit's own time there"
+        ),
+        sa.Column("outcome", sa.Text(), comment="released or rejected; null: open"),
+        sa.PrimaryKeyConstraint("study_id", "excursion_id", "kit_number", name=op.f("pk_excursion_kit")),
+    )
+    op.create_index("ix_excursion_kit", "excursion_kit", ["study_id", "kit_number"])
+    op.create_table(
+        "evidence_file",
+        sa.Column("study_id", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kept_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("study_id", "sha256", name=op.f("pk_evidence_file")),
+        comment="files that people handed in, under the hash of their content; no projection",
+    )
 
 
 def _quoted(text: str) -> str:

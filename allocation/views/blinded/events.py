@@ -64,6 +64,8 @@ WORDS: Final[dict[str, str]] = {
     "recall_lot": "{kits} recalled",
     "change_lot_expiry": "{kits} have another expiry date",
     "relabel_kits": "{kits} relabelled",
+    "record_excursion": "A temperature excursion was recorded; {kits} put into quarantine",
+    "settle_excursion": "It was decided about {kits} of a temperature excursion",
     "judge_lot": "The quality of a lot was decided on",
     "change_lot_release": "A lot may be used in other countries",
     "return_from_subject": "{kits} came back from subject {subject} at site {site}",
