@@ -4,11 +4,12 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.return_routes import RETURN_ROUTES, SIGNED
 from allocation.api.supply_routes import SUPPLY_ROUTES
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
-ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES)
+ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES, *RETURN_ROUTES, *SIGNED)
 
 
 def test_every_command_has_a_route_and_every_route_a_permission():
@@ -46,6 +47,7 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
 def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
     pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
+    named |= {"return_id": "S01-R001", "kit_number": "100"}
     asked = 0
     for page in pages:
         path = page.format(**named)
@@ -57,7 +59,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 19
+    assert asked == 25
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
@@ -69,7 +71,7 @@ def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
     assert other.get(f"{PATH}/subjects", site_id="S01").status_code == 403
     assert other.get(f"{PATH}/shipments/S01-S001").status_code == 404
     assert {one["site_id"] for one in other.get(f"{PATH}/subjects").json()["subjects"]} <= {"S02"}
-    assert {one["site_id"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
+    assert {one["to_place"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
     overview = other.get(f"{PATH}/overview").json()
     assert [one["site_id"] for one in overview["enrolment"]["sites"]] == ["S02"]
     assert {one["place"] for one in overview["stock"]} <= {"S02", ""}
