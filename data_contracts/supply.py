@@ -100,14 +100,22 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
-    "transit": ("in_transit", "quarantined"),
-    "site": ("site_available", "assigned", "quarantined", "expired", "damaged"),
+    "transit": ("in_transit", "quarantined", "returned", "returned_unused"),
+    "site": (
+        "site_available",
+        "assigned",
+        "quarantined",
+        "expired",
+        "damaged",
+        "returned",
+        "returned_unused",
+    ),
     "subject": ("dispensed",),
-    "returned": ("returned",),
+    "returned": ("returned", "returned_unused"),
     "destroyed": ("destroyed",),
     "lost": ("lost",),
 }
-PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject")
+PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject", "returned")
 SHIPMENT_ENDS = ("depot", "site")
 SHIPMENT_STATES = (
     "proposed",

@@ -133,26 +133,31 @@ def exposure() -> list[Rule]:
 
 
 def product_accountability() -> list[Rule]:
-    """DA: each kit (DAREFID) is dispensed once, and returns no more than it held, to the subject that it came from."""
+    """DA: each kit (DAREFID) is dispensed once to one subject, from whom no more of it comes back, or is lost, than it held."""
 
     def dispensed_before(frames: Frames) -> pl.Series:
         dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
-        return found_in(frames.own, ["USUBJID", "DAREFID"], dispensed) | (frames.own["DATESTCD"] != "RETAMT")
+        comes_back = frames.own["DATESTCD"].is_in(["RETAMT", "LOSTAMT"]) & frames.own["DAREFID"].is_not_null()
+        return found_in(frames.own, ["USUBJID", "DAREFID"], dispensed) | ~comes_back
 
     def not_more_than_dispensed(frames: Frames) -> pl.Series:
         dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
         amount = looked_up(frames.own, ["USUBJID", "DAREFID"], dispensed, "DASTRESN")
-        returned = frames.own.select("DATESTCD", "DASTRESN").with_columns(amount.alias("dispensed"))
-        return returned.select(
-            pl.when(pl.col("DATESTCD") == "RETAMT").then(pl.col("DASTRESN") <= pl.col("dispensed"))
-        ).to_series()
+        accounted = pl.col("DATESTCD").is_in(["RETAMT", "LOSTAMT"])
+        of_kit = pl.col("DASTRESN").filter(accounted).sum().over("USUBJID", "DAREFID")
+        returned = frames.own.select("USUBJID", "DAREFID", "DATESTCD", "DASTRESN").with_columns(
+            amount.alias("dispensed")
+        )
+        return returned.select(pl.when(accounted).then(of_kit <= pl.col("dispensed"))).to_series()
 
     def not_before_dispensing(frames: Frames) -> pl.Series:
         dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
         given = looked_up(frames.own, ["USUBJID", "DAREFID"], dispensed, "DADTC")
         returned = frames.own.select("DATESTCD", "DADTC").with_columns(given.alias("given"))
         return returned.select(
-            pl.when(pl.col("DATESTCD") == "RETAMT").then(not_before(pl.col("DADTC"), pl.col("given")))
+            pl.when(pl.col("DATESTCD").is_in(["RETAMT", "LOSTAMT"])).then(
+                not_before(pl.col("DADTC"), pl.col("given"))
+            )
         ).to_series()
 
     is_dispensing = pl.col("DATESTCD") == "DISPAMT"
@@ -183,7 +188,7 @@ def product_accountability() -> list[Rule]:
             "DA",
             "return-at-most-dispensed",
             ["DASTRESN", "DAREFID", "DATESTCD", "USUBJID"],
-            "no more comes back than was dispensed",
+            "no more comes back and is lost than was dispensed",
             not_more_than_dispensed,
         ),
         holds(

@@ -14,7 +14,8 @@ import pytest
 from allocation.access.permissions import BLINDED_ROLES, ROLES
 from allocation.commands.studies import GO_LIVE
 from allocation.ledger.sealing import seal_pending
-from allocation.rules.kit_authority import RELEASED
+from allocation.rules.kit_authority import DESTROYED, RELEASED, REUSED
+from allocation.rules.return_process import APPROVED
 from tests.api.conftest import Trial, trial_at
 from tests.api.running_app import ApiClient
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
@@ -83,6 +84,7 @@ def play(trial: Trial) -> Transcript:
     out.post("supply", "/resupply-runs", {})
     move_shipments(out)
     handle_orders(out)
+    return_kits(out, subjects)
     act_on_kits(out)
     trial.clock.move(days=300)  # every kit is past its expiry now
     out.post(
@@ -115,7 +117,7 @@ def use_what_dosing_can_do(out: Transcript, subjects: list[str]) -> None:
             lost = {**who, "kit_number": kit["kit_number"], "found": found, **because}
             out.post("pharmacist", "/kit-replacements", lost)
             out.post("pharmacist", "/kit-replacements", lost)  # refused: it was replaced, or there is no kit
-    amended = protocol(version=2)
+    amended = twin_protocol(version=2)
     amended["dosing"] = {"confirmation": True, "unscheduled": True, "partial": True, "same_lot": "required"}
     signature = {"password": PASSWORD, "meaning": GO_LIVE}
     out.trial.clients["statistician"].done(f"{PATH}/versions", {"protocol": amended, "signature": signature})
@@ -212,6 +214,70 @@ def act_on_kits(out: Transcript) -> None:
     out.get("coordinator", "/sites/S01/stock")
 
 
+def twin_protocol(version: int = 1) -> dict[str, Any]:
+    """The usual protocol with kits that look alike and hold and are taken otherwise by arm, which nobody blinded may learn by counting."""
+    document = protocol(version)
+    for index, kind in enumerate(document["kit_types"]):
+        kind["units_per_kit"] = (35, 70, 50)[index]
+    for index, entry in enumerate(document["dispensing"]):
+        entry["kits"][0]["units_per_day"] = 1 + index
+    document["supply"]["returns"] = {"reuse": True}
+    return document
+
+
+def return_kits(out: Transcript, subjects: list[str]) -> None:
+    """Subjects bring kits back, counts are corrected, and a return passes its gates; each also refused."""
+    for index, subject in enumerate(subjects[:6]):
+        kits = out.get("pharmacist", f"/subjects/{subject}")["kits"]
+        for kit in kits[:2]:
+            count = {"kit_number": kit["kit_number"], "returned_units": str(index * 15)}
+            named = {"subject_id": subject, "kits": [count]}
+            wrong = {"subject_id": subject, "kits": [{**count, "returned_units": "71"}]}
+            out.post("coordinator", "/subject-returns", wrong)  # refused: more than any of the look holds
+            out.post("coordinator", "/subject-returns", named)
+            out.post("coordinator", "/subject-returns", named)  # refused: it is back
+            right = {"subject_id": subject, **count, "returned_units": "33", "reason": "counted again"}
+            out.post("coordinator", "/kit-count-corrections", right)
+        out.get("monitor", f"/subjects/{subject}/accountability")
+    stock = out.get("coordinator", "/sites/S01/stock")["kits"]
+    usable = [one["kit_number"] for one in stock if one["status"] == "site_available"]
+    back = [one["kit_number"] for one in stock if one["status"] == "returned"]
+    declared = {"site_id": "S01", "kit_numbers": [*back, *usable[:3]], "unused_as": "excess"}
+    name = out.post("coordinator", "/returns", declared)["return_id"]
+    named = {"return_id": name}
+    out.post("coordinator", "/returns", declared)  # refused: in a return already
+    sent = {**named, "carrier": "Carrier", "tracking_number": "T2"}
+    out.post("coordinator", "/return-dispatches", sent)  # refused: not counted yet
+    differs = {"kit_number": back[0], "units": "1", "reason": "spilled"}
+    out.post("monitor", "/return-counts", {**named, "findings": [differs]})
+    signature = {"password": PASSWORD, "meaning": APPROVED}
+    read = out.get("project.manager", f"/returns/{name}")["content_hash"]
+    approval = {**named, "content_hash": read, "signature": signature}
+    out.post("monitor", "/return-approvals", approval)  # refused: not a project manager
+    out.post("project.manager", "/return-approvals", approval)
+    out.post("coordinator", "/return-dispatches", sent)
+    missing = {"kit_number": usable[0], "found": "missing", "reason": "not in the box"}
+    out.post("depot", "/return-receipts", {**named, "findings": [missing]})
+    because = {"reason": "checked"}
+    for numbers in ([usable[1]], [back[0]]):  # the second is refused: a subject had it
+        signed = {"signature": {"password": PASSWORD, "meaning": REUSED}}
+        out.post("supply", "/return-reuses", {**named, "kit_numbers": numbers, **because, **signed})
+    certificate = {
+        "number": "C1",
+        "destroyed_on": out.trial.clock().date().isoformat(),
+        "place": "Nord",
+        "file_name": "c1.pdf",
+        "file_sha256": "a" * 64,
+    }
+    signed = {"signature": {"password": PASSWORD, "meaning": DESTROYED}}
+    out.post("depot", "/return-destructions", {**named, "certificate": certificate, **because, **signed})
+    pages = [f"/returns/{name}", "/returns", "/reconciliation", "/sites/S01/accountability"]
+    pages += [f"/kits/{number}/history" for number in (back[0], usable[0], usable[1])]
+    for who in BLINDED:
+        for page in (*pages, f"/subjects/{subjects[0]}/accountability"):
+            out.get(who, page)
+
+
 def move_shipments(out: Transcript) -> None:
     """Send off what is requested and receive it; one kit is damaged, one lost. Each is tried twice."""
     found = out.get("supply", "/shipments?status=requested")["shipments"]
@@ -257,7 +323,11 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
     if database_kind == "postgresql":
         fresh = request.getfixturevalue("fresh_postgres_url")
         urls = [fresh(), fresh()]
-    with trial_at(urls[0], AS_IS) as one, trial_at(urls[1], PERMUTED) as two:
+    document = twin_protocol()
+    with (
+        trial_at(urls[0], AS_IS, document=document) as one,
+        trial_at(urls[1], PERMUTED, document=document) as two,
+    ):
         first, second = play(one), play(two)
         for mine, twins in zip(first.sent, second.sent, strict=True):
             assert mine == twins
@@ -276,6 +346,10 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "nothing-to-confirm",
             "implausible-measurement",
             "kit-transition-refused",
+            "count-impossible",
+            "kit-counted",
+            "return-gate",
+            "kit-not-reusable",
         } <= codes
         assert {"label-contradicts", "not-found"} <= codes
         assert {"unknown-group", "kit-not-ordered", "kit-packed", "reason-missing", "shipment-state"} <= codes
@@ -288,7 +362,20 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "lost-shipments",
         ):
             assert (f"POST /{path}", 200) in outcomes, path
-        for path in ("quarantines", "kit-releases", "damaged-kits"):
+        for path in (
+            "quarantines",
+            "kit-releases",
+            "damaged-kits",
+            "subject-returns",
+            "kit-count-corrections",
+            "returns",
+            "return-counts",
+            "return-approvals",
+            "return-dispatches",
+            "return-receipts",
+            "return-reuses",
+            "return-destructions",
+        ):
             assert (f"POST /{path}", 200) in outcomes, path
         for path in ("kit-replacements", "dispensing-confirmations", "dose-holds", "dose-resumptions"):
             assert (f"POST /{path}", 200) in outcomes, path

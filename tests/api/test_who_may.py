@@ -3,11 +3,13 @@
 import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
-from allocation.api.all_routes import ROUTES
+from allocation.api.all_routes import ROUTES as UNSIGNED
 from allocation.api.lot_routes import SIGNED_LOT_ROUTES
+from allocation.api.return_routes import SIGNED
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
+ROUTES = (*UNSIGNED, *SIGNED)
 ASKED_WITH = {"kit-labels": "?kit=0100", "scanned-kit": "?scan=0100"}
 
 
@@ -47,6 +49,7 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
 def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
     pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
+    named |= {"return_id": "S01-R001", "kit_number": "100"}
     asked = 0
     for page in pages:
         path = page.format(**named)
@@ -59,7 +62,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 23
+    assert asked == 26
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
@@ -71,7 +74,7 @@ def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
     assert other.get(f"{PATH}/subjects", site_id="S01").status_code == 403
     assert other.get(f"{PATH}/shipments/S01-S001").status_code == 404
     assert {one["site_id"] for one in other.get(f"{PATH}/subjects").json()["subjects"]} <= {"S02"}
-    assert {one["site_id"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
+    assert {one["to_place"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
     overview = other.get(f"{PATH}/overview").json()
     assert [one["site_id"] for one in overview["enrolment"]["sites"]] == ["S02"]
     assert {one["place"] for one in overview["stock"]} <= {"S02", ""}

@@ -28,7 +28,8 @@ from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
 from allocation.rules.kit_authority import DESTROYED, REJECTED, RELEASED
 from allocation.rules.kit_status import KitPosition, KitStatus, Place, conservation_errors
-from tests.api.trial import STUDY
+from allocation.study.protocol import Protocol
+from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk
 
 WHY = "refrigerator alarm"
@@ -170,7 +171,14 @@ def test_a_retry_gets_the_first_answer(desk: Desk) -> None:
     assert desk.state() == before
 
 
-def test_kits_are_damaged_lost_rejected_and_destroyed_at_a_site(desk: Desk) -> None:
+def test_kits_are_damaged_lost_rejected_and_destroyed_at_a_site(empty_desk: Desk) -> None:
+    document = protocol()
+    document["supply"]["returns"] = {
+        "destruction_at_site": True,
+        "reconciliation": False,
+        "approval": False,
+    }
+    desk = empty_desk.set_up(document=Protocol.model_validate(document))
     one, two, three = at_site(desk)[:3]
     do(desk, report_kits_damaged, kit_numbers=(one,))
     do(desk, report_kits_lost, kit_numbers=(two,))

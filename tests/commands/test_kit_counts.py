@@ -46,9 +46,9 @@ def test_units_are_counted_and_compliance_follows_the_days_since_dispensing(empt
     (told,) = found.compliance
     assert (told.days, told.expected_units, told.used_units, told.percent) == (14, "14", "13", "92.9")
     assert found.kits[0].dispensed_units == "35"
+    stock = update(kit).where(kit.c.kit_number == number).values(status="site_available")
     with pytest.raises(IntegrityError), desk.database.write() as connection:
-        row = update(kit).where(kit.c.kit_number == number)
-        connection.execute(row.values(status="site_available"))
+        connection.execute(stock)
     intact(desk)
 
 

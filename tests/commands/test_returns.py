@@ -255,7 +255,7 @@ def test_a_return_that_is_taken_back_leaves_usable_kits_in_quarantine(sqlite_des
 
 def test_what_cannot_be_returned_is_refused_and_changes_nothing(sqlite_desk: Desk) -> None:
     desk = sqlite_desk.set_up()
-    who, with_subject = given(desk)
+    _, with_subject = given(desk)
     number, held = at_site(desk)[:2]
     before = desk.state()
     assert refused(lambda: declare(desk, number, unused_as=None)) == "reason-missing"

@@ -177,6 +177,27 @@ class Story:
             )
         return self
 
+    def counted(
+        self, kit: str, on: str, returned: str, lost: str = "0", *, came_back: bool = True
+    ) -> "Story":
+        """A kit comes back from the subject that has it; counted again, the later count takes the place of the earlier."""
+        given = next(row for row in self.rows["dispensings"] if row[9] == kit)
+        before = sum(row[4] == kit for row in self.rows["kit_counts"])
+        self._entry("correct_kit_count" if before else "return_from_subject", given[2])
+        self._add(
+            "kit_counts",
+            given[2],
+            given[3],
+            kit,
+            before,
+            day(on),
+            came_back,
+            Decimal(returned),
+            Decimal(lost),
+            self.now,
+        )
+        return self
+
     def unscheduled(self, subject: str, number: str, on: str) -> "Story":
         self._entry("record_visit", subject)
         self._visit(subject, None, number, f"UNSCHEDULED {number}", on, done=True)

@@ -1,9 +1,12 @@
 """DA, TA, TE, TV, TI and TS: what was handed out, and the design as the protocol states it."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from data_contracts import check
+from pipelines.datasets import derive
 from pipelines.errors import DerivationError
 from pipelines.sdtm.readable_text import pieces, plain, shortened
 from pipelines.sdtm.trial_design import planned_days
@@ -50,6 +53,45 @@ def test_masked_kits_are_counted_where_the_types_of_a_group_differ_in_content() 
     story = Story(document=document).screened("1001", "03-03").randomized("1001", "03-10", "B")
     rows = story.visited("1001", "V2", "03-10", "L1").dataset("sdtm/da", "blinded")
     assert only(rows, "DAORRES", "DASTRESN", "DAORRESU") == [("1", 1.0, "KIT")] * 2
+
+
+def _with_count(document: dict[str, Any] | None = None) -> tuple[Story, str]:
+    """A subject who brings a kit of V2 back at V3, counted twice."""
+    story = Story(document=document).screened("1001", "03-03").randomized("1001", "03-10", "B")
+    story.visited("1001", "V2", "03-10", "L1").visited("1001", "V3", "03-24", "L2")
+    kit = story.rows["dispensings"][0][9]
+    story.rows["kits"].append((1, 0, kit, "KB", "LOT", None, None, None, None))
+    return story.counted(kit, "03-24", "5").counted(kit, "03-24", "4.5", "1"), kit
+
+
+def test_what_comes_back_and_is_lost_stands_with_the_latest_count_at_the_visit_of_its_day() -> None:
+    story, kit = _with_count()
+    rows = [row for row in story.dataset("sdtm/da") if row["DAREFID"] == kit]
+    assert only(rows, "DATESTCD", "DATEST", "DASTRESN", "DAORRESU", "VISITNUM", "DADTC", "DADY") == [
+        ("DISPAMT", "Dispensed Amount", 17.5, "mL", 2.0, "2026-03-10", 1),
+        ("RETAMT", "Returned Amount", 4.5, "mL", 3.0, "2026-03-24", 15),
+        ("LOSTAMT", "Lost Amount", 1.0, "mL", 3.0, "2026-03-24", 15),
+    ]
+    numbers = [row["DASEQ"] for row in story.dataset("sdtm/da")]
+    assert numbers == list(range(1, 7))
+
+
+def test_masked_counts_are_kits_where_the_types_of_a_group_differ_in_content() -> None:
+    document = protocol_document()
+    document["kit_types"][0]["units_per_kit"] = 20
+    story, kit = _with_count(document)
+    rows = [row for row in story.dataset("sdtm/da", "blinded") if row["DAREFID"] == kit]
+    assert only(rows, "DATESTCD", "DASTRESN", "DAORRESU") == [("DISPAMT", 1.0, "KIT"), ("RETAMT", 1.0, "KIT")]
+    alike, same_kit = _with_count()
+    rows = [row for row in alike.dataset("sdtm/da", "blinded") if row["DAREFID"] == same_kit]
+    assert [row["DASTRESN"] for row in rows] == [17.5, 4.5, 1.0]
+
+
+def test_da_with_returns_keeps_its_contract() -> None:
+    story, _ = _with_count()
+    built = derive(story.events(), "unblinded")
+    result = check("DA", built["sdtm/da"], others={"SV": built["sdtm/sv"], "DM": built["sdtm/dm"]})
+    assert [one.rule for one in result.failures if one.severity == "critical"] == []
 
 
 def test_arms_are_told_element_by_element_with_the_branch_at_the_cell_that_has_it() -> None:

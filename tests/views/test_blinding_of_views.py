@@ -15,10 +15,15 @@ from allocation.api import answers
 from allocation.study.dose_paths import dose_labels_are_blind
 from allocation.study.protocol import Protocol
 from allocation.views import blinded
+from allocation.views.blinded.kit_history import kit_history
 from allocation.views.blinded.overview import study_overview
+from allocation.views.blinded.reconciliation import reconciliation
+from allocation.views.blinded.returns import list_returns
 from allocation.views.blinded.shipments import list_shipments, shipment_detail
+from allocation.views.blinded.site_accountability import site_log
 from allocation.views.blinded.stock import site_stock
 from allocation.views.blinded.studies import list_studies
+from allocation.views.blinded.subject_accountability import subject_accountability
 from allocation.views.blinded.subjects import list_subjects, subject_detail
 from tests.api.trial import ARMS, STUDY, protocol
 from tests.views.conftest import enrol, ship
@@ -102,6 +107,12 @@ def test_no_blinded_query_selects_what_tells_arms_apart(service):
     assert site_stock(database, MONITOR, STUDY, "S01").kits
     assert list_shipments(database, MONITOR, STUDY).shipments
     assert shipment_detail(database, MONITOR, STUDY, shipments[0]).contents
+    number = site_stock(database, MONITOR, STUDY, "S01").kits[0].kit_number
+    assert kit_history(database, MONITOR, STUDY, number).steps
+    assert site_log(database, MONITOR, STUDY, "S01").kits
+    assert subject_accountability(database, MONITOR, STUDY, subject_id).kits
+    assert list_returns(database, MONITOR, STUDY).returns == ()
+    assert reconciliation(database, MONITOR, STUDY).discrepancies == ()
     event.remove(database.engine, "after_cursor_execute", note)
     assert len(selected) > 15
     for columns, statement in selected:
