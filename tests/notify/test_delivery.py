@@ -154,7 +154,9 @@ def test_mail_never_goes_in_the_clear_nor_to_a_server_that_cannot_show_who_it_is
     alarmed_sqlite: Desk, shown: Certificates, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk, inbox = alarmed_sqlite, Inbox()
-    monkeypatch.setattr(smtp, "TIMEOUT_SECONDS", 2)  # this server falls silent when it is shown a wrong password
+    monkeypatch.setattr(
+        smtp, "TIMEOUT_SECONDS", 2
+    )  # this server falls silent when it is shown a wrong password
     with mail_server(inbox, shown, "none", user=None, password=None) as plain:
         settings = plain.model_copy(update={"security": "starttls"})
         assert send(desk, settings).failed == 1
