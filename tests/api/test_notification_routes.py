@@ -38,8 +38,8 @@ def test_people_set_their_own_digest_and_a_wrong_one_is_refused_by_field(trial: 
     assert kept == {"username": "monitor", "email": None, **wanted}
     assert trial.clients["monitor"].get("/me/notifications").json() == kept
     for wrong, status in (
-        ({"off": ["recall"]}, 409),
-        ({"timezone": "Moon"}, 409),
+        ({"off": ["recall"]}, 422),
+        ({"timezone": "Moon"}, 422),
         ({"digest_hour": 30}, 422),
     ):
         assert put(trial, "monitor", "/me/notifications", wrong).status_code == status
