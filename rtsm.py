@@ -76,6 +76,9 @@ COMMANDS = {
         "allocation.cli",
         "Run the resupply rule, explain what a run decided, see run-outs, check the settings, or import them.",
     ),
+    "inventory": Mounted(
+        "allocation.cli", "Show where all kits are, or were at any past moment, and days of supply."
+    ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),
