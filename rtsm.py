@@ -85,6 +85,9 @@ COMMANDS = {
     "shipment": Mounted(
         "allocation.cli", "Order by hand, approve, pack, dispatch, receive, cancel, and look at shipments."
     ),
+    "inventory": Mounted(
+        "allocation.cli", "Show where all kits are, or were at any past moment, and days of supply."
+    ),
     "edc": Mounted(
         "allocation.cli", "Exchange data with the EDC: receive, pull, send, look at the transfer log."
     ),

@@ -8,6 +8,7 @@ import typer
 
 from allocation import (
     edc_cli,
+    inventory_cli,
     kit_cli,
     label_cli,
     ledger_cli,
@@ -34,6 +35,7 @@ app.add_typer(lot_cli.app, name="lot")
 app.add_typer(returns_cli.app, name="returns")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
+app.command("inventory")(inventory_cli.inventory)
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
 app.add_typer(notify_cli.app, name="notify")

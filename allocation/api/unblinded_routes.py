@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.inventory import inventory_by_type
 from allocation.commands.run_out import run_out_by_type
 from allocation.views.unblinded.draws import ExplainedSubject, explain_randomization
+from allocation.views.unblinded.inventory_models import TypeInventory
 from allocation.views.unblinded.lists import list_statuses
 from allocation.views.unblinded.lots import LotList, list_lots
 from allocation.views.unblinded.models import (
@@ -88,6 +90,25 @@ def lots(study_id: str, service: RunningService, actor: WhoAsks) -> LotList:
 def run_out(study_id: str, service: RunningService, actor: WhoAsks) -> TypesRunOut:
     """The projected run-out date of each kit type at each open site, with the inventory that it starts from."""
     return run_out_by_type(service, actor, study_id)
+
+
+@router.get(
+    "/inventory",
+    response_model=TypeInventory,
+    tags=[UNBLINDED],
+    summary="Where all kits are, or were, by type and lot",
+    responses=_REFUSALS,
+)
+def inventory(
+    study_id: str,
+    service: RunningService,
+    actor: WhoAsks,
+    as_of: Annotated[
+        str | None, Query(max_length=40, description="a ledger position, or an ISO moment; none: now")
+    ] = None,
+) -> TypeInventory:
+    """As the blinded inventory, by kit type and lot, with how long each site's kits of a type last."""
+    return inventory_by_type(service, actor, study_id, as_of)
 
 
 @router.get(

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query
 
 from allocation.api.identity import FARTHEST, RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.inventory import inventory_by_look
 from allocation.commands.run_out import run_out_by_site
 from allocation.views.blinded.cohorts import CohortList, list_cohorts
+from allocation.views.blinded.inventory_models import Inventory
 from allocation.views.blinded.overview import DAYS_AHEAD, EVENTS, study_overview
 from allocation.views.blinded.overview_models import StudyOverview
 from allocation.views.blinded.recalls import RecalledKits, recalled_kits
@@ -193,3 +195,22 @@ def shipment(study_id: str, shipment_id: str, service: RunningService, actor: Wh
 def run_out(study_id: str, service: RunningService, actor: WhoAsks) -> SitesRunOut:
     """The earliest projected run-out date of each open site that the caller may see, and whether it is near enough for an alarm."""
     return run_out_by_site(service, actor, study_id)
+
+
+@router.get(
+    "/{study_id}/inventory",
+    response_model=Inventory,
+    tags=[SUPPLY_VIEWS],
+    summary="Where all kits are, or were",
+    responses=_REFUSALS,
+)
+def inventory(
+    study_id: str,
+    service: RunningService,
+    actor: WhoAsks,
+    as_of: Annotated[
+        str | None, Query(max_length=40, description="a ledger position, or an ISO moment; none: now")
+    ] = None,
+) -> Inventory:
+    """Depots and sites across countries with days of supply, shipments in flight, and kits by look, expiry and status."""
+    return inventory_by_look(service, actor, study_id, as_of)

@@ -23,6 +23,14 @@ with the cursor, for as long as it sends the same text. Every statement reads al
 """
 
 
+class StandIn:
+    """What folds may be given in place of a connection (kit_follower.py): its `execute` takes every statement, hot ones, too."""
+
+    def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """Take a statement with its parameters; gives what stands in for the result."""
+        raise NotImplementedError
+
+
 class HotStatement:
     """A select, insert or update that is always sent with the same names of parameters; one object serves both databases.
 
@@ -36,11 +44,15 @@ class HotStatement:
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Send it in the connection's transaction; gives the rows as named tuples. Raises what `Connection.execute` would."""
+        if isinstance(connection, StandIn):
+            return list(connection.execute(self._statement, parameters))
         compiled, cursor = self._send(connection, parameters)
         return compiled.rows(cursor.fetchall())
 
     def changed(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
         """Send it in the connection's transaction; gives how many rows it changed. Raises what `Connection.execute` would."""
+        if isinstance(connection, StandIn):
+            return connection.execute(self._statement, parameters).rowcount
         _, cursor = self._send(connection, parameters)
         count: int = cursor.rowcount
         return count

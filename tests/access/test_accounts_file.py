@@ -41,6 +41,24 @@ def test_a_file_loaded_again_changes_nothing(database, clock):
     assert _everything(database) == before
 
 
+def test_an_address_is_loaded_with_its_account_and_changed_by_the_file_that_names_another(database, clock):
+    header = HEADER.strip() + ",email\n"
+    row = 'anna,"Smith, Anna",correct horse battery,investigator,S1,site,701,'
+    load_users(database, SYSTEM_ACTOR, f"{header}{row}Anna.Smith@EXAMPLE.org\n".encode(), clock)
+    for text, kept in (("", "Anna.Smith@example.org"), ("a@example.org", "a@example.org")):
+        load_users(database, SYSTEM_ACTOR, f"{header}{row}{text}\n".encode(), clock)
+        with database.read() as connection:
+            assert connection.execute(select(account.c.email)).scalars().all() == [kept]
+    with database.read() as connection:
+        entry = connection.execute(select(ledger_entry).where(ledger_entry.c.command == "set_email")).one()
+    assert (entry.before_json, entry.after_json) == (
+        '{"email":"Anna.Smith@example.org"}',
+        '{"email":"a@example.org","username":"anna"}',
+    )
+    with pytest.raises(FileRefused, match="line 2"):
+        load_users(database, SYSTEM_ACTOR, f"{header}{row}no address\n".encode(), clock)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -21,7 +21,7 @@ from tests.api.running_app import ApiClient
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
 
 PATH = f"/studies/{STUDY}"
-UNBLINDED_PAGES = ("subjects", "stock", "run-out", "lists", "protocol", "ledger")
+UNBLINDED_PAGES = ("subjects", "stock", "run-out", "inventory", "lists", "protocol", "ledger")
 
 
 @dataclass
@@ -302,6 +302,8 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/shipments",
         "/cohorts",
         "/run-out",
+        "/inventory",
+        "/inventory?as_of=40",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
 
 from allocation.errors import RTSMError
+from allocation.ledger.hot_statement import StandIn
 from allocation.ledger.projections.fold import expect_rows
 from allocation.ledger.schema import kit
 from allocation.rules.kit_status import TRANSITIONS, Act, Place, Transition
@@ -17,6 +18,14 @@ CHUNK = 500  # kit numbers in one IN list: well below both databases' limits on 
 _BY_ACT: Final[dict[Act, list[Transition]]] = {
     act: [row for row in TRANSITIONS if row.act == act] for act in Act
 }
+
+
+class KitTaker(StandIn):
+    """A stand-in for a connection that takes kits as they move, and not as statements."""
+
+    def move(self, numbers: Iterable[str], row: Transition, to_key: str, also: dict[str, Any]) -> None:
+        """Take kits that move along `row` to `to_key`; `also` are further columns that change."""
+        raise NotImplementedError
 
 
 def transition(act: Act, place: Place) -> Transition:
@@ -46,6 +55,9 @@ def move_kits(
 
     Raises ProjectionConflict unless every one of them is in the status and place that the row starts from.
     """
+    if isinstance(connection, KitTaker):
+        connection.move(numbers, row, to_key, also)
+        return
     left = {"status": row.to_status.value, "place_kind": row.to_place.value, "place": to_key, **also}
     for some in chunks(numbers):
         statement = update(kit).where(

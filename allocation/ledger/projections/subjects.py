@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, update
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.hot_statement import HotStatement
 from allocation.ledger.projections.fold import Fold, day, expect_count, expect_rows
-from allocation.ledger.projections.kit_moves import move_kits, transition
+from allocation.ledger.projections.kit_moves import KitTaker, move_kits, transition
 from allocation.ledger.schema import (
     IN_SCREENING,
     kit,
@@ -210,6 +210,9 @@ def hand_out(
     """The kits in `after` go from the site's stock to the subject, on `dispensed_on`."""
     numbers = [handed["kit_number"] for handed in after["kits"]]
     if not numbers:
+        return
+    if isinstance(connection, KitTaker):
+        connection.move(numbers, _HANDED, subject_id, {})
         return
     given = {
         "study": study_id,
