@@ -268,6 +268,14 @@ def receive(
         list[str] | None,
         typer.Option("--unlisted", help="Scan of a kit that the shipment does not list.", show_default=False),
     ] = None,
+    scans: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scan",
+            help="Scan of a kit that came (may be repeated); what is neither scanned nor named has not arrived.",
+            show_default=False,
+        ),
+    ] = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -279,6 +287,7 @@ def receive(
         shipment_id=shipment,
         dispositions={kit: what for kit, _, what in pairs},
         unlisted=tuple(unlisted or ()),
+        scans=tuple(scans or ()),
     )
     answer = _run(receive_shipment, request, "", study, actor)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(answer["kits"].items())) or "no kits"

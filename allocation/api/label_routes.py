@@ -32,7 +32,7 @@ _REFUSALS = responses(401, 403, 404, 409, 422)
     tags=[_SUPPLY],
     summary="Kit labels with barcodes",
     response_class=Response,
-    responses=_REFUSALS,
+    responses={**_REFUSALS, 200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}},
 )
 def kit_labels(
     study_id: str,

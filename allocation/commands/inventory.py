@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from allocation.access.actors import Actor
-from allocation.commands.resupply import open_sites, site_at
+from allocation.commands.open_sites import open_sites, site_at
 from allocation.commands.service import Service
 from allocation.commands.site_supply import (
     SiteSituation,

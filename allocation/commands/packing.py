@@ -9,9 +9,13 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature
+<<<<<<< HEAD
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
 from allocation.commands.scanning import check_label
+=======
+from allocation.commands.kit_candidates import candidates_from, kits_at_depot
+>>>>>>> sa
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import (
@@ -22,8 +26,9 @@ from allocation.commands.shipments import (
 )
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
+from allocation.commands.unlisted_kits import scanned_numbers
 from allocation.errors import DomainRefusal
-from allocation.gs1_labels import Scan, read_label
+from allocation.gs1_labels import Scan
 from allocation.ledger.schema import site
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.rules.kit_status import Act as KitAct
@@ -64,10 +69,7 @@ def pack_kits(service: Service, act: Act, study_id: str, request: PackRequest) -
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         ordered = [row.kit_number for row in rows]
         before = packed_kits(transaction, request.shipment_id)
-        labels = [read_label(scan) for scan in request.scans]
-        for label in labels:
-            check_label(transaction.connection, transaction.protocol, study_id, act.actor, label)
-        judged = judge_scans([label.kit_number for label in labels], ordered, before)
+        judged = judge_scans(scanned_numbers(transaction, request.scans), ordered, before)
         to_pack = [one for one in ordered if one not in before]
         for number, what in judged:
             _require_ordered(request.shipment_id, number, what, to_pack)

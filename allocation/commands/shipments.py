@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+<<<<<<< HEAD
 from collections.abc import Sequence
+=======
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+>>>>>>> sa
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -22,7 +27,7 @@ from allocation.commands.shipment_dates import (
 )
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
-from allocation.commands.unlisted_kits import unlisted_kits
+from allocation.commands.unlisted_kits import scanned_numbers, unlisted_kits
 from allocation.errors import DomainRefusal, NotFound
 from allocation.gs1_labels import Scan
 from allocation.ledger.projections.kit_moves import transition
@@ -32,7 +37,7 @@ from allocation.plain_values import Day
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.packing import Departure, decide_departure, exposed_by_split
-from allocation.rules.receipts import Disposition, judge_delivery
+from allocation.rules.receipts import Disposition, dispositions_by_scan, judge_delivery
 from allocation.rules.shipment_status import ShipmentStatus, ShipmentStep, next_status
 
 Serials = Annotated[
@@ -60,12 +65,14 @@ class ReceiveRequest(CommandRequest):
     """A shipment that arrives. Kits that are not named in `dispositions` arrived in good order; quarantined ones stay so.
 
     `not_arrived` leaves a kit on its way. `unlisted`: scans of kits that were in the box and are not in the shipment:
-    they are kept in quarantine.
+    they are kept in quarantine. `scans`: every kit that came, scanned out of the box; what was neither scanned nor named has not
+    arrived then, and a scanned kit that is not in the shipment is an unlisted one.
     """
 
     shipment_id: str = Field(min_length=1, max_length=60)
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
     unlisted: tuple[Scan, ...] = Field(default=(), max_length=500)
+    scans: tuple[Scan, ...] = Field(default=(), max_length=2000)
 
 
 def entered_shipment(
@@ -252,8 +259,15 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         ]
         quarantined = kits_of_shipment(transaction, request.shipment_id, KitStatus.QUARANTINED)
         held = [row.kit_number for row in quarantined if row.place_kind == Place.TRANSIT]
-        unlisted = unlisted_kits(transaction, request.unlisted, ends, {*coming, *held})
-        delivery = judge_delivery(coming, held, request.dispositions, request.shipment_id)
+        inside = {*coming, *held}
+        dispositions: Mapping[str, str] = request.dispositions
+        strange = scanned_numbers(transaction, request.unlisted)
+        if request.scans:
+            scanned = scanned_numbers(transaction, request.scans)
+            dispositions, more = dispositions_by_scan(inside, scanned, dispositions)
+            strange += more
+        unlisted = unlisted_kits(transaction, strange, ends, inside)
+        delivery = judge_delivery(coming, held, dispositions, request.shipment_id)
         step = ShipmentStep.RECEIVE if delivery.complete else ShipmentStep.RECEIVE_PART
         status = next_status(request.shipment_id, found.status, step)
         came = [number for number, _ in delivery.kits]

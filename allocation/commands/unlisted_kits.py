@@ -17,15 +17,25 @@ from allocation.rules.kit_status import Act, KitStatus, Place, rows_of
 _FROM = {(row.from_status, row.from_place) for row in rows_of(Act.RECEIVE_UNLISTED)}
 
 
-def unlisted_kits(
-    transaction: Transaction, scans: Sequence[str], ends: ShipmentEnds, inside: Collection[str]
-) -> list[list[str]]:
-    """Number, status, kind of place and place of each scanned kit, by number; locked, and so is the depot or site that has it.
+def scanned_numbers(transaction: Transaction, scans: Sequence[str]) -> tuple[str, ...]:
+    """The kit numbers of these scans, in their order. Raises NotFound, DomainRefusal for a label that contradicts the records."""
+    labels = [read_label(scan) for scan in scans]
+    for label in labels:
+        check_label(
+            transaction.connection, transaction.protocol, transaction.study_id, transaction.act.actor, label
+        )
+    return tuple(label.kit_number for label in labels)
 
-    Raises NotFound for an unknown kit, DomainRefusal for one that is scanned twice, is in the shipment after all, contradicts its label, or
+
+def unlisted_kits(
+    transaction: Transaction, numbers: Sequence[str], ends: ShipmentEnds, inside: Collection[str]
+) -> list[list[str]]:
+    """Number, status, kind of place and place of each of these kits, by number; locked, and so is the depot or site that has it.
+
+    Raises NotFound for an unknown kit, DomainRefusal for one that is scanned twice, is in the shipment after all, or
     is where no delivery takes it from (such as with a subject), and where the destination is no site.
     """
-    if not scans:
+    if not numbers:
         return []
     if ends.to_kind != Place.SITE:
         raise DomainRefusal(
@@ -34,13 +44,6 @@ def unlisted_kits(
             field="unlisted",
             fix="report them to the supply manager",
         )
-    numbers = []
-    for scan in scans:
-        label = read_label(scan)
-        check_label(
-            transaction.connection, transaction.protocol, transaction.study_id, transaction.act.actor, label
-        )
-        numbers.append(label.kit_number)
     if listed := sorted(set(numbers) & set(inside)):
         raise DomainRefusal(
             f"kits {', '.join(listed)} are in the shipment",

@@ -65,3 +65,23 @@ def judge_delivery(
             fix="wait for it, or record the whole shipment as lost",
         )
     return Delivery(kits, awaited)
+
+
+def dispositions_by_scan(
+    inside: Collection[str], scanned: Collection[str], dispositions: Mapping[str, str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What a delivery is by the kits that were scanned out of the box: the dispositions, and the scanned kits that are not in the shipment.
+
+    A kit that was neither scanned nor named has not arrived: an oversight leaves it on its way, and never makes it usable.
+    Raises DomainRefusal for a kit that was scanned and is named as one that is not there.
+    """
+    absent = {one for one, what in dispositions.items() if what in ("lost", NOT_ARRIVED)}
+    if both := sorted(absent & set(scanned)):
+        raise DomainRefusal(
+            f"kits {', '.join(both)} were scanned, and named as not there",
+            code="kit-scanned",
+            field="dispositions",
+            fix="leave out one of the two",
+        )
+    unseen = set(inside) - set(scanned) - set(dispositions)
+    return {**dispositions, **dict.fromkeys(unseen, NOT_ARRIVED)}, tuple(sorted(set(scanned) - set(inside)))

@@ -20,7 +20,7 @@ class ApiClient:
         self.http = httpx.Client(base_url=base_url, headers=headers, timeout=60)
 
     def get(self, path: str, **query: Any) -> httpx.Response:
-        return self.http.get(path, params=query)
+        return self.http.get(path, params=query or None)  # given empty ones, it would drop those of the path
 
     def post(self, path: str, body: Any, *, key: str | None = None) -> httpx.Response:
         return self.http.post(path, json=body, headers={"Idempotency-Key": key or uuid.uuid4().hex})

@@ -142,7 +142,7 @@ def handle_orders(out: Transcript) -> None:
     for who, site_id in (("coordinator", "S01"), ("supply", "S01"), ("other.site", "S02"), ("supply", "S01")):
         out.post(who, "/orders", {"site_id": site_id, "groups": {"VIAL": 1}})
         out.post(who, "/orders", {"site_id": site_id, "kit_types": {"K9": 1}})
-        answer = out.post(who, "/orders", {"site_id": site_id, "groups": {"BOTTLE": 2}})
+        answer = out.post(who, "/orders", {"site_id": site_id, "groups": {"BOTTLE": 1}})
         out.post(who, "/orders", {"site_id": site_id, "seed": True})
         orders.append(answer.get("shipment_id", "S01-S001"))
     for name in orders:

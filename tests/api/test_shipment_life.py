@@ -58,7 +58,10 @@ def test_an_order_by_hand_is_approved_packed_by_gs1_scan_and_received_in_part(tr
     assert (received["status"], received["awaited"]) == ("in_transit", numbers[:1])
     trial.clock.move(days=3)
     assert [one["late"] for one in site.get(f"{PATH}/shipments", late=True).json()["shipments"]] == [True]
-    assert site.done(f"{PATH}/receipts", named)["status"] == "received"
+    nothing = site.post(f"{PATH}/receipts", {**named, "scans": ["9999999"]})
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "not-found")
+    last = site.done(f"{PATH}/receipts", {**named, "scans": [scanned[0]]})
+    assert (last["status"], last["kits"]) == ("received", {"available": 1})
     twice = site.post(f"{PATH}/receipts", named)
     assert (twice.status_code, twice.json()["code"]) == (409, "shipment-state")
     assert "is received" in twice.json()["detail"]

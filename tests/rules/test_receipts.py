@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocation.errors import DomainRefusal
-from allocation.rules.receipts import judge_delivery
+from allocation.rules.receipts import dispositions_by_scan, judge_delivery
 
 WORDS = st.sampled_from(("available", "damaged", "quarantined", "lost", "not_arrived"))
 
@@ -33,3 +33,22 @@ def test_every_kit_is_accounted_for_once_or_the_delivery_is_refused(coming, held
     for number, end in ends.items():
         assert end == found.get(number, "quarantined" if number in held else "available")
     assert delivery.complete == ("not_arrived" not in found.values())
+
+
+@given(
+    inside=st.sets(st.sampled_from("abcd")),
+    scanned=st.sets(st.sampled_from("abcdyz")),
+    named=st.dictionaries(st.sampled_from("abcd"), st.just("damaged")),
+)
+def test_by_scan_a_kit_is_usable_only_when_it_was_scanned(inside, scanned, named) -> None:
+    found, strange = dispositions_by_scan(inside, scanned, named)
+    assert set(strange) == scanned - inside
+    for number in inside:
+        unnamed = "available" if number in scanned else "not_arrived"
+        assert found.get(number, "available") == named.get(number, unnamed)
+
+
+def test_what_was_scanned_is_not_missing() -> None:
+    for word in ("lost", "not_arrived"):
+        with pytest.raises(DomainRefusal, match="were scanned"):
+            dispositions_by_scan({"a", "b"}, {"a"}, {"a": word})
