@@ -9,13 +9,8 @@ from pydantic import Field
 from sqlalchemy import Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature
-<<<<<<< HEAD
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
-from allocation.commands.scanning import check_label
-=======
-from allocation.commands.kit_candidates import candidates_from, kits_at_depot
->>>>>>> sa
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import (

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-<<<<<<< HEAD
-from collections.abc import Sequence
-=======
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
->>>>>>> sa
 from typing import Annotated, Any
 
 from pydantic import Field
