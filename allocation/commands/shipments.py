@@ -139,10 +139,27 @@ def kits_of_shipment(transaction: Transaction, shipment_id: str, status: KitStat
 
 
 def locked_origin(transaction: Transaction, ends: ShipmentEnds) -> date:
-    """Lock the place that a shipment leaves from, and so its stock; gives the date there."""
-    table, key = (depot, depot.c.depot_id) if ends.from_kind == Place.DEPOT else (site, site.c.site_id)
-    query = select(table.c.timezone).where(table.c.study_id == transaction.study_id, key == ends.from_place)
-    return transaction.at_zone(transaction.connection.execute(query.with_for_update()).scalar_one())
+    """The date of the act where a shipment leaves; the depot, or the site whose pipeline it is in, stays locked."""
+    if ends.from_kind == Place.DEPOT:
+        at_depot = select(depot).where(
+            depot.c.study_id == transaction.study_id, depot.c.depot_id == ends.from_place
+        )
+        return transaction.at_zone(transaction.connection.execute(at_depot.with_for_update()).one().timezone)
+    receiver = select(site.c.site_id).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == ends.to_place
+    )
+    transaction.connection.execute(receiver.with_for_update()).all()
+    return transaction.today
+
+
+def arrival_date(transaction: Transaction, ends: ShipmentEnds) -> date:
+    """The date of the act where a shipment goes to."""
+    if ends.to_kind == Place.SITE:
+        return transaction.today
+    zone = select(depot.c.timezone).where(
+        depot.c.study_id == transaction.study_id, depot.c.depot_id == ends.to_place
+    )
+    return transaction.at_zone(transaction.connection.execute(zone).scalar_one())
 
 
 def packed_kits(transaction: Transaction, shipment_id: str) -> set[str]:
@@ -167,7 +184,6 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         found, ends, after_it = shipment_for(
             transaction, request.shipment_id, ShipmentStep.DISPATCH, leaves=True
         )
-        country = transaction.site_country
         today = locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         departure = decide_departure(
@@ -179,8 +195,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         )
         _require_ready(request.shipment_id, departure)
         dispatched = _dispatch_date(request, found.requested_on, today)
-        lead_time = lead_time_days(transaction.protocol, ends.from_place, country, ends.to_place)
-        expected = request.expected_on or dispatched + timedelta(days=lead_time)
+        expected = request.expected_on or dispatched + timedelta(days=_lead_time(transaction, ends))
         check_arrival(expected, dispatched)
         leaving = list(departure.leaving)
         after = {
@@ -250,6 +265,18 @@ def _dispatch_date(request: DispatchRequest, requested_on: date, today: date) ->
     return found
 
 
+def _lead_time(transaction: Transaction, ends: ShipmentEnds) -> int:
+    """Days that the shipment takes by its lane. Raises DomainRefusal where none leads from its start."""
+    if ends.from_kind == Place.SITE:
+        raise DomainRefusal(
+            f"no lane leads from site {ends.from_place}",
+            code="expected-on-missing",
+            field="expected_on",
+            fix="say when the shipment is expected there",
+        )
+    return lead_time_days(transaction.protocol, ends.from_place, transaction.site_country, ends.to_place)
+
+
 def check_arrival(expected: date, dispatched: date) -> None:
     """Refuse an expected arrival before dispatch. Raises DomainRefusal (`arrival-before-dispatch`)."""
     if expected < dispatched:
@@ -315,7 +342,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         after = {
             "shipment_id": request.shipment_id,
             **ends.payload(),
-            "received_on": transaction.today.isoformat(),
+            "received_on": arrival_date(transaction, ends).isoformat(),
             "kits": [list(one) for one in delivery.kits],
             **({"quarantined_before": sorted(set(held) & set(came))} if set(held) & set(came) else {}),
             **({"awaited": list(delivery.awaited)} if delivery.awaited else {}),

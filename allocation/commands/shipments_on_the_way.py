@@ -11,6 +11,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import (
     Serials,
     append_step,
+    arrival_date,
     check_arrival,
     kits_of_shipment,
     shipment_for,
@@ -60,7 +61,7 @@ def lose_shipment(service: Service, act: Act, study_id: str, request: ShipmentRe
         kits = sorted(number for number, _ in rows)
         at = [Place.TRANSIT.value, request.shipment_id]
         facts = {
-            "lost_on": transaction.today.isoformat(),
+            "lost_on": arrival_date(transaction, ends).isoformat(),
             "kits": [[number, was, *at] for number, was in sorted(rows)],
         }
         return append_step(transaction, found, ends, status, facts, kits)
