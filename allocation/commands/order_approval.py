@@ -9,7 +9,7 @@ from pydantic import Field
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
-from allocation.commands.shipments import kits_of_shipment, shipment_for
+from allocation.commands.shipments import append_step, kits_of_shipment, shipment_for
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct
@@ -39,16 +39,8 @@ def approve_order(service: Service, act: Act, study_id: str, request: ShipmentRe
             transaction, request.shipment_id, ShipmentStep.APPROVE, leaves=True
         )
         check_approver(found.ordered_by or "", act.actor.username)
-        after = {
-            "shipment_id": request.shipment_id,
-            **ends.payload(),
-            "was": found.status,
-            "status": status.value,
-            "decided_on": transaction.today.isoformat(),
-            "kits": [],
-        }
-        answer = {"shipment_id": request.shipment_id, "status": status.value}
-        return transaction.append(after, before={"status": found.status}, answer=answer, site_id=ends.site_id)
+        facts = {"decided_on": transaction.today.isoformat(), "kits": []}
+        return append_step(transaction, found, ends, status, facts)
 
     return execute(service, act, study_id, "approve_order", request, body)
 
@@ -79,21 +71,7 @@ def _give_back(
         kits = [
             row.kit_number for row in kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         ]
-        after = {
-            "shipment_id": request.shipment_id,
-            **ends.payload(),
-            "was": found.status,
-            "status": status.value,
-            "decided_on": today.isoformat(),
-            "kits": kits,
-        }
-        answer = {"shipment_id": request.shipment_id, "status": status.value, "kits": kits}
-        return transaction.append(
-            after,
-            before={"status": found.status},
-            answer=answer,
-            site_id=ends.site_id,
-            kit_numbers=tuple(kits),
-        )
+        facts = {"decided_on": today.isoformat(), "kits": kits}
+        return append_step(transaction, found, ends, status, facts, kits)
 
     return execute(service, act, study_id, command, request, body)

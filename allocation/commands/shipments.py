@@ -111,6 +111,34 @@ def shipment_for(
     return locked, ends, next_status(shipment_id, locked.status, step)
 
 
+def append_step(
+    transaction: Transaction,
+    found: Row[Any],
+    ends: ShipmentEnds,
+    status: ShipmentStatus,
+    facts: dict[str, Any],
+    kits: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Append the entry of a step that takes a shipment to `status`; answers that, with the kits where some were moved."""
+    after = {
+        "shipment_id": found.shipment_id,
+        **ends.payload(),
+        "was": found.status,
+        "status": status.value,
+        **facts,
+    }
+    answer: dict[str, Any] = {"shipment_id": found.shipment_id, "status": status.value}
+    if kits is not None:
+        answer["kits"] = list(kits)
+    return transaction.append(
+        after,
+        before={"status": found.status},
+        answer=answer,
+        site_id=ends.site_id,
+        kit_numbers=tuple(kits or ()),
+    )
+
+
 def kits_of_shipment(transaction: Transaction, shipment_id: str, status: KitStatus) -> list[Row[Any]]:
     """The kits of a shipment that are in this status, by number."""
     query = select(

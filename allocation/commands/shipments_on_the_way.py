@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from allocation.commands.order_approval import ShipmentRequest, require_reason
 from allocation.commands.service import Act, CommandRequest, Service
-from allocation.commands.shipment_dates import check_arrival
-from allocation.commands.shipments import Serials, kits_of_shipment, shipment_for
+from allocation.commands.shipment_dates import arrival_date, check_arrival
+from allocation.commands.shipments import Serials, append_step, kits_of_shipment, shipment_for
 from allocation.commands.transaction import Transaction, execute
 from allocation.plain_values import Day
 from allocation.rules.kit_status import KitStatus, Place
@@ -53,22 +53,12 @@ def lose_shipment(service: Service, act: Act, study_id: str, request: ShipmentRe
             if row.place_kind == Place.TRANSIT
         ]
         kits = sorted(number for number, _ in rows)
-        after = {
-            "shipment_id": request.shipment_id,
-            **ends.payload(),
-            "was": found.status,
-            "status": status.value,
-            "lost_on": transaction.today.isoformat(),
-            "kits": [[number, was, Place.TRANSIT.value, request.shipment_id] for number, was in sorted(rows)],
+        at = [Place.TRANSIT.value, request.shipment_id]
+        facts = {
+            "lost_on": arrival_date(transaction, ends).isoformat(),
+            "kits": [[number, was, *at] for number, was in sorted(rows)],
         }
-        answer = {"shipment_id": request.shipment_id, "status": status.value, "kits": kits}
-        return transaction.append(
-            after,
-            before={"status": found.status},
-            answer=answer,
-            site_id=ends.site_id,
-            kit_numbers=tuple(kits),
-        )
+        return append_step(transaction, found, ends, status, facts, kits)
 
     return execute(service, act, study_id, "lose_shipment", request, body)
 
