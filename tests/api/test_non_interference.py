@@ -163,7 +163,7 @@ def move_shipments(out: Transcript) -> None:
         detail = out.get("depot", f"/shipments/{shipment['shipment_id']}")
         numbers = [kit["kit_number"] for kit in detail["contents"]]
         found_bad = dict(zip(numbers, ("damaged", "lost"), strict=False)) if len(numbers) > 4 else {}
-        who = "coordinator" if shipment["site_id"] == "S01" else "other.site"
+        who = "coordinator" if shipment["to_place"] == "S01" else "other.site"
         out.post(who, "/receipts", {**named, "dispositions": {"9999999": "damaged"}})
         out.post(who, "/receipts", {**named, "dispositions": found_bad})
         out.post(who, "/receipts", named)

@@ -70,7 +70,7 @@ def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
     assert other.get(f"{PATH}/subjects", site_id="S01").status_code == 403
     assert other.get(f"{PATH}/shipments/S01-S001").status_code == 404
     assert {one["site_id"] for one in other.get(f"{PATH}/subjects").json()["subjects"]} <= {"S02"}
-    assert {one["site_id"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
+    assert {one["to_place"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
     overview = other.get(f"{PATH}/overview").json()
     assert [one["site_id"] for one in overview["enrolment"]["sites"]] == ["S02"]
     assert {one["place"] for one in overview["stock"]} <= {"S02", ""}

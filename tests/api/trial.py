@@ -264,4 +264,4 @@ def set_up(
     clock.move(days=2)
     for shipment in found:
         named = {"shipment_id": shipment["shipment_id"]}
-        receivers[shipment["site_id"]].done(f"{path}/receipts", named)
+        receivers[shipment["to_place"]].done(f"{path}/receipts", named)
