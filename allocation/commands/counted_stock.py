@@ -24,6 +24,7 @@ from allocation.rules.demand import (
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.resupply import COUNTS, EXPIRED, NOT_RELEASED, PAST_COUNT_DATE, stock_use
 from allocation.rules.shipment_status import COUNTED_AS, ShipmentStatus
+from allocation.study.protocol import Protocol
 
 _WHY: Final = {
     COUNTS: "counted",
@@ -96,6 +97,13 @@ def pipeline_lines(
     connection: Connection, study_id: str, situation: SiteSituation
 ) -> tuple[PipelineLine, ...]:
     """The kits of every open shipment to the site; cancelled and lost ones are none."""
+    return pipeline_to(connection, study_id, Place.SITE, situation.at.site_id, situation.protocol)
+
+
+def pipeline_to(
+    connection: Connection, study_id: str, kind: Place, place: str, protocol: Protocol
+) -> tuple[PipelineLine, ...]:
+    """The kits of every open shipment to a site or depot."""
     columns = (shipment.c.shipment_id, shipment.c.status, kit.c.kit_type)
     rows = connection.execute(
         select(*columns, func.count().label("kits"))
@@ -106,15 +114,15 @@ def pipeline_lines(
         )
         .where(
             shipment.c.study_id == study_id,
-            shipment.c.to_kind == Place.SITE.value,
-            shipment.c.to_place == situation.at.site_id,
+            shipment.c.to_kind == kind.value,
+            shipment.c.to_place == place,
             shipment.c.status.in_(OPEN_STATUSES),
             kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
         )
         .group_by(*columns)
         .order_by(*columns)
     )
-    counted = situation.protocol.supply.pipeline_statuses
+    counted = protocol.supply.pipeline_statuses
     return tuple(
         PipelineLine(
             row.shipment_id,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
-from allocation.commands.counted_stock import PipelineLine, StockLine
+from allocation.commands.counted_stock import StockLine, pipeline_to
 from allocation.commands.depot_orders import depot_result, depot_zone, filled_depot_order
 from allocation.commands.depot_supply import DepotSituation, depot_need, depot_situations
 from allocation.commands.kit_candidates import is_released
@@ -26,7 +26,7 @@ from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.replay import Progress, no_progress, replayed
-from allocation.ledger.schema import kit, lot, shipment
+from allocation.ledger.schema import kit, lot
 from allocation.ledger.sealing import seal_pending
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.protocol import Protocol
@@ -103,7 +103,7 @@ def _derived(
         shipment_id=recorded["shipment_id"],
         why=recorded["record"]["why"] if ordered else recorded["why"],
         stock=_stock_lines(state, study_id, situation),
-        pipeline=_pipeline_lines(state, study_id, situation),
+        pipeline=pipeline_to(state, study_id, Place.DEPOT, depot_id, situation.protocol),
         subjects_not_counted=(),
         record=record,
         recorded=recorded,
@@ -138,30 +138,3 @@ def _stock_lines(connection: Connection, study_id: str, situation: DepotSituatio
         counted = why == "counted"
         lines.append(StockLine(row.kit_type, row.lot_id, row.expiry_date, row.kits, counted, why))
     return tuple(lines)
-
-
-def _pipeline_lines(
-    connection: Connection, study_id: str, situation: DepotSituation
-) -> tuple[PipelineLine, ...]:
-    columns = (shipment.c.shipment_id, shipment.c.status, kit.c.kit_type)
-    rows = connection.execute(
-        select(*columns, func.count().label("kits"))
-        .join_from(
-            shipment,
-            kit,
-            (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id),
-        )
-        .where(
-            shipment.c.study_id == study_id,
-            shipment.c.to_kind == Place.DEPOT.value,
-            shipment.c.to_place == situation.at.depot_id,
-            kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
-        )
-        .group_by(*columns)
-        .order_by(*columns)
-    )
-    counted = situation.protocol.supply.pipeline_statuses
-    return tuple(
-        PipelineLine(row.shipment_id, row.status, row.kit_type, row.kits, row.status in counted)
-        for row in rows
-    )

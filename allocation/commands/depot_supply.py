@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
+from allocation.commands.counted_stock import pipeline_to
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.open_sites import open_sites, site_at
 from allocation.commands.order_filling import shippable_kits
 from allocation.commands.paused_supply import paused_types
 from allocation.commands.site_supply import (
-    OPEN_STATUSES,
     SiteNeed,
     SiteSituation,
     countable_kits,
@@ -26,11 +27,12 @@ from allocation.commands.site_supply import (
     site_need,
     site_situations,
 )
-from allocation.ledger.schema import depot, kit, shipment
+from allocation.errors import InvalidParameter
+from allocation.ledger.schema import depot
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.demand import due_visits
 from allocation.rules.depot_demand import asked_of_depot
-from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.kit_status import Place
 from allocation.rules.orders import plan_order
 from allocation.rules.resupply import DueVisit, decide_resupply
 from allocation.study.buffers import provided_buffers
@@ -60,7 +62,9 @@ class DepotSituation:
 
 
 def refilled_depots(protocol: Protocol) -> list[str]:
-    """The depots that another one refills, each after those that it refills itself."""
+    """The depots that another one refills, each after those that it refills itself; none where no parameter is set for any depot."""
+    if not any(entry.level == "depot" for entry in protocol.supply.parameters):
+        return []
     supplied_by = {one.code: one.supplied_by for one in protocol.depots}
 
     def steps_up(code: str) -> int:
@@ -112,7 +116,9 @@ def depot_situations(
 def _asked_by_site(situation: SiteSituation) -> dict[str, tuple[DueVisit, ...]]:
     """What the site will ask of its depot. A site that waits for its first shipment asks for that; what is paused is not asked for."""
     at, protocol = situation.at, situation.protocol
-    lead_time = lead_time_days(protocol, at.depot_id, at.country, at.site_id)
+    lead_time = 0
+    with suppress(InvalidParameter):  # a site may have been opened with a depot that no lane joins it to
+        lead_time = lead_time_days(protocol, at.depot_id, at.country, at.site_id)
     need = site_need(situation)
     paused = paused_types(at.site_id, need.parameters, situation.pauses)
     if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
@@ -160,23 +166,9 @@ def _situation(
         code: sum(row.kits for row in rows if is_released(row, *at.countries, shipping=True))
         for code, rows in stock.items()
     }
-    coming = connection.execute(
-        select(kit.c.kit_type, func.count().label("kits"))
-        .join_from(
-            shipment,
-            kit,
-            (kit.c.study_id == shipment.c.study_id) & (kit.c.shipment_id == shipment.c.shipment_id),
-        )
-        .where(
-            shipment.c.study_id == study_id,
-            shipment.c.to_kind == Place.DEPOT.value,
-            shipment.c.to_place == at.depot_id,
-            shipment.c.status.in_([one for one in OPEN_STATUSES if one in protocol.supply.pipeline_statuses]),
-            kit.c.status.in_((KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)),
-        )
-        .group_by(kit.c.kit_type)
-    )
-    pipeline = {row.kit_type: row.kits for row in coming}
+    pipeline = Counter[str]()
+    for line in pipeline_to(connection, study_id, Place.DEPOT, at.depot_id, protocol):
+        pipeline[line.kit_type] += line.kits if line.counted else 0
     return DepotSituation(
         at, protocol, on_hand, pipeline, {code: tuple(asked.get(code, ())) for code in codes}
     )

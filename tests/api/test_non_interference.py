@@ -204,6 +204,16 @@ def act_on_kits(out: Transcript) -> None:
         named = {"kit_numbers": [number], **because}
         for path in ("/quarantines", "/quarantines", "/damaged-kits", "/lost-kits", "/kit-releases"):
             out.post("coordinator", path, named)
+    out.post(
+        "supply", "/transfers", {"from_site": "S01", "to_site": "S02", "groups": {"BOTTLE": 1}, **because}
+    )
+    out.post(
+        "supply", "/transfers", {"from_site": "S01", "to_site": "S02", "kit_types": {"K9": 1}, **because}
+    )
+    out.post("supply", "/resupply-pauses", {"site_id": "S01", **because})
+    out.post("supply", "/resupply-pauses", {"kit_type": "K9", **because})  # refused: names a kit type
+    out.get("sponsor", "/resupply-schedule")
+    out.post("supply", "/resupply-resumptions", {"site_id": "S01", **because})
     out.post("supply", "/quarantines", {"site_id": "S01", **because})
     out.post("supply", "/kit-releases", {"site_id": "S01", **because, "signature": signature})
     out.trial.clients["open.supply"].done(f"{PATH}/recalls", {"lot_id": "ZZLOT2"})
@@ -304,6 +314,7 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/run-out",
         "/inventory",
         "/inventory?as_of=40",
+        "/resupply-schedule",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]

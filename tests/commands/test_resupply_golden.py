@@ -1,4 +1,4 @@
-"""The golden vectors of rules C, D and E (resupply.md), through the service: a site, its subjects, its stock, its order."""
+"""The golden vectors of rules A to E (resupply.md), through the service: a site, its subjects, its stock, its order."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -106,6 +106,26 @@ def test_rule_c_orders_the_golden_quantity(
     again = run_resupply(desk.service, ACT, STUDY, RunResupplyRequest(sites=("S01",)))
     assert again["orders"] == [], "a second run orders nothing: what was ordered is in the pipeline"
     assert verify_ledger(desk.database, STUDY).difference is None
+
+
+@pytest.mark.parametrize(
+    ("windows", "parameters", "sai", "order"),
+    [
+        ((0, 0), {"min_buffer": 2, "max_buffer": 6, "trigger": "at"}, 2, 4),
+        ((0, 0), {"min_buffer": 2, "max_buffer": 6, "trigger": "below"}, 2, 0),
+        ((0, 0), {"min_buffer": 2, "max_buffer": 6, "trigger": "below"}, 0, 6),
+        ((14, 42), {"min_buffer": 0, "max_buffer": 0}, 1, 4),
+        ((14, 42), {"min_buffer": 0, "max_buffer": 0}, 2, 0),
+    ],
+    ids=["A-at", "A-below", "A-empty", "B-1", "B-2"],
+)
+def test_rules_a_and_b_order_the_golden_quantity_as_cases_of_c(
+    empty_desk: Desk, windows: tuple[int, int], parameters: dict[str, Any], sai: int, order: int
+) -> None:
+    document = rule_c_protocol(*windows, "today", len(STARTED) + sai, **parameters)
+    decision = _decided(empty_desk, document, order)
+    if decision is not None:
+        assert (decision["sai"], decision["quantity"]) == (sai, order)
 
 
 @pytest.mark.parametrize(
