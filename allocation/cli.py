@@ -8,6 +8,7 @@ import typer
 
 from allocation import (
     edc_cli,
+    excursion_cli,
     kit_cli,
     ledger_cli,
     load_cli,
@@ -25,6 +26,7 @@ app.add_typer(load_cli.app, name="load")
 app.add_typer(kit_cli.app, name="kit")
 app.command("recall")(kit_cli.recall)
 app.add_typer(lot_cli.app, name="lot")
+app.add_typer(excursion_cli.app, name="excursion")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")

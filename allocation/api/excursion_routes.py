@@ -16,12 +16,12 @@ from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
 from allocation.api.signed_route import SignedRoute, signed_router_of
 from allocation.commands.evidence_files import keep_evidence
-from allocation.commands.excursion_curve import ExcursionCurve, excursion_curve
 from allocation.commands.excursion_settling import SettleExcursionRequest, settle_excursion
 from allocation.commands.excursions import RecordExcursionRequest, record_excursion
 from allocation.commands.service import CommandRequest
 from allocation.ledger.evidence import kept_file
 from allocation.study.supply import TimeZone
+from allocation.views.blinded.excursion_curve import ExcursionCurve, excursion_curve
 from allocation.views.blinded.excursions import (
     ExcursionDetail,
     ExcursionList,
@@ -221,4 +221,4 @@ def excursion(study_id: str, excursion_id: str, service: RunningService, actor: 
 )
 def curve(study_id: str, excursion_id: str, service: RunningService, actor: WhoAsks) -> ExcursionCurve:
     """The readings, thinned with every extreme kept, and the range of each look."""
-    return excursion_curve(service, actor, study_id, excursion_id)
+    return excursion_curve(service.database, actor, study_id, excursion_id)

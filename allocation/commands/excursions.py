@@ -17,10 +17,8 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Row, func, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
-from allocation.commands.exposure_limits import limits_by_kit_type
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_stays import stays_at
-from allocation.commands.logger_files import read_logger_file
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import entered_shipment
 from allocation.commands.transaction import Transaction, execute
@@ -28,9 +26,11 @@ from allocation.errors import DomainRefusal
 from allocation.ledger.evidence import CSV, kept_file
 from allocation.ledger.projections.kit_moves import CHUNK
 from allocation.ledger.schema import depot, excursion, kit, shipment_kit, site
+from allocation.logger_files import read_logger_file
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.temperature import RULE_VERSION, Curve, Exposure, StorageRange, exposure
+from allocation.study.exposure_limits import limits_by_kit_type
 from allocation.study.model import Code
 from allocation.study.supply import TimeZone
 

@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from allocation.commands.transaction import Transaction
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import kit, lot
+from allocation.ledger.schema import kit, lot, shipment, site
 from allocation.rules.expiry import kit_expiry_date
 from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
@@ -147,19 +146,26 @@ def is_released(row: Any, country: str, *, shipping: bool = False) -> bool:
     return may_be_used(row.status, _countries(row.released_for), country, shipping=shipping)
 
 
-def kits_not_released(transaction: Transaction, shipment_id: str, country: str) -> set[str]:
-    """The kits of a shipment whose lots may not be shipped to `country` by now; where that is "", it goes to a depot and ships any lot."""
-    if not country:
-        return set()
+def kits_not_released(connection: Connection, study_id: str, shipment_id: str) -> set[str]:
+    """The kits of a shipment whose lots may not be shipped to its site's country by now; a shipment to a depot ships any lot."""
     query = (
-        select(kit.c.kit_number, lot.c.status, lot.c.released_for)
+        select(kit.c.kit_number, lot.c.status, lot.c.released_for, site.c.country)
         .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-        .where(kit.c.study_id == transaction.study_id, kit.c.shipment_id == shipment_id)
+        .join(
+            shipment,
+            (shipment.c.study_id == kit.c.study_id) & (shipment.c.shipment_id == kit.c.shipment_id),
+        )
+        .join(site, (site.c.study_id == kit.c.study_id) & (site.c.site_id == shipment.c.to_place))
+        .where(
+            kit.c.study_id == study_id,
+            kit.c.shipment_id == shipment_id,
+            shipment.c.to_kind == Place.SITE.value,
+        )
     )
     return {
         row.kit_number
-        for row in transaction.connection.execute(query)
-        if not is_released(row, country, shipping=True)
+        for row in connection.execute(query)
+        if not is_released(row, row.country, shipping=True)
     }
 
 

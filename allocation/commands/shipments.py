@@ -102,7 +102,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         ).one()
         today = transaction.at_zone(at_depot.timezone)
         rows = _kits(transaction, request.shipment_id, KitStatus.REQUESTED)
-        barred = kits_not_released(transaction, request.shipment_id, country)
+        barred = kits_not_released(transaction.connection, study_id, request.shipment_id)
         leaving = [
             row.kit_number for row in rows if row.last_ship_date >= today and row.kit_number not in barred
         ]

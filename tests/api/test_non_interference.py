@@ -14,7 +14,7 @@ import pytest
 from allocation.access.permissions import BLINDED_ROLES, ROLES
 from allocation.commands.studies import GO_LIVE
 from allocation.ledger.sealing import seal_pending
-from allocation.rules.kit_authority import RELEASED
+from allocation.rules.kit_authority import REJECTED, RELEASED
 from tests.api.conftest import Trial, trial_at
 from tests.api.running_app import ApiClient
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
@@ -82,7 +82,9 @@ def play(trial: Trial) -> Transcript:
     out.post("coordinator", "/completions", {"subject_id": subjects[2]})
     out.post("supply", "/resupply-runs", {})
     move_shipments(out)
+    act_on_lots(out)
     act_on_kits(out)
+    warm_up(out)
     trial.clock.move(days=300)  # every kit is past its expiry now
     out.post(
         "pharmacist",
@@ -153,6 +155,61 @@ def act_on_kits(out: Transcript) -> None:
     out.get("coordinator", "/sites/S01/stock")
 
 
+def act_on_lots(out: Transcript) -> None:
+    """Unblinded people extend a lot, restrict another and withdraw the third; what blinded people see of it, and try after it."""
+    because = {"reason": "certificate"}
+    owner = out.trial.clients["open.supply"]
+
+    def signed(meaning: str) -> dict[str, Any]:
+        return {**because, "signature": {"password": PASSWORD, "meaning": meaning}}
+
+    longer = {
+        "lot_id": "ZZLOT1",
+        "expiry_date": "2026-11-20",
+        "countries": ["DEU"],
+        **signed("expiry date changed"),
+    }
+    owner.done(f"{PATH}/lot-expiries", longer)
+    owner.done(
+        f"{PATH}/lot-decisions", {"lot_id": "ZZLOT3", "decision": "restrict", **signed("lot restricted")}
+    )
+    withdrawn = {"lot_id": "ZZLOT3", "withdraw": ["DEU"], **signed("lot release by country changed")}
+    owner.done(f"{PATH}/lot-releases", withdrawn)
+    for path in ("/lot-expiries", "/lot-decisions", "/lot-releases"):
+        out.post("supply", path, {"lot_id": "ZZLOT1", **because})  # refused
+    for who in BLINDED:
+        for page in ("/sites/S01/stock", "/overview?events=20", "/run-out"):
+            out.get(who, page)
+    out.post("supply", "/resupply-runs", {})
+    for subject in out.get("coordinator", "/subjects")["subjects"][:3]:
+        again = {"subject_id": subject["subject_id"], "visit_number": "3.6", "accept_partial": True}
+        out.post("pharmacist", "/dispensings", again)
+
+
+def warm_up(out: Transcript) -> None:
+    """A site's refrigerator is warm and cold: kits are held, some are released, others have spent their budget."""
+    began = out.trial.clock.now
+    out.trial.clock.move(hours=5)
+    told = {"began_at": began.isoformat(), "lowest_celsius": "1", "highest_celsius": "12"}
+    told["ended_at"] = out.trial.clock.now.isoformat()
+    excursion = {"site_id": "S01", "reported": told, "reason": "refrigerator alarm"}
+    found = out.post("coordinator", "/excursions", excursion)
+    out.post("other.site", "/excursions", excursion)  # refused: another site
+    signature = {"password": PASSWORD, "meaning": RELEASED}
+    settled = {"excursion_id": found["excursion_id"], "decision": "release", "reason": "reviewed"}
+    out.post("coordinator", "/excursion-settlements", {**settled, "signature": signature})  # refused
+    out.post("supply", "/excursion-settlements", {**settled, "signature": signature})  # refused: spent
+    rejected = {**settled, "decision": "reject", "signature": {**signature, "meaning": REJECTED}}
+    out.post("supply", "/excursion-settlements", {**rejected, "kit_numbers": found["quarantined"][:1]})
+    for who in BLINDED:
+        for page in (
+            "/excursions",
+            f"/excursions/{found['excursion_id']}",
+            f"/excursions/{found['excursion_id']}/curve",
+        ):
+            out.get(who, page)
+
+
 def move_shipments(out: Transcript) -> None:
     """Send off what is requested and receive it; one kit is damaged, one lost. Each is tried twice."""
     found = out.get("supply", "/shipments?status=requested")["shipments"]
@@ -217,8 +274,9 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
             "nothing-to-confirm",
             "implausible-measurement",
             "kit-transition-refused",
+            "budget-spent",
         } <= codes
-        for path in ("quarantines", "kit-releases", "damaged-kits"):
+        for path in ("quarantines", "kit-releases", "damaged-kits", "excursions", "excursion-settlements"):
             assert (f"POST /{path}", 200) in outcomes, path
         for path in ("kit-replacements", "dispensing-confirmations", "dose-holds", "dose-resumptions"):
             assert (f"POST /{path}", 200) in outcomes, path

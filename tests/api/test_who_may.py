@@ -4,12 +4,13 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.excursion_routes import EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import SIGNED_LOT_ROUTES
 from allocation.api.supply_routes import SUPPLY_ROUTES
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
-ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES)
+ROUTES = (*COMMAND_ROUTES, *SUPPLY_ROUTES, *EXCURSION_ROUTES)
 
 
 def test_every_command_has_a_route_and_every_route_a_permission():
@@ -22,7 +23,7 @@ def test_every_command_has_a_route_and_every_route_a_permission():
         "reject_kits",
         "destroy_kits",
     }
-    routed |= {row.command for row in SIGNED_LOT_ROUTES}
+    routed |= {row.command for row in (*SIGNED_LOT_ROUTES, *SIGNED_EXCURSION_ROUTES)}
     # Orders are made by resupply runs, not asked for on their own; the EDC's messages are signed (tests/edc).
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}
 
@@ -48,6 +49,7 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
 def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
     pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
+    named |= {"excursion_id": "S01-E1", "sha256": "0" * 64}
     asked = 0
     for page in pages:
         path = page.format(**named)
@@ -59,7 +61,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 20
+    assert asked == 24
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
@@ -71,7 +73,7 @@ def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):
     assert other.get(f"{PATH}/subjects", site_id="S01").status_code == 403
     assert other.get(f"{PATH}/shipments/S01-S001").status_code == 404
     assert {one["site_id"] for one in other.get(f"{PATH}/subjects").json()["subjects"]} <= {"S02"}
-    assert {one["site_id"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
+    assert {one["to_place"] for one in other.get(f"{PATH}/shipments").json()["shipments"]} == {"S02"}
     overview = other.get(f"{PATH}/overview").json()
     assert [one["site_id"] for one in overview["enrolment"]["sites"]] == ["S02"]
     assert {one["place"] for one in overview["stock"]} <= {"S02", ""}
