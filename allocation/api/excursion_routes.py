@@ -14,7 +14,7 @@ from allocation.api.command_route import SUPPLY, CommandRoute, router_of
 from allocation.api.file_routes import SentFile
 from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.api.signed_route import SignedRoute, signed_router_of
+from allocation.api.signed_route import signed_router_of
 from allocation.commands.evidence_files import keep_evidence
 from allocation.commands.excursion_settling import SettleExcursionRequest, settle_excursion
 from allocation.commands.excursions import RecordExcursionRequest, record_excursion
@@ -100,8 +100,8 @@ EXCURSION_ROUTES: Final[tuple[CommandRoute, ...]] = (
         RecordExcursionAnswer,
     ),
 )
-SIGNED_EXCURSION_ROUTES: Final[tuple[SignedRoute, ...]] = (
-    SignedRoute(
+SIGNED_EXCURSION_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
         "settle_excursion",
         "excursion-settlements",
         SUPPLY,
