@@ -113,12 +113,11 @@ def all_kits_at_depot(
 
 def candidates_from(
     rows: Iterable[Any],
-    country: str,
+    *countries: str,
     lots: Mapping[str, LotExpiry] | None = None,
-    *,
     shipping: bool = False,
 ) -> list[KitCandidate]:
-    """Rows of stock as the picking rule takes them, for use in `country`, or for `shipping` to it.
+    """Rows of stock as the picking rule takes them, for use in one of these countries, or for `shipping` to it.
 
     `lots`: where a depot's kits carry other dates than there.
     """
@@ -127,8 +126,8 @@ def candidates_from(
             key=row.kit_number,
             kit_type=row.kit_type,
             available=True,
-            released=is_released(row, country, shipping=shipping),
-            expiry=row.expiry_date if lots is None else _expiry_in(row, country, lots),
+            released=is_released(row, *countries, shipping=shipping),
+            expiry=row.expiry_date if lots is None else _expiry_in(row, countries, lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
         )
@@ -136,14 +135,18 @@ def candidates_from(
     ]
 
 
-def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
+def _expiry_in(row: Any, countries: Iterable[str], lots: Mapping[str, LotExpiry]) -> date:
     expiry = lots[row.lot_id]
-    return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
+    latest = max(expiry.for_use_in(country) for country in countries)
+    return kit_expiry_date(expiry.own, latest, row.printed_expiry)
 
 
-def is_released(row: Any, country: str, *, shipping: bool = False) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in `country`, or shipped to it."""
-    return may_be_used(row.status, _countries(row.released_for), country, shipping=shipping)
+def is_released(row: Any, *countries: str, shipping: bool = False) -> bool:
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in one of these countries.
+
+    For `shipping` there, it must be fully released; at a site a restricted one is still used.
+    """
+    return may_be_used(row.status, _countries(row.released_for), *countries, shipping=shipping)
 
 
 def kits_not_released(connection: Connection, study_id: str, shipment_id: str) -> set[str]:

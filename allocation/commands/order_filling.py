@@ -140,7 +140,7 @@ def filled_order(
         for line in lines:
             rows += all_kits_at_depot(connection, study_id, at.depot_id, line.kit_type)
         expiries = lot_expiries(connection, study_id, {row.lot_id for row in rows})
-        candidates = candidates_from(rows, at.country, expiries, shipping=True)
+        candidates = candidates_from(rows, at.country, lots=expiries, shipping=True)
         proposal = fill_order(lines, candidates, supplies, depot_today, policy)
         return [rows[index].kit_number for index in proposal.shipped], proposal
     for line in lines:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
+from allocation.commands.database_refusals import refusal_of
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.edc.outbox import queue_for_edc
 from allocation.edc.outgoing import KIND_OF_COMMAND
@@ -25,7 +26,6 @@ from allocation.ledger.append import append_entry
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import EntryDraft
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.lot_tables import NOT_RELEASED_HERE
 from allocation.ledger.projections import ProjectionConflict
 from allocation.ledger.schema import ledger_entry, site, subject
 from allocation.ledger.subject_paths import latest_number, visits_of
@@ -334,18 +334,8 @@ def execute(
                 return answer
             if isinstance(error, DomainRefusal):
                 raise
-            if isinstance(error, IntegrityError) and "never_dispensed_past_dnd" in str(error.orig):
-                raise DomainRefusal(
-                    "a kit is past its last dispense date",
-                    code="kit-past-last-dispense-date",
-                    fix="nothing was dispensed",
-                ) from error
-            if isinstance(error, IntegrityError) and NOT_RELEASED_HERE in str(error.orig):
-                raise DomainRefusal(
-                    "a kit may no longer be used at this place",
-                    code="kit-not-released",
-                    fix="nothing was done; ask the supply manager about the kit",
-                ) from error
+            if (refusal := refusal_of(error)) is not None:
+                raise refusal from error
             raise StateChanged(
                 "somebody else changed this meanwhile, or it exists already; nothing was done",
                 fix="read the present state and try again",
