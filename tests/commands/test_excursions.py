@@ -126,6 +126,9 @@ def test_the_kits_of_a_period_are_those_that_the_ledger_has_there_then(cold_desk
     with pytest.raises(DomainRefusal) as caught:
         recorded(desk, readings(datetime(2025, 1, 1, tzinfo=UTC), 20, 20), site_id="S01")
     assert caught.value.code == "nothing-exposed"
+    with pytest.raises(DomainRefusal) as caught:
+        recorded(desk, readings(early, 20, 20, 20, 20, 20), site_id="S01")
+    assert caught.value.code == "already-recorded"  # its minutes would count twice
     intact(desk)
 
 
