@@ -73,6 +73,17 @@ COMMANDS = {
         "Number, quarantine, release, write off and destroy kits; show histories and the kit states.",
     ),
     "lot": Mounted("allocation.cli", "Change a lot's expiry, release and status; record relabelling."),
+    "excursion": Mounted(
+        "",
+        "Record temperature excursions from logger files, release or reject their kits, plot the curve.",
+        {
+            "record": Mounted("allocation.cli", "Record an excursion of a shipment, site or depot."),
+            "settle": Mounted("allocation.cli", "Release or reject kits of an excursion."),
+            "list": Mounted("allocation.cli", "Show the excursions."),
+            "show": Mounted("allocation.cli", "Show an excursion with its kits."),
+            "plot": Mounted("dashboards.cli", "Plot an excursion's curve with its limits."),
+        },
+    ),
     "recall": Mounted("allocation.cli", "Recall a lot: quarantine it everywhere, and say who had it."),
     "returns": Mounted(
         "allocation.cli",

@@ -8,6 +8,7 @@ import typer
 
 from allocation import (
     edc_cli,
+    excursion_cli,
     inventory_cli,
     kit_cli,
     label_cli,
@@ -33,6 +34,7 @@ kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
 app.add_typer(lot_cli.app, name="lot")
 app.add_typer(returns_cli.app, name="returns")
+app.add_typer(excursion_cli.app, name="excursion")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
 app.command("inventory")(inventory_cli.inventory)

@@ -58,7 +58,9 @@ def sites(file: File, study: Study = None, actor: As = None, as_json: AsJson = F
 def lots(
     file: TableFile, sheet: Sheet = None, study: Study = None, actor: As = None, as_json: AsJson = False
 ) -> None:
-    """Load lots. Columns: lot_id, kit_type, expiry_date, and if needed manufactured_on, released_for (DEU;FRA), status."""
+    """Load lots. Columns: lot_id, kit_type, expiry_date, and if needed manufactured_on, released_for (DEU;FRA), status,
+    expiry_printed (yes, no), blinded_lot.
+    """
     database = open_database(create=False)
     study_id = the_study(database, study)
     answer = load_lots(

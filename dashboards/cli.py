@@ -111,3 +111,40 @@ def dashboard(
     from dashboards.server import serve
 
     serve(host, port)
+
+
+excursion = typer.Typer(no_args_is_help=True)
+app.add_typer(excursion, name="excursion")
+
+
+@excursion.callback()
+def _excursions() -> None:
+    """Pictures of temperature excursions."""
+
+
+@excursion.command()
+def plot(
+    name: Annotated[str, typer.Argument(metavar="EXCURSION", help="As DE01-S001-E1.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", help="The picture to write: .svg or .png.", show_default=False)
+    ],
+    study: Annotated[
+        str | None, typer.Option(help="The study (default: the only one).", show_default=False)
+    ] = None,
+    actor: Annotated[
+        str | None,
+        typer.Option("--as", help="The account that looks (default: the operator).", show_default=False),
+    ] = None,
+) -> None:
+    """Plot an excursion's curve with its limits."""
+    from allocation.ledger.database import open_database
+    from allocation.terminal import acting, the_study
+    from allocation.views.blinded.excursion_curve import excursion_curve
+    from dashboards.excursion_chart import excursion_chart
+    from simulation.randomization.chart_file import check_chart_file, write_chart
+
+    check_chart_file(out)
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    write_chart(excursion_chart(excursion_curve(database, acting(database, actor), study_id, name)), out)
+    typer.echo(f"{name}: {out}")

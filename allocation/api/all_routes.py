@@ -7,7 +7,7 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
-from allocation.api.excursion_routes import EXCURSION_EXAMPLES
+from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.return_bodies import RETURN_EXAMPLES
@@ -24,6 +24,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SHIPMENT_ROUTES,
     *RESUPPLY_ROUTES,
     *RETURN_ROUTES,
+    *EXCURSION_ROUTES,
 )
 
 BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {

@@ -128,7 +128,6 @@ def create_app(
     app.include_router(signed_return_router())
     app.include_router(return_views)
     app.include_router(excursion_routes.router)
-    app.include_router(excursion_routes.command_router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(notify_routes.router)

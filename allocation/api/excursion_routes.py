@@ -10,18 +10,18 @@ from fastapi import APIRouter, Query, Response
 from allocation.access.permissions import reach
 from allocation.api.answers import Answer
 from allocation.api.bodies import REASON, SignatureBody
-from allocation.api.command_route import SUPPLY, CommandRoute, router_of
+from allocation.api.command_route import SUPPLY, CommandRoute
 from allocation.api.file_routes import SentFile
 from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.api.signed_route import SignedRoute, signed_router_of
+from allocation.api.signed_route import signed_router_of
 from allocation.commands.evidence_files import keep_evidence
-from allocation.commands.excursion_curve import ExcursionCurve, excursion_curve
 from allocation.commands.excursion_settling import SettleExcursionRequest, settle_excursion
 from allocation.commands.excursions import RecordExcursionRequest, record_excursion
 from allocation.commands.service import CommandRequest
 from allocation.ledger.evidence import kept_file
 from allocation.study.supply import TimeZone
+from allocation.views.blinded.excursion_curve import ExcursionCurve, excursion_curve
 from allocation.views.blinded.excursions import (
     ExcursionDetail,
     ExcursionList,
@@ -100,8 +100,8 @@ EXCURSION_ROUTES: Final[tuple[CommandRoute, ...]] = (
         RecordExcursionAnswer,
     ),
 )
-SIGNED_EXCURSION_ROUTES: Final[tuple[SignedRoute, ...]] = (
-    SignedRoute(
+SIGNED_EXCURSION_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
         "settle_excursion",
         "excursion-settlements",
         SUPPLY,
@@ -129,7 +129,6 @@ EXCURSION_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
 
 _REFUSALS = responses(400, 401, 403, 404, 409, 422)
 _BINARY: Final = {"type": "string", "format": "binary"}
-command_router = router_of(EXCURSION_ROUTES)
 router = APIRouter()
 router.include_router(signed_router_of(SIGNED_EXCURSION_ROUTES))
 
@@ -221,4 +220,4 @@ def excursion(study_id: str, excursion_id: str, service: RunningService, actor: 
 )
 def curve(study_id: str, excursion_id: str, service: RunningService, actor: WhoAsks) -> ExcursionCurve:
     """The readings, thinned with every extreme kept, and the range of each look."""
-    return excursion_curve(service, actor, study_id, excursion_id)
+    return excursion_curve(service.database, actor, study_id, excursion_id)

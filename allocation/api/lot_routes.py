@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from allocation.api.answers import Answer
 from allocation.api.bodies import REASON, SignatureBody
-from allocation.api.command_route import SUPPLY
-from allocation.api.signed_route import SignedRoute, signed_router_of
+from allocation.api.command_route import SUPPLY, CommandRoute
+from allocation.api.signed_route import signed_router_of
 from allocation.commands.expiry_change import (
     ChangeLotExpiryRequest,
     RelabelKitsRequest,
@@ -95,8 +95,8 @@ class RelabelKitsAnswer(Answer):
     expiry_date: date
 
 
-SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
-    SignedRoute(
+SIGNED_LOT_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
         "judge_lot",
         "lot-decisions",
         SUPPLY,
@@ -106,7 +106,7 @@ SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
         JudgeLotBody,
         JudgeLotAnswer,
     ),
-    SignedRoute(
+    CommandRoute(
         "change_lot_release",
         "lot-releases",
         SUPPLY,
@@ -116,7 +116,7 @@ SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
         ChangeLotReleaseBody,
         ChangeLotReleaseAnswer,
     ),
-    SignedRoute(
+    CommandRoute(
         "change_lot_expiry",
         "lot-expiries",
         SUPPLY,
@@ -126,7 +126,7 @@ SIGNED_LOT_ROUTES: Final[tuple[SignedRoute, ...]] = (
         ChangeLotExpiryBody,
         ChangeLotExpiryAnswer,
     ),
-    SignedRoute(
+    CommandRoute(
         "relabel_kits",
         "kit-relabellings",
         SUPPLY,

@@ -1,60 +1,26 @@
-"""A route whose act is signed as it is asked for: a row of a table, and the one function that turns it into a route."""
+"""Routes whose act is signed as it is asked for: rows as those of command_route.py, with another endpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
-from allocation.api.answers import Answer
 from allocation.api.bodies import request_of
+from allocation.api.command_route import CommandRoute, router_of
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
-from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act
-from allocation.commands.service import CommandRequest
 from allocation.commands.signed_requests import asked_content
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRoute:
-    """A POST route under /studies/{study_id}. The signature covers the act, all that is asked for, and the reason.
-
-    `body` is the request with a `reason` and a `signature`; `command` is the ledger's name.
-    """
-
-    command: str
-    path: str
-    tag: str
-    summary: str
-    run: Callable[..., dict[str, Any]]
-    request: type[CommandRequest]
-    body: type[CommandRequest]
-    answer: type[Answer]
+def signed_router_of(rows: tuple[CommandRoute, ...]) -> APIRouter:
+    """The routes of these rows. Their bodies have a `reason` and a `signature`, which covers the act, what is asked for and the reason."""
+    return router_of(rows, _signed_endpoint)
 
 
-def signed_router_of(rows: tuple[SignedRoute, ...]) -> APIRouter:
-    """The routes of these rows."""
-    router = APIRouter(prefix="/studies/{study_id}")
-    for row in rows:
-        router.add_api_route(
-            f"/{row.path}",
-            _endpoint(row),
-            methods=["POST"],
-            status_code=200,
-            response_model=row.answer,
-            tags=[row.tag],
-            summary=row.summary,
-            description=row.run.__doc__,
-            operation_id=row.command,
-            responses=responses(400, 401, 403, 404, 409, 422),
-        )
-    return router
-
-
-def _endpoint(row: SignedRoute) -> Callable[..., dict[str, Any]]:
+def _signed_endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:
     def endpoint(
         study_id: str, body: Any, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
     ) -> dict[str, Any]:

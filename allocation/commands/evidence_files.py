@@ -7,10 +7,10 @@ from typing import Any
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import reach
-from allocation.commands.logger_files import read_logger_file
 from allocation.commands.service import Service
 from allocation.errors import FileRefused
 from allocation.ledger.evidence import CSV, keep_file, media_type_of
+from allocation.logger_files import read_logger_file
 
 LARGEST_FILE = 16 * 1024 * 1024
 """Bytes; a year of readings each minute is about that."""

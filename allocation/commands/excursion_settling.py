@@ -8,7 +8,6 @@ from typing import Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection, Row, select
 
-from allocation.commands.exposure_limits import limits_by_kit_type
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import entered_shipment
@@ -21,6 +20,7 @@ from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, check_transition, rows_of
 from allocation.rules.lot_status import NEVER_AGAIN
 from allocation.rules.temperature import budget, require_releasable
+from allocation.study.exposure_limits import limits_by_kit_type
 from allocation.study.model import Code
 
 
@@ -44,7 +44,7 @@ def settle_excursion(
     kit_act = KitAct(request.decision)
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        found = _entered(transaction, request.excursion_id)
+        site_id = _entered(transaction, request.excursion_id)
         content = asked_content(study_id, "settle_excursion", request, act.reason)
         require_reason_and_signature(transaction, kit_act, content)
         chosen = _chosen(transaction, request, kit_act)
@@ -76,7 +76,6 @@ def settle_excursion(
             "waiting": sorted(waits),
         }
         numbers = tuple(one.kit_number for one in chosen)
-        site_id = found if found else None
         return transaction.append(after, answer=answer, site_id=site_id, kit_numbers=numbers)
 
     return execute(service, act, study_id, "settle_excursion", request, body)
@@ -140,18 +139,22 @@ def _chosen(transaction: Transaction, request: SettleExcursionRequest, kit_act: 
             fix="name kits that are still open in it",
         )
     possible = {(row.from_status, row.from_place) for row in rows_of(kit_act)}
-    if request.kit_numbers:
-        chosen = [one for one in rows if one.kit_number in request.kit_numbers]
+    barred = NEVER_AGAIN if kit_act == KitAct.RELEASE else frozenset()
+    if not request.kit_numbers:
+        chosen = [
+            one
+            for one in rows
+            if (KitStatus(one.status), Place(one.place_kind)) in possible and one.lot_status not in barred
+        ]
     else:
-        chosen = [one for one in rows if (KitStatus(one.status), Place(one.place_kind)) in possible]
-    for one in chosen:
-        if kit_act == KitAct.RELEASE and one.lot_status in NEVER_AGAIN:
-            raise DomainRefusal(
-                f"kit {one.kit_number} was {one.lot_status}",
-                code=f"kit-{one.lot_status}",
-                field="kit_numbers",
-                fix="reject it, or name the others",
-            )
+        chosen = [one for one in rows if one.kit_number in request.kit_numbers]
+    if refused := next((one for one in chosen if one.lot_status in barred), None):
+        raise DomainRefusal(
+            f"kit {refused.kit_number} was {refused.lot_status}",
+            code=f"kit-{refused.lot_status}",
+            field="kit_numbers",
+            fix="reject it, or name the others",
+        )
     if not chosen:
         raise DomainRefusal(
             "no kit of the excursion is open and in quarantine",

@@ -14,23 +14,23 @@ from typing import Any
 
 import numpy as np
 from pydantic import AwareDatetime, Field, model_validator
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
-from allocation.commands.exposure_limits import limits_by_kit_type
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_stays import stays_at
-from allocation.commands.logger_files import read_logger_file
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import entered_shipment
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal
+from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.evidence import CSV, kept_file
 from allocation.ledger.projections.kit_moves import CHUNK
-from allocation.ledger.schema import depot, excursion, kit, shipment_kit, site
+from allocation.ledger.schema import depot, excursion, kit, site
+from allocation.logger_files import read_logger_file
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.temperature import RULE_VERSION, Curve, Exposure, StorageRange, exposure
+from allocation.study.exposure_limits import limits_by_kit_type
 from allocation.study.model import Code
 from allocation.study.supply import TimeZone
 
@@ -119,15 +119,9 @@ def record_excursion(
         limits = limits_by_kit_type(transaction.protocol)
         judged = _judged(rows, limits, readings)
         moving, left = _movable(transaction, at, [row for row, _ in rows if row.kit_number in judged])
-        known = select(func.count()).where(
-            excursion.c.study_id == study_id,
-            excursion.c.place_kind == at.kind.value,
-            excursion.c.place == at.key,
-        )
-        number = int(transaction.connection.execute(known).scalar_one()) + 1
         facts = _facts(readings)
         after = {
-            "excursion_id": f"{at.key}-E{number}",
+            "excursion_id": _next_id(transaction, request, at),
             "place_kind": at.kind.value,
             "place": at.key,
             **facts,
@@ -167,6 +161,23 @@ def record_excursion(
     return execute(service, act, study_id, "record_excursion", request, body)
 
 
+def _next_id(transaction: Transaction, request: RecordExcursionRequest, at: _Entered) -> str:
+    """The id of the place's next excursion. Raises DomainRefusal where this file was recorded there: its minutes would count twice."""
+    query = select(excursion.c.excursion_id, excursion.c.file_sha256).where(
+        excursion.c.study_id == transaction.study_id, excursion.c.place == at.key
+    )
+    known = transaction.connection.execute(query).all()
+    same = [one.excursion_id for one in known if one.file_sha256 and one.file_sha256 == request.file_sha256]
+    if same:
+        raise DomainRefusal(
+            f"this file is recorded as {same[0]}",
+            code="already-recorded",
+            field="file_sha256",
+            fix="look at that excursion; its minutes would count twice",
+        )
+    return f"{at.key}-E{len(known) + 1}"
+
+
 def _entered(transaction: Transaction, request: RecordExcursionRequest) -> _Entered:
     """Act at the place, whose stock stays locked."""
     if request.site_id is not None:
@@ -193,8 +204,8 @@ def _depot_zone(transaction: Transaction, depot_id: str) -> str:
     )
     found = transaction.connection.execute(query.with_for_update()).scalar()
     if found is None:
-        raise DomainRefusal(
-            f"depot {depot_id!r} is not in the study", code="not-found", field="depot_id", fix="name a depot"
+        raise NotFound(
+            f"depot {depot_id!r} is not in the study", field="depot_id", fix="name a depot of the study"
         )
     return str(found)
 
@@ -239,19 +250,15 @@ def _spans(
     """Kit -> the times for which it is judged. Raises DomainRefusal where nothing was there, or a named kit was not."""
     whole = (float(curve.seconds[0]), float(curve.seconds[-1]))
     spans: dict[str, list[Span]] = {}
-    if at.kind == Place.TRANSIT:
-        query = select(shipment_kit.c.kit_number).where(
-            shipment_kit.c.study_id == transaction.study_id, shipment_kit.c.shipment_id == at.key
-        )
-        spans = {number: [whole] for number in transaction.connection.execute(query).scalars()}
-    else:
-        stays = stays_at(transaction.connection, transaction.study_id, f"{at.kind.value} {at.key}")
-        for number, several in stays.items():
-            for stay in several:
-                start = max(stay.since.timestamp(), whole[0])
-                end = min((stay.until or transaction.now).timestamp(), whole[1])
-                if start < end:
-                    spans.setdefault(number, []).append((start, end))
+    in_transit = at.kind == Place.TRANSIT
+    holder = f"{'shipment' if in_transit else at.kind.value} {at.key}"
+    for number, stays in stays_at(transaction.connection, transaction.study_id, holder).items():
+        for stay in stays:
+            start = max(stay.since.timestamp(), whole[0])
+            end = min((stay.until or transaction.now).timestamp(), whole[1])
+            if start < end:
+                # The logger went with the shipment: when dispatch and receipt were recorded says little of when it left and came.
+                spans.setdefault(number, []).append(whole if in_transit else (start, end))
     if strangers := sorted(set(request.kit_numbers) - set(spans)):
         raise DomainRefusal(
             f"kits {', '.join(strangers)} were not there then",

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import kit, lot
+from allocation.ledger.schema import kit, lot, shipment, site
 from allocation.rules.expiry import kit_expiry_date
 from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
@@ -127,7 +127,7 @@ def candidates_from(
             kit_type=row.kit_type,
             available=True,
             released=is_released(row, *countries, shipping=shipping),
-            expiry=row.expiry_date if lots is None else _expiry_in(row, countries[0], lots),
+            expiry=row.expiry_date if lots is None else _expiry_in(row, countries, lots),
             pick_sequence=row.pick_sequence,
             lot=row.lot_id,
         )
@@ -135,16 +135,41 @@ def candidates_from(
     ]
 
 
-def _expiry_in(row: Any, country: str, lots: Mapping[str, LotExpiry]) -> date:
+def _expiry_in(row: Any, countries: Iterable[str], lots: Mapping[str, LotExpiry]) -> date:
     expiry = lots[row.lot_id]
-    return kit_expiry_date(expiry.own, expiry.for_use_in(country), row.printed_expiry)
+    latest = max(expiry.for_use_in(country) for country in countries)
+    return kit_expiry_date(expiry.own, latest, row.printed_expiry)
 
 
 def is_released(row: Any, *countries: str, shipping: bool = False) -> bool:
-    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in one of these countries, or
-    shipped there."""
-    released_for = _countries(row.released_for)
-    return any(may_be_used(row.status, released_for, country, shipping=shipping) for country in countries)
+    """Whether a lot (columns `status` and `released_for`, a JSON list of countries or ["*"]) may be used in one of these countries.
+
+    For `shipping` there, it must be fully released; at a site a restricted one is still used.
+    """
+    return may_be_used(row.status, _countries(row.released_for), *countries, shipping=shipping)
+
+
+def kits_not_released(connection: Connection, study_id: str, shipment_id: str) -> set[str]:
+    """The kits of a shipment whose lots may not be shipped to its site's country by now; a shipment to a depot ships any lot."""
+    query = (
+        select(kit.c.kit_number, lot.c.status, lot.c.released_for, site.c.country)
+        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+        .join(
+            shipment,
+            (shipment.c.study_id == kit.c.study_id) & (shipment.c.shipment_id == kit.c.shipment_id),
+        )
+        .join(site, (site.c.study_id == kit.c.study_id) & (site.c.site_id == shipment.c.to_place))
+        .where(
+            kit.c.study_id == study_id,
+            kit.c.shipment_id == shipment_id,
+            shipment.c.to_kind == Place.SITE.value,
+        )
+    )
+    return {
+        row.kit_number
+        for row in connection.execute(query)
+        if not is_released(row, row.country, shipping=True)
+    }
 
 
 @lru_cache(maxsize=1024)

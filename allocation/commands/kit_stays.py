@@ -36,7 +36,7 @@ class Stay:
 
 
 def stays_at(connection: Connection, study_id: str, holder: str) -> Mapping[str, tuple[Stay, ...]]:
-    """Kit number -> its stays at `holder`, which is "site S01" or "depot D1"."""
+    """Kit number -> its stays at `holder`, which is "site S01", "depot D1" or "shipment S01-S001"."""
     entries = ledger_entry.c
     rows = connection.execute(
         select(entries.command, entries.site_id, entries.subject_id, entries.after_json, entries.recorded_at)

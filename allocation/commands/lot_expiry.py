@@ -91,7 +91,7 @@ def country_of_kit(connection: Connection, study_id: str, row: Any) -> str | Non
     if row.place_kind == Place.TRANSIT or row.status == KitStatus.REQUESTED:
         query = select(shipment.c.to_place).where(
             shipment.c.study_id == study_id,
-            shipment.c.shipment_id == row.shipment_id,
+            shipment.c.shipment_id == (row.place if row.place_kind == Place.TRANSIT else row.shipment_id),
             shipment.c.to_kind == Place.SITE.value,
         )
         site_id = connection.execute(query).scalar()

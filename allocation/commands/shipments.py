@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
-from allocation.commands.barred_kits import kits_not_released
+from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
@@ -174,7 +174,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         require_roles(transaction, [transition(KitAct.DISPATCH, ends.from_kind)])
         country, today = country_of_use(transaction, ends), locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
-        barred = kits_not_released(transaction, request.shipment_id, country)
+        barred = kits_not_released(transaction.connection, study_id, request.shipment_id)
         stays = {row.kit_number for row in rows if row.last_ship_date < today or row.kit_number in barred}
         departure = decide_departure(
             [row.kit_number for row in rows if row.kit_number not in stays],

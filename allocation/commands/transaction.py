@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
-from allocation.commands.database_refusals import refusal_by_database
+from allocation.commands.database_refusals import refusal_of
 from allocation.commands.resupply_events import queue_for_resupply
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.edc.outbox import queue_for_edc
@@ -342,9 +342,8 @@ def execute(
                 return answer
             if isinstance(error, DomainRefusal):
                 raise
-            refused = refusal_by_database(error) if isinstance(error, IntegrityError) else None
-            if refused is not None:
-                raise refused from error
+            if (refusal := refusal_of(error)) is not None:
+                raise refusal from error
             raise StateChanged(
                 "somebody else changed this meanwhile, or it exists already; nothing was done",
                 fix="read the present state and try again",

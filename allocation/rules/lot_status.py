@@ -94,7 +94,7 @@ def lot_transition(lot: str, status: str, act: LotAct) -> LotTransition:
     )
 
 
-def may_be_used(status: str, released_for: frozenset[str], country: str, *, shipping: bool) -> bool:
-    """Whether kits of a lot may be shipped to, or else dispensed in, a country. `released_for`: country codes, or "*" for all."""
+def may_be_used(status: str, released_for: frozenset[str], *countries: str, shipping: bool) -> bool:
+    """Whether kits of a lot may be shipped to, or else dispensed in, one of these countries. `released_for`: country codes, or "*"."""
     allowed = SHIPPABLE if shipping else DISPENSABLE
-    return status in allowed and (country in released_for or "*" in released_for)
+    return status in allowed and ("*" in released_for or not released_for.isdisjoint(countries))

@@ -4,6 +4,7 @@ import pytest
 
 from allocation.access.permissions import COMMAND_PERMISSIONS
 from allocation.api.all_routes import ROUTES as UNSIGNED
+from allocation.api.excursion_routes import SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import SIGNED_LOT_ROUTES
 from allocation.api.return_routes import SIGNED
 from tests.api.trial import STUDY
@@ -23,7 +24,7 @@ def test_every_command_has_a_route_and_every_route_a_permission():
         "reject_kits",
         "destroy_kits",
     }
-    routed |= {row.command for row in SIGNED_LOT_ROUTES}
+    routed |= {row.command for row in (*SIGNED_LOT_ROUTES, *SIGNED_EXCURSION_ROUTES)}
     # Orders are made by resupply runs, not asked for on their own; the EDC's messages are signed (tests/edc).
     assert routed == set(COMMAND_PERMISSIONS) - {"order_shipment", "receive_edc_facts", "apply_edc_facts"}
 
@@ -49,7 +50,7 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
 def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
     pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
-    named |= {"return_id": "S01-R001", "kit_number": "100"}
+    named |= {"return_id": "S01-R001", "kit_number": "100", "excursion_id": "S01-E1", "sha256": "0" * 64}
     asked = 0
     for page in pages:
         path = page.format(**named)
@@ -62,7 +63,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 28
+    assert asked == 32
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

@@ -126,6 +126,7 @@ def protocol(version: int = 1, mode: str = "test") -> dict[str, Any]:
                 "unit": "TABLET",
                 "strength": "ZZ strength",
                 "expiry": {"dns_days": 30, "dnc_days": 20, "dnd_days": 15},
+                "storage": {"min_celsius": 2, "max_celsius": 8, "minutes_above": 120},
             }
             for kind in KIT_TYPE_OF_ARM.values()
         ],

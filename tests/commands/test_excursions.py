@@ -9,7 +9,6 @@ import pytest
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.evidence_files import keep_evidence
-from allocation.commands.excursion_curve import excursion_curve
 from allocation.commands.excursion_settling import SettleExcursionRequest, settle_excursion
 from allocation.commands.excursions import RecordExcursionRequest, record_excursion
 from allocation.commands.kit_acts import release_kits
@@ -22,6 +21,7 @@ from allocation.ledger.evidence import kept_file
 from allocation.ledger.schema import evidence_file
 from allocation.rules.kit_authority import REJECTED, RELEASED
 from allocation.study.protocol import Protocol
+from allocation.views.blinded.excursion_curve import excursion_curve
 from allocation.views.blinded.excursions import MOST_POINTS, excursion_detail, list_excursions
 from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk
@@ -126,6 +126,9 @@ def test_the_kits_of_a_period_are_those_that_the_ledger_has_there_then(cold_desk
     with pytest.raises(DomainRefusal) as caught:
         recorded(desk, readings(datetime(2025, 1, 1, tzinfo=UTC), 20, 20), site_id="S01")
     assert caught.value.code == "nothing-exposed"
+    with pytest.raises(DomainRefusal) as caught:
+        recorded(desk, readings(early, 20, 20, 20, 20, 20), site_id="S01")
+    assert caught.value.code == "already-recorded"  # its minutes would count twice
     intact(desk)
 
 
@@ -197,7 +200,7 @@ def test_kits_that_look_alike_are_judged_alike_by_the_strictest_limits(empty_des
     with pytest.raises(DomainRefusal, match="of 20 allowed"):
         settled(desk, found["excursion_id"], "release")
     reader = Actor("ada", "Ada", (Grant("site_coordinator", STUDY, "site", "S01"),))
-    curve = excursion_curve(desk.service, reader, STUDY, found["excursion_id"])
+    curve = excursion_curve(desk.database, reader, STUDY, found["excursion_id"])
     assert [(one.kit_group, one.max_celsius) for one in curve.limits] == [("Bottle of 35 tablets", 6.0)]
     assert "ZZ" not in curve.model_dump_json()
 
@@ -212,7 +215,7 @@ def test_files_are_kept_once_under_their_hash_and_a_changed_one_is_not_read(cold
     found = recorded(desk, content, site_id="S01", attachments=(kept[0]["sha256"],))
     shown = excursion_detail(desk.database, SYSTEM_ACTOR, STUDY, found["excursion_id"]).excursion
     assert shown.attachments == (kept[0]["sha256"],)
-    curve = excursion_curve(desk.service, SYSTEM_ACTOR, STUDY, found["excursion_id"])
+    curve = excursion_curve(desk.database, SYSTEM_ACTOR, STUDY, found["excursion_id"])
     assert len(curve.points) <= MOST_POINTS + 2
     assert max(one.celsius for one in curve.points) == 20.0  # an extreme is never thinned away
     with desk.database.write() as connection:

@@ -1,5 +1,7 @@
 """Quarantine, release and writing off: by kit, lot, shipment and site, with what the table of kit states asks for."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,6 +24,8 @@ from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.service import Act
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
 from allocation.errors import DomainRefusal, KitTransitionRefused, NotFound, NotPermitted, SignatureRefused
+from allocation.ledger.export import export_ledger
+from allocation.ledger.offline_verifier import verify
 from allocation.ledger.reader import sealed_entries
 from allocation.ledger.schema import kit
 from allocation.ledger.sealing import seal_pending
@@ -65,8 +69,13 @@ def at_site(desk: Desk, site_id: str = "S01") -> list[str]:
 
 
 def intact(desk: Desk) -> None:
+    """The ledger verifies in the database, and its export without one."""
     verification = verify_ledger(desk.database, STUDY)
     assert verification.intact, verification.difference
+    with TemporaryDirectory() as folder:
+        exported = Path(folder) / "ledger.jsonl"
+        entries = export_ledger(desk.database, STUDY, exported)
+        assert verify(exported.read_text().splitlines())[0] == entries
 
 
 def last_entry(desk: Desk) -> Any:

@@ -38,6 +38,13 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "own",
     ),
     (
+        "MKT below the range",
+        {"kit_types[0].storage.mkt_celsius": 1},
+        "kit_types[0].storage.mkt_celsius",
+        "1",
+        "highest mean kinetic",
+    ),
+    (
         "storage upside down",
         {"kit_types[0].storage.min_celsius": 30},
         "kit_types[0].storage.min_celsius",

@@ -1,16 +1,14 @@
-"""An excursion's curve with the limits of what looks alike: read again from the file that the ledger names by its hash; writes nothing."""
+"""An excursion's curve with the limits of what looks alike: read again from the file that the ledger names by its hash."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-import numpy as np
-
 from allocation.access.actors import Actor
-from allocation.commands.exposure_limits import limits_by_kit_type
-from allocation.commands.logger_files import read_logger_file
-from allocation.commands.service import Service
+from allocation.ledger.database import Database
 from allocation.ledger.evidence import kept_file
+from allocation.logger_files import read_logger_file
+from allocation.study.exposure_limits import limits_by_kit_type
 from allocation.views.blinded.excursions import ExcursionSummary, excursion_detail, thinned
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
@@ -43,22 +41,16 @@ class ExcursionCurve(View):
     points: tuple[CurvePoint, ...]
 
 
-def excursion_curve(service: Service, actor: Actor, study_id: str, excursion_id: str) -> ExcursionCurve:
+def excursion_curve(database: Database, actor: Actor, study_id: str, excursion_id: str) -> ExcursionCurve:
     """The curve of an excursion. Raises NotPermitted, NotFound, and RTSMError where the kept file is no more what its hash says."""
-    shown = excursion_detail(service.database, actor, study_id, excursion_id).excursion
-    with service.database.read() as connection:
+    shown = excursion_detail(database, actor, study_id, excursion_id).excursion
+    with database.read() as connection:
         protocol = study_at(connection, study_id).protocol
         file = None
         if shown.readings_sha256 is not None:
             file = kept_file(connection, study_id, shown.readings_sha256)
     if file is None:
-        ends = np.array([shown.began_at.timestamp(), shown.ended_at.timestamp()])
-        low, high = float(shown.lowest), float(shown.highest)
-        points = (
-            [*thinned(ends, np.full(2, high)), *thinned(ends[::-1], np.full(2, low))]
-            if low < high
-            else thinned(ends, np.full(2, high))
-        )
+        points = _reported(shown)
     else:
         curve = read_logger_file(file[1], shown.timezone).curve
         points = thinned(curve.seconds, curve.celsius)
@@ -82,3 +74,11 @@ def excursion_curve(service: Service, actor: Actor, study_id: str, excursion_id:
         limits=limits,
         points=tuple(CurvePoint(at=at, celsius=celsius) for at, celsius in points),
     )
+
+
+def _reported(shown: ExcursionSummary) -> list[tuple[datetime, float]]:
+    """The warmest and the coldest that were reported without readings, each over the whole time."""
+    ends = [shown.began_at, shown.ended_at]
+    warm = [(moment, float(shown.highest)) for moment in ends]
+    cold = [(moment, float(shown.lowest)) for moment in reversed(ends)]
+    return warm if shown.highest == shown.lowest else [*warm, *cold]

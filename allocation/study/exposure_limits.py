@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from allocation.rules.temperature import StorageRange, strictest
-from allocation.study.protocol import Protocol
-from allocation.study.supply import StorageLimits
+
+if TYPE_CHECKING:
+    from allocation.study.protocol import Protocol
+    from allocation.study.supply import StorageLimits
 
 
 def limits_by_kit_type(protocol: Protocol) -> dict[str, StorageRange]:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from allocation.commands.logger_files import read_logger_file
 from allocation.errors import FileRefused
+from allocation.logger_files import read_logger_file
 
 START = datetime(2026, 3, 31, 12, 5, tzinfo=UTC).timestamp()  # 14:05 in Berlin
 

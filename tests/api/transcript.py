@@ -1,0 +1,37 @@
+"""All that people were sent in a trial, byte for byte, for comparing two trials."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocation.ledger.sealing import seal_pending
+from tests.api.conftest import Trial
+from tests.api.running_app import ApiClient
+from tests.api.trial import STUDY
+
+PATH = f"/studies/{STUDY}"
+
+
+@dataclass
+class Transcript:
+    """All that blinded people were sent, in order: who, what was asked, status, type and bytes."""
+
+    trial: Trial
+    sent: list[tuple[str, str, int, str, bytes]] = field(default_factory=list)
+
+    def note(self, who: str, asked: str, call: Callable[[ApiClient], Any]) -> Any:
+        answer = call(self.trial.clients[who])
+        self.sent.append((who, asked, answer.status_code, answer.headers["content-type"], answer.content))
+        return answer.json() if "json" in answer.headers["content-type"] else None
+
+    def post(self, who: str, path: str, body: dict[str, Any]) -> Any:
+        key = f"act-{len(self.sent)}"  # twins send the same keys: what a client chose itself is no leak
+        asked = f"POST {path} {json.dumps(body)}"
+        return self.note(who, asked, lambda client: client.post(f"{PATH}{path}", body, key=key))
+
+    def get(self, who: str, path: str) -> Any:
+        seal_pending(
+            self.trial.database
+        )  # else the sealer's own timing would show in the ledger's last position
+        return self.note(who, f"GET {path}", lambda client: client.get(f"{PATH}{path}"))
