@@ -34,13 +34,16 @@ class CommandRoute:
     answer: type[Answer]
 
 
-def router_of(rows: tuple[CommandRoute, ...]) -> APIRouter:
-    """The routes of these rows."""
+def router_of(
+    rows: tuple[CommandRoute, ...],
+    endpoint_of: Callable[[CommandRoute], Callable[..., dict[str, Any]]] | None = None,
+) -> APIRouter:
+    """The routes of these rows. `endpoint_of` makes a row's endpoint, where it does more than to run the command with a reason."""
     router = APIRouter(prefix="/studies/{study_id}")
     for row in rows:
         router.add_api_route(
             f"/{row.path}",
-            _endpoint(row),
+            (endpoint_of or _endpoint)(row),
             methods=["POST"],
             status_code=200,
             response_model=row.answer,
