@@ -44,6 +44,7 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.errors import DomainRefusal
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.return_steps_page import return_steps_page
 from allocation.returns_reports_cli import log_of_site, of_subject, reconciliation_of, returns_of, show_return
 from allocation.rules.kit_authority import DESTROYED, REUSED
 from allocation.rules.return_process import APPROVED
@@ -105,7 +106,10 @@ def count(
 @app.command()
 def correct(
     subject: Annotated[str, typer.Argument(help="The subject.", show_default=False)],
-    kit: Annotated[str, typer.Argument(help="KIT=RETURNED[/LOST[/USED]]", show_default=False)],
+    kit: Annotated[
+        str,
+        typer.Argument(help="KIT=RETURNED, KIT=RETURNED/LOST or KIT=RETURNED/LOST/USED.", show_default=False),
+    ],
     reason: Reason,
     study: Study = None,
     actor: As = None,
@@ -273,6 +277,12 @@ def withdraw(
 ) -> None:
     """Take a return back, or refuse it, before it leaves the site; its usable kits go into quarantine."""
     _do(withdraw_return, ReturnRequest(return_id=return_id), reason, study, actor, as_json)
+
+
+@app.command()
+def steps() -> None:
+    """Print docs/return-steps.md: the steps of a return, who may do each, and what must be signed."""
+    typer.echo(return_steps_page(), nl=False)
 
 
 def _counted(text: str) -> dict[str, Any]:

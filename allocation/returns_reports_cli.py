@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from allocation.access.actors import Actor
 from allocation.commands.service import utc_now
-from allocation.ledger.database import open_database
+from allocation.ledger.database import Database, open_database
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.rules.return_process import ReturnState
 from allocation.terminal import acting, show, the_study
@@ -38,9 +39,8 @@ def returns_of(
     as_json: AsJson = False,
 ) -> None:
     """List the returns and how far each has come."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    found = list_returns(database, acting(database, actor), study_id, site_id=site, state=state)
+    database, study_id, who = _reader(study, actor)
+    found = list_returns(database, who, study_id, site_id=site, state=state)
     rows = [
         (one.return_id, one.state, one.kits, one.left, one.declared_on, one.sent_on, one.received_on)
         for one in found.returns
@@ -56,9 +56,8 @@ def show_return(
     as_json: AsJson = False,
 ) -> None:
     """Show a return with its kits, and the hash that an approval covers."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    found = return_detail(database, acting(database, actor), study_id, return_id)
+    database, study_id, who = _reader(study, actor)
+    found = return_detail(database, who, study_id, return_id)
     rows = [
         (
             one.kit_number,
@@ -85,9 +84,8 @@ def of_subject(
     as_json: AsJson = False,
 ) -> None:
     """Show what a subject was given, brought back and used, and the compliance by visit."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    found = subject_accountability(database, acting(database, actor), study_id, subject)
+    database, study_id, who = _reader(study, actor)
+    found = subject_accountability(database, who, study_id, subject)
     rows = [
         (
             one.kit_number,
@@ -119,9 +117,8 @@ def log_of_site(
     as_json: AsJson = False,
 ) -> None:
     """Print the accountability log of a site: each kit received, to whom it went, what came of it."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    found = site_log(database, acting(database, actor), study_id, site)
+    database, study_id, who = _reader(study, actor)
+    found = site_log(database, who, study_id, site)
     if as_csv:
         _csv(LoggedKit, found.kits)
         return
@@ -166,9 +163,7 @@ def reconciliation_of(
     as_json: AsJson = False,
 ) -> None:
     """List every discrepancy: what does not add up, is overdue, or waits for a decision."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    who = acting(database, actor)
+    database, study_id, who = _reader(study, actor)
     found = reconciliation(database, who, study_id, site_id=site, depot_id=depot, now=utc_now())
     if as_csv:
         _csv(Discrepancy, found.discrepancies)
@@ -199,9 +194,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show the chain of custody of a kit: every entry of the ledger that it is in."""
-    database = open_database(create=False)
-    study_id = the_study(database, study)
-    found = kit_history(database, acting(database, actor), study_id, number)
+    database, study_id, who = _reader(study, actor)
+    found = kit_history(database, who, study_id, number)
     rows = [
         (
             one.entry,
@@ -216,6 +210,12 @@ def history(
     place = f"{found.place_kind} {found.place}".strip()
     head = f"kit {number} ({found.kit_group}): {found.status}, {place}"
     _print(found, as_json, ("entry", "UTC", "what", "who", "role", "reason"), rows, head)
+
+
+def _reader(study: str | None, username: str | None) -> tuple[Database, str, Actor]:
+    """The database, the study that is meant, and who reads."""
+    database = open_database(create=False)
+    return database, the_study(database, study), acting(database, username)
 
 
 def _print(

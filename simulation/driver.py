@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
 from allocation.commands.dispensing import DispenseRequest, dispense
+from allocation.commands.kit_counts import ReturnFromSubjectRequest, return_from_subject
 from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow, load_kits, load_lots
 from allocation.commands.lists import (
     ACTIVATION,
@@ -42,8 +45,13 @@ from allocation.ledger.database import Database
 from allocation.ledger.reader import subject_arm
 from allocation.rules.dosing import DoseMove
 from allocation.rules.kit_numbers import number_kits
+from allocation.rules.kit_status import KitStatus
+from allocation.study.canonical import decimal_text
+from allocation.study.counted_units import units_per_day_by_look
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import RandomizationEvent
+from allocation.views.blinded.subject_accountability import subject_accountability
+from simulation.bringing_back import HeldKit, units_left
 from simulation.scenario import LotPlan, Scenario
 from simulation.trial import CapReached, NoKit, Order, Person
 
@@ -204,6 +212,36 @@ class ServiceTrial:
         """See `simulation.trial.Trial`."""
         request = MissVisitRequest(subject_id=subject_id, visit_code=visit)
         miss_visit(self.service, self._desk(subject_id), self.study_id, request)
+
+    def bring_back(self, subject_id: str, missed: float) -> None:
+        """See `simulation.trial.Trial`. Kits whose daily number the look does not tell stay with the subject."""
+        desk = self._desk(subject_id)
+        found = subject_accountability(self.database, desk.actor, self.study_id, subject_id)
+        codes = {decimal_text(visit.number): visit.code for visit in self.protocol.visits}
+        labels = {group.code: group.label for group in self.protocol.blinding_groups}
+        held = []
+        for one in found.kits:
+            daily = units_per_day_by_look(self.protocol, codes.get(one.visit_number))
+            rates = [rate for group, rate in daily.items() if labels.get(group, group) == one.kit_group]
+            if one.status == KitStatus.DISPENSED and one.dispensed_units is not None and rates:
+                units = Decimal(one.dispensed_units)
+                held.append(HeldKit(one.kit_number, one.kit_group, one.dispensed_on, units, rates[0]))
+        if not held:
+            return
+        site_id = self.site_of[subject_id]
+        today = self.clock().astimezone(self._zone_of(site_id)).date()
+        counted = [
+            {"kit_number": number, "returned_units": Decimal(left)}
+            for number, left in units_left(held, today, missed).items()
+        ]
+        request = ReturnFromSubjectRequest.model_validate({"subject_id": subject_id, "kits": counted})
+        return_from_subject(self.service, desk, self.study_id, request)
+
+    def _zone_of(self, site_id: str) -> ZoneInfo:
+        """The time zone of a site of the protocol."""
+        at = next(one for one in self.protocol.sites if one.code == site_id)
+        country = self.protocol.country(at.country)
+        return ZoneInfo(at.timezone or (country.timezone if country is not None else "UTC"))
 
     def discontinue(self, subject_id: str, reason: str, last_dose_on: date | None, visit: str | None) -> None:
         """See `simulation.trial.Trial`."""

@@ -145,12 +145,14 @@ class VisitBehaviour(ProtocolPart):
     """How subjects keep to the schedule. Inside its window a visit falls on each day with a probability that peaks at the target.
 
     `late_probability`: after the window instead, by `late_days` (with a reason for the override). Randomization is never missed.
+    `most_doses_missed`: subjects take all doses but a share of up to so many; it shows in what those who complete bring back.
     """
 
     missed_probability: Probability
     late_probability: Probability
     late_days: DayLaw
     weekdays_only: bool = Field(default=True, description="moved to the nearest weekday inside the window")
+    most_doses_missed: Probability = 0.1
 
 
 class DropOutPeriod(ProtocolPart):

@@ -96,6 +96,7 @@ def _on_study(twin: Twin, site: Site, entity: str, path: SubjectPath) -> Generat
         last_visit = visit
     ended = twin.today(site)
     visit_code = last_visit.code if last_visit is not None else twin.protocol.screening.visit
+    _bring_back(twin, entity, path)
     twin.trial.complete(path.subject_id, min(supply_ends, ended), visit_code)
     twin.tally.completed += 1
 
@@ -201,10 +202,18 @@ def _leave(twin: Twin, site: Site, entity: str, path: SubjectPath, supply_ends: 
     if visit is not None:
         twin.trial.visit(path.subject_id, visit, "")
         twin.tally.visits += 1
+        _bring_back(twin, entity, path)
     reason = pick(drop_out.reasons, twin.streams.uniform(entity, "drop-out reason"))
     last_dose = None if path.first_dose_on is None else min(supply_ends, today)
     twin.trial.discontinue(path.subject_id, reason, last_dose, visit)
     twin.tally.discontinued += 1
+
+
+def _bring_back(twin: Twin, entity: str, path: SubjectPath) -> None:
+    """Whoever comes to the last visit brings the kits back; whoever just stays away keeps them."""
+    if path.first_dose_on is not None:
+        most = twin.scenario.visits.most_doses_missed
+        twin.trial.bring_back(path.subject_id, most * twin.streams.uniform(entity, "doses missed"))
 
 
 def _supply_ends(twin: Twin, path: SubjectPath, day: date) -> date:

@@ -69,6 +69,9 @@ class Trial(Port):
     def miss(self, subject_id: str, visit: str) -> None:
         """A planned visit did not take place."""
 
+    def bring_back(self, subject_id: str, missed: float) -> None:
+        """The subject brings back all kits today; `missed` is the share of doses that were not taken."""
+
     def discontinue(self, subject_id: str, reason: str, last_dose_on: date | None, visit: str | None) -> None:
         """The subject leaves today."""
 

@@ -10,9 +10,8 @@ from fastapi import APIRouter
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
 from allocation.api import return_bodies as bodies
 from allocation.api.bodies import request_of
-from allocation.api.command_route import SITE_DESK, SUPPLY, CommandRoute
+from allocation.api.command_route import SITE_DESK, SUPPLY, CommandRoute, router_of
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
-from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act
 from allocation.commands.kit_counts import (
     CorrectKitCountRequest,
@@ -152,21 +151,7 @@ SIGNED: Final[tuple[CommandRoute, ...]] = (
 
 def signed_return_router() -> APIRouter:
     """The routes of `SIGNED`. The signature covers the step, all that is asked for, and the reason."""
-    router = APIRouter(prefix="/studies/{study_id}")
-    for row in SIGNED:
-        router.add_api_route(
-            f"/{row.path}",
-            _endpoint(row),
-            methods=["POST"],
-            status_code=200,
-            response_model=row.answer,
-            tags=[row.tag],
-            summary=row.summary,
-            description=row.run.__doc__,
-            operation_id=row.command,
-            responses=responses(400, 401, 403, 404, 409, 422),
-        )
-    return router
+    return router_of(SIGNED, _endpoint)
 
 
 def _endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:

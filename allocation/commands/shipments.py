@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Row, Select, select
 
-from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.kit_authority import require_roles
+from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import (

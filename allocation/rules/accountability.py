@@ -4,10 +4,10 @@
     expected   = units a day by the protocol x days                days: from the day of dispensing to the day before the end
     compliance = 100 x used / expected                             percent, one decimal, a half goes up
 
-The end is the day on which the kits were given back: what is taken on it comes from the kits that are handed out then. Where the last
-dose was before that, the end is the day after it. Days on dose hold are not taken off. This is the pill count of Farmer KC, "Methods for
-measuring and monitoring medication regimen adherence in clinical trials and clinical practice", Clin Ther 1999;21:1074-90; it tells what
-left the container, not what was taken.
+The end is the day of the next dispensing, or that on which the kits were given back, if that is earlier: what is taken on it comes from
+the kits that are handed out then. Where the last dose was before that, the end is the day after it. Days on dose hold are not taken off.
+This is the pill count of Farmer KC, "Methods for measuring and monitoring medication regimen adherence in clinical trials and clinical
+practice", Clin Ther 1999;21:1074-90; it tells what left the container, not what was taken.
 """
 
 from __future__ import annotations
@@ -64,10 +64,16 @@ def unexplained_units(
     return Decimal(0) if stated is None else used_units(dispensed, returned, lost) - stated
 
 
-def days_of_use(dispensed_on: date, returned_on: date, last_dose_on: date | None) -> int:
-    """The days for which the kits were meant, 0 or more. Dates are the site's."""
-    end = returned_on if last_dose_on is None else min(returned_on, last_dose_on + timedelta(days=1))
-    return max((end - dispensed_on).days, 0)
+def days_of_use(
+    dispensed_on: date, returned_on: date, next_dispensed_on: date | None, last_dose_on: date | None
+) -> int:
+    """The days for which the kits were meant, 0 or more. Dates are the site's; None: there was none yet."""
+    ends = [returned_on]
+    if next_dispensed_on is not None:
+        ends.append(next_dispensed_on)
+    if last_dose_on is not None:
+        ends.append(last_dose_on + timedelta(days=1))
+    return max((min(ends) - dispensed_on).days, 0)
 
 
 def compliance_percent(used: Decimal, units_per_day: Decimal, days: int) -> Decimal | None:

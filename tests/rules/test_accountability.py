@@ -40,12 +40,14 @@ def test_nothing_is_due_on_the_day_of_dispensing() -> None:
     assert compliance_percent(Decimal(1), Decimal(2), 0) is None
 
 
-def test_days_end_with_the_return_or_after_the_last_dose() -> None:
+def test_days_end_with_the_return_the_next_dispensing_or_after_the_last_dose() -> None:
     first, back = date(2026, 3, 2), date(2026, 3, 30)
-    assert days_of_use(first, back, None) == 28
-    assert days_of_use(first, back, date(2026, 3, 15)) == 14
-    assert days_of_use(first, back, date(2026, 4, 15)) == 28
-    assert days_of_use(first, first, date(2026, 3, 1)) == 0
+    assert days_of_use(first, back, None, None) == 28
+    assert days_of_use(first, back, None, date(2026, 3, 15)) == 14
+    assert days_of_use(first, back, None, date(2026, 4, 15)) == 28
+    assert days_of_use(first, back, date(2026, 3, 16), date(2026, 4, 15)) == 14
+    assert days_of_use(first, back, date(2026, 4, 16), None) == 28
+    assert days_of_use(first, first, None, date(2026, 3, 1)) == 0
 
 
 @given(UNITS, UNITS, UNITS)

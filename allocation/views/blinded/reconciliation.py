@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import PERMISSIONS
@@ -249,24 +249,7 @@ def _found_in_return(row: Any, report: _Report) -> Iterator[tuple[DiscrepancyKin
 
 def _of_places(report: _Report) -> Iterator[Discrepancy]:
     """Kits that wait at a place for a decision, returned kits that nobody has declared, and kits that were lost there."""
-    declared = {
-        (row.kit_number)
-        for row in report.connection.execute(
-            select(return_kit.c.kit_number)
-            .join_from(
-                return_kit,
-                site_return,
-                and_(
-                    site_return.c.study_id == return_kit.c.study_id,
-                    site_return.c.return_id == return_kit.c.return_id,
-                ),
-            )
-            .where(
-                return_kit.c.study_id == report.study_id,
-                site_return.c.state != ReturnState.WITHDRAWN.value,
-            )
-        )
-    }
+    declared = _in_returns(report)
     accounts = accounted_kits(report.connection, report.study_id, report.protocol)
     waiting = (KitStatus.RETURNED, KitStatus.LOST, *_LIMBO)
     rows = report.connection.execute(
@@ -328,5 +311,22 @@ def _lost_on_the_way(report: _Report) -> set[str]:
     """The kits that did not arrive."""
     query = select(shipment_kit.c.kit_number).where(
         shipment_kit.c.study_id == report.study_id, shipment_kit.c.disposition == "lost"
+    )
+    return set(report.connection.execute(query).scalars())
+
+
+def _in_returns(report: _Report) -> set[str]:
+    """The kits that a return accounts for. What was used again has a life of its own since."""
+    line, found = return_kit.c, site_return.c
+    query = (
+        select(line.kit_number)
+        .join_from(
+            return_kit, site_return, and_(found.study_id == line.study_id, found.return_id == line.return_id)
+        )
+        .where(
+            line.study_id == report.study_id,
+            found.state != ReturnState.WITHDRAWN.value,
+            or_(line.settled_as.is_(None), line.settled_as != "reused"),
+        )
     )
     return set(report.connection.execute(query).scalars())

@@ -219,7 +219,8 @@ def _compliance(
             ),
             Decimal(0),
         )
-        days = days_of_use(first, last, who.last_dose_on)
+        later = [one.dispensed_on for one in kits if one.kit_group == label and one.dispensed_on > first]
+        days = days_of_use(first, last, min(later, default=None), who.last_dose_on)
         percent = compliance_percent(used, rate, days)
         if percent is not None:
             found.append(
