@@ -26,7 +26,7 @@ def sites(design: TrialDesign, *, sites: pl.DataFrame) -> pl.DataFrame:
 def kits(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -> pl.DataFrame:
     """One row for each kit, as its last movement left it. Unblinded only: kit type and lot tell the treatment."""
     return (
-        kits.join(_last_movement(movements), on="kit_number", how="left")
+        kits.join(last_movement(movements), on="kit_number", how="left")
         .select(
             pl.lit(design.study_id).alias("study_id"),
             "kit_number",
@@ -48,7 +48,7 @@ def kits(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) ->
     )
 
 
-def _last_movement(movements: pl.DataFrame) -> pl.DataFrame:
+def last_movement(movements: pl.DataFrame) -> pl.DataFrame:
     """The state and place of each kit, its last shipment, and to whom and when it was dispensed."""
     dispensed = pl.col("act").is_in(["dispense", "confirm_dispensing"])
     return (
@@ -122,7 +122,7 @@ def stock(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -
         return (usable & (pl.col("last_dispense_date") <= cut_off + pl.duration(days=days))).sum()
 
     return (
-        kits.join(_last_movement(movements), on="kit_number", how="left")
+        kits.join(last_movement(movements), on="kit_number", how="left")
         .group_by("place_kind", "place", "kit_type", "status")
         .agg(
             pl.len().cast(pl.Int64).alias("kits"),
