@@ -76,3 +76,15 @@ def test_a_packagers_list_is_written_and_loaded_again(url: str, tmp_path: Path) 
     again = run(url, "kit", "number", "ZZLOT3=20", "--out", str(out))
     assert (again.exit_code, "exists" in again.output) == (1, True)
     assert answer(run(url, "load", "kits", str(out), "--depot", "D1", "--json"))["kits"] == 30
+
+
+def test_the_inventory_of_now_and_of_a_past_position_is_shown_by_type_or_in_blinded_words(url: str) -> None:
+    now = answer(run(url, "inventory", "--json"))
+    assert sum(line["kits"] for line in now["stock"]) == 60
+    then = answer(run(url, "inventory", "--as-of", "8", "--blinded", "--json"))
+    assert {line["place_kind"] for line in then["stock"]} <= {"depot"}
+    assert "ZZ" not in json.dumps(then)
+    shown = run(url, "inventory", "--as-of", "8")
+    assert (shown.exit_code, "position 8" in shown.output) == (0, True), shown.output
+    refused = run(url, "inventory", "--as-of", "tomorrow")
+    assert (refused.exit_code, "as_of" in refused.output) == (1, True)
