@@ -30,7 +30,7 @@ from allocation.commands.return_shipping import (
     dispatch_return,
     receive_return,
 )
-from allocation.commands.return_steps import ReturnRequest, signed_content
+from allocation.commands.return_steps import ReturnRequest
 from allocation.commands.returns import (
     ApproveReturnRequest,
     DeclareReturnRequest,
@@ -41,6 +41,7 @@ from allocation.commands.returns import (
     withdraw_return,
 )
 from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.signed_requests import asked_content
 from allocation.errors import DomainRefusal
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
@@ -342,7 +343,7 @@ def _sign_and_do(
 ) -> None:
     command = run.__name__
     role = reach(who, COMMAND_PERMISSIONS[command], study_id).role
-    content = signed_content(study_id, command, request, reason)
+    content = asked_content(study_id, command, request, reason)
     signature = signed_as(service, who, role, meaning, content)
     answer = run(service, Act(who, reason=reason, signature=signature), study_id, request)
     show(answer, as_json, f"{study_id}: {_words(answer)}")

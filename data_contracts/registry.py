@@ -6,7 +6,7 @@ from functools import cache
 
 import polars as pl
 
-from data_contracts import standard, supply
+from data_contracts import inventory, standard, supply
 from data_contracts.errors import UnknownDatasetError
 from data_contracts.rule import Rule
 from data_contracts.sdtm import demographics, design, disposition, exposure
@@ -33,6 +33,8 @@ _SUPPLY: Mapping[str, Callable[[], list[Rule]]] = {
     "kits": supply.kits,
     "kit_movements": supply.kit_movements,
     "shipments": supply.shipments,
+    "inventory": inventory.inventory,
+    "stock_over_time": inventory.stock_over_time,
 }
 
 

@@ -91,12 +91,35 @@ COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
         "tracking_number": ("text", False),
         "run_id": ("text", False),
     },
+    "inventory": {
+        "study_id": ("text", True),
+        "place_kind": ("text", True),
+        "place": ("text", False),
+        "country": ("text", False),
+        "kit_type": ("text", True),
+        "lot_id": ("text", False),
+        "expiry_date": ("date", True),
+        "status": ("text", True),
+        "kits": ("integer", True),
+    },
+    "stock_over_time": {
+        "study_id": ("text", True),
+        "on_date": ("date", True),
+        "place_kind": ("text", True),
+        "place": ("text", False),
+        "kit_type": ("text", True),
+        "status": ("text", True),
+        "change": ("integer", True),
+        "kits": ("integer", True),
+    },
 }
 KEYS: Mapping[str, tuple[str, ...]] = {
     "sites": ("study_id", "site_id"),
     "kits": ("study_id", "kit_number"),
     "kit_movements": ("study_id", "position", "kit_number"),
     "shipments": ("study_id", "shipment_id"),
+    "inventory": ("study_id", "place_kind", "place", "kit_type", "lot_id", "expiry_date", "status"),
+    "stock_over_time": ("study_id", "on_date", "place_kind", "place", "kit_type", "status"),
 }
 POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "depot": ("depot_available", "requested", "quarantined", "expired", "damaged"),
@@ -132,7 +155,7 @@ SHIPMENT_STATES = (
 def sites() -> list[Rule]:
     """Sites: one row each, in a time zone that exists."""
     return [
-        *_column_rules("sites"),
+        *column_rules("sites"),
         member("sites", "timezone", sorted(available_timezones()), "the IANA time zones"),
         matches("sites", "country", r"^[A-Z]{2,3}$", "country is an ISO 3166-1 code"),
     ]
@@ -155,8 +178,8 @@ def kits() -> list[Rule]:
 
     dispensed = pl.col("dispensed_on")
     return [
-        *_column_rules("kits"),
-        _possible_state("kits", "status", "place_kind"),
+        *column_rules("kits"),
+        possible_state("kits", "status", "place_kind"),
         _holder("kits", "place_kind", "place"),
         holds(
             "kits",
@@ -230,9 +253,9 @@ def kit_movements() -> list[Rule]:
         return (frames.own["moved_on"] <= limit) | ~handed_out
 
     return [
-        *_column_rules("kit_movements"),
+        *column_rules("kit_movements"),
         between("kit_movements", "position", 1, None),
-        _possible_state("kit_movements", "to_status", "to_place_kind"),
+        possible_state("kit_movements", "to_status", "to_place_kind"),
         _holder("kit_movements", "to_place_kind", "to_place"),
         holds(
             "kit_movements",
@@ -274,7 +297,7 @@ def shipments() -> list[Rule]:
     dispatched, received = pl.col("dispatched_on"), pl.col("received_on")
     status = pl.col("status")
     return [
-        *_column_rules("shipments"),
+        *column_rules("shipments"),
         member("shipments", "status", SHIPMENT_STATES, "the states of a shipment"),
         between("shipments", "kit_count", 0, None),
         member("shipments", "from_kind", SHIPMENT_ENDS, "where a shipment can leave from"),
@@ -321,7 +344,8 @@ def _known_end(frames: Frames, end: str) -> pl.Series:
     return known | (frames.own[f"{end}_kind"] != "site")
 
 
-def _column_rules(name: str) -> list[Rule]:
+def column_rules(name: str) -> list[Rule]:
+    """What holds of every table here: its columns, their types, what must be filled, one row for a key."""
     rules = [ordered_columns(name, COLUMNS[name])]
     for column, (kind, required) in COLUMNS[name].items():
         rules.append(present(name, column))
@@ -331,7 +355,8 @@ def _column_rules(name: str) -> list[Rule]:
     return [*rules, unique(name, KEYS[name])]
 
 
-def _possible_state(name: str, status: str, place_kind: str) -> Rule:
+def possible_state(name: str, status: str, place_kind: str) -> Rule:
+    """The pair of state and place is one that kits can be in."""
     pairs = [f"{place} {state}" for place, states in POSSIBLE_STATES.items() for state in states]
     return holds(
         name,

@@ -23,6 +23,7 @@ from pipelines.sdtm.sv import sv
 from pipelines.sdtm.trial_design import TrialDesign, trial_design
 from pipelines.sdtm.ts import ts
 from pipelines.subject_progress import subject_progress
+from pipelines.supply.inventory import inventory, stock_over_time
 from pipelines.supply.movements import kit_movements
 from pipelines.supply.stock import kits, shipments, sites, stock
 
@@ -135,6 +136,20 @@ DATASETS: tuple[DerivedDataset, ...] = (
         stock,
         {**_events("kits", "kit_dates"), "movements": "supply/kit_movements"},
         "Kits by place, type and status.",
+    ),
+    DerivedDataset(
+        "supply/stock_over_time",
+        stock_over_time,
+        {**_events("kits"), "movements": "supply/kit_movements"},
+        "Kits by place, type and status, day by day.",
+        "stock_over_time",
+    ),
+    DerivedDataset(
+        "supply/inventory",
+        inventory,
+        {**_events("kits"), "movements": "supply/kit_movements", "sites": "supply/sites"},
+        "Kits by place, country, type, lot, expiry and status.",
+        "inventory",
     ),
 )
 """In an order in which they can be built."""

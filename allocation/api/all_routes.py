@@ -7,11 +7,11 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
-from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES
-from allocation.api.lot_routes import LOT_EXAMPLES
+from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
+from allocation.api.lot_routes import LOT_EXAMPLES, SIGNED_LOT_ROUTES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.return_bodies import RETURN_EXAMPLES
-from allocation.api.return_routes import RETURN_ROUTES
+from allocation.api.return_routes import RETURN_ROUTES, SIGNED_RETURN_ROUTES
 from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
 from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
@@ -26,6 +26,13 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *RETURN_ROUTES,
     *EXCURSION_ROUTES,
 )
+
+SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    *SIGNED_LOT_ROUTES,
+    *SIGNED_EXCURSION_ROUTES,
+    *SIGNED_RETURN_ROUTES,
+)
+"""Those whose body is signed as it is asked for (signed_route.py); what is signed otherwise has routes of its own."""
 
 BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **EXAMPLES,

@@ -21,23 +21,22 @@ from allocation.api import (
     excursion_routes,
     file_routes,
     label_routes,
-    lot_routes,
     notify_routes,
     resupply_routes,
     signed_routes,
     unblinded_routes,
     view_routes,
 )
-from allocation.api.all_routes import BODY_EXAMPLES, ROUTES
+from allocation.api.all_routes import BODY_EXAMPLES, ROUTES, SIGNED_ROUTES
 from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
 from allocation.api.command_routes import removal_router
 from allocation.api.identity import RunningService
 from allocation.api.mailer import Mailer
 from allocation.api.plain_address import PLAIN_ADDRESS
 from allocation.api.problems import MEDIA_TYPE, install_problem_handlers, responses
-from allocation.api.return_routes import signed_return_router
 from allocation.api.return_view_routes import router as return_views
 from allocation.api.signed_kit_routes import signed_kit_router
+from allocation.api.signed_route import signed_router_of
 from allocation.commands.resupply_scheduler import ResupplyScheduler
 from allocation.commands.service import Service, utc_now
 from allocation.ledger.database import Database
@@ -124,8 +123,7 @@ def create_app(
     app.include_router(label_routes.router)
     app.include_router(signed_routes.router)
     app.include_router(signed_kit_router())
-    app.include_router(lot_routes.router)
-    app.include_router(signed_return_router())
+    app.include_router(signed_router_of(SIGNED_ROUTES))
     app.include_router(return_views)
     app.include_router(excursion_routes.router)
     app.include_router(edc_routes.router)

@@ -14,7 +14,6 @@ from allocation.api.command_route import SUPPLY, CommandRoute
 from allocation.api.file_routes import SentFile
 from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.api.signed_route import signed_router_of
 from allocation.commands.evidence_files import keep_evidence
 from allocation.commands.excursion_settling import SettleExcursionRequest, settle_excursion
 from allocation.commands.excursions import RecordExcursionRequest, record_excursion
@@ -130,7 +129,6 @@ EXCURSION_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
 _REFUSALS = responses(400, 401, 403, 404, 409, 422)
 _BINARY: Final = {"type": "string", "format": "binary"}
 router = APIRouter()
-router.include_router(signed_router_of(SIGNED_EXCURSION_ROUTES))
 
 
 @router.post(

@@ -8,7 +8,6 @@ from typing import Any, Final
 from allocation.api.answers import Answer
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.api.command_route import SUPPLY, CommandRoute
-from allocation.api.signed_route import signed_router_of
 from allocation.commands.expiry_change import (
     ChangeLotExpiryRequest,
     RelabelKitsRequest,
@@ -170,5 +169,3 @@ LOT_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     },
 }
 """One example for each body, for the OpenAPI description."""
-
-router = signed_router_of(SIGNED_LOT_ROUTES)

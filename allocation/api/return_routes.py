@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from fastapi import APIRouter
-
-from allocation.access.permissions import COMMAND_PERMISSIONS, reach
 from allocation.api import return_bodies as bodies
-from allocation.api.bodies import request_of
-from allocation.api.command_route import SITE_DESK, SUPPLY, CommandRoute, router_of
-from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
-from allocation.api.signed_acts import signed_act
+from allocation.api.command_route import SITE_DESK, SUPPLY, CommandRoute
 from allocation.commands.kit_counts import (
     CorrectKitCountRequest,
     ReturnFromSubjectRequest,
@@ -31,7 +24,7 @@ from allocation.commands.return_shipping import (
     dispatch_return,
     receive_return,
 )
-from allocation.commands.return_steps import ReturnRequest, signed_content
+from allocation.commands.return_steps import ReturnRequest
 from allocation.commands.returns import (
     ApproveReturnRequest,
     DeclareReturnRequest,
@@ -115,7 +108,7 @@ RETURN_ROUTES: Final[tuple[CommandRoute, ...]] = (
     ),
 )
 
-SIGNED: Final[tuple[CommandRoute, ...]] = (
+SIGNED_RETURN_ROUTES: Final[tuple[CommandRoute, ...]] = (
     CommandRoute(
         "approve_return",
         "return-approvals",
@@ -147,23 +140,3 @@ SIGNED: Final[tuple[CommandRoute, ...]] = (
         bodies.SettleReturnAnswer,
     ),
 )
-
-
-def signed_return_router() -> APIRouter:
-    """The routes of `SIGNED`. The signature covers the step, all that is asked for, and the reason."""
-    return router_of(SIGNED, _endpoint)
-
-
-def _endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:
-    def endpoint(
-        study_id: str, body: Any, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
-    ) -> dict[str, Any]:
-        role = reach(actor, COMMAND_PERMISSIONS[row.command], study_id).role
-        request: Any = request_of(body, row.request)
-        content = signed_content(study_id, row.command, request, body.reason)
-        act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
-        return row.run(service, act, study_id, request)
-
-    endpoint.__annotations__["body"] = row.body  # FastAPI reads the body's type from here
-    endpoint.__name__ = row.command
-    return endpoint

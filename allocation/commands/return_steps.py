@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, select
 
 from allocation.access.signing import require_signature
 from allocation.commands.service import CommandRequest
+from allocation.commands.signed_requests import asked_content
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal, NotFound, NotPermitted
 from allocation.ledger.schema import depot, kit, lot, return_kit, site_return
@@ -51,11 +52,6 @@ class EnteredReturn:
             "state": state_after(self.step, left).value,
             **also,
         }
-
-
-def signed_content(study_id: str, command: str, request: ReturnRequest, reason: str) -> dict[str, Any]:
-    """What the signature of a step covers: the command, all that was asked for, and the reason."""
-    return {"study_id": study_id, "act": command, "asked": request.model_dump(mode="json"), "reason": reason}
 
 
 def entered_return(transaction: Transaction, request: ReturnRequest, step: ReturnStep) -> EnteredReturn:
@@ -108,7 +104,7 @@ def _require(transaction: Transaction, row: StepRow, request: ReturnRequest) -> 
             f"to {row.step} takes a reason", code="reason-missing", field="reason", fix="give the reason"
         )
     if row.by.signature is not None:
-        content = signed_content(transaction.study_id, transaction.command, request, act.reason)
+        content = asked_content(transaction.study_id, transaction.command, request, act.reason)
         require_signature(act.signature, row.by.signature, content, username=act.actor.username)
 
 

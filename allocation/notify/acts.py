@@ -83,6 +83,8 @@ def of_kits(title: str, advice: str = "") -> Callable[[Happening], list[Blinded]
 
     def build(happening: Happening) -> list[Blinded]:
         by_place = sorted(kits_by_place(happening).items())
+        if not by_place:
+            return []
         one_place = len(by_place) == 1
         told = [
             Told(

@@ -106,6 +106,8 @@ class TrialDesign:
     criteria: tuple[tuple[int, tuple[Criterion, ...]], ...]
     parameters: tuple[TrialParameter, ...]
     screening_epoch: str
+    depots: tuple[tuple[str, str], ...] = ()
+    """Depot and its country, of every version that has taken effect."""
 
     def table(self, rows: Iterable[Sequence[Any]], schema: dict[str, Any]) -> pl.DataFrame:
         """A frame of SDTM rows that begin with STUDYID; `schema` names the columns after it."""
@@ -170,6 +172,9 @@ def trial_design(events: EventFrames) -> TrialDesign:
     terms = {epoch.code: epoch.term for epoch in latest.epochs}
     screening = latest.visit(latest.screening.visit)
     return TrialDesign(
+        depots=tuple(
+            sorted({one.code: one.country for protocol in protocols for one in protocol.depots}.items())
+        ),
         study_id=latest.study.id,
         usubjid_template=latest.subject_identifier.template,
         cut_off=cut_off_date(events),

@@ -29,7 +29,7 @@ def kits(
     """One row for each kit, as its last movement left it. Unblinded only: kit type and lot tell the treatment."""
     return (
         dated_kits(kits, kit_dates)
-        .join(_last_movement(movements), on="kit_number", how="left")
+        .join(last_movement(movements), on="kit_number", how="left")
         .select(
             pl.lit(design.study_id).alias("study_id"),
             "kit_number",
@@ -64,7 +64,7 @@ def dated_kits(kits: pl.DataFrame, kit_dates: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _last_movement(movements: pl.DataFrame) -> pl.DataFrame:
+def last_movement(movements: pl.DataFrame) -> pl.DataFrame:
     """The state and place of each kit, its last shipment, and to whom and when it was dispensed."""
     dispensed = pl.col("act").is_in(["dispense", "confirm_dispensing"])
     return (
@@ -141,7 +141,7 @@ def stock(
 
     return (
         dated_kits(kits, kit_dates)
-        .join(_last_movement(movements), on="kit_number", how="left")
+        .join(last_movement(movements), on="kit_number", how="left")
         .group_by("place_kind", "place", "kit_type", "status")
         .agg(
             pl.len().cast(pl.Int64).alias("kits"),

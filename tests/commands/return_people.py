@@ -5,8 +5,8 @@ from typing import Any
 from allocation.access.actors import Actor, Grant
 from allocation.access.signing import Signature, content_hash_of
 from allocation.commands.dispensing import DispenseRequest, dispense
-from allocation.commands.return_steps import signed_content
 from allocation.commands.service import Act
+from allocation.commands.signed_requests import asked_content
 from allocation.study.protocol import Protocol
 from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk
@@ -29,7 +29,7 @@ def policy(**returns: Any) -> Protocol:
 
 def signed(desk: Desk, who: Actor, command: str, request: Any, meaning: str, reason: str = "") -> Act:
     """The act of `who`, signed; that signatures need a password is shown in tests/access."""
-    content = signed_content(STUDY, command, request, reason)
+    content = asked_content(STUDY, command, request, reason)
     signature = Signature(
         who.username, who.display_name, who.grants[0].role, desk.now, meaning, content_hash_of(content)
     )

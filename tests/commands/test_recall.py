@@ -73,7 +73,7 @@ def test_recalling_twice_changes_nothing_and_a_retry_gets_the_first_answer(desk:
     assert recall(desk, idempotency_key="r1") == first
     again = recall(desk, idempotency_key="r2")
     assert desk.state() == before
-    assert again == {**first, "recalled_before": True, "quarantined": 0}
+    assert again == {**first, "recalled_before": True, "quarantined": 0, "told": []}
 
 
 def test_no_kit_of_a_recalled_lot_comes_back_into_use(desk: Desk) -> None:

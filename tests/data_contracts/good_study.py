@@ -269,7 +269,35 @@ def _supply() -> dict[str, pl.DataFrame]:
         "kits": pl.DataFrame(kits, infer_schema_length=None),
         "shipments": pl.DataFrame([shipment], schema_overrides={"run_id": pl.String}),
         "sites": pl.DataFrame([site]),
+        **_inventory(windows["expiry_date"]),
     }
+
+
+def _inventory(expiry: date) -> dict[str, pl.DataFrame]:
+    """The same two kits as the central view counts them: one at the depot, one handed out."""
+    depot, subject = ("depot", "D1", "DE", "depot_available"), ("subject", None, None, "dispensed")
+    stock = [
+        {"study_id": STUDY, "place_kind": kind, "place": place, "country": country, "kit_type": "ACT10", "lot_id": "L1",
+         "expiry_date": expiry, "status": status, "kits": 1}
+        for kind, place, country, status in (depot, subject)
+    ]  # fmt: skip
+    course = [
+        (1, "depot", "D1", "depot_available", 2, 2),
+        (2, "depot", "D1", "depot_available", -1, 1),
+        (2, "depot", "D1", "requested", 1, 1),
+        (3, "depot", "D1", "requested", -1, 0),
+        (3, "transit", None, "in_transit", 1, 1),
+        (6, "transit", None, "in_transit", -1, 0),
+        (6, "site", "10", "site_available", 1, 1),
+        (12, "site", "10", "site_available", -1, 0),
+        (12, "subject", None, "dispensed", 1, 1),
+    ]
+    days = [
+        {"study_id": STUDY, "on_date": date(2026, 1, day), "place_kind": kind, "place": place, "kit_type": "ACT10",
+         "status": status, "change": change, "kits": kits}
+        for day, kind, place, status, change, kits in course
+    ]  # fmt: skip
+    return {"inventory": pl.DataFrame(stock), "stock_over_time": pl.DataFrame(days)}
 
 
 def good_frames() -> dict[str, pl.DataFrame]:

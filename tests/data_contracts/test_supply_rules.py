@@ -9,6 +9,7 @@ from data_contracts import contract
 from data_contracts.supply import COLUMNS
 from tests.data_contracts.breaking import Broken, assert_only_that_rule_notices, put
 
+DEPOT = {"place_kind": "depot", "status": "depot_available"}
 K70, K57, DISPENSE = {"kit_number": "K70"}, {"kit_number": "K57"}, {"act": "dispense"}
 
 BROKEN = [
@@ -49,6 +50,15 @@ BROKEN = [
     Broken("shipments.site-known", {}, {"to_place": "11"}),
     Broken("shipments.from_kind.in-codelist", {}, {"from_kind": "pharmacy"}),
     Broken("shipments.to_kind.in-codelist", {}, {"to_kind": "pharmacy"}),
+    Broken("inventory.kits.range", DEPOT, {"kits": 0},
+           {"stock_over_time": put({**DEPOT, "on_date": date(2026, 1, 2), "change": -1}, {"kits": 0})}),
+    Broken("inventory.possible-state", {"place_kind": "subject"}, {"status": "in_transit"},
+           {"stock_over_time": put({"place_kind": "subject"}, {"status": "in_transit"})}),
+    Broken("inventory.country-named", DEPOT, {"country": None}),
+    Broken("inventory.as-over-time", DEPOT, {"kits": 2}),
+    Broken("stock_over_time.kits.range", {"place_kind": "subject"}, {"kits": -1, "change": -1}),
+    Broken("stock_over_time.possible-state", {"place_kind": "subject"}, {"status": "in_transit"}),
+    Broken("stock_over_time.running", {"place_kind": "subject"}, {"change": 2}),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pipelines.datasets import derive
 from pipelines.events.frames import EventFrames
 from pipelines.supply.conservation import conservation_breaks
 
-SUPPLY = ("sites", "kits", "kit_movements", "shipments", "stock")
+SUPPLY = ("sites", "kits", "kit_movements", "shipments", "stock", "inventory", "stock_over_time")
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,59 @@ def test_a_kit_that_moves_as_it_cannot_is_named(played_events: EventFrames, brok
     frames = {**played_events, "kit_movements": events}
     found = conservation_breaks(derive(frames, "unblinded")["supply/kit_movements"], events)
     assert found.select("kit_number", "act", "why").rows() == [(dispensed["kit_number"][0], "dispense", why)]
+
+
+def test_inventory_counts_every_kit_once_in_the_country_of_its_place(supply: dict[str, pl.DataFrame]) -> None:
+    found = supply["inventory"]
+    assert found["kits"].sum() == 120
+    by_lot = supply["kits"].group_by("kit_type", "lot_id", "expiry_date").agg(pl.len().alias("kits"))
+    assert found.group_by("kit_type", "lot_id", "expiry_date").agg(pl.sum("kits")).sort("lot_id").rows() == (
+        by_lot.select("kit_type", "lot_id", "expiry_date", pl.col("kits").cast(pl.Int64))
+        .sort("lot_id")
+        .rows()
+    )
+    countries = dict(supply["sites"].select("site_id", "country").rows())
+    for place, country in found.filter(pl.col("place_kind") == "site").select("place", "country").rows():
+        assert country == countries[place]
+    assert found.filter(pl.col("place_kind") == "depot")["country"].null_count() == 0
+
+
+def test_stock_over_time_is_on_each_day_what_was_there_as_of_its_last_entry(
+    supply: dict[str, pl.DataFrame], played_events: EventFrames
+) -> None:
+    over_time, alike = supply["stock_over_time"], ("place_kind", "place", "kit_type", "status")
+    days = over_time["on_date"].unique().sort().to_list()
+    for on_date in (days[0], days[len(days) // 2], days[-1]):
+        moves = supply["kit_movements"].filter(pl.col("moved_at").dt.date() <= on_date)
+        there = (
+            moves.sort("position")
+            .group_by("kit_number")
+            .agg(pl.col("to_status", "to_place_kind", "to_place").last())
+            .join(supply["kits"].select("kit_number", "kit_type"), on="kit_number")
+            .with_columns(
+                pl.when(pl.col("to_place_kind").is_in(["depot", "site"])).then("to_place").alias("place")
+            )
+            .group_by(
+                pl.col("to_place_kind").alias("place_kind"),
+                "place",
+                "kit_type",
+                pl.col("to_status").alias("status"),
+            )
+            .agg(pl.len().cast(pl.Int64).alias("kits"))
+        )
+        carried = (
+            over_time.filter(pl.col("on_date") <= on_date)
+            .group_by(alike)
+            .agg(pl.col("kits").sort_by("on_date").last())
+            .filter(pl.col("kits") > 0)
+        )
+        assert carried.sort(alike).rows() == there.select(*alike, "kits").sort(alike).rows()
+
+
+def test_the_blinded_central_view_has_looks_and_no_lot(played_events: EventFrames) -> None:
+    blinded = derive(played_events, "blinded")
+    types = set(played_events["kits"]["kit_type"].unique())
+    assert blinded["supply/inventory"]["lot_id"].null_count() == blinded["supply/inventory"].height
+    for name in ("inventory", "stock_over_time"):
+        assert not set(blinded[f"supply/{name}"]["kit_type"]) & types
+    assert blinded["supply/inventory"]["kits"].sum() == 120

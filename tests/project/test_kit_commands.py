@@ -95,3 +95,15 @@ def test_labels_are_printed_and_a_scan_names_its_kit(url: str, tmp_path: Path) -
     assert (wrong.exit_code, "lot ZZLOT2, on record ZZLOT1" in wrong.output) == (1, True)
     wrong = run(url, "kit", "scan", "(10)ZZLOT2(21)0100", "--as", "supply", said=f"{PASSWORD}\n")
     assert (wrong.exit_code, "contradicts" in wrong.output, "ZZLOT1" in wrong.output) == (1, True, False)
+
+
+def test_the_inventory_of_now_and_of_a_past_position_is_shown_by_type_or_in_blinded_words(url: str) -> None:
+    now = answer(run(url, "inventory", "--json"))
+    assert sum(line["kits"] for line in now["stock"]) == 60
+    then = answer(run(url, "inventory", "--as-of", "8", "--blinded", "--json"))
+    assert {line["place_kind"] for line in then["stock"]} <= {"depot"}
+    assert "ZZ" not in json.dumps(then)
+    shown = run(url, "inventory", "--as-of", "8")
+    assert (shown.exit_code, "position 8" in shown.output) == (0, True), shown.output
+    refused = run(url, "inventory", "--as-of", "tomorrow")
+    assert (refused.exit_code, "as_of" in refused.output) == (1, True)
