@@ -91,7 +91,8 @@ class AnyOrderDesk(RuleBasedStateMachine):
         assert more.get("unblinded") or "ZZ" not in str(answer)
         self.answered[command.__name__] += 1
         self.state = self.desk.state()
-        self.model.done.append(Done(command, request, key, answer, self.state != before, reason))
+        done = Done(command, request, key, answer, self.state != before, reason, act.actor)
+        self.model.done.append(done)
         return answer
 
     def unchanged(self) -> bool:

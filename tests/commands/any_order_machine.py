@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
+from allocation.access.actors import Actor, Grant
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.service import Act
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
@@ -80,7 +80,7 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs):
         first = self.model.done[-1 - which % len(self.model.done)]
         if not first.wrote:
             return
-        act = Act(SYSTEM_ACTOR, idempotency_key=first.key, reason=first.reason)
+        act = Act(first.actor, idempotency_key=first.key, reason=first.reason)
         assert first.command(self.desk.service, act, STUDY, first.request) == first.answer
         assert self.unchanged()
 
@@ -93,7 +93,7 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs):
         if first.request == request:
             return
         try:
-            miss_visit(self.desk.service, Act(SYSTEM_ACTOR, idempotency_key=first.key), STUDY, request)
+            miss_visit(self.desk.service, Act(first.actor, idempotency_key=first.key), STUDY, request)
         except IdempotencyConflict:
             assert self.unchanged()
         else:

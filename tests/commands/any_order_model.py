@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from allocation.access.actors import SYSTEM_ACTOR, Actor
 from tests.commands.any_order_trial import LOTS, PLACES, WINDOWS
 
 CODES = ("V2", "V3", "V4", "V5", "V6", "RX")
@@ -76,6 +77,7 @@ class Done:
     answer: dict[str, Any]
     wrote: bool
     reason: str = ""
+    actor: Actor = SYSTEM_ACTOR
 
 
 @dataclass

@@ -173,7 +173,7 @@ def test_an_order_waits_until_somebody_else_approves_it(empty_desk: Desk, tmp_pa
     assert do(desk, cancel_shipment, named(again))["status"] == "cancelled"
     refused(desk, "shipment-state", cancel_shipment, named(again))
     refused(desk, "shipment-state", cancel_shipment, named("S01-S001"))  # it has left
-    assert_sound(desk, tmp_path)
+    assert_sound(desk, tmp_path, in_lake=True)
 
 
 def test_the_blinded_order_the_same_of_every_look_alike_and_the_unblinded_by_type(
