@@ -10,15 +10,22 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
-from allocation.commands.kit_candidates import MARGIN, candidates_from, is_released, kits_at_depot
+from allocation.commands.kit_candidates import (
+    MARGIN,
+    all_kits_at_site,
+    candidates_from,
+    is_released,
+    kits_at_depot,
+)
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
-from allocation.ledger.schema import depot, kit, lot
+from allocation.ledger.schema import depot, kit, lot, site
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.fair_share import SharedKitType, share_kit_type
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order, limit_to_shares
 from allocation.rules.picking import SameLot
 from allocation.study.protocol import Protocol
+from allocation.study.satellites import pharmacy_of
 
 Shares = Mapping[str, SharedKitType]
 """Kit type -> how the run shared it out; only those that the site's depot is short of."""
@@ -53,6 +60,8 @@ def depot_shares(
     protocols = {}
     for at, need in needs:
         protocols[at.site_id] = protocol_of(connection, study_id, at.version, known)
+        if pharmacy_of(protocols[at.site_id], at.site_id) is not None:
+            continue
         if need.lines and protocols[at.site_id].supply.depot_shortage == "fair_share":
             asking[at.depot_id].append((at, need))
     shares: dict[str, dict[str, SharedKitType]] = defaultdict(dict)
@@ -117,7 +126,11 @@ def filled_order(
     depot_today: date,
     shares: Shares,
 ) -> tuple[list[str], OrderProposal]:
-    """The numbers of the kits to ship and the proposal, from the depot's stock on its date; a command locks the depot before."""
+    """The numbers of the kits to ship and the proposal, from the stock of the depot, or of the satellite's pharmacy, on the date there.
+
+    A command locks that place before (`origin_zone`).
+    """
+    pharmacy = pharmacy_of(protocol, at.site_id)
     policy = order_policy(protocol)
     supplies = kit_type_supplies(protocol)
     lines = limit_to_shares(
@@ -126,6 +139,9 @@ def filled_order(
     any_of_it = policy.lot_choice == LotChoice.MIN_WASTAGE and policy.same_lot == SameLot.OFF
     rows: list[Row[Any]] = []
     for line in lines:
+        if pharmacy is not None:
+            rows += all_kits_at_site(connection, study_id, pharmacy, line.kit_type)
+            continue
         stock = (connection, study_id, at.depot_id, line.kit_type, depot_today)
         # The rule takes the oldest first, as the rows come, so with a margin for unreleased lots it needs no more than this.
         first = 2 * line.ordered + MARGIN if any_of_it else None
@@ -135,3 +151,19 @@ def filled_order(
         rows += found
     proposal = fill_order(lines, candidates_from(rows, at.country), supplies, depot_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
+
+
+def origin_zone(
+    connection: Connection, study_id: str, protocol: Protocol, at: SiteAt, *, lock: bool = False
+) -> str:
+    """The time zone of the place that the site's orders come from, its depot or pharmacy; with `lock` its stock stays locked.
+
+    A pharmacy that is not open yet has no stock, and so no date that matters.
+    """
+    pharmacy = pharmacy_of(protocol, at.site_id)
+    if pharmacy is None:
+        query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == at.depot_id)
+    else:
+        query = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == pharmacy)
+    found = connection.execute(query.with_for_update() if lock else query).scalar()
+    return str(found or "UTC")

@@ -20,22 +20,25 @@ from allocation.access.permissions import authorize
 from allocation.commands.depot_orders import order_for_depots, order_lines
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.open_sites import open_sites, require_in_force, site_at
-from allocation.commands.order_filling import Shares, depot_shares, filled_order
+from allocation.commands.order_filling import Shares, depot_shares, filled_order, origin_zone
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.resupply_events import Waiting, take_away, waiting_at
+from allocation.commands.satellite_supply import lock_satellites, supplied_situations
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.site_supply import (
     SiteAt,
     site_need,
-    site_situations,
 )
 from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import moment_text
-from allocation.ledger.schema import depot, ledger_entry, shipment
+from allocation.ledger.schema import ledger_entry, shipment
+from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.rules.kit_status import Place
 from allocation.study.model import Code
+from allocation.study.protocol import Protocol
+from allocation.study.satellites import pharmacy_of
 
 
 class RunResupplyRequest(CommandRequest):
@@ -92,7 +95,7 @@ def run_resupply(
         sites = open_sites(connection, study_id, request.sites, now)
         waiting = waiting_at(connection, study_id, [row.site_id for row in sites])
         places = [site_at(row, now) for row in sites]
-        situations = site_situations(connection, study_id, places, now, service.protocols)
+        situations = supplied_situations(connection, study_id, places, now, service.protocols)
         decided = [site_need(found) for found in situations]
         asked = list(zip(places, decided, strict=True))
         shares = depot_shares(connection, study_id, asked, now, service.protocols)
@@ -205,18 +208,14 @@ def _order_for_site(
             transaction.today,
             transaction.version,
         )
-        (situation,) = site_situations(
+        lock_satellites(transaction.connection, study_id, transaction.protocol, request.site_id)
+        (situation,) = supplied_situations(
             transaction.connection, study_id, [at], transaction.now, service.protocols
         )
         need = site_need(situation)
         if not need.lines:
             return site_result(request.site_id, need, None)
-        locked = (
-            select(depot)
-            .where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
-            .with_for_update()
-        )
-        from_depot = transaction.connection.execute(locked).one()
+        from_zone = origin_zone(transaction.connection, study_id, transaction.protocol, at, lock=True)
         # The sites' needs may have moved since the run shared the depot out, and then a kit type may be whole again or new.
         of_need = {line.kit_type for line in need.lines}
         shared = {kit_type: one for kit_type, one in shares.items() if kit_type in of_need}
@@ -226,7 +225,7 @@ def _order_for_site(
             transaction.protocol,
             need,
             at,
-            transaction.at_zone(from_depot.timezone),
+            transaction.at_zone(from_zone),
             shared,
         )
         result = site_result(request.site_id, need, proposal, shared)
@@ -247,8 +246,7 @@ def _order_for_site(
             "shipment_id": shipment_id,
             "run_id": request.run_id,
             **why,
-            "depot_id": row.depot_id,
-            "site_id": request.site_id,
+            **_ends(transaction.protocol, at).payload(),
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
@@ -257,3 +255,10 @@ def _order_for_site(
         return transaction.append(after, answer=result, site_id=request.site_id)
 
     return execute(service, act, study_id, "order_shipment", request, body)
+
+
+def _ends(protocol: Protocol, at: SiteAt) -> ShipmentEnds:
+    pharmacy = pharmacy_of(protocol, at.site_id)
+    if pharmacy is None:
+        return ShipmentEnds(Place.DEPOT, at.depot_id, Place.SITE, at.site_id)
+    return ShipmentEnds(Place.SITE, pharmacy, Place.SITE, at.site_id)

@@ -19,6 +19,7 @@ from allocation.plain_values import Day
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.study.parameters import depot_lead_time_days, lead_time_days
+from allocation.study.satellites import days_from_pharmacy, pharmacy_of
 
 Disposition = Literal["available", "damaged", "quarantined", "lost"]
 
@@ -110,7 +111,8 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
                 field="shipment_id",
                 fix="cancel it",
             )
-        if ends.from_kind == Place.SITE and request.expected_on is None:
+        by_pharmacy = pharmacy_of(transaction.protocol, ends.to_place) == ends.from_place
+        if ends.from_kind == Place.SITE and request.expected_on is None and not by_pharmacy:
             raise DomainRefusal(
                 f"no lane leads from site {ends.from_place}",
                 code="expected-on-missing",
@@ -118,7 +120,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
                 fix="say when the shipment is expected there",
             )
         if ends.from_kind == Place.SITE:
-            lead_time = 0
+            lead_time = days_from_pharmacy(transaction.protocol, ends.to_place) if by_pharmacy else 0
         elif ends.to_kind == Place.DEPOT:
             lead_time = depot_lead_time_days(transaction.protocol, ends.from_place, ends.to_place)
         else:
