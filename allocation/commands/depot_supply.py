@@ -15,22 +15,16 @@ from allocation.commands.counted_stock import pipeline_to
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.open_sites import open_sites, site_at
 from allocation.commands.order_filling import shippable_kits
-from allocation.commands.paused_supply import paused_types
+from allocation.commands.satellite_supply import asked_of_supplier, supplied_situations
 from allocation.commands.site_supply import (
     SiteNeed,
     SiteSituation,
-    countable_kits,
-    demand_policy,
     kit_type_supplies,
     order_policy,
-    site_demand,
-    site_need,
-    site_situations,
 )
 from allocation.errors import InvalidParameter
 from allocation.ledger.schema import depot
 from allocation.ledger.versions import Protocols, protocol_of
-from allocation.rules.demand import due_visits
 from allocation.rules.depot_demand import asked_of_depot
 from allocation.rules.kit_status import Place
 from allocation.rules.orders import plan_order
@@ -38,6 +32,7 @@ from allocation.rules.resupply import DueVisit, decide_resupply
 from allocation.study.buffers import provided_buffers
 from allocation.study.parameters import depot_lead_time_days, effective_parameters, lead_time_days
 from allocation.study.protocol import Protocol
+from allocation.study.satellites import pharmacy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +79,15 @@ def depot_situations(
     if not refilled:
         return []
     rows = open_sites(connection, study_id, (), now)
-    situations = site_situations(connection, study_id, [site_at(row, now) for row in rows], now, known)
+    situations = supplied_situations(connection, study_id, [site_at(row, now) for row in rows], now, known)
     asked: dict[str, dict[str, list[DueVisit]]] = defaultdict(lambda: defaultdict(list))
     countries: dict[str, set[str]] = defaultdict(set)
     for country in protocol.countries:
         countries[country.depot].add(country.code)
     for situation in situations:
         countries[situation.at.depot_id].add(situation.at.country)
+        if pharmacy_of(situation.protocol, situation.at.site_id) is not None:
+            continue  # what satellites need is asked of the depot by their pharmacy
         for kit_type, visits in _asked_by_site(situation).items():
             asked[situation.at.depot_id][kit_type] += visits
     zones = dict(
@@ -114,28 +111,11 @@ def depot_situations(
 
 
 def _asked_by_site(situation: SiteSituation) -> dict[str, tuple[DueVisit, ...]]:
-    """What the site will ask of its depot. A site that waits for its first shipment asks for that; what is paused is not asked for."""
-    at, protocol = situation.at, situation.protocol
+    at = situation.at
     lead_time = 0
     with suppress(InvalidParameter):  # a site may have been opened with a depot that no lane joins it to
-        lead_time = lead_time_days(protocol, at.depot_id, at.country, at.site_id)
-    need = site_need(situation)
-    paused = paused_types(at.site_id, need.parameters, situation.pauses)
-    if protocol.supply.seeding != "none" and situation.last_ordered_on is None:
-        seeds = {code: found.seed_quantity for code, found in need.parameters.items() if code not in paused}
-        return {code: asked_of_depot(at.site_id, (), 0, seed, lead_time) for code, seed in seeds.items()}
-    facts, planned = site_demand(situation)
-    on_hand, policy = countable_kits(situation), demand_policy(protocol)
-    return {
-        one.kit_type: asked_of_depot(
-            at.site_id,
-            due_visits(planned, facts, one.kit_type, at.today, policy),
-            on_hand[one.kit_type] + one.pipeline,
-            one.parameters.min_buffer,
-            lead_time,
-        )
-        for one in need.decisions
-    }
+        lead_time = lead_time_days(situation.protocol, at.depot_id, at.country, at.site_id)
+    return asked_of_supplier(situation, lead_time)
 
 
 def _asked_by_depot(situation: DepotSituation, lead_time: int) -> dict[str, tuple[DueVisit, ...]]:

@@ -25,24 +25,23 @@ from allocation.commands.order_filling import (
     Shares,
     depot_shares,
     filled_order,
-    locked_depot,
+    order_ends,
+    origin_zone,
 )
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.resupply_events import Waiting, take_away, waiting_at
+from allocation.commands.satellite_supply import lock_satellites, supplied_situations
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import (
     SiteAt,
     site_need,
-    site_situations,
 )
 from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import NotFound
 from allocation.ledger.canonical import sha256_hex
 from allocation.ledger.entry import moment_text
 from allocation.ledger.schema import ledger_entry
-from allocation.ledger.shipment_ends import ShipmentEnds
-from allocation.rules.kit_status import Place
 from allocation.rules.shipment_status import Approval, opening_status
 from allocation.study.model import Code
 
@@ -101,7 +100,7 @@ def run_resupply(
         sites = open_sites(connection, study_id, request.sites, now)
         waiting = waiting_at(connection, study_id, [row.site_id for row in sites])
         places = [site_at(row, now) for row in sites]
-        situations = site_situations(connection, study_id, places, now, service.protocols)
+        situations = supplied_situations(connection, study_id, places, now, service.protocols)
         decided = [site_need(found) for found in situations]
         asked = list(zip(places, decided, strict=True))
         shares = depot_shares(connection, study_id, asked, now, service.protocols)
@@ -214,13 +213,14 @@ def _order_for_site(
             transaction.today,
             transaction.version,
         )
-        (situation,) = site_situations(
+        lock_satellites(transaction.connection, study_id, transaction.protocol, request.site_id)
+        (situation,) = supplied_situations(
             transaction.connection, study_id, [at], transaction.now, service.protocols
         )
         need = site_need(situation)
         if not need.lines:
             return site_result(request.site_id, need, None)
-        from_depot = locked_depot(transaction.connection, study_id, row.depot_id)
+        from_zone = origin_zone(transaction.connection, study_id, transaction.protocol, at, lock=True)
         # The sites' needs may have moved since the run shared the depot out, and then a kit type may be whole again or new.
         of_need = {line.kit_type for line in need.lines}
         shared = {kit_type: one for kit_type, one in shares.items() if kit_type in of_need}
@@ -230,13 +230,13 @@ def _order_for_site(
             transaction.protocol,
             need,
             at,
-            transaction.at_zone(from_depot.timezone),
+            transaction.at_zone(from_zone),
             shared,
         )
         result = site_result(request.site_id, need, proposal, shared)
         if not numbers:
             return result
-        ends = ShipmentEnds(Place.DEPOT, row.depot_id, Place.SITE, request.site_id)
+        ends = order_ends(transaction.protocol, at)
         shipment_id = next_shipment_id(transaction.connection, study_id, ends)
         result = {**result, "shipment_id": shipment_id}
         dates = dates_for_order(

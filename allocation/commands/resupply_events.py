@@ -65,8 +65,9 @@ def _sites_with_less(
     """The sites whose countable stock or pipeline the entry reduced."""
     if command in _HAND_OUT:
         return {site_id}
-    if command == "transfer_kits":
-        return {after["from"][1]}
+    if command in ("transfer_kits", "order_shipment"):  # of orders, those that a central pharmacy fills
+        kind, place = after.get("from", (Place.DEPOT.value, ""))
+        return {place} if kind == Place.SITE else set()
     if command == "receive_shipment":
         return {site_id} if any(found != "available" for _, found in after["kits"]) else set()
     if command == "dispatch_shipment":

@@ -24,17 +24,19 @@ from allocation.commands.counted_stock import (
     stock_lines,
     subjects_not_counted,
 )
-from allocation.commands.order_filling import filled_order
+from allocation.commands.order_filling import filled_order, origin_zone
 from allocation.commands.order_record import NOTHING_TO_SHIP, decision_record, site_result
-from allocation.commands.site_supply import SiteAt, site_need, site_situations
+from allocation.commands.satellite_supply import supplied_situations
+from allocation.commands.site_supply import SiteAt, site_need
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry, entries_backwards
 from allocation.ledger.replay import Progress, no_progress, replayed
-from allocation.ledger.schema import depot, site
+from allocation.ledger.schema import site
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.versions import Protocols, version_in_country
 from allocation.rules.fair_share import SharedKitType
+from allocation.study.satellites import pharmacy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _derived(
     today = moment.astimezone(ZoneInfo(row.timezone)).date()
     at = SiteAt(site_id, row.country, row.depot_id, row.profile, today, row.version)
     known: Protocols = {}
-    (situation,) = site_situations(state, study_id, [at], moment, known)
+    (situation,) = supplied_situations(state, study_id, [at], moment, known)
     need = site_need(situation)
     ordered = entry.command == "order_shipment"
     shares = recorded["record"].get("fair_share", ()) if ordered else recorded.get("fair_share", ())
@@ -130,8 +132,8 @@ def _derived(
     numbers: list[str] = []
     proposal = None
     if tried and need.lines:
-        zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == row.depot_id)
-        depot_today = moment.astimezone(ZoneInfo(state.execute(zone).scalar_one())).date()
+        zone = origin_zone(state, study_id, situation.protocol, at)
+        depot_today = moment.astimezone(ZoneInfo(zone)).date()
         numbers, proposal = filled_order(state, study_id, situation.protocol, need, at, depot_today, shared)
     record = plain(decision_record(need, proposal, shared))
     if ordered:
@@ -141,7 +143,7 @@ def _derived(
     return ResupplyExplanation(
         study_id=study_id,
         site_id=site_id,
-        depot_id=row.depot_id,
+        depot_id=pharmacy_of(situation.protocol, site_id) or row.depot_id,
         run_id=recorded["run_id"] if ordered else entry.after["run_id"],
         position=entry.position,
         recorded_at=moment,

@@ -12,6 +12,7 @@ from allocation.ledger.schema import depot, site
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.rules.kit_status import Place
 from allocation.study.parameters import depot_lead_time_days, lead_time_days
+from allocation.study.satellites import days_from_pharmacy, pharmacy_of
 
 
 def locked_origin(transaction: Transaction, ends: ShipmentEnds) -> date:
@@ -56,11 +57,13 @@ def expected_arrival(
 ) -> date:
     """When a shipment is expected: as asked, else after the lane's lead time. `country`: as `country_of_use`.
 
-    Raises DomainRefusal where it leaves a site, from which no lane leads, and nobody says; and where it would arrive before it leaves.
+    Raises DomainRefusal where it leaves a site that is not the other's pharmacy, and nobody says; and where it would arrive before it leaves.
     """
     if asked is not None:
         check_arrival(asked, dispatched)
         return asked
+    if pharmacy_of(transaction.protocol, ends.to_place) == ends.from_place:
+        return dispatched + timedelta(days=days_from_pharmacy(transaction.protocol, ends.to_place))
     if ends.from_kind == Place.SITE:
         raise DomainRefusal(
             f"no lane leads from site {ends.from_place}",

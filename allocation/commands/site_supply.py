@@ -43,7 +43,7 @@ from allocation.rules.orders import (
     plan_seeding,
 )
 from allocation.rules.picking import SameLot
-from allocation.rules.resupply import ResupplyDecision, countable_on_hand, decide_resupply
+from allocation.rules.resupply import DueVisit, ResupplyDecision, countable_on_hand, decide_resupply
 from allocation.rules.resupply_pause import Pause
 from allocation.rules.shipment_status import COUNTED_AS, NEVER_CAME, ShipmentStatus
 from allocation.rules.visits import VisitWindow
@@ -133,7 +133,7 @@ class SiteSituation:
     """What is on record about a site: `stock` as (kit type, expiry, released here, kits), `pipeline` by kit type, its subjects.
 
     `protocol` is the one in force there, `followed` that of the versions that a subject's visits follow. `last_ordered_on`: the site's
-    date of its last order that was neither cancelled nor lost.
+    date of its last order that was neither cancelled nor lost. `asked`: of a central pharmacy, what its satellites will ask of it.
     """
 
     at: SiteAt
@@ -145,6 +145,7 @@ class SiteSituation:
     last_ordered_on: date | None
     screened: bool
     pauses: tuple[Pause, ...] = ()
+    asked: Mapping[str, tuple[DueVisit, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ def site_need(situation: SiteSituation) -> SiteNeed:
             code,
             on_hand[code],
             situation.pipeline.get(code, 0),
-            due_visits(planned, facts, code, at.today, policy),
+            (*due_visits(planned, facts, code, at.today, policy), *situation.asked.get(code, ())),
             buffers[code].parameters,
         )
         for code in active

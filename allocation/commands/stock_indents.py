@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from allocation.access.permissions import authorize
 from allocation.commands.lot_expiry import dates_for_order
-from allocation.commands.order_filling import filled_order, locked_depot
+from allocation.commands.order_filling import filled_order, order_ends, origin_zone
 from allocation.commands.order_record import lines_record
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
@@ -28,9 +28,7 @@ from allocation.commands.site_supply import (
 )
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
-from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.plain_values import Whole
-from allocation.rules.kit_status import Place
 from allocation.rules.manual_orders import RULE_VERSION, IndentPlan, plan_indent
 from allocation.rules.orders import OrderLine, OrderProposal
 from allocation.rules.shipment_status import Approval, opening_status
@@ -86,19 +84,19 @@ def indent_stock(service: Service, act: Act, study_id: str, request: IndentReque
         )
         plan = _plan(transaction, service, request, at)
         need = SiteNeed((), plan.lines, "ordered by hand", {})
-        from_depot = locked_depot(transaction.connection, study_id, row.depot_id)
+        ends = order_ends(protocol, at)
+        from_zone = origin_zone(transaction.connection, study_id, protocol, at, lock=True)
         numbers, proposal = filled_order(
-            transaction.connection, study_id, protocol, need, at, transaction.at_zone(from_depot.timezone), {}
+            transaction.connection, study_id, protocol, need, at, transaction.at_zone(from_zone), {}
         )
         if not numbers:
             raise DomainRefusal(
-                f"depot {row.depot_id} has nothing to ship of what was asked for",
+                f"{ends.from_kind} {ends.from_place} has nothing to ship of what was asked for",
                 code="nothing-to-ship",
                 field="site_id",
                 fix="ask the supply manager; nothing was ordered",
             )
         status = opening_status(Approval(protocol.supply.order_approval), by_hand=True).value
-        ends = ShipmentEnds(Place.DEPOT, row.depot_id, Place.SITE, request.site_id)
         shipment_id = next_shipment_id(transaction.connection, study_id, ends)
         dates = dates_for_order(transaction.connection, study_id, protocol, numbers, row.site_country)
         after = {

@@ -165,6 +165,13 @@ class Site(ProtocolPart):
     profile: Code | None = None
     planned_subjects: int = Field(default=0, ge=0, le=LARGEST)
     planned_activation: date | None = None
+    supplied_by_site: Code | None = Field(
+        default=None,
+        description="the central pharmacy whose stock its orders are filled from, in place of a depot",
+    )
+    days_from_pharmacy: int = Field(
+        default=1, ge=0, le=365, description="lead time from it, in calendar days"
+    )
 
 
 class BufferBand(ProtocolPart):

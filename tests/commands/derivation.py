@@ -16,12 +16,12 @@ from sqlalchemy.pool import StaticPool
 from allocation.access.actors import SYSTEM_ACTOR
 from allocation.commands.measuring import chosen_measurements, measures_of
 from allocation.commands.order_record import decision_record
+from allocation.commands.satellite_supply import supplied_situations
 from allocation.commands.site_supply import (
     SiteAt,
     kit_type_supplies,
     order_policy,
     site_need,
-    site_situations,
 )
 from allocation.ledger.database import Database
 from allocation.ledger.projections import project
@@ -70,7 +70,7 @@ from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
 from tests.commands.depot_derivation import derive_depot_order
 from tests.commands.derivation_of_orders import derive_exchange, derive_indent
-from tests.commands.transfer_derivation import derive_transfer
+from tests.commands.transfer_derivation import derive_transfer, origin_stock
 
 
 class Derivation:
@@ -335,11 +335,9 @@ class Derivation:
             assert decided["on_hand"] == self.on_hand(state, protocol, at, kit_type)
             assert decided["pipeline"] == self.pipeline(state, protocol, at.site_id, kit_type)
         known = {(self.study_id, protocol.study.version): protocol}
-        (situation,) = site_situations(state, self.study_id, [at], entry.recorded_at, known)
+        (situation,) = supplied_situations(state, self.study_id, [at], entry.recorded_at, known)
         need = site_need(situation)
-        supplier = state.execute(select(depot).where(depot.c.depot_id == row.depot_id)).one()
-        stock = self.candidates(state, "depot_available", supplier.depot_id, at.country)
-        depot_today = entry.recorded_at.astimezone(ZoneInfo(supplier.timezone)).date()
+        stock, depot_today = origin_stock(self, state, entry, at)
         shared = {one["kit_type"]: self.shared(one) for one in after["record"]["fair_share"]}
         own = {kit_type: one.shares[at.site_id] for kit_type, one in shared.items()}
         lines = limit_to_shares(need.lines, own)

@@ -1,12 +1,16 @@
 """Deriving a transfer between sites again: what was asked for gives the same lines and kits of the stock of that moment."""
 
+from datetime import date
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from allocation.commands.site_supply import kit_type_supplies, order_policy
+from allocation.commands.site_supply import SiteAt, kit_type_supplies, order_policy
 from allocation.ledger.reader import SealedEntry
+from allocation.ledger.schema import depot
 from allocation.rules.orders import fill_order
+from allocation.rules.picking import KitCandidate
 from allocation.rules.site_transfer import plan_transfer
 
 if TYPE_CHECKING:
@@ -28,3 +32,17 @@ def derive_transfer(derivation: "Derivation", state: Connection, entry: SealedEn
     proposal = fill_order(lines, stock, supplies, today, policy)
     assert proposal.shortfall == 0
     assert [stock[index].key for index in proposal.shipped] == entry.after["kits"]
+
+
+def origin_stock(
+    derivation: "Derivation", state: Connection, entry: SealedEntry, at: SiteAt
+) -> tuple[list[KitCandidate], date]:
+    """The kits that an order for a site was filled from, at its depot or the pharmacy that supplies it, and the date there."""
+    if "from" in entry.after:
+        (_, place) = entry.after["from"]
+        zone, status = derivation.zone(state, place), "site_available"
+    else:
+        place, status = at.depot_id, "depot_available"
+        query = select(depot.c.timezone).where(depot.c.depot_id == place)
+        zone = ZoneInfo(state.execute(query).scalar_one())
+    return derivation.candidates(state, status, place, at.country), entry.recorded_at.astimezone(zone).date()
