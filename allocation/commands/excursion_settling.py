@@ -18,7 +18,7 @@ from allocation.ledger.projections.excursions import OUTCOMES
 from allocation.ledger.schema import excursion, excursion_kit, kit, lot
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, check_transition, rows_of
-from allocation.rules.lot_status import NEVER_AGAIN
+from allocation.rules.lot_status import NEVER_AGAIN, kit_never_used
 from allocation.rules.temperature import budget, require_releasable
 from allocation.study.exposure_limits import limits_by_kit_type
 from allocation.study.model import Code
@@ -149,12 +149,7 @@ def _chosen(transaction: Transaction, request: SettleExcursionRequest, kit_act: 
     else:
         chosen = [one for one in rows if one.kit_number in request.kit_numbers]
     if refused := next((one for one in chosen if one.lot_status in barred), None):
-        raise DomainRefusal(
-            f"kit {refused.kit_number} was {refused.lot_status}",
-            code=f"kit-{refused.lot_status}",
-            field="kit_numbers",
-            fix="reject it, or name the others",
-        )
+        raise kit_never_used(refused.kit_number, refused.lot_status)
     if not chosen:
         raise DomainRefusal(
             "no kit of the excursion is open and in quarantine",

@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import Field, model_validator
 from sqlalchemy import Row, select
 
-from allocation.commands.kit_acts import RECALLED
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import in_whole_study, locked_lot
 from allocation.commands.lot_expiry import (
@@ -32,6 +31,7 @@ from allocation.plain_values import Day
 from allocation.rules.expiry_change import Effect, check_new_label, effect_of_change, kit_dates
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, check_transition, rows_of
+from allocation.rules.lot_status import NEVER_AGAIN, lot_never_used
 from allocation.study.model import Code
 
 
@@ -78,13 +78,15 @@ def change_lot_expiry(
         content = asked_content(study_id, "change_lot_expiry", request, act.reason)
         require_reason_and_signature(transaction, KitAct.EXTEND, content)
         require_roles(transaction, rows_of(KitAct.EXTEND))
-        if found.status == RECALLED:
-            raise _refused("the lot was recalled", "lot-recalled", "none of its kits is used again")
+        if found.status in NEVER_AGAIN:
+            raise lot_never_used(found.status)
         countries = countries_named(transaction.protocol, request.countries, "countries")
         held = lot_expiries(transaction.connection, study_id, [request.lot_id])[request.lot_id]
         lot_expiry = held.changed(request.expiry_date, countries)
         if lot_expiry == held:
-            raise _refused("the lot has that date there already", "expiry-unchanged", "give another date")
+            raise _refused(
+                "the lot has that date there already", code="expiry-unchanged", fix="give another date"
+            )
         windows = expiry_windows(transaction.protocol, found.kit_type)
         zones = _zones(transaction)
         dated, taken_up, dispensed, waiting = [], [], [], Counter[str]()
@@ -154,13 +156,13 @@ def relabel_kits(service: Service, act: Act, study_id: str, request: RelabelKits
         content = asked_content(study_id, "relabel_kits", request, act.reason)
         require_reason_and_signature(transaction, KitAct.RELABEL, content)
         require_roles(transaction, rows_of(KitAct.RELABEL))
-        if found.status == RECALLED:
-            raise _refused("the lot was recalled", "lot-recalled", "none of its kits is used again")
+        if found.status in NEVER_AGAIN:
+            raise lot_never_used(found.status)
         if found.printed_expiry is None:
             raise _refused(
                 "the labels of this lot say no expiry date",
-                "expiry-not-printed",
-                "change the lot's expiry: it reaches all kits at once",
+                code="expiry-not-printed",
+                fix="change the lot's expiry: it reaches all kits at once",
             )
         expiry = lot_expiries(transaction.connection, study_id, [request.lot_id])[request.lot_id]
         check_new_label(request.printed_expiry, expiry, country)
@@ -183,7 +185,7 @@ def relabel_kits(service: Service, act: Act, study_id: str, request: RelabelKits
     return execute(service, act, study_id, "relabel_kits", request, body)
 
 
-def _refused(message: str, code: str, fix: str) -> DomainRefusal:
+def _refused(message: str, *, code: str, fix: str) -> DomainRefusal:
     return DomainRefusal(message, code=code, field="lot_id", fix=fix)
 
 
@@ -229,7 +231,7 @@ def _to_relabel(
     if not chosen:
         raise _refused(
             "no kit of this lot is in quarantine or expired at this place",
-            "nothing-to-relabel",
-            "put the kits that are relabelled into quarantine first",
+            code="nothing-to-relabel",
+            fix="put the kits that are relabelled into quarantine first",
         )
     return chosen

@@ -21,7 +21,14 @@ from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, Transition, check_transition, rows_of
-from allocation.rules.lot_status import LOT_TRANSITIONS, NEVER_AGAIN, LotAct, LotStatus
+from allocation.rules.lot_status import (
+    LOT_TRANSITIONS,
+    NEVER_AGAIN,
+    LotAct,
+    LotStatus,
+    kit_never_used,
+    lot_never_used,
+)
 from allocation.rules.return_process import check_direct_destruction
 
 RECALLED: Final = LotStatus.RECALLED.value
@@ -164,12 +171,7 @@ def _split(
         elif row is not None and not recalled:
             moving.append((one, row))
         elif request.kit_numbers and row is not None:
-            raise DomainRefusal(
-                f"kit {one.kit_number} was {one.lot_status}",
-                code=f"kit-{one.lot_status}",
-                field="kit_numbers",
-                fix="it is returned or destroyed",
-            )
+            raise kit_never_used(one.kit_number, one.lot_status)
         elif request.kit_numbers:
             check_transition(one.kit_number, status, place, command.act)
             raise DomainRefusal(
@@ -188,12 +190,7 @@ def _lot_status(command: KitCommand, request: KitScopeRequest, rows: Sequence[Ro
         return None
     status = rows[0].lot_status
     if status in NEVER_AGAIN and command.act == KitAct.RELEASE:
-        raise DomainRefusal(
-            f"the lot was {status}",
-            code=f"lot-{status}",
-            field="lot_id",
-            fix="none of its kits is released again",
-        )
+        raise lot_never_used(status)
     # A lot that waits for its release, or is restricted, stays so when kits of it leave quarantine.
     allowed = LOT_MOVES[command.lot_becomes]
     return command.lot_becomes if status in allowed else None

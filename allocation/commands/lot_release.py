@@ -94,7 +94,7 @@ def change_lot_release(
         held = set(json.loads(found.released_for))
         released_for = _changed(transaction, held, request)
         if released_for == held:
-            raise _refused("the lot is released for just these countries already", "release-unchanged")
+            raise _refused("the lot is released for just these countries already", code="release-unchanged")
         after = {"lot_id": request.lot_id, "released_for": sorted(released_for)}
         answer = {
             "lot_id": request.lot_id,
@@ -116,7 +116,7 @@ def _require_reason(act: Act) -> None:
         )
 
 
-def _refused(message: str, code: str) -> DomainRefusal:
+def _refused(message: str, *, code: str) -> DomainRefusal:
     return DomainRefusal(message, code=code, field="release", fix="name other countries; nothing was changed")
 
 
@@ -131,7 +131,9 @@ def _changed(transaction: Transaction, held: set[str], request: ChangeLotRelease
     else:
         less = set(countries_named(protocol, request.withdraw, "withdraw"))
     if both := sorted(more & less):
-        raise _refused(f"{', '.join(both)} would be released and withdrawn at once", "release-and-withdraw")
+        raise _refused(
+            f"{', '.join(both)} would be released and withdrawn at once", code="release-and-withdraw"
+        )
     after = {EVERYWHERE} if everywhere else held | more
     if EVERYWHERE in after and less:
         after = {one.code for one in protocol.countries} | more

@@ -98,3 +98,19 @@ def may_be_used(status: str, released_for: frozenset[str], *countries: str, ship
     """Whether kits of a lot may be shipped to, or else dispensed in, one of these countries. `released_for`: country codes, or "*"."""
     allowed = SHIPPABLE if shipping else DISPENSABLE
     return status in allowed and ("*" in released_for or not released_for.isdisjoint(countries))
+
+
+def lot_never_used(status: str) -> DomainRefusal:
+    """The refusal to use a lot of a status in `NEVER_AGAIN`."""
+    fix = "none of its kits is used again"
+    if status == LotStatus.RECALLED:
+        return DomainRefusal("the lot was recalled", code="lot-recalled", field="lot_id", fix=fix)
+    return DomainRefusal("the lot was rejected", code="lot-rejected", field="lot_id", fix=fix)
+
+
+def kit_never_used(kit: str, status: str) -> DomainRefusal:
+    """The refusal to release a kit whose lot is of a status in `NEVER_AGAIN`; it does not name the lot."""
+    fix = "reject it, and return or destroy it"
+    if status == LotStatus.RECALLED:
+        return DomainRefusal(f"kit {kit} was recalled", code="kit-recalled", field="kit_numbers", fix=fix)
+    return DomainRefusal(f"kit {kit} was rejected", code="kit-rejected", field="kit_numbers", fix=fix)
