@@ -57,7 +57,7 @@ def expected_arrival(
 ) -> date:
     """When a shipment is expected: as asked, else after the lane's lead time. `country`: as `country_of_use`.
 
-    Raises DomainRefusal where it leaves a site that is not the other's pharmacy, and nobody says; and where it would arrive before it leaves.
+    Raises DomainRefusal where it leaves a site that is not the other's pharmacy, and nobody says; or would arrive before it leaves.
     """
     if asked is not None:
         check_arrival(asked, dispatched)

@@ -16,13 +16,14 @@ from tests.api.trial import STUDY
 from tests.commands.any_order_dosing import DosingActs
 from tests.commands.any_order_kits import KitActs
 from tests.commands.any_order_model import WHICH
+from tests.commands.any_order_returns import ReturnActs
 from tests.commands.any_order_shipments import ShipmentActs
 from tests.commands.any_order_subjects import SubjectActs
 from tests.commands.any_order_supply import SupplyActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs):
+class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs, ReturnActs):
     """All acts together, time passing between them."""
 
     @initialize(

@@ -90,3 +90,4 @@ class Model:
     used: dict[str, list[str]] = field(default_factory=lambda: {"MILD": [], "SEVERE": []})
     done: list[Done] = field(default_factory=list)
     handed_out: set[str] = field(default_factory=set)
+    returns: dict[str, dict[str, Any]] = field(default_factory=dict)

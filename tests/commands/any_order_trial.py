@@ -130,7 +130,12 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
         "pipeline_statuses": variant.pipeline_statuses,
         "ignore_if_last_dispensing_skipped": variant.ignore_skipped,
         "ignore_if_overdue_days": variant.overdue_days,
-        "returns": {"destruction_at_site": True, "reconciliation": False, "approval": False},
+        "returns": {
+            "destruction_at_site": True,
+            "reconciliation": False,
+            "approval": False,
+            "reuse": True,
+        },
         "parameters": [
             {
                 "level": "study",
