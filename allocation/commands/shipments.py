@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, select
 
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.kit_candidates import kits_not_released
+from allocation.commands.lot_expiry import dates_for_order
 from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import (
@@ -302,6 +303,7 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
             **({"quarantined_before": sorted(set(held) & set(came))} if set(held) & set(came) else {}),
             **({"awaited": list(delivery.awaited)} if delivery.awaited else {}),
             **({"unlisted": unlisted} if unlisted else {}),
+            **_dates_of_unlisted(transaction, ends, [number for number, *_ in unlisted]),
         }
         counts: dict[str, int] = dict(Counter(disposition for _, disposition in delivery.kits))
         answer = {
@@ -320,3 +322,16 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         )
 
     return execute(service, act, study_id, "receive_shipment", request, body)
+
+
+def _dates_of_unlisted(
+    transaction: Transaction, ends: ShipmentEnds, numbers: Sequence[str]
+) -> dict[str, list[list[str]]]:
+    """The dates that kits have in the country where they came without being expected, where these are others."""
+    if not numbers:
+        return {}
+    country = country_of_use(transaction, ends)
+    dates = dates_for_order(
+        transaction.connection, transaction.study_id, transaction.protocol, numbers, country
+    )
+    return {"dates": dates} if dates else {}

@@ -62,7 +62,7 @@ def order_shipment(entry: SealedEntry) -> list[Row]:
         )
         for number in after["kits"]
     ]
-    return rows + _kit_dates(after.get("dates", ()))
+    return rows + kit_dates(after.get("dates", ()))
 
 
 def dispatch_shipment(entry: SealedEntry) -> list[Row]:
@@ -107,7 +107,7 @@ def receive_shipment(entry: SealedEntry) -> list[Row]:
         kit_movement(entry, number, RECEIPT_AT[ends.to_kind][disposition], transit, ends.to_place, arrived)
         for number, disposition in after["kits"]
     ]
-    return rows
+    return rows + kit_dates(after.get("dates", ()))
 
 
 def expire_kits(entry: SealedEntry) -> list[Row]:
@@ -154,7 +154,7 @@ def _into_quarantine(act: Act) -> Translation:
     def translate(entry: SealedEntry) -> list[Row]:
         after = entry.after
         moved = day(after.get("moved_on") or after["changed_on"])
-        rows = _kit_dates(
+        rows = kit_dates(
             [*after.get("dates", ()), *([number, *dates] for number, _, _, _, *dates in after["kits"])]
         )
         rows += [
@@ -166,7 +166,7 @@ def _into_quarantine(act: Act) -> Translation:
     return translate
 
 
-def _kit_dates(dated: Iterable[Sequence[str]]) -> list[Row]:
+def kit_dates(dated: Iterable[Sequence[str]]) -> list[Row]:
     """Kits with their dates (expiry, last ship, last count, last dispense) as rows of `kit_dates`."""
     return [("kit_dates", (number, *(day(text) for text in dates))) for number, *dates in dated]
 

@@ -3,7 +3,7 @@
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.rules.kit_status import Act, Place
-from pipelines.events.kit_entries import kit_movement, shipment_step
+from pipelines.events.kit_entries import kit_dates, kit_movement, shipment_step
 from pipelines.events.rows import Row, Translation, day
 
 
@@ -34,7 +34,7 @@ def exchange_kit(entry: SealedEntry) -> list[Row]:
     rows = [kit_movement(entry, after["kit_number"], act, held_at, ends.from_place, on_date)]
     if after["replacement"] is not None:
         rows.append(kit_movement(entry, after["replacement"], Act.REQUEST, held_at, ends.from_place, on_date))
-    return rows
+    return rows + kit_dates(after.get("dates", ()))
 
 
 def lose_shipment(entry: SealedEntry) -> list[Row]:

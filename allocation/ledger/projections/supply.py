@@ -159,6 +159,7 @@ def receive_shipment(
                 move_kits(connection, study_id, some, row, after["shipment_id"], target)
     if after.get("unlisted"):
         receive_unlisted(connection, study_id, site_id, after)
+        date_kits(connection, study_id, after.get("dates", ()))
     if not after["kits"]:
         return
     keys = shipment_kit.c
