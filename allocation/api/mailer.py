@@ -64,14 +64,20 @@ class Mailer:
         for study_id in names:
             if self._stop.is_set():
                 return
-            try:
-                if to_check:
-                    check_study(self._service, SYSTEM_ACTOR, study_id)
-                settings = smtp_settings()
-                if settings is not None:
-                    send_notices(self._service.database, study_id, settings, self._service.clock)
-            except (DBAPIError, RTSMError) as error:
-                # Whatever it is, the mail stays written and is tried again in the next round.
-                log.warning("mail of a study postponed", study=study_id, exc_info=error)
+            # A check that fails (no version is in force yet) does not keep back what is written already.
+            for work in (self._check, self._send) if to_check else (self._send,):
+                try:
+                    work(study_id)
+                except (DBAPIError, RTSMError) as error:
+                    # Whatever it is, the mail stays written and is tried again in the next round.
+                    log.warning("mail of a study postponed", study=study_id, exc_info=error)
         if to_check:
             self._checked_at = now
+
+    def _check(self, study_id: str) -> None:
+        check_study(self._service, SYSTEM_ACTOR, study_id)
+
+    def _send(self, study_id: str) -> None:
+        settings = smtp_settings()
+        if settings is not None:
+            send_notices(self._service.database, study_id, settings, self._service.clock)
