@@ -24,10 +24,9 @@ class PauseBody(PauseRequest):
 
 
 class PauseAnswer(Answer):
-    """What is paused now, or resumed."""
+    """The site (none: every one) of what is paused now, or resumed. A kit type is not repeated to whoever named it."""
 
     site_id: str | None
-    kit_type: str | None
     paused: bool
 
 
