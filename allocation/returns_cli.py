@@ -106,7 +106,10 @@ def count(
 @app.command()
 def correct(
     subject: Annotated[str, typer.Argument(help="The subject.", show_default=False)],
-    kit: Annotated[str, typer.Argument(help="KIT=RETURNED, KIT=RETURNED/LOST or KIT=RETURNED/LOST/USED.", show_default=False)],
+    kit: Annotated[
+        str,
+        typer.Argument(help="KIT=RETURNED, KIT=RETURNED/LOST or KIT=RETURNED/LOST/USED.", show_default=False),
+    ],
     reason: Reason,
     study: Study = None,
     actor: As = None,
