@@ -22,6 +22,7 @@ from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.ledger.versions import VERSION_IN_STUDY
 from allocation.rules.kit_status import Place
 from allocation.rules.orders import OrderProposal, fill_order
+from allocation.rules.shipment_status import Approval, opening_status
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
 
@@ -117,6 +118,8 @@ def _order_for_depot(
             "run_id": request.run_id,
             **why,
             **ends.payload(),
+            "status": opening_status(Approval(situation.protocol.supply.order_approval), by_hand=False).value,
+            "ordered_by": act.actor.username,
             "requested_on": at.today.isoformat(),
             "kits": numbers,
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},

@@ -23,10 +23,21 @@ LONGEST_PAUSE: Final = timedelta(hours=1)
 
 _HAND_OUT: Final = frozenset({"dispense", "replace_kit"})
 _ON_KITS: Final = frozenset(
-    {"quarantine_kits", "report_kits_damaged", "report_kits_lost", "recall_lot", "expire_kits"}
+    {
+        "quarantine_kits",
+        "report_kits_damaged",
+        "report_kits_lost",
+        "recall_lot",
+        "expire_kits",
+        "record_excursion",
+        "judge_lot",
+    }
 )
 """Their payload names each kit with the state that it was taken out of. What is done to kits in quarantine or to broken ones is not among
-them: those were not counted before either."""
+them: those were not counted before either. Nor is what changes where or how long a whole lot may be used: the scheduled run sees it."""
+
+_ON_COMING: Final = frozenset({"cancel_shipment", "refuse_order", "lose_shipment"})
+"""They take away what was coming to the entry's site."""
 
 Waiting = tuple[str, int, str]
 """A row of the queue: site, number of the entry, its command."""
@@ -72,6 +83,13 @@ def _sites_with_less(
         return {site_id} if any(found != "available" for _, found in after["kits"]) else set()
     if command == "dispatch_shipment":
         return {site_id} if after["left_behind"] else set()
+    if command == "exchange_kit":
+        return {site_id} if after["replacement"] is None else set()
+    if command in _ON_COMING:
+        return {site_id} if site_id else set()
+    if command == "declare_return":
+        usable = any(status == KitStatus.SITE_AVAILABLE for _, status, *_ in after["kits"])
+        return {site_id} if usable else set()
     if command not in _ON_KITS:
         return set()
     here, coming = set[str](), []

@@ -19,6 +19,7 @@ from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.plain_values import Whole
 from allocation.rules.kit_status import Place
 from allocation.rules.orders import OrderProposal, fill_order
+from allocation.rules.shipment_status import Approval, opening_status
 from allocation.rules.site_transfer import RULE_VERSION, plan_transfer
 from allocation.study.model import LARGEST, Code
 
@@ -67,17 +68,20 @@ def transfer_kits(service: Service, act: Act, study_id: str, request: TransferKi
         ends = ShipmentEnds(Place.SITE, request.from_site, Place.SITE, request.to_site)
         shipment_id = next_shipment_id(connection, study_id, ends)
         dates = dates_for_order(connection, study_id, protocol, numbers, country)
+        status = opening_status(Approval(protocol.supply.order_approval), by_hand=True).value
         after = {
             "shipment_id": shipment_id,
             "run_id": None,
             **ends.payload(),
+            "status": status,
+            "ordered_by": act.actor.username,
             "requested_on": transaction.today.isoformat(),
             "kits": numbers,
             **({"dates": dates} if dates else {}),
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
             "record": _record(request, proposal),
         }
-        answer = {"shipment_id": shipment_id, "status": "requested", "kits": len(numbers)}
+        answer = {"shipment_id": shipment_id, "status": status, "kits": len(numbers)}
         return transaction.append(after, answer=answer, site_id=request.to_site, kit_numbers=tuple(numbers))
 
     return execute(service, act, study_id, "transfer_kits", request, body)
