@@ -34,7 +34,7 @@ from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.packing import Departure, decide_departure, exposed_by_split
 from allocation.rules.receipts import Disposition, dispositions_by_scan, judge_delivery
-from allocation.rules.shipment_status import ShipmentStatus, ShipmentStep, next_status
+from allocation.rules.shipment_status import SENDERS_STEPS, ShipmentStatus, ShipmentStep, next_status
 
 Serials = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=60)], ...],
@@ -107,6 +107,8 @@ def shipment_for(
     Raises NotFound, NotPermitted, DomainRefusal (`shipment-state`).
     """
     _, ends = entered_shipment(transaction, shipment_id, leaves=leaves)
+    if step in SENDERS_STEPS:
+        require_roles(transaction, [transition(KitAct.DISPATCH, ends.from_kind)])
     refuse_shipment_of_return(transaction, shipment_id)
     locked = transaction.connection.execute(_by_id(transaction, shipment_id).with_for_update()).one()
     return locked, ends, next_status(shipment_id, locked.status, step)
@@ -172,7 +174,6 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         found, ends, after_it = shipment_for(
             transaction, request.shipment_id, ShipmentStep.DISPATCH, leaves=True
         )
-        require_roles(transaction, [transition(KitAct.DISPATCH, ends.from_kind)])
         country, today = country_of_use(transaction, ends), locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         barred = kits_not_released(transaction.connection, study_id, request.shipment_id)

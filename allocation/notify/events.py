@@ -62,6 +62,8 @@ _WATCHERS: Final = frozenset({"monitor", "project_manager"})
 _ORDERED = of_shipment("Shipment ordered")
 _DISPATCHED = of_shipment("Shipment dispatched")
 _RECEIVED = of_shipment("Shipment received")
+_LOST = of_kits("Kits lost on their way", "They are ordered again by the next resupply run.")
+_EXCURSION = of_kits("Temperature excursion", "They stay in quarantine until somebody has decided on them.")
 _QUARANTINED = of_kits("Kits in quarantine", "They can be neither shipped, assigned nor dispensed.")
 
 EVENTS: Final[tuple[Event, ...]] = (
@@ -70,7 +72,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         "Shipment ordered",
         SITE_ROLES | DEPOT_ROLES,
         "view.shipments",
-        ("order_shipment",),
+        ("order_shipment", "indent_stock", "transfer_kits"),
         _ORDERED,
         with_contents(_ORDERED),
     ),
@@ -91,6 +93,24 @@ EVENTS: Final[tuple[Event, ...]] = (
         ("receive_shipment",),
         _RECEIVED,
         with_contents(_RECEIVED),
+    ),
+    Event(
+        "lost",
+        "Shipment lost",
+        SITE_ROLES | DEPOT_ROLES | _WATCHERS,
+        "view.shipments",
+        ("lose_shipment",),
+        _LOST,
+        with_contents(_LOST, kits_by_place),
+    ),
+    Event(
+        "excursion",
+        "Temperature excursion",
+        SITE_ROLES | DEPOT_ROLES | _WATCHERS,
+        "view.stock.blinded",
+        ("record_excursion",),
+        _EXCURSION,
+        with_contents(_EXCURSION, kits_by_place),
     ),
     Event(
         "quarantine",

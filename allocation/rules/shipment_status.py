@@ -80,6 +80,9 @@ COUNTED_AS: Final[dict[ShipmentStatus, str]] = {
 }
 """The statuses of the pipeline -> the word of the study's parameter `pipeline_statuses` that says whether they count."""
 
+SENDERS_STEPS: Final = frozenset({_T.PACK, _T.DISPATCH, _T.CORRECT_DISPATCH})
+"""Steps of whoever sends kits off where the shipment leaves from: its depot, or its site."""
+
 NEVER_CAME: Final = frozenset({_S.REFUSED, _S.CANCELLED, _S.LOST})
 """What never counts as an order of the site: it is as if it had not been placed."""
 

@@ -19,8 +19,9 @@ from allocation.commands.return_shipping import (
     dispatch_return,
     receive_return,
 )
-from allocation.commands.return_steps import ReturnRequest, signed_content
+from allocation.commands.return_steps import ReturnRequest
 from allocation.commands.returns import DeclareReturnRequest, declare_return, withdraw_return
+from allocation.commands.signed_requests import asked_content
 from tests.api.trial import STUDY
 from tests.commands.any_order_desk import AnyOrderDesk
 from tests.commands.any_order_model import WHICH
@@ -134,7 +135,7 @@ class ReturnActs(AnyOrderDesk):
         else:
             command, meaning = destroy_returned_kits, "kits destroyed"
             request = DestroyReturnedRequest(return_id=name, kit_numbers=numbers, certificate=told)
-        act = self.desk.signed(meaning, signed_content(STUDY, command.__name__, request, WHY))
+        act = self.desk.signed(meaning, asked_content(STUDY, command.__name__, request, WHY))
         answer = self.attempt(command, request, reason=WHY, signature=act.signature)
         if answer is None:
             return
