@@ -7,8 +7,8 @@ from alembic import op
 
 from allocation.ledger.schema import UtcMoment
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -7,8 +7,8 @@ from alembic import op
 
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment
 
-revision = "0011"
-down_revision = "0010_life"
+revision = "0012"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 FORBIDDEN = (
     "NEW.status IN ('depot_available', 'requested', 'in_transit', 'site_available', 'returned_unused') "
