@@ -88,9 +88,13 @@ def up(
     dagster_port: DagsterPort = 3000,
     quiet: Quiet = False,
     scheduler: Annotated[
-        bool,
-        typer.Option(help="Make the resupply runs that are due (off: for a trial whose clock is moved)."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--scheduler/--no-scheduler",
+            help="Make the resupply runs that are due; left out: unless the home holds a demo, whose trial is not of today.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run the API, the dashboards and Dagster under one supervisor, until Ctrl-C.
 

@@ -47,17 +47,30 @@ def supervised_system(
             yield supervisor
 
 
-def run_up(ports: Ports, *, quiet: bool, scheduler: bool = True) -> None:
+def run_up(ports: Ports, *, quiet: bool, scheduler: bool | None = None) -> None:
     """Run the system until SIGINT or SIGTERM; with `scheduler` it makes the resupply runs that are due.
 
-    Raises HomeInUse, PortTaken, ChildDied.
+    None: as `makes_runs`. Raises HomeInUse, PortTaken, ChildDied.
     """
     home, console = Home.here(), Console(stderr=True)
-    system = supervised_system(home, ports, console, quiet=quiet, scheduler=scheduler)
+    scheduled = makes_runs(home, scheduler)
+    if scheduler is None and not scheduled:
+        console.print(
+            "This home holds a demo: no resupply runs are made by the clock (--scheduler makes them)."
+        )
+    system = supervised_system(home, ports, console, quiet=quiet, scheduler=scheduled)
     with home.held("rtsm up"), system as supervisor:
         if not supervisor.stopping.is_set():
             show_addresses(console, ports)
         supervisor.watch()
+
+
+def makes_runs(home: Home, asked: bool | None) -> bool:
+    """Whether resupply runs are made when they are due: as asked, else unless the home holds a demo.
+
+    Its trial was played up to a day of its own, and a run of today would find its kits expired. Raises DemoRefused.
+    """
+    return home.record() is None if asked is None else asked
 
 
 def show_addresses(console: Console, ports: Ports) -> None:

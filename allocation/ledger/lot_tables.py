@@ -17,4 +17,4 @@ lot_country = Table(
 )
 
 NOT_RELEASED_HERE = "lot is not released for use here"
-"""In the words of the triggers that refuse it (migration m0012): a kit would go to where its lot is not released."""
+"""In the words of the triggers that refuse it (migration m0013): a kit would go to where its lot is not released."""

@@ -12,6 +12,7 @@ from dashboards.demo import SCENARIO, DemoPlan, standing_demo
 from dashboards.errors import DemoRefused, HomeInUse
 from dashboards.home import DemoRecord, Home, database_name
 from dashboards.session import utc_now
+from dashboards.up import makes_runs
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,12 @@ def test_a_complete_demo_is_used_as_it_is(made: Home, plan: DemoPlan) -> None:
 def test_fresh_removes_what_the_demo_made_and_nothing_else(made: Home, plan: DemoPlan) -> None:
     assert decide(made, plan, fresh=True) is None
     assert sorted(path.name for path in made.folder.iterdir()) == ["notes.txt"]
+
+
+def test_on_a_demo_no_resupply_is_run_by_the_clock_unless_that_is_asked_for(made: Home) -> None:
+    assert (makes_runs(made, None), makes_runs(made, True)) == (False, True)
+    made.remove_demo()
+    assert (makes_runs(made, None), makes_runs(made, False)) == (True, False)
 
 
 def test_an_interrupted_demo_is_removed_to_be_made_again(made: Home, plan: DemoPlan) -> None:
