@@ -11,8 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
+from allocation.certificate_options import (
+    CertificateFile,
+    CertificateNumber,
+    DestroyedOn,
+    DestroyedWhere,
+    certificate_of,
+)
 from allocation.commands.kit_acts import (
     KIT_COMMANDS,
+    DestroyKitsRequest,
     destroy_kits,
     kit_act_content,
     quarantine_kits,
@@ -76,12 +84,6 @@ ACTS: Final[tuple[tuple[str, str, Callable[..., dict[str, Any]], str], ...]] = (
         "Record that kits at a depot or site are damaged.",
     ),
     ("lost", "report_kits_lost", report_kits_lost, "Record that kits of a depot or site are lost."),
-    (
-        "destroy",
-        "destroy_kits",
-        destroy_kits,
-        "Record that damaged or expired kits were destroyed where they were, signed by the account of --as.",
-    ),
 )
 """Each act on kits: its word here, the ledger's name of the command, the command, and its help."""
 
@@ -109,6 +111,31 @@ def _act(command: str, run: Callable[..., dict[str, Any]]) -> Callable[..., None
 
 for _word, _name, _function, _help in ACTS:
     app.command(_word, help=_help)(_act(_name, _function))
+
+
+@app.command()
+def destroy(
+    reason: Reason,
+    certificate: CertificateFile,
+    number: CertificateNumber,
+    place: DestroyedWhere,
+    on: DestroyedOn,
+    kits: Kits = None,
+    lot: Lot = None,
+    site: Site = None,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that damaged or expired kits were destroyed under a certificate, signed by the account of --as."""
+    request = request_from(
+        DestroyKitsRequest,
+        kit_numbers=tuple(kits or ()),
+        lot_id=lot,
+        site_id=site,
+        certificate=certificate_of(certificate, number, place, on),
+    )
+    _run("destroy_kits", destroy_kits, request, reason, study, actor, as_json)
 
 
 @app.command()

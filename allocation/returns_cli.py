@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from hashlib import sha256
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
+from allocation.certificate_options import (
+    CertificateFile,
+    CertificateNumber,
+    DestroyedOn,
+    DestroyedWhere,
+    certificate_of,
+)
 from allocation.commands.kit_counts import (
     CorrectKitCountRequest,
     ReturnFromSubjectRequest,
@@ -243,25 +248,17 @@ def reuse(
 def destroy(
     return_id: ReturnId,
     reason: Reason,
-    certificate: Annotated[
-        Path, typer.Option("--certificate", help="The certificate's file.", exists=True, dir_okay=False)
-    ],
-    number: Annotated[str, typer.Option("--number", help="The certificate's number.", show_default=False)],
-    place: Annotated[str, typer.Option("--place", help="Where they were destroyed.", show_default=False)],
-    on: Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="When.", show_default=False)],
+    certificate: CertificateFile,
+    number: CertificateNumber,
+    place: DestroyedWhere,
+    on: DestroyedOn,
     kits: Numbers = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that kits of a return (all that are left, or those named) were destroyed, signed by the account of --as."""
-    told = {
-        "number": number,
-        "destroyed_on": on.date(),
-        "place": place,
-        "file_name": certificate.name,
-        "file_sha256": sha256(certificate.read_bytes()).hexdigest(),
-    }
+    told = certificate_of(certificate, number, place, on)
     request = request_from(
         DestroyReturnedRequest, return_id=return_id, kit_numbers=tuple(kits or ()), certificate=told
     )

@@ -10,54 +10,68 @@ from fastapi import APIRouter
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
 from allocation.api.answers import KitActAnswer
 from allocation.api.bodies import request_of
-from allocation.api.command_route import SUPPLY
+from allocation.api.command_route import SUPPLY, CommandRoute, router_of
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
-from allocation.api.problems import responses
 from allocation.api.signed_acts import signed_act
-from allocation.api.supply_bodies import SignedKitScopeBody
-from allocation.commands.kit_acts import destroy_kits, kit_act_content, reject_kits, release_kits
+from allocation.api.supply_bodies import DestroyKitsBody, SignedKitScopeBody
+from allocation.commands.kit_acts import (
+    DestroyKitsRequest,
+    destroy_kits,
+    kit_act_content,
+    reject_kits,
+    release_kits,
+)
 from allocation.commands.kit_scope import KitScopeRequest
 
-SIGNED: Final[tuple[tuple[str, str, str, Callable[..., dict[str, Any]]], ...]] = (
-    ("release_kits", "kit-releases", "Release kits from quarantine (signed)", release_kits),
-    ("reject_kits", "kit-rejections", "Reject kits in quarantine (signed)", reject_kits),
-    ("destroy_kits", "kit-destructions", "Record that kits were destroyed (signed)", destroy_kits),
+SIGNED_KIT_ROUTES: Final[tuple[CommandRoute, ...]] = (
+    CommandRoute(
+        "release_kits",
+        "kit-releases",
+        SUPPLY,
+        "Release kits from quarantine (signed)",
+        release_kits,
+        KitScopeRequest,
+        SignedKitScopeBody,
+        KitActAnswer,
+    ),
+    CommandRoute(
+        "reject_kits",
+        "kit-rejections",
+        SUPPLY,
+        "Reject kits in quarantine (signed)",
+        reject_kits,
+        KitScopeRequest,
+        SignedKitScopeBody,
+        KitActAnswer,
+    ),
+    CommandRoute(
+        "destroy_kits",
+        "kit-destructions",
+        SUPPLY,
+        "Record that kits were destroyed (signed)",
+        destroy_kits,
+        DestroyKitsRequest,
+        DestroyKitsBody,
+        KitActAnswer,
+    ),
 )
-"""The ledger's command, its path, its summary, its function."""
 
 
 def signed_kit_router() -> APIRouter:
-    """The routes of `SIGNED`. The signature covers the act, the kits as they are named, and the reason."""
-    router = APIRouter(prefix="/studies/{study_id}")
-    for command, path, summary, run in SIGNED:
-        router.add_api_route(
-            f"/{path}",
-            _endpoint(command, run),
-            methods=["POST"],
-            status_code=200,
-            response_model=KitActAnswer,
-            tags=[SUPPLY],
-            summary=summary,
-            description=run.__doc__,
-            operation_id=command,
-            responses=responses(400, 401, 403, 404, 409, 422),
-        )
-    return router
+    """Their routes. The signature covers the act, the kits as they are named (and the certificate), and the reason."""
+    return router_of(SIGNED_KIT_ROUTES, _endpoint)
 
 
-def _endpoint(command: str, run: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:
     def endpoint(
-        study_id: str,
-        body: SignedKitScopeBody,
-        service: RunningService,
-        actor: WhoAsks,
-        idempotency_key: IdempotencyKey,
+        study_id: str, body: Any, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
     ) -> dict[str, Any]:
-        role = reach(actor, COMMAND_PERMISSIONS[command], study_id).role
-        request = request_of(body, KitScopeRequest)
-        content = kit_act_content(study_id, command, request, body.reason)
+        role = reach(actor, COMMAND_PERMISSIONS[row.command], study_id).role
+        request: Any = request_of(body, row.request)
+        content = kit_act_content(study_id, row.command, request, body.reason)
         act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
-        return run(service, act, study_id, request)
+        return row.run(service, act, study_id, request)
 
-    endpoint.__name__ = command
+    endpoint.__annotations__["body"] = row.body  # FastAPI reads the body's type from here
+    endpoint.__name__ = row.command
     return endpoint

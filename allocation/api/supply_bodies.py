@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.commands.expiry import ExpireKitsRequest
+from allocation.commands.kit_acts import DestroyKitsRequest
 from allocation.commands.kit_numbering import NumberKitsRequest
 from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest
@@ -51,6 +52,13 @@ class SignedKitScopeBody(KitScopeBody):
     signature: SignatureBody | None = None
 
 
+class DestroyKitsBody(DestroyKitsRequest):
+    """As `SignedKitScopeBody`, with the certificate of destruction."""
+
+    reason: str = REASON
+    signature: SignatureBody | None = None
+
+
 class RecallLotBody(RecallLotRequest):
     """The lot to recall."""
 
@@ -92,6 +100,18 @@ SUPPLY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
         "site_id": "DE01",
         "reason": "refrigerator log reviewed, no excursion",
         "signature": {"password": "correct horse battery", "meaning": "kits released from quarantine"},
+    },
+    DestroyKitsBody: {
+        "kit_numbers": ["483920"],
+        "certificate": {
+            "number": "DC-2026-014",
+            "destroyed_on": "2026-11-03",
+            "place": "Nord Entsorgung, Hamburg",
+            "file_name": "dc-2026-014.pdf",
+            "file_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        },
+        "reason": "expired on 2026-09-30",
+        "signature": {"password": "correct horse battery", "meaning": "kits destroyed"},
     },
     RecallLotBody: {"lot_id": "L2601", "reason": "out of specification at 12 months"},
     RunResupplyBody: {"sites": ["DE01", "DE02"]},

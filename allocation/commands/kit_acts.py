@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.excursion_settling import open_excursions
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
@@ -40,6 +41,12 @@ LOT_MOVES: Final = {
     "released": frozenset({LotStatus.QUARANTINED.value}),
 }
 """What a lot becomes when all of it is quarantined or released from there -> the statuses that it leaves for that."""
+
+
+class DestroyKitsRequest(KitScopeRequest):
+    """Kits that were destroyed, and the certificate of it."""
+
+    certificate: Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +116,11 @@ def report_kits_lost(service: Service, act: Act, study_id: str, request: KitScop
     return _act_on_kits(service, act, study_id, "report_kits_lost", request)
 
 
-def destroy_kits(service: Service, act: Act, study_id: str, request: KitScopeRequest) -> dict[str, Any]:
-    """Record, with a reason and signed, that damaged or expired kits were destroyed where they were; answers the kits.
+def destroy_kits(service: Service, act: Act, study_id: str, request: DestroyKitsRequest) -> dict[str, Any]:
+    """Record, with a reason and signed, that damaged or expired kits were destroyed under a certificate; answers the kits.
 
     Returned kits are destroyed with their return, and kits at a site too, unless the study lets sites destroy without a gate. Raises as
-    `release_kits`.
+    `release_kits`, and DomainRefusal (`contradicting-date`, `certificate-differs`).
     """
     return _act_on_kits(service, act, study_id, "destroy_kits", request)
 
@@ -133,10 +140,15 @@ def _act_on_kits(
         if command.act == KitAct.DESTROY and any(row.from_place == Place.SITE for _, row in moving):
             check_direct_destruction(transaction.protocol.supply.returns.policy)
         lot_status = _lot_status(command, request, chosen.rows)
+        also = (
+            certificate_facts(transaction, request.certificate)
+            if isinstance(request, DestroyKitsRequest)
+            else {}
+        )
         answer = {"kits": [one.kit_number for one, _ in moving], "not_possible": left}
         if not moving and lot_status is None:
             return answer
-        return _append(transaction, request, chosen, [one for one, _ in moving], lot_status, answer)
+        return _append(transaction, request, chosen, [one for one, _ in moving], lot_status, answer, also)
 
     # An act that finds nothing to do writes nothing, so its retry would not meet its own earlier entry.
     answer = earlier_answer(service, act, study_id, name, request)
@@ -203,12 +215,14 @@ def _append(
     moving: list[Row[Any]],
     lot_status: str | None,
     answer: dict[str, Any],
+    also: dict[str, Any],
 ) -> dict[str, Any]:
     after = {
         "named": request.named,
         "moved_on": transaction.today.isoformat(),
         "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in moving],
         **({} if lot_status is None else {"lot_id": request.lot_id, "lot_status": lot_status}),
+        **also,
     }
     depots = {one.place for one in moving if one.place_kind == Place.DEPOT}
     if chosen.site_id is None and len(depots) == 1 and len({one.place_kind for one in moving}) == 1:

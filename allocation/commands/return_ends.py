@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
+from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.kit_acts import RECALLED
 from allocation.commands.return_steps import (
     EnteredReturn,
@@ -15,11 +16,9 @@ from allocation.commands.return_steps import (
     named_kits,
     state_of,
 )
-from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
-from allocation.ledger.schema import destruction_certificate
-from allocation.plain_values import Day
 from allocation.rules.return_process import (
     RULE_VERSION,
     ReturnedKit,
@@ -34,26 +33,6 @@ class ReuseRequest(ReturnRequest):
     """Kits of a received return that go back into the depot's stock."""
 
     kit_numbers: tuple[Code, ...] = Field(min_length=1, max_length=20_000)
-
-
-class Certificate(CommandRequest):
-    """A certificate of destruction: its number, when and where, and the file that is kept of it with its SHA-256."""
-
-    number: str = Field(min_length=1, max_length=60)
-    destroyed_on: Day
-    place: str = Field(min_length=1, max_length=200)
-    file_name: str = Field(min_length=1, max_length=200)
-    file_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-    def stored(self) -> dict[str, str]:
-        """As it stands in the ledger."""
-        return {
-            "certificate": self.number,
-            "destroyed_on": self.destroyed_on.isoformat(),
-            "place": self.place,
-            "file_name": self.file_name,
-            "file_sha256": self.file_sha256,
-        }
 
 
 class DestroyReturnedRequest(ReturnRequest):
@@ -104,13 +83,6 @@ def destroy_returned_kits(
         numbers = request.kit_numbers or tuple(one.kit_number for one in entered.unsettled)
         named = named_kits(entered, numbers, "kit_numbers")
         certificate = request.certificate
-        if certificate.destroyed_on > transaction.today:
-            raise DomainRefusal(
-                f"{certificate.destroyed_on} is after today, {transaction.today}",
-                code="contradicting-date",
-                field="certificate.destroyed_on",
-                fix="record it when it has been done",
-            )
         if certificate.destroyed_on < entered.found.declared_on:
             raise DomainRefusal(
                 f"{certificate.destroyed_on} is before the return was declared, {entered.found.declared_on}",
@@ -118,10 +90,7 @@ def destroy_returned_kits(
                 field="certificate.destroyed_on",
                 fix="correct the date",
             )
-        new = _is_new(transaction, certificate)
-        return _settle(
-            transaction, entered, named, {"certificate": certificate.stored(), "new_certificate": new}
-        )
+        return _settle(transaction, entered, named, certificate_facts(transaction, certificate))
 
     return execute(service, act, study_id, "destroy_returned_kits", request, body)
 
@@ -162,24 +131,3 @@ def _facts(one: Any) -> ReturnedKit:
         one.last_ship_date,
         one.lot_status == RECALLED,
     )
-
-
-def _is_new(transaction: Transaction, certificate: Certificate) -> bool:
-    """Whether the certificate is new. Raises DomainRefusal when its number stands for another one."""
-    columns = destruction_certificate.c
-    known = transaction.connection.execute(
-        select(
-            columns.certificate, columns.destroyed_on, columns.place, columns.file_name, columns.file_sha256
-        ).where(columns.study_id == transaction.study_id, columns.certificate == certificate.number)
-    ).first()
-    if known is None:
-        return True
-    stored = {**known._asdict(), "destroyed_on": known.destroyed_on.isoformat()}
-    if stored != certificate.stored():
-        raise DomainRefusal(
-            f"certificate {certificate.number} is on record with another date, place or file",
-            code="certificate-differs",
-            field="certificate.number",
-            fix="give the certificate as it is on record, or its own number",
-        )
-    return False

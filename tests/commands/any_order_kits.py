@@ -1,5 +1,6 @@
 """What is done to kits where they are, in any order: quarantine, release, rejection, damage, loss, destruction, recall."""
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -64,6 +65,10 @@ class KitActs(AnyOrderDesk):
             }[scope]
         }
         request = KitScopeRequest.model_validate({scope: named})
+        if command == "destroy_kits":
+            request = kit_acts.DestroyKitsRequest.model_validate(
+                {scope: named, "certificate": self.certificate()}
+            )
         signature = None
         if command in SIGNED:
             content = kit_acts.kit_act_content(STUDY, command, request, reason)
@@ -83,6 +88,12 @@ class KitActs(AnyOrderDesk):
         if scope == "lot_id" and whole is not None and not recalled:
             for one in chosen.values():
                 one.lot_status = whole
+
+    def certificate(self) -> dict[str, Any]:
+        """The day's certificate of destruction."""
+        today = (self.desk.now - timedelta(days=1)).date()
+        told = {"place": "Nord", "file_name": "certificate.pdf", "file_sha256": "c" * 64}
+        return {"number": f"DC-{today}", "destroyed_on": today, **told}
 
     def named(self, scope: str, which: int) -> Any:
         """What a request of that scope names; None where there is nothing of the kind yet."""

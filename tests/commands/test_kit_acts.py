@@ -1,5 +1,6 @@
 """Quarantine, release and writing off: by kit, lot, shipment and site, with what the table of kit states asks for."""
 
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +10,10 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
+from allocation.commands.certificates import Certificate
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.kit_acts import (
+    DestroyKitsRequest,
     destroy_kits,
     kit_act_content,
     quarantine_kits,
@@ -27,7 +30,7 @@ from allocation.errors import DomainRefusal, KitTransitionRefused, NotFound, Not
 from allocation.ledger.export import export_ledger
 from allocation.ledger.offline_verifier import verify
 from allocation.ledger.reader import sealed_entries
-from allocation.ledger.schema import kit
+from allocation.ledger.schema import destruction_certificate, kit
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
 from allocation.rules.kit_authority import DESTROYED, REJECTED, RELEASED
@@ -37,12 +40,19 @@ from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk
 
 WHY = "refrigerator alarm"
+CERTIFICATE = Certificate(
+    number="DC-1",
+    destroyed_on=date(2026, 3, 2),
+    place="Nord Entsorgung",
+    file_name="dc-1.pdf",
+    file_sha256="a" * 64,
+)
 MEANING = {release_kits: RELEASED, reject_kits: REJECTED, destroy_kits: DESTROYED}
 
 
 def do(desk: Desk, command: Any, *, key: str | None = None, **scope: Any) -> dict[str, Any]:
     """The act with the reason, and signed where it must be; kits are conserved after it."""
-    request = KitScopeRequest(**scope)
+    request = scope_for(command, **scope)
     signature = None
     if command in MEANING:
         content = kit_act_content(STUDY, command.__name__, request, WHY)
@@ -56,6 +66,13 @@ def do(desk: Desk, command: Any, *, key: str | None = None, **scope: Any) -> dic
     ]
     assert conservation_errors([one.kit_number for one in rows], positions) == ()
     return answer
+
+
+def scope_for(command: Any, **scope: Any) -> KitScopeRequest:
+    """The kits that a command is asked about; destruction names its certificate, too."""
+    if command is destroy_kits:
+        return DestroyKitsRequest(**scope, certificate=CERTIFICATE)
+    return KitScopeRequest(**scope)
 
 
 def kits(desk: Desk, **where: Any) -> list[Any]:
@@ -200,15 +217,38 @@ def test_kits_are_damaged_lost_rejected_and_destroyed_at_a_site(empty_desk: Desk
     intact(desk)
 
 
+def test_kits_at_a_depot_are_destroyed_under_a_certificate_that_is_kept_once(desk: Desk) -> None:
+    one, two, three = [row.kit_number for row in kits(desk, place_kind="depot", status="depot_available")][:3]
+    do(desk, report_kits_damaged, kit_numbers=(one, two, three))
+    do(desk, destroy_kits, kit_numbers=(one,))
+    do(desk, destroy_kits, kit_numbers=(two,))  # the same certificate covers both
+    with desk.database.read() as connection:
+        (kept,) = connection.execute(select(destruction_certificate)).all()
+    assert (kept.certificate, kept.place, kept.file_sha256) == ("DC-1", "Nord Entsorgung", "a" * 64)
+    before = desk.state()
+    for code, changed in (
+        ("certificate-differs", {"place": "Elsewhere"}),
+        ("contradicting-date", {"number": "DC-2", "destroyed_on": date(2027, 1, 1)}),
+    ):
+        request = DestroyKitsRequest(kit_numbers=(three,), certificate=CERTIFICATE.model_copy(update=changed))
+        content = kit_act_content(STUDY, "destroy_kits", request, WHY)
+        act = Act(SYSTEM_ACTOR, reason=WHY, signature=desk.signed(DESTROYED, content).signature)
+        with pytest.raises(DomainRefusal) as refused:
+            destroy_kits(desk.service, act, STUDY, request)
+        assert refused.value.code == code
+    assert desk.state() == before
+    intact(desk)
+
+
 @pytest.mark.parametrize("command", [quarantine_kits, release_kits, report_kits_lost, destroy_kits])
 def test_without_a_reason_or_its_signature_nothing_is_done(desk: Desk, command: Any) -> None:
-    request = KitScopeRequest(site_id="S01")
+    request = scope_for(command, site_id="S01")
     before = desk.state()
     with pytest.raises(DomainRefusal) as caught:
         command(desk.service, ACT, STUDY, request)
     assert caught.value.code == "reason-missing"
     if command in MEANING:
-        other = KitScopeRequest(site_id="S02")
+        other = scope_for(command, site_id="S02")
         for signature in (
             None,
             desk.signed(MEANING[command], kit_act_content(STUDY, command.__name__, other, WHY)).signature,

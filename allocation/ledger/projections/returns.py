@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
+from allocation.ledger.projections.supply import act_on_kits
 from allocation.ledger.schema import (
     destruction_certificate,
     kit_count,
@@ -257,27 +258,36 @@ def reuse_returned_kits(
     _settle(connection, study_id, after, numbers, "reused")
 
 
+def keep_certificate(connection: Connection, study_id: str, after: dict[str, Any]) -> None:
+    """The certificate that kits were destroyed under, if it is new; entries of before certificates were asked for name none."""
+    certificate = after.get("certificate")
+    if certificate is not None and after["new_certificate"]:
+        row = {**certificate, "destroyed_on": day(certificate["destroyed_on"])}
+        connection.execute(insert(destruction_certificate), {"study_id": study_id, **row})
+
+
+def destroy_kits(
+    connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
+) -> None:
+    """Kits that were never returned are destroyed where they are, under a certificate."""
+    keep_certificate(connection, study_id, after)
+    act_on_kits(connection, study_id, Act.DESTROY, after)
+
+
 def destroy_returned_kits(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
     """Kits are destroyed under a certificate, at the depot or where the study allows it at the site."""
     _advance(connection, study_id, after)
-    certificate = after["certificate"]
-    if after["new_certificate"]:
-        connection.execute(
-            insert(destruction_certificate),
-            {
-                "study_id": study_id,
-                **certificate,
-                "destroyed_on": day(certificate["destroyed_on"]),
-            },
-        )
+    keep_certificate(connection, study_id, after)
     numbers = []
     for (status, kind, place), some in _by_state(after["kits"]):
         row = check_transition(some[0], status, kind, Act.DESTROY)
         move_kits(connection, study_id, some, row, place, "")
         numbers += some
-    _settle(connection, study_id, after, numbers, "destroyed", certificate=certificate["certificate"])
+    _settle(
+        connection, study_id, after, numbers, "destroyed", certificate=after["certificate"]["certificate"]
+    )
 
 
 def _by_state(
@@ -334,5 +344,6 @@ FOLDS: dict[str, Fold] = {
     "dispatch_return": dispatch_return,
     "receive_return": receive_return,
     "reuse_returned_kits": reuse_returned_kits,
+    "destroy_kits": destroy_kits,
     "destroy_returned_kits": destroy_returned_kits,
 }

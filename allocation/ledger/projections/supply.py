@@ -286,7 +286,6 @@ FOLDS: dict[str, Fold] = {
     "reject_kits": fold_of_act(Act.REJECT),
     "report_kits_damaged": fold_of_act(Act.REPORT_DAMAGED),
     "report_kits_lost": fold_of_act(Act.REPORT_LOST),
-    "destroy_kits": fold_of_act(Act.DESTROY),
     "recall_lot": recall_lot,
     "number_kits": number_kits,
     "run_resupply": run_resupply,
