@@ -4,6 +4,8 @@ from allocation.ledger.sealing import seal_pending
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
+FILES = {"/kit-labels": "image/svg+xml", "/files/evidence/{sha256}": "text/csv"}
+"""Routes that answer with a file."""
 
 
 def test_a_subject_goes_from_screening_to_completion(trial):
@@ -81,7 +83,7 @@ def test_an_answer_matches_the_published_description_of_its_route(trial):
             if (method, path) == ("delete", "/studies/{study_id}/subjects/{subject_id}"):
                 assert "200" not in operation["responses"], "no subject is ever removed"
             else:
-                kind = "image/svg+xml" if path.endswith("/kit-labels") else "application/json"
+                kind = FILES.get(path.removeprefix("/studies/{study_id}"), "application/json")
                 assert kind in operation["responses"]["200"]["content"], (method, path)
             refusals = {status for status in operation["responses"] if status != "200"}
             assert all(

@@ -46,10 +46,10 @@ def test_a_satellite_is_supplied_from_its_pharmacy_which_orders_for_both(empty_d
     assert pharmacy.derives_to_the_same
     (decision,) = pharmacy.record["decisions"]
     assert ["S02", "minimum", 0, 6] in decision["counted"]
-    sent = dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(shipment_id="S02-S001"))
+    sent = dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(shipment_id="S02-T001"))
     assert (len(sent["kits"]), sent["expected_on"]) == (6, "2026-03-07")
     desk.move(days=2)
-    receive_shipment(desk.service, ACT, STUDY, ReceiveRequest(shipment_id="S02-S001"))
+    receive_shipment(desk.service, ACT, STUDY, ReceiveRequest(shipment_id="S02-T001"))
     seal_pending(desk.database)
     assert Derivation(desk.database, STUDY).run()["order_shipment"] >= 3
     assert verify_ledger(desk.database, STUDY).intact
