@@ -56,7 +56,7 @@ kit = Table(
     ),
     CheckConstraint("(status = 'dispensed') = (place_kind = 'subject')", name="dispensed_is_with_a_subject"),
     CheckConstraint(
-        "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost')",
+        "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost', 'other_study')",
         name="known_place",
     ),
     Index("ix_kit_shipment", "study_id", "shipment_id"),
