@@ -106,8 +106,8 @@ def agreed_items(
             field="pool",
             fix="add it under supply.pools to both protocols, with the same code and level",
         )
-    here: Mapping[str, PooledKitType] = {one.kit_type: one for one in ours.kit_types}
-    there: Mapping[str, PooledKitType] = {one.item: one for one in theirs.kit_types}
+    here: Mapping[str, PooledKitType] = {one.kit_type: one for one in ours.items}
+    there: Mapping[str, PooledKitType] = {one.item: one for one in theirs.items}
     found = []
     for code in kit_types:
         lent = there.get(here[code].item) if code in here else None

@@ -29,7 +29,7 @@ class Pool(ProtocolPart):
 
     code: Code
     level: Literal["depot", "site"]
-    kit_types: tuple[PooledKitType, ...] = Field(min_length=1)
+    items: tuple[PooledKitType, ...] = Field(min_length=1)
 
 
 def pool_of(protocol: Protocol, code: str) -> Pool | None:
@@ -58,8 +58,8 @@ def check_pools(protocol: Protocol, findings: Findings) -> None:
     pools = protocol.supply.pools
     findings.unique(("supply", "pools"), [pool.code for pool in pools], "pool", "code")
     for index, pool in enumerate(pools):
-        path = ("supply", "pools", index, "kit_types")
-        for row, one in enumerate(pool.kit_types):
+        path = ("supply", "pools", index, "items")
+        for row, one in enumerate(pool.items):
             findings.name((*path, row, "kit_type"), one.kit_type, kit_types, "kit type")
-        findings.unique(path, [one.kit_type for one in pool.kit_types], "kit type", "kit_type")
-        findings.unique(path, [one.item for one in pool.kit_types], "item", "item")
+        findings.unique(path, [one.kit_type for one in pool.items], "kit type", "kit_type")
+        findings.unique(path, [one.item for one in pool.items], "item", "item")

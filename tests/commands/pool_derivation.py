@@ -32,7 +32,7 @@ def derive_lending(derivation: "Derivation", state: Connection, entry: SealedEnt
     )
     lent = []
     for decided in after["decisions"]:
-        (item,) = [one for one in pool.kit_types if one.item == decided["item"]]
+        (item,) = [one for one in pool.items if one.item == decided["item"]]
         views = [derivation.candidates(state, status, after["place"], country) for country in countries]
         released = {one.key for view in views for one in view if one.released}
         own = [

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
+from allocation.cli import app
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
 from allocation.commands.pooling import TakeFromPoolRequest, take_from_pool
 from allocation.commands.service import Act, Service
@@ -23,6 +25,7 @@ from allocation.ledger.schema import kit, ledger_entry, lot
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
 from allocation.study.protocol import Protocol
+from allocation.views.blinded.kit_history import kit_history
 from pipelines.events.reading import read_events
 from tests.api.trial import SITES, STUDY, protocol
 from tests.commands.derivation import Derivation
@@ -38,10 +41,10 @@ def in_pool(study_id: str = STUDY, keep: int = 0, prefix: str = "ZZKIT", **study
     document = protocol()
     document["study"] |= {"id": study_id, **study}
     document = _renamed(document, prefix)
-    kit_types = [{"kit_type": f"{prefix}{letter}", "item": f"ITEM{letter}", "keep": keep} for letter in "ABC"]
+    items = [{"kit_type": f"{prefix}{letter}", "item": f"ITEM{letter}", "keep": keep} for letter in "ABC"]
     document["supply"]["pools"] = [
-        {"code": "DEPOTS", "level": "depot", "kit_types": kit_types[:2]},
-        {"code": "SITES", "level": "site", "kit_types": kit_types},
+        {"code": "DEPOTS", "level": "depot", "items": items[:2]},
+        {"code": "SITES", "level": "site", "items": items},
     ]
     return Protocol.model_validate(document)
 
@@ -244,6 +247,35 @@ def test_whoever_holds_the_role_in_both_studies_takes_and_both_ledgers_say_who(d
         (STUDY, "lend_kits", "max", "supply_manager_unblinded", WHY),
         (OTHER, "take_from_pool", "max", "supply_manager_unblinded", WHY),
     }
+
+
+def test_a_blinded_reader_of_a_kit_is_not_told_when_it_changed_its_study(desk_pair: Desk) -> None:
+    """Kits of one type change their study together: who saw which, and when, would learn which are alike."""
+    blinded, whole = manager(STUDY, OTHER, role="supply_manager_blinded"), manager(STUDY, OTHER)
+    take(desk_pair, kit_types={"OTHERA": 1})
+    (taken,) = stock(desk_pair, OTHER)
+    for study_id, act in ((STUDY, "lend_kits"), (OTHER, "take_from_pool")):
+        (told,) = [
+            one for one in kit_history(desk_pair.database, blinded, study_id, taken).steps if one.act == act
+        ]
+        assert (told.entry, told.recorded_at, told.actor, told.reason) == (None, None, None, "")
+        history = kit_history(desk_pair.database, whole, study_id, taken)
+        assert [one.reason for one in history.steps if one.act == act] == [WHY]
+
+
+def test_kits_are_taken_on_the_command_line(
+    sqlite_desk: Desk, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = with_taker(sqlite_desk)
+    monkeypatch.setenv("RTSM_DATABASE_URL", sqlite_url)
+    asked = ["kit", "pool", "take", "DEPOTS", STUDY, "--depot", "D1", "--study", OTHER]
+    told = CliRunner().invoke(app, [*asked, "--kit-type", "OTHERA=2", "--reason", WHY])
+    assert told.exit_code == 0, told.output
+    assert f"2 kits at D1 came from study {STUDY}" in told.output
+    assert len(stock(desk, OTHER)) == 2
+    bad = CliRunner().invoke(app, [*asked, "--kit-type", "OTHERA"])
+    assert bad.exit_code == 2
+    assert "NAME=N" in bad.output
 
 
 def test_the_lender_keeps_what_its_pool_says(sqlite_desk: Desk) -> None:
