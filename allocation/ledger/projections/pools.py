@@ -37,6 +37,7 @@ def take_from_pool(
             ],
         )
     act = Act.TAKE_OVER if after["level"] == Place.DEPOT else Act.TAKE_OVER_AT_SITE
+    at_site = after["place"] if act == Act.TAKE_OVER_AT_SITE else None
     row = check_transition(after["kits"][0][0], None, None, act)
     connection.execute(
         insert(kit),
@@ -55,6 +56,8 @@ def take_from_pool(
                 "status": row.to_status.value,
                 "place_kind": row.to_place.value,
                 "place": after["place"],
+                "pooled_at_site": at_site,
+                "pooled_on": None if at_site is None else day(after["moved_on"]),
             }
             for (
                 number,

@@ -1,4 +1,4 @@
-"""A kit that was lent to another study's pool is in a place of its own."""
+"""A kit that went to another study is in a place of its own; one that came to a site from another study says so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ AFTER = (
 
 
 def upgrade() -> None:
-    """Widen the check of a kit's place. SQLite cannot alter a check: the table is made anew, with its indexes and triggers."""
+    """Add the columns, and widen the check of a kit's place. SQLite alters no check: the table is made anew, with indexes and triggers."""
+    for column in (
+        sa.Column(
+            "pooled_at_site",
+            sa.Text(),
+            comment="the site where it came in from another study; null: it did not",
+        ),
+        sa.Column("pooled_on", sa.Date(), comment="when it came in there"),
+    ):
+        op.add_column("kit", column)
     connection = op.get_bind()
     if connection.dialect.name != "sqlite":
         op.drop_constraint(op.f("ck_kit_known_place"), "kit", type_="check")
