@@ -126,6 +126,7 @@ POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "transit": ("in_transit", "quarantined", "returned", "returned_unused"),
     "site": (
         "site_available",
+        "requested",
         "assigned",
         "quarantined",
         "expired",
