@@ -16,6 +16,7 @@ from allocation import (
     load_cli,
     lot_cli,
     notify_cli,
+    pool_cli,
     randomization_cli,
     resupply_cli,
     returns_cli,
@@ -32,6 +33,7 @@ app.add_typer(kit_cli.app, name="kit")
 app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
+kit_cli.app.add_typer(pool_cli.app, name="pool")
 app.add_typer(lot_cli.app, name="lot")
 app.add_typer(returns_cli.app, name="returns")
 app.add_typer(excursion_cli.app, name="excursion")

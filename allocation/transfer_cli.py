@@ -40,8 +40,8 @@ def transfer(
         TransferKitsRequest,
         from_site=from_site,
         to_site=to_site,
-        groups=_quantities(group, "--group"),
-        kit_types=_quantities(kit_type, "--kit-type"),
+        groups=quantities(group, "--group"),
+        kit_types=quantities(kit_type, "--kit-type"),
     )
     act = Act(acting(database, actor), reason=reason)
     answer = transfer_kits(Service(database), act, study_id, request)
@@ -49,7 +49,7 @@ def transfer(
     show(answer, as_json, text)
 
 
-def _quantities(asked: Asked, option: str) -> dict[str, int]:
+def quantities(asked: Asked, option: str) -> dict[str, int]:
     """What was asked for, by name. Raises BadParameter for what is not NAME=N, or names one thing twice."""
     found: dict[str, int] = {}
     for one in asked or ():

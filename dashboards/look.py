@@ -36,6 +36,7 @@ STATUS_WORDS: Final = {
     "damaged": "Damaged",
     "lost": "Lost",
     "destroyed": "Destroyed",
+    "transferred": "In another study",
 }
 """Kit status -> the word that people read. Available kits are so at their place."""
 
@@ -55,6 +56,7 @@ STATUS_COLOURS: Final = {
     "Damaged": "#6d2c1c",
     "Lost": "#7d8993",
     "Destroyed": "#b9c2ca",
+    "In another study": "#d7d2c4",
 }
 """Word of a status -> its colour, in the order in which they are shown."""
 

@@ -138,8 +138,9 @@ POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
     "returned": ("returned", "returned_unused"),
     "destroyed": ("destroyed",),
     "lost": ("lost",),
+    "other_study": ("transferred",),
 }
-PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject", "returned")
+PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject", "returned", "other_study")
 SHIPMENT_ENDS = ("depot", "site")
 SHIPMENT_STATES = (
     "proposed",

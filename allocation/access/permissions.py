@@ -111,6 +111,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.transfer": SUPPLY_ROLES | SYSTEM,
     "shipment.transfer_by_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    "pool.take": roles_of(Act.LEND, Act.TAKE_OVER, Act.TAKE_OVER_AT_SITE) | SYSTEM,
     "shipment.dispatch": roles_of(Act.DISPATCH) | SYSTEM,
     "shipment.receive": roles_of(Act.RECEIVE, Act.RECEIVE_AT_DEPOT) | SYSTEM,
     # what comes back
@@ -222,6 +223,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "correct_dispatch": "shipment.correct",
     "lose_shipment": "shipment.lose",
     "transfer_kits": "shipment.transfer",
+    "take_from_pool": "pool.take",
+    "lend_kits": "pool.take",
     "dispatch_shipment": "shipment.dispatch",
     "receive_shipment": "shipment.receive",
     "expire_kits": "kits.expire",

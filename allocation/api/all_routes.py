@@ -9,6 +9,7 @@ from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
 from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES, SIGNED_LOT_ROUTES
+from allocation.api.pool_routes import POOL_EXAMPLES, POOL_ROUTES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.return_bodies import RETURN_EXAMPLES
 from allocation.api.return_routes import RETURN_ROUTES, SIGNED_RETURN_ROUTES
@@ -23,6 +24,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SUPPLY_ROUTES,
     *SHIPMENT_ROUTES,
     *RESUPPLY_ROUTES,
+    *POOL_ROUTES,
     *RETURN_ROUTES,
     *EXCURSION_ROUTES,
 )
@@ -39,6 +41,7 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **SUPPLY_EXAMPLES,
     **SHIPMENT_EXAMPLES,
     **RESUPPLY_EXAMPLES,
+    **POOL_EXAMPLES,
     **LOT_EXAMPLES,
     **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,

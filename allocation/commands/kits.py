@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -194,18 +195,22 @@ def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsReques
     return execute(service, act, study_id, "load_kits", request, body)
 
 
-def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[int]:
-    """The rows' own pick sequences, or random ones behind all that are in use (drawn once, then kept in the ledger)."""
+def drawn_sequences(transaction: Transaction, wanted: int, given: Collection[int] = ()) -> list[int]:
+    """Random pick sequences behind all that are in use in the study or `given` (drawn once, then kept in the ledger)."""
     query = select(func.max(kit.c.pick_sequence)).where(kit.c.study_id == transaction.study_id)
     start = (transaction.connection.execute(query).scalar() or 0) + 1
-    given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
     start = max([start, *(number + 1 for number in given)])
-    wanted = len(request.kits) - len(given)
     drawn = list(range(start, start + wanted))
     if start + wanted > LARGEST_PICK_SEQUENCE:
         drawn = _free_sequences(transaction, wanted, set(given))
     SeededStream("pick-sequence", secrets.randbits(63)).shuffle(drawn)
-    ahead = iter(drawn)
+    return drawn
+
+
+def _pick_sequences(transaction: Transaction, request: LoadKitsRequest) -> list[int]:
+    """The rows' own pick sequences, or drawn ones."""
+    given = [row.pick_sequence for row in request.kits if row.pick_sequence is not None]
+    ahead = iter(drawn_sequences(transaction, len(request.kits) - len(given), given))
     return [row.pick_sequence if row.pick_sequence is not None else next(ahead) for row in request.kits]
 
 

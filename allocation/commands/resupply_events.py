@@ -85,7 +85,7 @@ def _sites_with_less(
         return {site_id} if after["left_behind"] else set()
     if command == "exchange_kit":
         return {site_id} if after["replacement"] is None else set()
-    if command in _ON_COMING:
+    if command in _ON_COMING or command == "lend_kits":
         return {site_id} if site_id else set()
     if command == "declare_return":
         usable = any(status == KitStatus.SITE_AVAILABLE for _, status, *_ in after["kits"])

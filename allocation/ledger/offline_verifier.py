@@ -62,6 +62,11 @@ def follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[s
     holders["returned"] = "returned goods "
     if command == "load_kits":
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
+    elif command == "take_from_pool":
+        move([row[0] for row in after["kits"]], None, f"{after['level']} {after['place']}")
+    elif command == "lend_kits":
+        for number, _, kind, place in after["kits"]:
+            move([number], holders[kind] + place, f"study {after['to_study']}")
     elif command in ("order_shipment", "indent_stock", "transfer_kits"):
         source = _end(after, "from") or f"depot {after['depot_id']}"
         move(after["kits"], source, source)

@@ -50,13 +50,15 @@ kit = Table(
     Column("dispensed_on", Date),
     Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
     Column("printed_expiry", Date, comment="on its label now; null: none is"),
+    Column("pooled_at_site", Text, comment="the site where it came in from another study; null: it did not"),
+    Column("pooled_on", Date, comment="when it came in there"),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"
     ),
     CheckConstraint("(status = 'dispensed') = (place_kind = 'subject')", name="dispensed_is_with_a_subject"),
     CheckConstraint(
-        "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost')",
+        "place_kind IN ('depot', 'transit', 'site', 'subject', 'returned', 'destroyed', 'lost', 'other_study')",
         name="known_place",
     ),
     Index("ix_kit_shipment", "study_id", "shipment_id"),

@@ -78,7 +78,7 @@ class Effect(StrEnum):
     """It had expired and no longer has: into quarantine, from where it is released under signature."""
 
 
-OUT_OF_REACH = frozenset({Place.SUBJECT, Place.RETURNED, Place.DESTROYED, Place.LOST})
+OUT_OF_REACH = frozenset({Place.SUBJECT, Place.RETURNED, Place.DESTROYED, Place.LOST, Place.OTHER_STUDY})
 """Where a kit keeps the dates that it had: it is never given to anybody again, and what was dispensed was judged by them."""
 
 

@@ -33,6 +33,8 @@ REUSED: Final = "returned kits released for use"
 
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
+POOL_WITH_REASON: Final = Authority(BY_TYPE.roles, reason=True)
+"""Pooled kits are asked for by kit type; the role is held in both studies."""
 BY_SUPPLY: Final = Authority(SUPPLY_ROLES)
 BY_ORDER: Final = Authority(SITE_ROLES | SUPPLY_ROLES)
 """A run orders for a site, and so do people: a stock indent."""

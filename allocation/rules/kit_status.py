@@ -1,6 +1,6 @@
 """The one table of kit states: which act moves a kit from which state and place to which.
 
-A kit has one status and is in one place: depot, transit, site, subject, returned, destroyed or lost (DESIGN.md rule 4). Every
+A kit has one status and is in one place: depot, transit, site, subject, returned, destroyed, lost or other_study (DESIGN.md rule 4). Every
 command that touches a kit asks `check_transition` and applies the row that it gets; the verifier asks `conservation_errors`. Who may do
 it, with which reason and signature, is a column of the same table: the permission table takes its roles from here (`roles_of`), and
 `commands/kit_authority.py` asks for reason and signature. docs/kit-status.md is drawn from it. The simulator counts kits by the same rows.
@@ -36,6 +36,8 @@ class KitStatus(StrEnum):
     DAMAGED = "damaged"
     LOST = "lost"
     DESTROYED = "destroyed"
+    TRANSFERRED = "transferred"
+    """In the books of another study from then on."""
 
 
 class Place(StrEnum):
@@ -49,6 +51,7 @@ class Place(StrEnum):
     RETURNED = "returned"
     DESTROYED = "destroyed"
     LOST = "lost"
+    OTHER_STUDY = "other_study"
 
 
 class Act(StrEnum):
@@ -93,6 +96,9 @@ class Act(StrEnum):
     REPORT_DAMAGED = "report_damaged"
     REPORT_LOST = "report_lost"
     DESTROY = "destroy"
+    LEND = "lend"
+    TAKE_OVER = "take_over"
+    TAKE_OVER_AT_SITE = "take_over_at_site"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.EXPIRED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
     Transition(_S.DAMAGED, _P.DEPOT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_DEPOT_WITH_REASON),
     Transition(_S.DAMAGED, _P.SITE, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.AT_SITE_WITH_REASON),
+    # Pooled stock stays where it is and changes its study: it leaves the one's books for good, and comes into the other's.
+    Transition(_S.DEPOT_AVAILABLE, _P.DEPOT, _A.LEND, _S.TRANSFERRED, _P.OTHER_STUDY, _W.POOL_WITH_REASON),
+    Transition(_S.SITE_AVAILABLE, _P.SITE, _A.LEND, _S.TRANSFERRED, _P.OTHER_STUDY, _W.POOL_WITH_REASON),
+    Transition(None, None, _A.TAKE_OVER, _S.DEPOT_AVAILABLE, _P.DEPOT, _W.POOL_WITH_REASON),
+    Transition(None, None, _A.TAKE_OVER_AT_SITE, _S.SITE_AVAILABLE, _P.SITE, _W.POOL_WITH_REASON),
     # The end.
     Transition(_S.RETURNED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
     Transition(_S.RETURNED_UNUSED, _P.RETURNED, _A.DESTROY, _S.DESTROYED, _P.DESTROYED, _W.DESTROY_AT_DEPOT),
@@ -256,8 +267,10 @@ POSSIBLE: Final[frozenset[tuple[KitStatus, Place]]] = frozenset(
 )
 """Every pair of status and place that a kit can be in."""
 
-PLACES_WITH_KEY: Final = frozenset({Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT, Place.RETURNED})
-"""Places of which there are several, so that a kit there names which depot, shipment, site or subject holds it."""
+PLACES_WITH_KEY: Final = frozenset(
+    {Place.DEPOT, Place.TRANSIT, Place.SITE, Place.SUBJECT, Place.RETURNED, Place.OTHER_STUDY}
+)
+"""Places of which there are several, so that a kit there names which depot, shipment, site, subject or study holds it."""
 
 
 def check_transition(kit: str, status: KitStatus | None, place: Place | None, act: Act) -> Transition:

@@ -72,6 +72,7 @@ KEYS: Final[Mapping[str, Callable[[Mapping[str, Plain]], str]]] = {
     "caps": _joined("kind", "scope", "key"),
     "cells": _joined("arm", "epoch"),
     "dispensing": _joined("visits", "arm", "dose_level"),
+    "items": _joined("item"),
     "kits": _joined("kit_type"),
     "lanes": _joined("depot", "country", "site", "to_depot"),
     "parameters": _parameter_set,

@@ -42,6 +42,8 @@ def protocol_tables(protocol: Protocol) -> list[RenderableType]:
         tables.append(_places(protocol))
     if protocol.supply.parameters:
         tables.append(_parameters(protocol))
+    if protocol.supply.pools:
+        tables.append(_pools(protocol))
     return tables
 
 
@@ -237,6 +239,14 @@ def _parameters(protocol: Protocol) -> Table:
             str(entry.parameters.valid_from or ""),
             _set_values(entry.parameters),
         )
+    return table
+
+
+def _pools(protocol: Protocol) -> Table:
+    table = _table("Pools (kits that studies lend each other)", "pool", "at", "kit type", "item", "keeps")
+    for pool in protocol.supply.pools:
+        for one in pool.items:
+            table.add_row(pool.code, f"{pool.level}s", one.kit_type, one.item, str(one.keep))
     return table
 
 

@@ -13,6 +13,7 @@ from allocation.gs1_labels import is_gtin
 from allocation.rules.banded_buffer import MOST_BANDS
 from allocation.rules.return_process import ReturnPolicy
 from allocation.study.model import LARGEST, LONGEST, Code, ProtocolPart, Text
+from allocation.study.pools import Pool
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -306,3 +307,7 @@ class Supply(ProtocolPart):
     parameters: tuple[ParameterSet, ...] = ()
     profiles: tuple[SiteProfile, ...] = ()
     returns: Returns = Returns()
+    pools: tuple[Pool, ...] = Field(
+        default=(),
+        description="stock that this study and others with a pool of the same code may lend each other",
+    )

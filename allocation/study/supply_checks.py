@@ -15,6 +15,7 @@ from allocation.study.design_checks import check_no_cycle
 from allocation.study.inconsistency import Findings, Path
 from allocation.study.newcomers import Newcomers, newcomers
 from allocation.study.parameters import EffectiveParameters, effective_parameters
+from allocation.study.pools import check_pools
 from allocation.study.satellites import check_satellites
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def check_supply(protocol: Protocol, findings: Findings) -> None:
     _check_places(protocol, findings)
     _check_lanes(protocol, findings)
     check_satellites(protocol, findings)
+    check_pools(protocol, findings)
     _check_parameter_sets(protocol, findings)
     if len(findings.found) == before:
         # These two walk the references, so they are looked at only where those hold: no follow-on messages.

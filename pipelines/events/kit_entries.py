@@ -22,6 +22,7 @@ from allocation.rules.kit_status import (
     check_transition,
 )
 from pipelines.events.rows import Row, Translation, day
+from pipelines.events.study_entries import load_lots
 
 Holder = tuple[Place, str]
 """A place, and which depot, shipment, site or subject that is."""
@@ -47,6 +48,26 @@ def load_kits(entry: SealedEntry) -> list[Row]:
         rows.append(("kits", (number, kit_type, lot_id, *(day(text) for text in dates))))
         rows.append(kit_movement(entry, number, Act.LOAD, None, after["depot_id"], received))
     return rows
+
+
+def take_from_pool(entry: SealedEntry) -> list[Row]:
+    """Kits of another study's stock come into this one's, and lots that this one did not know."""
+    after = entry.after
+    act = Act.TAKE_OVER if after["level"] == Place.DEPOT else Act.TAKE_OVER_AT_SITE
+    rows, moved = load_lots(entry), day(after["moved_on"])
+    for number, kit_type, lot_id, _, *dates, _ in after["kits"]:
+        rows.append(("kits", (number, kit_type, lot_id, *(day(text) for text in dates))))
+        rows.append(kit_movement(entry, number, act, None, after["place"], moved))
+    return rows
+
+
+def lend_kits(entry: SealedEntry) -> list[Row]:
+    """Kits leave this study's books for those of another one."""
+    after = entry.after
+    return [
+        kit_movement(entry, number, Act.LEND, (Place(kind), place), after["to_study"], day(after["moved_on"]))
+        for number, _, kind, place in after["kits"]
+    ]
 
 
 def order_shipment(entry: SealedEntry) -> list[Row]:
@@ -222,6 +243,8 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
 
 TRANSLATIONS: dict[str, Translation] = {
     "load_kits": load_kits,
+    "take_from_pool": take_from_pool,
+    "lend_kits": lend_kits,
     "order_shipment": order_shipment,
     "indent_stock": order_shipment,
     "transfer_kits": order_shipment,

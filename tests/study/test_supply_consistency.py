@@ -52,6 +52,32 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "colder",
     ),
     (
+        "a pooled kit type that is not there",
+        {
+            "supply.pools": [
+                {"code": "P", "level": "depot", "items": [{"kit_type": "K9", "item": "I"}]},
+            ]
+        },
+        "supply.pools[0].items[0].kit_type",
+        "K9",
+        "K1",
+    ),
+    (
+        "one item of a pool for two kit types",
+        {
+            "supply.pools": [
+                {
+                    "code": "P",
+                    "level": "site",
+                    "items": [{"kit_type": "K1", "item": "I"}, {"kit_type": "K2", "item": "I"}],
+                },
+            ]
+        },
+        "supply.pools[0].items[1].item",
+        "I",
+        "own",
+    ),
+    (
         "depot supplied by itself",
         {"depots[0].supplied_by": "D2"},
         "depots[0].supplied_by",

@@ -52,6 +52,8 @@ WORDS: Final[dict[str, str]] = {
     "exchange_kit": "A kit of an order was exchanged",
     "correct_dispatch": "What was said of a dispatch was corrected",
     "lose_shipment": "A shipment with {kits} was lost on its way",
+    "take_from_pool": "Kits came in from the stock of another study",
+    "lend_kits": "Kits went to the stock of another study",
     "dispatch_shipment": "A shipment of {kits} to site {site} left the depot",
     "receive_shipment": "A shipment of {kits} arrived at site {site}",
     "expire_kits": "{kits} expired",
@@ -91,6 +93,8 @@ WORDS: Final[dict[str, str]] = {
 
 OF_A_DEPOT: Final = (
     "load_kits",
+    "take_from_pool",
+    "lend_kits",
     "order_shipment",
     "indent_stock",
     "approve_order",

@@ -1,7 +1,8 @@
 """The chain of custody of a kit, entry by entry, in words that blinded people may read.
 
 Kits are loaded, recalled and often quarantined by lot: who saw which kits share such an entry would learn which are alike. So a blinded
-reader is told of it without entry number, person and words; of a load not even the day; of a recall only at the own site.
+reader is told of it without entry number, person and words; of a load and a change of study not even the day; of a recall only at the own
+site.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import Visible, visible
 
-BY_TYPE: Final = frozenset({"load_kits", "recall_lot"})
+WITHOUT_DAY: Final = frozenset({"load_kits", "take_from_pool", "lend_kits"})
+BY_TYPE: Final = WITHOUT_DAY | {"recall_lot"}
 """Commands that are done to kits because of what is in them."""
 
 _SHIPMENT_OF_KIT: Final = (shipment.c.study_id == shipment_kit.c.study_id) & (
@@ -153,7 +155,7 @@ def _step(one: Any, unblinded: bool, subjects: bool) -> CustodyStep:
     who = one.subject_id if subjects or one.subject_id is None else "(not shown)"
     return CustodyStep(
         entry=one.position if whole else None,
-        recorded_at=None if one.command == "load_kits" and not unblinded else one.recorded_at,
+        recorded_at=None if one.command in WITHOUT_DAY and not unblinded else one.recorded_at,
         act=one.command,
         text=WORDS[one.command].format(subject=who, site=one.site_id, kits="1 kit"),
         actor=one.actor if whole else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, literal, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import PERMISSIONS
@@ -21,7 +21,10 @@ from allocation.views.visible import require_known_site, visible
 
 
 class LoggedKit(View):
-    """A kit in the log of a site. Units as far as they are told (`AccountedKit`); `returned_to_depot_on`: when the return left."""
+    """A kit in the log of a site. Units as far as they are told (`AccountedKit`); `returned_to_depot_on`: when the return left.
+
+    `shipment_id`: empty where it came in from another study's stock at the site.
+    """
 
     kit_number: str
     kit_group: str
@@ -98,9 +101,22 @@ def site_log(database: Database, actor: Actor, study_id: str, site_id: str) -> S
             )
             .order_by(shipment.c.received_on, kit.c.kit_number)
         ).all()
+        pooled = connection.execute(
+            select(
+                kit.c.kit_number,
+                kit_group(at.protocol),
+                kit.c.pooled_on.label("received_on"),
+                literal("").label("shipment_id"),
+                literal("available").label("disposition"),
+                kit.c.subject_id,
+                kit.c.visit_number,
+                kit.c.dispensed_on,
+                kit.c.status,
+            ).where(kit.c.study_id == study_id, kit.c.pooled_at_site == site_id)
+        ).all()
         kits = tuple(
             _logged(row, accounts.get(row.kit_number), returns.get(row.kit_number), names_subjects)
-            for row in rows
+            for row in sorted([*rows, *pooled], key=lambda one: (one.received_on, one.kit_number))
         )
         return SiteLog(study_id=study_id, site_id=site_id, kits=kits)
 
