@@ -21,6 +21,7 @@ from allocation import (
     returns_cli,
     shipment_cli,
     subject_cli,
+    vault_cli,
 )
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
@@ -42,6 +43,7 @@ app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
 app.add_typer(notify_cli.app, name="notify")
 app.add_typer(subject_cli.app, name="subject")
+app.add_typer(vault_cli.app, name="vault")
 app.add_typer(ledger_cli.app, name="ledger")
 
 

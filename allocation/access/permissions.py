@@ -123,6 +123,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "return.reuse": roles_of_step(ReturnStep.REUSE) | SYSTEM,
     "return.destroy": roles_of_step(ReturnStep.DESTROY) | SYSTEM,
     "return.withdraw": roles_of_step(ReturnStep.WITHDRAW) | SYSTEM,
+    # Addresses of patients are read by the people who send to them, and not even by the machine's operator. Writing shows nothing.
+    "vault.write": SITE_ROLES | SYSTEM,
+    "vault.read": SITE_ROLES,
+    "vault.forget": SITE_ROLES | frozenset({"data_manager"}) | SYSTEM,
+    "vault.audit": SITE_ROLES | frozenset({"monitor", "data_manager", "auditor"}) | SYSTEM,
+    "vault.rotate": SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (
@@ -248,6 +254,8 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "reuse_returned_kits": "return.reuse",
     "destroy_returned_kits": "return.destroy",
     "withdraw_return": "return.withdraw",
+    "set_patient_address": "vault.write",
+    "forget_patient_address": "vault.forget",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

@@ -16,6 +16,7 @@ from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
 from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
 from allocation.api.supply_routes import SUPPLY_ROUTES
+from allocation.api.vault_routes import VAULT_EXAMPLES, VAULT_ROUTES
 from allocation.commands.service import CommandRequest
 
 ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -25,6 +26,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *RESUPPLY_ROUTES,
     *RETURN_ROUTES,
     *EXCURSION_ROUTES,
+    *VAULT_ROUTES,
 )
 
 SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -42,4 +44,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **LOT_EXAMPLES,
     **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,
+    **VAULT_EXAMPLES,
 }

@@ -44,6 +44,7 @@ from allocation.ledger.supply_tables import (
 )
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 from allocation.ledger.temperature_tables import evidence_file, excursion, excursion_kit
+from allocation.ledger.vault_tables import vault_access, vault_address
 
 __all__ = [
     "ENTRY_ID",
@@ -86,6 +87,8 @@ __all__ = [
     "subject_measurement",
     "subject_randomization",
     "subject_visit",
+    "vault_access",
+    "vault_address",
 ]
 
 ledger_entry = Table(

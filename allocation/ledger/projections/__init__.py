@@ -21,6 +21,7 @@ from allocation.ledger.projections import (
     studies,
     subjects,
     supply,
+    vault,
 )
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
@@ -36,6 +37,7 @@ FOLDS: dict[str, Fold] = {
     **returns.FOLDS,
     **excursions.FOLDS,
     **edc.FOLDS,
+    **vault.FOLDS,
 }
 """Command name to the function that folds its entry."""
 

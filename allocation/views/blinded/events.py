@@ -78,6 +78,8 @@ WORDS: Final[dict[str, str]] = {
     "reuse_returned_kits": "{kits} returned by site {site} went back into the depot's stock",
     "destroy_returned_kits": "{kits} returned by site {site} were destroyed under a certificate",
     "withdraw_return": "A return of {kits} was taken back at site {site}",
+    "set_patient_address": "An address of subject {subject} was kept in the vault",
+    "forget_patient_address": "The address of subject {subject} was deleted from the vault",
     "grant_role": "Access to the study was given",
     "revoke_grant": "Access to the study was taken back",
     "issue_edc_key": "The EDC was given a key",
