@@ -85,6 +85,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.randomize": _SITE_DESK,
     "subject.dispense": roles_of(Act.DISPENSE, Act.ASSIGN) | SYSTEM,
     "subject.confirm_dispensing": roles_of(Act.CONFIRM_DISPENSING, Act.PUT_BACK, Act.SET_ASIDE) | SYSTEM,
+    "subject.send_home": roles_of(Act.CONFIRM_DISPENSING) | SYSTEM,
     "subject.replace_kit": roles_of(Act.REPORT_DAMAGED_BY_SUBJECT, Act.LOSE_ASSIGNED) | SYSTEM,
     "subject.hold": _SITE_DESK,
     "subject.visit": _SITE_DESK,
@@ -158,6 +159,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | UNBLINDED_ROLES
         | SYSTEM
     ),
+    "view.home_parcels": SITE_ROLES | frozenset({"monitor", "project_manager"}) | UNBLINDED_ROLES | SYSTEM,
     # Kits by number and units that were counted: no kit type, lot or content that differs by it.
     "view.accountability": (
         SITE_ROLES
@@ -254,6 +256,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "reuse_returned_kits": "return.reuse",
     "destroy_returned_kits": "return.destroy",
     "withdraw_return": "return.withdraw",
+    "send_home": "subject.send_home",
     "set_patient_address": "vault.write",
     "forget_patient_address": "vault.forget",
 }

@@ -58,6 +58,9 @@ STATE_CODES: Final = frozenset(
     {
         "already-randomized",
         "already-replaced",
+        "no-address",
+        "no-home-delivery",
+        "nothing-to-send",
         "cap-reached",
         "digits-fixed",
         "kit-elsewhere",

@@ -1,8 +1,8 @@
-"""The routes of the vault of addresses: keep one, forget one, read one, and who opened it."""
+"""The routes of parcels to patients, and of the vault of their addresses: keep one, forget one, read one, and who opened it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -12,6 +12,7 @@ from allocation.api.bodies import REASON
 from allocation.api.command_route import SITE_DESK, CommandRoute
 from allocation.api.identity import RunningService, WhoAsks
 from allocation.api.problems import responses
+from allocation.commands.home_parcels import SendHomeRequest, send_home
 from allocation.commands.service import CommandRequest
 from allocation.commands.vault import (
     AddressOfSubject,
@@ -22,6 +23,7 @@ from allocation.commands.vault import (
     read_patient_address,
     set_patient_address,
 )
+from allocation.views.blinded.home_parcels import HomeParcels, list_home_parcels
 
 router = APIRouter(prefix="/studies")
 _REFUSALS = responses(401, 403, 404, 422)
@@ -51,6 +53,22 @@ class ForgetAddressAnswer(Answer):
 
     subject_id: str
     forgotten: bool
+
+
+class SendHomeBody(SendHomeRequest):
+    """A parcel to a subject's home."""
+
+    reason: str = REASON
+
+
+class SendHomeAnswer(Answer):
+    """The parcel and its kits, by number."""
+
+    parcel_id: str
+    subject_id: str
+    visit_number: str
+    kits: tuple[str, ...]
+    expected_on: date
 
 
 class VaultAccess(Answer):
@@ -83,6 +101,16 @@ VAULT_ROUTES: Final[tuple[CommandRoute, ...]] = (
         ForgetAddressBody,
         ForgetAddressAnswer,
     ),
+    CommandRoute(
+        "send_home",
+        "home-parcels",
+        SITE_DESK,
+        "Send the kits assigned to a subject to its home",
+        send_home,
+        SendHomeRequest,
+        SendHomeBody,
+        SendHomeAnswer,
+    ),
 )
 
 VAULT_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
@@ -96,6 +124,7 @@ VAULT_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
             "country": "DEU",
         },
     },
+    SendHomeBody: {"subject_id": "DE01-0001", "carrier": "Swift Couriers", "tracking_number": "SC-7781"},
     ForgetAddressBody: {"subject_id": "DE01-0001", "reason": "the subject asked for it"},
 }
 
@@ -113,6 +142,18 @@ def address(
     """For people of the subject's site, who send to it."""
     response.headers["Cache-Control"] = "no-store"
     return read_patient_address(service, actor, study_id, subject_id)
+
+
+@router.get(
+    "/{study_id}/home-parcels",
+    response_model=HomeParcels,
+    tags=[SITE_DESK],
+    summary="Parcels to subjects",
+    responses=_REFUSALS,
+)
+def home_parcels(study_id: str, service: RunningService, actor: WhoAsks) -> HomeParcels:
+    """Those of the sites that the caller may see, the latest sent first; no address."""
+    return list_home_parcels(service.database, actor, study_id)
 
 
 @router.get(

@@ -46,6 +46,7 @@ WITHOUT_KITS: Final = (
     "activate_list",
     "activate_method",
     "set_cohort",
+    "send_home",
     "set_patient_address",
     "forget_patient_address",
 )

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
+from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
 from allocation.ledger.randomization_tables import (
     list_block,
     list_entry,
@@ -58,6 +59,8 @@ __all__ = [
     "evidence_file",
     "excursion",
     "excursion_kit",
+    "home_parcel",
+    "home_parcel_kit",
     "kit",
     "kit_count",
     "kit_numbering",
@@ -319,5 +322,7 @@ PROJECTIONS: tuple[Table, ...] = (
     destruction_certificate,
     edc_fact,
     edc_contradiction,
+    home_parcel,
+    home_parcel_kit,
 )
 """Every table that is folded from the ledger, in an order in which they can be filled."""

@@ -69,6 +69,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "activate_method": nothing,
     "run_resupply": nothing,
     # What a pause kept from being ordered is no fact of any kit.
+    "send_home": nothing,
     "set_patient_address": nothing,
     "forget_patient_address": nothing,
     "pause_resupply": nothing,

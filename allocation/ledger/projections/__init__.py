@@ -14,6 +14,7 @@ from allocation.ledger.projections import (
     excursions,
     handing_out,
     lots,
+    parcels,
     randomizations,
     resupply_pauses,
     returns,
@@ -38,6 +39,7 @@ FOLDS: dict[str, Fold] = {
     **excursions.FOLDS,
     **edc.FOLDS,
     **vault.FOLDS,
+    **parcels.FOLDS,
 }
 """Command name to the function that folds its entry."""
 

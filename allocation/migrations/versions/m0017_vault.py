@@ -1,4 +1,4 @@
-"""The vault of patients' addresses, and the append-only record of who opened it."""
+"""The vault of patients' addresses, the append-only record of who opened it, and parcels to patients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Create both tables, and let the database refuse a change of the record."""
+    """Create the tables, and let the database refuse a change of the record."""
     op.create_table(
         "vault_address",
         sa.Column("study_id", sa.Text(), nullable=False),
@@ -45,6 +45,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_vault_access_subject", "vault_access", ["study_id", "subject_id"])
+    _make_parcel_tables()
     if op.get_bind().dialect.name == "sqlite":
         for act in ("UPDATE", "DELETE"):
             op.execute(
@@ -59,4 +60,42 @@ def upgrade() -> None:
     op.execute(
         "CREATE TRIGGER vault_access_no_truncate BEFORE TRUNCATE ON vault_access "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
+
+
+def _make_parcel_tables() -> None:
+    op.create_table(
+        "home_parcel",
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in (
+                "study_id",
+                "parcel_id",
+                "site_id",
+                "subject_id",
+                "visit_number",
+                "status",
+                "carrier",
+                "tracking_number",
+            )
+        ),
+        sa.Column("sent_on", sa.Date(), nullable=False),
+        sa.Column("expected_on", sa.Date(), nullable=False),
+        sa.Column(
+            "ended_on",
+            sa.Date(),
+            nullable=True,
+            comment="when the site recorded what became of its kits",
+        ),
+        sa.CheckConstraint("status IN ('sent', 'ended')", name=op.f("ck_home_parcel_known_status")),
+        sa.CheckConstraint(
+            "(status = 'ended') = (ended_on IS NOT NULL)", name=op.f("ck_home_parcel_ended_with_a_date")
+        ),
+        sa.PrimaryKeyConstraint("study_id", "parcel_id", name=op.f("pk_home_parcel")),
+    )
+    op.create_index("ix_home_parcel_subject", "home_parcel", ["study_id", "subject_id", "status"])
+    op.create_table(
+        "home_parcel_kit",
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("study_id", "parcel_id", "kit_number")),
+        sa.PrimaryKeyConstraint("study_id", "parcel_id", "kit_number", name=op.f("pk_home_parcel_kit")),
     )

@@ -78,6 +78,7 @@ WORDS: Final[dict[str, str]] = {
     "reuse_returned_kits": "{kits} returned by site {site} went back into the depot's stock",
     "destroy_returned_kits": "{kits} returned by site {site} were destroyed under a certificate",
     "withdraw_return": "A return of {kits} was taken back at site {site}",
+    "send_home": "{kits} sent home to subject {subject} by site {site}",
     "set_patient_address": "An address of subject {subject} was kept in the vault",
     "forget_patient_address": "The address of subject {subject} was deleted from the vault",
     "grant_role": "Access to the study was given",
