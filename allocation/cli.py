@@ -9,6 +9,7 @@ import typer
 from allocation import (
     edc_cli,
     excursion_cli,
+    home_parcel_cli,
     inventory_cli,
     kit_cli,
     label_cli,
@@ -22,6 +23,7 @@ from allocation import (
     returns_cli,
     shipment_cli,
     subject_cli,
+    vault_cli,
 )
 from allocation.api.address import HOST, PORT
 from allocation.study_cli import app as study_app
@@ -39,11 +41,14 @@ app.add_typer(returns_cli.app, name="returns")
 app.add_typer(excursion_cli.app, name="excursion")
 app.add_typer(resupply_cli.app, name="resupply")
 app.add_typer(shipment_cli.app, name="shipment")
+shipment_cli.app.command("send-home")(home_parcel_cli.send)
+shipment_cli.app.command("home-list")(home_parcel_cli.list_)
 app.command("inventory")(inventory_cli.inventory)
 app.add_typer(randomization_cli.app, name="randomization")
 app.add_typer(edc_cli.app, name="edc")
 app.add_typer(notify_cli.app, name="notify")
 app.add_typer(subject_cli.app, name="subject")
+app.add_typer(vault_cli.app, name="vault")
 app.add_typer(ledger_cli.app, name="ledger")
 
 

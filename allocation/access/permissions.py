@@ -85,6 +85,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "subject.randomize": _SITE_DESK,
     "subject.dispense": roles_of(Act.DISPENSE, Act.ASSIGN) | SYSTEM,
     "subject.confirm_dispensing": roles_of(Act.CONFIRM_DISPENSING, Act.PUT_BACK, Act.SET_ASIDE) | SYSTEM,
+    "subject.send_home": roles_of(Act.CONFIRM_DISPENSING) | SYSTEM,
     "subject.replace_kit": roles_of(Act.REPORT_DAMAGED_BY_SUBJECT, Act.LOSE_ASSIGNED) | SYSTEM,
     "subject.hold": _SITE_DESK,
     "subject.visit": _SITE_DESK,
@@ -124,6 +125,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "return.reuse": roles_of_step(ReturnStep.REUSE) | SYSTEM,
     "return.destroy": roles_of_step(ReturnStep.DESTROY) | SYSTEM,
     "return.withdraw": roles_of_step(ReturnStep.WITHDRAW) | SYSTEM,
+    # Addresses of patients are read by the people who send to them, and not even by the machine's operator. Writing shows nothing.
+    "vault.write": SITE_ROLES | SYSTEM,
+    "vault.read": SITE_ROLES,
+    "vault.forget": SITE_ROLES | frozenset({"data_manager"}) | SYSTEM,
+    "vault.audit": SITE_ROLES | frozenset({"monitor", "data_manager", "auditor"}) | SYSTEM,
+    "vault.rotate": SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (
@@ -153,6 +160,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | UNBLINDED_ROLES
         | SYSTEM
     ),
+    "view.home_parcels": SITE_ROLES | frozenset({"monitor", "project_manager"}) | UNBLINDED_ROLES | SYSTEM,
     # Kits by number and units that were counted: no kit type, lot or content that differs by it.
     "view.accountability": (
         SITE_ROLES
@@ -251,6 +259,9 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "reuse_returned_kits": "return.reuse",
     "destroy_returned_kits": "return.destroy",
     "withdraw_return": "return.withdraw",
+    "send_home": "subject.send_home",
+    "set_patient_address": "vault.write",
+    "forget_patient_address": "vault.forget",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

@@ -17,6 +17,7 @@ from allocation.api.shipment_bodies import SHIPMENT_EXAMPLES
 from allocation.api.shipment_routes import SHIPMENT_ROUTES
 from allocation.api.supply_bodies import SUPPLY_EXAMPLES
 from allocation.api.supply_routes import SUPPLY_ROUTES
+from allocation.api.vault_routes import VAULT_EXAMPLES, VAULT_ROUTES
 from allocation.commands.service import CommandRequest
 
 ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -27,6 +28,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *POOL_ROUTES,
     *RETURN_ROUTES,
     *EXCURSION_ROUTES,
+    *VAULT_ROUTES,
 )
 
 SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -45,4 +47,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **LOT_EXAMPLES,
     **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,
+    **VAULT_EXAMPLES,
 }

@@ -25,6 +25,7 @@ from allocation.api import (
     resupply_routes,
     signed_routes,
     unblinded_routes,
+    vault_routes,
     view_routes,
 )
 from allocation.api.all_routes import BODY_EXAMPLES, ROUTES, SIGNED_ROUTES
@@ -126,6 +127,7 @@ def create_app(
     app.include_router(signed_router_of(SIGNED_ROUTES))
     app.include_router(return_views)
     app.include_router(excursion_routes.router)
+    app.include_router(vault_routes.router)
     app.include_router(edc_routes.router)
     app.include_router(unblinded_routes.router)
     app.include_router(notify_routes.router)

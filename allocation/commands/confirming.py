@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
+from allocation.commands.home_parcels import kits_under_way, open_parcels
 from allocation.commands.kit_choice import kit_facts
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -16,15 +17,17 @@ from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import kit
 from allocation.ledger.subject_paths import visits_of
 from allocation.plain_values import Day
+from allocation.rules.home_parcels import undelivered_to
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.model import Code, Text
 
 
 class KitNotDispensed(CommandRequest):
-    """An assigned kit that the subject did not get, and why."""
+    """An assigned kit that the subject did not get, and why. `lost`: of one that was sent home and cannot be found."""
 
     kit_number: Code
     reason: Text = Field(max_length=200)
+    lost: bool = False
 
 
 class ConfirmDispensingRequest(CommandRequest):
@@ -47,6 +50,8 @@ def confirm_dispensing(
     service: Service, act: Act, study_id: str, request: ConfirmDispensingRequest
 ) -> dict[str, Any]:
     """Record which assigned kits were handed out; the others go back to stock or to quarantine, as the protocol says.
+
+    What was sent home goes to quarantine when it came back, and is lost when it cannot be found; the subject's parcels end.
 
     What was handed out is recorded even when the subject has left the study since. Raises DomainRefusal when nothing waits for
     confirmation, a kit is left out, was past its last dispense date on `handed_on`, or dosing was on hold then; NotFound for a kit that is
@@ -87,8 +92,12 @@ def confirm_dispensing(
         }
         _refuse_other_kits(request, assigned)
         _refuse_hand_out(request, row, assigned, handed_on)
-        to = transaction.protocol.dosing.not_dispensed_to
-        not_dispensed = [[one.kit_number, one.reason, to] for one in request.not_dispensed]
+        under_way = kits_under_way(transaction.connection, study_id, row.subject_id)
+        parcels = open_parcels(transaction.connection, study_id, row.subject_id)
+        _refuse_lost_at_site(request, under_way)
+        not_dispensed = [
+            [one.kit_number, one.reason, _to(transaction, one, under_way)] for one in request.not_dispensed
+        ]
         numbers = tuple(assigned)
         outcome = "confirmed" if request.handed_out else "not_dispensed"
         after = {
@@ -101,6 +110,7 @@ def confirm_dispensing(
             "kits": [_facts(transaction, assigned[number]) for number in request.handed_out],
             "not_dispensed": not_dispensed,
             "confirmation": outcome,
+            **({"parcels": parcels} if parcels else {}),
         }
         answer = {
             "subject_id": row.subject_id,
@@ -135,6 +145,23 @@ def _refuse_other_kits(request: ConfirmDispensingRequest, assigned: dict[str, An
             field="handed_out",
             fix="name every assigned kit: as handed out, or as not dispensed with the reason",
         )
+
+
+def _refuse_lost_at_site(request: ConfirmDispensingRequest, under_way: frozenset[str]) -> None:
+    """Only what was sent home is lost by this act: a loss at the site is reported as one."""
+    for one in request.not_dispensed:
+        if one.lost and one.kit_number not in under_way:
+            raise DomainRefusal(
+                f"kit {one.kit_number} was not sent to the subject",
+                code="kit-not-sent",
+                field="not_dispensed",
+                fix="replace it as lost, or confirm it and report the loss afterwards",
+            )
+
+
+def _to(transaction: Transaction, one: KitNotDispensed, under_way: frozenset[str]) -> str:
+    at_site = transaction.protocol.dosing.not_dispensed_to
+    return undelivered_to(in_parcel=one.kit_number in under_way, lost=one.lost, at_site=at_site)
 
 
 def _refuse_hand_out(

@@ -46,6 +46,9 @@ WITHOUT_KITS: Final = (
     "activate_list",
     "activate_method",
     "set_cohort",
+    "send_home",
+    "set_patient_address",
+    "forget_patient_address",
 )
 """Commands whose entries touch no kit and are not read at all. Whatever is not named here is folded."""
 

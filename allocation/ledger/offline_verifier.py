@@ -134,7 +134,8 @@ def follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[s
         move([row["kit_number"] for row in after["kits"]], site, site if assigned else subject)
     elif command == "confirm_dispensing":
         move([row["kit_number"] for row in after["kits"]], site, f"subject {entry['subject_id']}")
-        move([row[0] for row in after["not_dispensed"]], site, site)
+        for number, _, to in after["not_dispensed"]:
+            move([number], site, "lost" if to == "lost" else site)
 
 
 def verify(lines: Iterable[str]) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
+from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
 from allocation.ledger.randomization_tables import (
     list_block,
     list_entry,
@@ -44,6 +45,7 @@ from allocation.ledger.supply_tables import (
 )
 from allocation.ledger.table_basis import ENTRY_ID, UtcMoment, metadata
 from allocation.ledger.temperature_tables import evidence_file, excursion, excursion_kit
+from allocation.ledger.vault_tables import vault_access, vault_address
 
 __all__ = [
     "ENTRY_ID",
@@ -57,6 +59,8 @@ __all__ = [
     "evidence_file",
     "excursion",
     "excursion_kit",
+    "home_parcel",
+    "home_parcel_kit",
     "kit",
     "kit_count",
     "kit_numbering",
@@ -86,6 +90,8 @@ __all__ = [
     "subject_measurement",
     "subject_randomization",
     "subject_visit",
+    "vault_access",
+    "vault_address",
 ]
 
 ledger_entry = Table(
@@ -316,5 +322,7 @@ PROJECTIONS: tuple[Table, ...] = (
     destruction_certificate,
     edc_fact,
     edc_contradiction,
+    home_parcel,
+    home_parcel_kit,
 )
 """Every table that is folded from the ledger, in an order in which they can be filled."""

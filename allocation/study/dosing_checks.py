@@ -26,6 +26,13 @@ def check_dosing(protocol: Protocol, findings: Findings) -> None:
     """Append to `findings` what in dosing contradicts itself, or could not be carried out for some subject."""
     before = len(findings.found)
     _check_measurements(protocol, findings)
+    if protocol.dosing.home_delivery and not protocol.dosing.confirmation:
+        findings.add(
+            ("dosing", "home_delivery"),
+            True,
+            "sends kits home that nobody confirms to have arrived",
+            "set dosing.confirmation, or leave it out",
+        )
     for index, entry in enumerate(protocol.dispensing):
         _check_entry(protocol, ("dispensing", index), entry, findings)
     _check_forced_first(protocol, findings)

@@ -70,6 +70,7 @@ class Dosing(ProtocolPart):
     window, on top of the kit type's DND days; on unless it is switched off, here or by kit type. `same_lot`: the kits of a type that are
     handed out together come from one lot. `partial`: with the site's consent, what there is may be handed out where kits are short.
     `confirmation`: kits are assigned, and handed out only when the site confirms it; `not_dispensed_to` says where the others go.
+    `home_delivery`: with `confirmation`, assigned kits may be sent to the subject's home, and are confirmed when the subject has them.
     `unscheduled`: the kits of the last dispensing visit may be handed out again at an unscheduled visit. `replacement`: a lost or
     damaged kit may be replaced.
     """
@@ -79,6 +80,7 @@ class Dosing(ProtocolPart):
     partial: bool = False
     confirmation: bool = False
     not_dispensed_to: Literal["stock", "quarantine"] = "stock"
+    home_delivery: bool = False
     unscheduled: bool = False
     replacement: bool = True
     measurements: Measurements = Measurements()

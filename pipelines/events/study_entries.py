@@ -69,6 +69,9 @@ TRANSLATIONS: dict[str, Translation] = {
     "activate_method": nothing,
     "run_resupply": nothing,
     # What a pause kept from being ordered is no fact of any kit.
+    "send_home": nothing,
+    "set_patient_address": nothing,
+    "forget_patient_address": nothing,
     "pause_resupply": nothing,
     "resume_resupply": nothing,
     # Where a lot may be used, no dataset shows; what is shipped and dispensed shows the outcome.

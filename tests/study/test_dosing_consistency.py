@@ -98,6 +98,7 @@ DOSE = "dispensing[2].dose"
             "up",
             "remove it",
         ),
+        ({"dosing": {"home_delivery": True}}, "dosing.home_delivery", "True", "set dosing.confirmation"),
         ({"visits[2].anchor_event": "X"}, "visits[2].anchor_event", "X", "use one of R"),
         (
             {"visits[2].anchor_event": "R", "visits[2].anchor": "screening"},

@@ -14,6 +14,7 @@ from allocation.ledger.projections import (
     excursions,
     handing_out,
     lots,
+    parcels,
     pools,
     randomizations,
     resupply_pauses,
@@ -22,6 +23,7 @@ from allocation.ledger.projections import (
     studies,
     subjects,
     supply,
+    vault,
 )
 from allocation.ledger.projections.fold import Fold, ProjectionConflict
 
@@ -38,6 +40,8 @@ FOLDS: dict[str, Fold] = {
     **returns.FOLDS,
     **excursions.FOLDS,
     **edc.FOLDS,
+    **vault.FOLDS,
+    **parcels.FOLDS,
 }
 """Command name to the function that folds its entry."""
 

@@ -8,12 +8,17 @@ from sqlalchemy import Connection, func, update
 
 from allocation.ledger.projections.fold import Fold, day, expect_rows
 from allocation.ledger.projections.kit_moves import move_kits, transition
+from allocation.ledger.projections.parcels import end_parcels
 from allocation.ledger.projections.subjects import hand_out
 from allocation.ledger.schema import subject, subject_visit
 from allocation.rules.kit_status import Act, Place
 
-NOT_DISPENSED: dict[str, Act] = {"stock": Act.PUT_BACK, "quarantine": Act.SET_ASIDE}
-"""Where an assigned kit goes that was not handed out -> the act in the table of kit states."""
+NOT_DISPENSED: dict[str, Act] = {
+    "stock": Act.PUT_BACK,
+    "quarantine": Act.SET_ASIDE,
+    "lost": Act.LOSE_ASSIGNED,
+}
+"""Where an assigned kit goes that was not handed out, or got lost on its way to the subject -> the act in the table of kit states."""
 
 REPLACED: dict[tuple[bool, str], Act] = {
     (False, "lost"): Act.REPORT_LOST,
@@ -27,14 +32,16 @@ REPLACED: dict[tuple[bool, str], Act] = {
 def confirm_dispensing(
     connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """Assigned kits are with the subject; the others go back to the site's stock, or to quarantine."""
+    """Assigned kits are with the subject; the others go back to the site's stock, to quarantine, or are lost."""
     handed_on = day(after["handed_on"])
     numbers = [one["kit_number"] for one in after["kits"]]
     row = transition(Act.CONFIRM_DISPENSING, Place.SITE)
     move_kits(connection, study_id, numbers, row, site_id, subject_id, dispensed_on=handed_on)
     for number, _, to in after["not_dispensed"]:
         row = transition(NOT_DISPENSED[to], Place.SITE)
-        move_kits(connection, study_id, [number], row, site_id, site_id, subject_id=None, visit_number=None)
+        target = site_id if row.to_place == Place.SITE else ""
+        move_kits(connection, study_id, [number], row, site_id, target, subject_id=None, visit_number=None)
+    end_parcels(connection, study_id, after.get("parcels", []), after["recorded_on"])
     visit = update(subject_visit).where(
         subject_visit.c.study_id == study_id,
         subject_visit.c.subject_id == subject_id,
