@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from allocation import (
+    device_cli,
     edc_cli,
     excursion_cli,
     inventory_cli,
@@ -32,6 +33,7 @@ app.add_typer(kit_cli.app, name="kit")
 app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
+kit_cli.app.command("reissue")(device_cli.reissue)
 app.add_typer(lot_cli.app, name="lot")
 app.add_typer(returns_cli.app, name="returns")
 app.add_typer(excursion_cli.app, name="excursion")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.device_routes import DEVICE_EXAMPLES, SIGNED_DEVICE_ROUTES
 from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES, SIGNED_LOT_ROUTES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
@@ -31,6 +32,7 @@ SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SIGNED_LOT_ROUTES,
     *SIGNED_EXCURSION_ROUTES,
     *SIGNED_RETURN_ROUTES,
+    *SIGNED_DEVICE_ROUTES,
 )
 """Those whose body is signed as it is asked for (signed_route.py); what is signed otherwise has routes of its own."""
 
@@ -42,4 +44,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **LOT_EXAMPLES,
     **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,
+    **DEVICE_EXAMPLES,
 }

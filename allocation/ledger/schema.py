@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from allocation.ledger.device_tables import device_use
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
 from allocation.ledger.randomization_tables import (
@@ -52,6 +53,7 @@ __all__ = [
     "cohort",
     "depot",
     "destruction_certificate",
+    "device_use",
     "edc_contradiction",
     "edc_fact",
     "evidence_file",
@@ -311,6 +313,7 @@ PROJECTIONS: tuple[Table, ...] = (
     resupply_run,
     resupply_pause,
     kit_count,
+    device_use,
     site_return,
     return_kit,
     destruction_certificate,

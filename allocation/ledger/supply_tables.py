@@ -50,6 +50,9 @@ kit = Table(
     Column("dispensed_on", Date),
     Column("return_asked_on", Date, comment="recalled while with a subject, and asked back since"),
     Column("printed_expiry", Date, comment="on its label now; null: none is"),
+    Column(
+        "uses", Integer, nullable=False, server_default="0", comment="of a device: uses that ended, fit again"
+    ),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"

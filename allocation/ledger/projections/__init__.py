@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from allocation.ledger.projections import (
+    devices,
     edc,
     excursions,
     handing_out,
@@ -34,6 +35,7 @@ FOLDS: dict[str, Fold] = {
     **resupply_pauses.FOLDS,
     **lots.FOLDS,
     **returns.FOLDS,
+    **devices.FOLDS,
     **excursions.FOLDS,
     **edc.FOLDS,
 }
