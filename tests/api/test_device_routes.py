@@ -28,7 +28,7 @@ def test_a_site_inspects_its_own_devices_under_signature(tmp_path: Path) -> None
         signed = {**body, "signature": {"password": PASSWORD, "meaning": "device inspected"}}
         for name, asked, status, code in (
             ("coordinator", body, 403, "signature-refused"),
-            ("coordinator", {**signed, "outcome": "so-so"}, 422, "malformed-request"),
+            ("coordinator", {**signed, "outcome": "so-so"}, 422, "invalid-request"),
             ("other.site", signed, 404, "not-found"),
             ("supply", signed, 403, "not-permitted"),
         ):
