@@ -19,7 +19,7 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "one reusable kit type of those that look alike",
         {"kit_types[0].reusable": True, "kit_types[1].reusable": False},
         "kit_types[1].reusable",
-        "false",
+        "False",
         "make them equal",
     ),
     (
