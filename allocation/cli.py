@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from allocation import (
+    device_cli,
     edc_cli,
     excursion_cli,
     home_parcel_cli,
@@ -36,6 +37,7 @@ app.command("recall")(kit_cli.recall)
 kit_cli.app.command("barcode")(label_cli.barcode)
 kit_cli.app.command("scan")(label_cli.scan)
 kit_cli.app.add_typer(pool_cli.app, name="pool")
+kit_cli.app.command("reissue")(device_cli.reissue)
 app.add_typer(lot_cli.app, name="lot")
 app.add_typer(returns_cli.app, name="returns")
 app.add_typer(excursion_cli.app, name="excursion")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from allocation.api.bodies import EXAMPLES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
+from allocation.api.device_routes import DEVICE_EXAMPLES, SIGNED_DEVICE_ROUTES
 from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES, SIGNED_LOT_ROUTES
 from allocation.api.pool_routes import POOL_EXAMPLES, POOL_ROUTES
@@ -35,6 +36,7 @@ SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SIGNED_LOT_ROUTES,
     *SIGNED_EXCURSION_ROUTES,
     *SIGNED_RETURN_ROUTES,
+    *SIGNED_DEVICE_ROUTES,
 )
 """Those whose body is signed as it is asked for (signed_route.py); what is signed otherwise has routes of its own."""
 
@@ -48,4 +50,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **EXCURSION_EXAMPLES,
     **RETURN_EXAMPLES,
     **VAULT_EXAMPLES,
+    **DEVICE_EXAMPLES,
 }

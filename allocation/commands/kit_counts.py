@@ -13,7 +13,7 @@ from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.schema import kit, kit_count, return_kit, site_return
+from allocation.ledger.schema import device_use, kit, kit_count, return_kit, site_return
 from allocation.plain_values import Day
 from allocation.rules.accountability import check_count, used_units
 from allocation.rules.kit_status import Act as KitAct
@@ -91,7 +91,8 @@ def return_from_subject(
                 raise _not_with_subject(held, one.kit_number)
             _check_day(returned_on, held.dispensed_on, transaction.today)
             content = looks[held.kit_type]
-            kits.append(_counted(transaction, held.kit_type, one, content) | {"came_back": one.came_back})
+            counted = _counted(transaction, held, one, content)
+            kits.append(counted | {"came_back": one.came_back})
             answers.append(_told(one, content))
             if held.return_asked_on is not None:
                 asked.append(one.kit_number)
@@ -132,7 +133,9 @@ def correct_kit_count(
         held = _kit_of_subject(transaction, row.subject_id, request.kit_number)
         counts = kit_count.c
         query = select(kit_count).where(counts.study_id == study_id, counts.kit_number == request.kit_number)
-        latest = transaction.connection.execute(query.order_by(counts.revision.desc()).limit(1)).first()
+        latest = transaction.connection.execute(
+            query.order_by(counts.use.desc(), counts.revision.desc()).limit(1)
+        ).first()
         if latest is None:
             raise NotFound(
                 f"kit {request.kit_number} has not been counted",
@@ -160,7 +163,7 @@ def correct_kit_count(
             came_back=latest.came_back,
         )
         after = {
-            **_counted(transaction, held.kit_type, counted, content),
+            **_counted(transaction, held, counted, content),
             "came_back": latest.came_back,
             "revision": latest.revision + 1,
             "returned_on": latest.returned_on.isoformat(),
@@ -193,6 +196,19 @@ def _kit_of_subject(transaction: Transaction, subject_id: str, number: str) -> A
         .with_for_update()
     ).first()
     if found is None:
+        ended = device_use.c
+        earlier = select(ended.use).where(
+            ended.study_id == transaction.study_id,
+            ended.kit_number == number,
+            ended.subject_id == subject_id,
+        )
+        if transaction.connection.execute(earlier).first() is not None:
+            raise DomainRefusal(
+                f"kit {number} came back from subject {subject_id}, was inspected and is used again",
+                code="kit-counted",
+                field="kit_number",
+                fix="its count stands as it was when it was inspected",
+            )
         raise NotFound(
             f"kit {number} was not handed out to subject {subject_id}",
             field="kit_number",
@@ -229,13 +245,14 @@ def _check_day(returned_on: date, dispensed_on: date, today: date) -> None:
         )
 
 
-def _counted(transaction: Transaction, kit_type: str, one: CountedKit, content: KitContent) -> dict[str, Any]:
-    """The count for the ledger. What a kit may hold at most is asked by its look: the refusal would else tell what is in it."""
+def _counted(transaction: Transaction, held: Any, one: CountedKit, content: KitContent) -> dict[str, Any]:
+    """The count of this use of the kit. What it may hold at most is asked by its look: the refusal would else tell what is in it."""
     check_count(one.kit_number, content.most, one.returned_units, one.lost_units, one.used_units)
-    defined = transaction.protocol.kit_type(kit_type)
+    defined = transaction.protocol.kit_type(held.kit_type)
     assert defined is not None  # noqa: S101  (a type with loaded kits stays in the protocol)
     return {
         "kit_number": one.kit_number,
+        "use": held.uses + 1,
         "dispensed_units": decimal_text(defined.units_per_kit),
         "returned_units": decimal_text(one.returned_units),
         "lost_units": decimal_text(one.lost_units),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 
 from allocation.commands.kit_acts import RECALLED
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import in_whole_study, locked_lot
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute, iso
-from allocation.ledger.schema import kit, subject, subject_visit
+from allocation.ledger.schema import device_use, kit, subject, subject_visit
 from allocation.notify.acts import recalled_by_place
 from allocation.notify.happening import Happening
 from allocation.notify.outbox import people_at
@@ -87,7 +87,8 @@ def _state(row: Any) -> tuple[KitStatus, Place]:
 
 def _answer(transaction: Transaction, lot_id: str, rows: Any, again: bool) -> dict[str, Any]:
     """The lot's kits as the recall leaves them, and who was given some, at which visit and when."""
-    codes = _visit_codes(transaction, {one.subject_id for one in rows if one.subject_id is not None})
+    had = [one for one in rows if one.dispensed_on is not None] + _earlier_uses(transaction, lot_id)
+    codes = _visit_codes(transaction, {one.subject_id for one in had})
     kits, subjects = [], []
     for one in rows:
         row = _STILL_OURS.get(_state(one))
@@ -99,18 +100,18 @@ def _answer(transaction: Transaction, lot_id: str, rows: Any, again: bool) -> di
                 "place": one.place,
             }
         )
-        if one.dispensed_on is not None:
-            subjects.append(
-                {
-                    "subject_id": one.subject_id,
-                    "site_id": one.site_id,
-                    "kit_number": one.kit_number,
-                    "visit_number": one.visit_number,
-                    "visit_code": codes.get((one.subject_id, one.visit_number)),
-                    "dispensed_on": iso(one.dispensed_on),
-                    "return_asked": one.status == KitStatus.DISPENSED.value,
-                }
-            )
+    for one in had:
+        subjects.append(
+            {
+                "subject_id": one.subject_id,
+                "site_id": one.site_id,
+                "kit_number": one.kit_number,
+                "visit_number": one.visit_number,
+                "visit_code": codes.get((one.subject_id, one.visit_number)),
+                "dispensed_on": iso(one.dispensed_on),
+                "return_asked": one.status == KitStatus.DISPENSED.value,
+            }
+        )
     return {
         "lot_id": lot_id,
         "recalled_before": again,
@@ -131,6 +132,28 @@ def _told(transaction: Transaction, after: dict[str, Any]) -> list[dict[str, Any
     return [
         {"place_kind": place.kind, "place": place.key, "people": count} for place, count in people.items()
     ]
+
+
+def _earlier_uses(transaction: Transaction, lot_id: str) -> list[Any]:
+    """The uses of the lot's devices after which they were used again: those subjects had them, too, and gave them back."""
+    ended = device_use.c
+    query = (
+        select(
+            ended.kit_number,
+            ended.subject_id,
+            subject.c.site_id,
+            ended.visit_number,
+            ended.dispensed_on,
+            literal(KitStatus.RETURNED.value).label("status"),
+        )
+        .join_from(
+            device_use, kit, (kit.c.study_id == ended.study_id) & (kit.c.kit_number == ended.kit_number)
+        )
+        .join(subject, (subject.c.study_id == ended.study_id) & (subject.c.subject_id == ended.subject_id))
+        .where(ended.study_id == transaction.study_id, kit.c.lot_id == lot_id, ended.outcome == "fit")
+        .order_by(ended.kit_number, ended.use)
+    )
+    return list(transaction.connection.execute(query).all())
 
 
 def _visit_codes(transaction: Transaction, who: set[str]) -> dict[tuple[str, str], str | None]:

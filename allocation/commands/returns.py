@@ -107,7 +107,12 @@ def declare_return(
         number = int(transaction.connection.execute(numbered).scalar_one()) + 1
         return_id = f"{request.site_id}-R{number:03d}"
         kits = [
-            [one.kit_number, one.status, _why(one, request.unused_as), units.get(one.kit_number)]
+            [
+                one.kit_number,
+                one.status,
+                _why(one, request.unused_as),
+                units.get((one.kit_number, one.uses + 1)),
+            ]
             for one in chosen
         ]
         after = {
@@ -231,7 +236,7 @@ def _chosen(transaction: Transaction, request: DeclareReturnRequest) -> list[Row
         kit.c.place == request.site_id,
     )
     rows = transaction.connection.execute(here.order_by(kit.c.kit_number).with_for_update()).all()
-    taken = _in_open_returns(transaction, request.site_id)
+    taken = in_open_returns(transaction, request.site_id)
     usable = KitStatus.SITE_AVAILABLE
     if not request.kit_numbers:
         wanted = {KitStatus.RETURNED, *DECLARED_BY} - (set() if request.unused_as else {usable})
@@ -263,7 +268,7 @@ def _chosen(transaction: Transaction, request: DeclareReturnRequest) -> list[Row
     return [by_number[number] for number in sorted(set(request.kit_numbers))]
 
 
-def _in_open_returns(transaction: Transaction, site_id: str) -> dict[str, str]:
+def in_open_returns(transaction: Transaction, site_id: str) -> dict[str, str]:
     """Kit number -> the open return of the site that it is in."""
     same = (site_return.c.study_id == return_kit.c.study_id) & (
         site_return.c.return_id == return_kit.c.return_id
@@ -281,13 +286,13 @@ def _in_open_returns(transaction: Transaction, site_id: str) -> dict[str, str]:
     return {row.kit_number: row.return_id for row in transaction.connection.execute(query)}
 
 
-def _counted(transaction: Transaction, site_id: str) -> dict[str, str]:
-    """Kit number -> the units that came back of it from a subject, by the latest count."""
-    query = select(kit_count.c.kit_number, kit_count.c.returned_units).where(
+def _counted(transaction: Transaction, site_id: str) -> dict[tuple[str, int], str]:
+    """Kit number and use -> the units that came back of it from a subject, by the latest count."""
+    query = select(kit_count.c.kit_number, kit_count.c.use, kit_count.c.returned_units).where(
         kit_count.c.study_id == transaction.study_id, kit_count.c.site_id == site_id
     )
     return {
-        row.kit_number: row.returned_units
+        (row.kit_number, row.use): row.returned_units
         for row in transaction.connection.execute(query.order_by(kit_count.c.revision))
     }
 

@@ -24,7 +24,9 @@ HASHED_FIELDS = (
 )  # fmt: skip
 
 
-_STAYING = ("change_lot_expiry", "relabel_kits", "judge_lot", "record_excursion", "settle_excursion")
+_STAYING = (
+    "change_lot_expiry", "relabel_kits", "judge_lot", "record_excursion", "settle_excursion", "reissue_device",
+)  # fmt: skip
 """Commands that change kits without moving them."""
 
 

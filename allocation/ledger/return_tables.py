@@ -11,6 +11,9 @@ kit_count = Table(
     metadata,
     Column("study_id", Text, primary_key=True),
     Column("kit_number", Text, primary_key=True),
+    Column(
+        "use", Integer, primary_key=True, server_default="1", comment="which use of a device; 1: the first"
+    ),
     Column("revision", Integer, primary_key=True, comment="0, and one more for each correction"),
     Column("subject_id", Text, nullable=False),
     Column("site_id", Text, nullable=False),

@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from allocation.ledger.device_tables import device_use
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
 from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
@@ -54,6 +55,7 @@ __all__ = [
     "cohort",
     "depot",
     "destruction_certificate",
+    "device_use",
     "edc_contradiction",
     "edc_fact",
     "evidence_file",
@@ -317,6 +319,7 @@ PROJECTIONS: tuple[Table, ...] = (
     resupply_run,
     resupply_pause,
     kit_count,
+    device_use,
     site_return,
     return_kit,
     destruction_certificate,

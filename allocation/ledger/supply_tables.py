@@ -52,6 +52,9 @@ kit = Table(
     Column("printed_expiry", Date, comment="on its label now; null: none is"),
     Column("pooled_at_site", Text, comment="the site where it came in from another study; null: it did not"),
     Column("pooled_on", Date, comment="when it came in there"),
+    Column(
+        "uses", Integer, nullable=False, server_default="0", comment="of a device: uses that ended, fit again"
+    ),
     UniqueConstraint("study_id", "pick_sequence"),
     CheckConstraint(
         "dispensed_on IS NULL OR dispensed_on <= last_dispense_date", name="never_dispensed_past_dnd"

@@ -30,6 +30,7 @@ DESTROYED: Final = "kits destroyed"
 EXPIRY_CHANGED: Final = "expiry date changed"
 RELABELLED: Final = "kits relabelled"
 REUSED: Final = "returned kits released for use"
+DEVICE_INSPECTED: Final = "device inspected"
 
 BY_TYPE: Final = Authority(frozenset({"supply_manager_unblinded"}))
 """Acts that name a kit type or a lot: whoever does them learns which kits are alike inside."""
@@ -56,4 +57,5 @@ WITHDRAW: Final = Authority(SITE_ROLES | {"project_manager"}, reason=True)
 """What was declared for return and stays after all goes into quarantine: it is used again only when it is released from there."""
 MISSING_AT_SITE: Final = Authority(frozenset({"monitor"}), reason=True)
 MISSING_AT_DEPOT: Final = Authority(DEPOT_ROLES, reason=True)
+INSPECTION_SIGNED: Final = Authority(SITE_ROLES, reason=True, signature=DEVICE_INSPECTED)
 REUSE_SIGNED: Final = Authority(SUPPLY_ROLES, reason=True, signature=REUSED)

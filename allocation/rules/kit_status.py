@@ -20,8 +20,9 @@ from allocation.rules.kit_authority import Authority
 
 class KitStatus(StrEnum):
     """What a kit is, wherever it is. `requested` is still at the depot or site, set aside for an open order; `assigned` still at the
-    site, set aside for a subject until handing out is confirmed. `returned` came back from a subject, or is unfit: it is never used
-    again; `returned_unused` was in good order at the site when it was declared for return, and alone may be used again."""
+    site, set aside for a subject until handing out is confirmed. `returned` came back from a subject, or is unfit: it is not used again,
+    unless as a device that is inspected and found fit; `returned_unused` was in good order at the site when it was declared for return,
+    and may be used again from the depot."""
 
     DEPOT_AVAILABLE = "depot_available"
     REQUESTED = "requested"
@@ -77,6 +78,8 @@ class Act(StrEnum):
     LOSE_ASSIGNED = "lose_assigned"
     REPORT_DAMAGED_BY_SUBJECT = "report_damaged_by_subject"
     RETURN_FROM_SUBJECT = "return_from_subject"
+    REISSUE_DEVICE = "reissue_device"
+    RETIRE_DEVICE = "retire_device"
     RETURN_UNUSED = "return_unused"
     RETURN_UNUSABLE = "return_unusable"
     TAKE_BACK = "take_back"
@@ -150,13 +153,15 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RECEIVE_UNLISTED, _S.QUARANTINED, _P.SITE, _W.BY_SITE),
     # One that was given up as lost may have been anywhere: it is accounted for, and never used again.
     Transition(_S.LOST, _P.LOST, _A.RECEIVE_UNLISTED, _S.DAMAGED, _P.SITE, _W.BY_SITE),
-    # To the subject and back. What comes back is never available again.
+    # To the subject and back. What comes back is never available again, except a device that is cleaned and found fit (device_reuse.py).
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.DISPENSE, _S.DISPENSED, _P.SUBJECT, _W.BY_SITE),
     Transition(
         _S.DISPENSED, _P.SUBJECT, _A.REPORT_DAMAGED_BY_SUBJECT, _S.DAMAGED, _P.SITE, _W.BY_SITE_WITH_REASON
     ),
     Transition(_S.DISPENSED, _P.SUBJECT, _A.RETURN_FROM_SUBJECT, _S.RETURNED, _P.SITE, _W.BY_SITE),
     Transition(_S.DISPENSED, _P.SUBJECT, _A.REPORT_LOST, _S.LOST, _P.LOST, _W.BY_SITE_WITH_REASON),
+    Transition(_S.RETURNED, _P.SITE, _A.REISSUE_DEVICE, _S.SITE_AVAILABLE, _P.SITE, _W.INSPECTION_SIGNED),
+    Transition(_S.RETURNED, _P.SITE, _A.RETIRE_DEVICE, _S.DAMAGED, _P.SITE, _W.INSPECTION_SIGNED),
     # Returned to the depot (rules/return_process.py has the steps). Only what the site had in good order may be used again.
     Transition(_S.SITE_AVAILABLE, _P.SITE, _A.RETURN_UNUSED, _S.RETURNED_UNUSED, _P.SITE, _W.BY_SITE),
     Transition(_S.EXPIRED, _P.SITE, _A.RETURN_UNUSABLE, _S.RETURNED, _P.SITE, _W.BY_SITE),

@@ -20,7 +20,7 @@ from allocation.study.strata import strata_of
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
     from allocation.study.schedule import Visit
-    from allocation.study.supply import ResupplyParameters, StorageLimits
+    from allocation.study.supply import KitType, ResupplyParameters, StorageLimits
 
 
 def show_protocol(protocol: Protocol, console: Console) -> None:
@@ -174,6 +174,12 @@ def _storage_text(storage: StorageLimits) -> str:
     return f"{limits} ({', '.join(beyond)})" if beyond else limits
 
 
+def _reuse_text(kit_type: KitType) -> str:
+    if not kit_type.reusable:
+        return ""
+    return ", reusable" if kit_type.max_uses is None else f", reusable, {kit_type.max_uses} uses at most"
+
+
 def _kit_types(protocol: Protocol) -> Table:
     table = _table(
         "Kit types", "kit type", "name", "looks like", "content", "storage °C", "DNS / DNC / DND", "told"
@@ -186,7 +192,7 @@ def _kit_types(protocol: Protocol) -> Table:
             kit_type.code,
             kit_type.name,
             labels[kit_type.blinding_group],
-            f"{decimal_text(kit_type.units_per_kit)} {kit_type.unit}",
+            f"{decimal_text(kit_type.units_per_kit)} {kit_type.unit}{_reuse_text(kit_type)}",
             limits,
             f"{expiry.dns_days} / {expiry.dnc_days} / {expiry.dnd_days}",
             f"{kit_type.expiry_notice_days} days ahead" if kit_type.expiry_notice_days else "never",

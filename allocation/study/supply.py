@@ -90,6 +90,12 @@ class KitType(ProtocolPart):
         default=1, ge=1, le=LARGEST, description="orders are rounded up to a multiple of it"
     )
     serialized: bool = True
+    reusable: bool = Field(
+        default=False, description="a device that is used again once it came back, was cleaned and found fit"
+    )
+    max_uses: int | None = Field(
+        default=None, ge=1, le=LARGEST, description="of a reusable device; none: no limit"
+    )
     cost: Decimal | None = Field(default=None, ge=0, description="in the study's currency, per kit")
 
 

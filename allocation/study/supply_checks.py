@@ -12,6 +12,7 @@ from allocation.errors import InvalidParameter, RuleError
 from allocation.study.buffers import provided_buffers
 from allocation.study.depot_checks import check_depot_parameters
 from allocation.study.design_checks import check_no_cycle
+from allocation.study.device_checks import check_devices
 from allocation.study.inconsistency import Findings, Path
 from allocation.study.newcomers import Newcomers, newcomers
 from allocation.study.parameters import EffectiveParameters, effective_parameters
@@ -26,6 +27,7 @@ def check_supply(protocol: Protocol, findings: Findings) -> None:
     """Append to `findings` whatever in the supply chain contradicts itself or names what is not there."""
     before = len(findings.found)
     _check_kit_types(protocol, findings)
+    check_devices(protocol, findings)
     _check_places(protocol, findings)
     _check_lanes(protocol, findings)
     check_satellites(protocol, findings)

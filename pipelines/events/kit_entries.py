@@ -13,6 +13,7 @@ from typing import Any
 from allocation.ledger.projections.supply import RECEIPT_AT
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.shipment_ends import ends_of_payload
+from allocation.rules.device_reuse import ACT_OF
 from allocation.rules.kit_status import (
     PLACES_WITH_KEY,
     TRANSITIONS,
@@ -153,6 +154,11 @@ def _act_on_kits(act: Act) -> Translation:
     return translate
 
 
+def reissue_device(entry: SealedEntry) -> list[Row]:
+    """A device that came back was inspected."""
+    return _act_on_kits(ACT_OF[entry.after["outcome"]])(entry)
+
+
 def recall_lot(entry: SealedEntry) -> list[Row]:
     """What could still be used is quarantined; what is asked back stays with its subject."""
     recalled = day(entry.after["recalled_on"])
@@ -257,6 +263,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "report_kits_damaged": _act_on_kits(Act.REPORT_DAMAGED),
     "report_kits_lost": _act_on_kits(Act.REPORT_LOST),
     "destroy_kits": _act_on_kits(Act.DESTROY),
+    "reissue_device": reissue_device,
     "recall_lot": recall_lot,
     "change_lot_expiry": _into_quarantine(Act.EXTEND),
     "record_excursion": _act_on_kits(Act.QUARANTINE),

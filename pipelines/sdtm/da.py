@@ -46,7 +46,7 @@ def da(
         pl.col("dispensed_on").alias("on"),
         pl.col("quantity").alias("amount"),
     )
-    findings = pl.concat([given, *_counted(given, kit_counts, records)])
+    findings = pl.concat([given, *_counted(dispensings, kit_counts, records)])
     amount = pl.col("amount").cast(pl.Float64)
     whole = amount == amount.floor()
     text = pl.when(whole).then(amount.cast(pl.Int64).cast(pl.String)).otherwise(amount.cast(pl.String))
@@ -81,9 +81,25 @@ def da(
     )
 
 
-def _counted(given: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFrame) -> list[pl.DataFrame]:
-    """The findings RETAMT and LOSTAMT of the latest count of each kit."""
-    latest = counts.sort("position", "line").group_by("kit_number", maintain_order=True).last()
+def _counted(dispensings: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFrame) -> list[pl.DataFrame]:
+    """The findings RETAMT and LOSTAMT of the latest count of each kit that was handed out.
+
+    A reusable device is handed out several times, and each time counted: a count is of the last dispensing before it.
+    """
+    given = dispensings.select("position", "kit_number", "kit_type", "unit").sort("position")
+    latest = (
+        counts.sort("position", "line")
+        .join_asof(
+            given.with_columns(pl.col("position").alias("given_at")),
+            on="position",
+            by="kit_number",
+            strategy="backward",
+            check_sortedness=False,
+        )
+        .filter(pl.col("given_at").is_not_null())
+        .group_by("kit_number", "given_at", maintain_order=True)
+        .last()
+    )
     held = (
         records.filter(pl.col("visit_date").is_not_null())
         .select("subject_id", pl.col("visit_date").alias("on"), *_RECORD)
@@ -94,13 +110,14 @@ def _counted(given: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFrame) -
             "subject_id",
             "site_id",
             "kit_number",
+            "kit_type",
+            "unit",
             pl.col("returned_on").alias("on"),
             "returned_units",
             "lost_units",
         )
         .sort("on")
         .join_asof(held, on="on", by="subject_id", strategy="backward", check_sortedness=False)
-        .join(given.select("kit_number", "kit_type", "unit"), on="kit_number", how="inner")
     )
     lost = pl.col("lost_units") > 0
     return [

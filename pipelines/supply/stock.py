@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from allocation.rules.kit_status import Act
 from pipelines.sdtm.trial_design import TrialDesign
 
 USABLE = ("depot_available", "site_available")
@@ -65,8 +66,9 @@ def dated_kits(kits: pl.DataFrame, kit_dates: pl.DataFrame) -> pl.DataFrame:
 
 
 def last_movement(movements: pl.DataFrame) -> pl.DataFrame:
-    """The state and place of each kit, its last shipment, and to whom and when it was dispensed."""
-    dispensed = pl.col("act").is_in(["dispense", "confirm_dispensing"])
+    """The state and place of each kit, its last shipment, and to whom and when it was dispensed; of a device, since it is used again."""
+    of_this_use = (pl.col("act") == Act.REISSUE_DEVICE.value).cum_sum(reverse=True) == 0
+    dispensed = pl.col("act").is_in(["dispense", "confirm_dispensing"]) & of_this_use
     return (
         movements.sort("position")
         .group_by("kit_number")
@@ -75,8 +77,7 @@ def last_movement(movements: pl.DataFrame) -> pl.DataFrame:
             pl.col("to_place_kind").last().alias("place_kind"),
             pl.col("to_place").last().alias("place"),
             pl.col("shipment_id").drop_nulls().last(),
-            pl.col("subject_id").drop_nulls().last(),
-            pl.col("visit_number").drop_nulls().last(),
+            pl.col("subject_id", "visit_number").filter(of_this_use).drop_nulls().last(),
             pl.col("moved_on").filter(dispensed).last().alias("dispensed_on"),
         )
     )

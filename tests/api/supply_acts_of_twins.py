@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allocation.rules.kit_authority import DESTROYED, REJECTED, RELEASED, REUSED
+from allocation.rules.kit_authority import DESTROYED, DEVICE_INSPECTED, REJECTED, RELEASED, REUSED
 from allocation.rules.return_process import APPROVED
 from tests.api.transcript import Transcript
 from tests.api.trial import BLINDED, PASSWORD, STUDY, protocol
@@ -123,6 +123,11 @@ def return_kits(out: Transcript, subjects: list[str]) -> None:
             out.post("coordinator", "/subject-returns", named)  # refused: it is back
             right = {"subject_id": subject, **count, "returned_units": "33", "reason": "counted again"}
             out.post("coordinator", "/kit-count-corrections", right)
+            device = {"kit_number": kit["kit_number"], "outcome": "fit", "reason": "wiped"}
+            inspected = {"password": PASSWORD, "meaning": DEVICE_INSPECTED}
+            out.post(
+                "coordinator", "/device-inspections", {**device, "signature": inspected}
+            )  # refused: no device
         out.get("monitor", f"/subjects/{subject}/accountability")
     stock = out.get("coordinator", "/sites/S01/stock")["kits"]
     usable = [one["kit_number"] for one in stock if one["status"] == "site_available"]

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from allocation.ledger.projections import (
+    devices,
     edc,
     excursions,
     handing_out,
@@ -38,6 +39,7 @@ FOLDS: dict[str, Fold] = {
     **lots.FOLDS,
     **pools.FOLDS,
     **returns.FOLDS,
+    **devices.FOLDS,
     **excursions.FOLDS,
     **edc.FOLDS,
     **vault.FOLDS,

@@ -75,6 +75,7 @@ def _count(
     return {
         "study_id": study_id,
         "kit_number": counted["kit_number"],
+        "use": counted.get("use", 1),
         "revision": counted.get("revision", 0),
         "subject_id": subject_id,
         "site_id": site_id,

@@ -8,7 +8,7 @@ from alembic import op
 from allocation.ledger.schema import UtcMoment
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

@@ -63,6 +63,7 @@ WORDS: Final[dict[str, str]] = {
     "report_kits_damaged": "{kits} found damaged",
     "report_kits_lost": "{kits} found missing",
     "destroy_kits": "{kits} destroyed",
+    "reissue_device": "A device that came back was inspected at site {site}",
     "recall_lot": "{kits} recalled",
     "change_lot_expiry": "{kits} have another expiry date",
     "relabel_kits": "{kits} relabelled",

@@ -22,6 +22,7 @@ from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.return_process import AT_SITE, ReturnState
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.kit_uses import kit_uses
 from allocation.views.blinded.reconciliation_models import Discrepancy, DiscrepancyKind, Reconciliation
 from allocation.views.blinded.subject_accountability import accounted_kits
 from allocation.views.study_at import study_at
@@ -153,15 +154,15 @@ def _of_shipments(report: _Report) -> Iterator[Discrepancy]:
 
 def _of_subjects(report: _Report) -> Iterator[Discrepancy]:
     """Units that do not add up or are lost, kits asked back, and kits that subjects who left still have."""
-    who = subject.c
+    who, given = subject.c, kit_uses(report.study_id).c
     rows = report.connection.execute(
-        select(who.subject_id, who.site_id, who.ended_on, kit.c.kit_number)
-        .join_from(kit, subject, and_(who.study_id == kit.c.study_id, who.subject_id == kit.c.subject_id))
-        .where(kit.c.study_id == report.study_id, kit.c.dispensed_on.is_not(None))
+        select(who.subject_id, who.site_id, who.ended_on, given.kit_number, given.use)
+        .join(subject, who.subject_id == given.subject_id)
+        .where(who.study_id == report.study_id)
     )
-    had = {row.kit_number: row for row in rows}
-    for number, one in accounted_kits(report.connection, report.study_id, report.protocol).items():
-        row = had[number]
+    had = {(row.kit_number, row.use): row for row in rows}
+    for key, one in accounted_kits(report.connection, report.study_id, report.protocol).items():
+        row = had[key]
         found: list[tuple[DiscrepancyKind, str | None, date | None]] = []
         if one.unexplained_units not in (None, "0"):
             found.append((_KIND.UNITS_UNEXPLAINED, one.unexplained_units, one.returned_on))
@@ -179,7 +180,7 @@ def _of_subjects(report: _Report) -> Iterator[Discrepancy]:
                 kind=kind,
                 place_kind=Place.SITE,
                 place=row.site_id,
-                kit_number=number,
+                kit_number=one.kit_number,
                 kit_group=one.kit_group,
                 subject_id=row.subject_id,
                 units=units,
@@ -254,14 +255,19 @@ def _of_places(report: _Report) -> Iterator[Discrepancy]:
     waiting = (KitStatus.RETURNED, KitStatus.LOST, *_LIMBO)
     rows = report.connection.execute(
         select(
-            kit.c.kit_number, kit.c.status, kit.c.place_kind, kit.c.place, kit_group(report.protocol)
+            kit.c.kit_number,
+            kit.c.status,
+            kit.c.place_kind,
+            kit.c.place,
+            kit.c.uses,
+            kit_group(report.protocol),
         ).where(kit.c.study_id == report.study_id, kit.c.status.in_([one.value for one in waiting]))
     ).all()
     last_at, on_the_way = _last_received(report), _lost_on_the_way(report)
     for row in rows:
         kind_of_place, place, since = row.place_kind, row.place, None
         if row.status == KitStatus.LOST:
-            counted = accounts.get(row.kit_number)
+            counted = accounts.get((row.kit_number, row.uses + 1))
             if row.kit_number in declared or (counted is not None and counted.came_back is False):
                 continue  # stands there already, with more said of it
             held = last_at.get(row.kit_number)
@@ -273,7 +279,7 @@ def _of_places(report: _Report) -> Iterator[Discrepancy]:
         elif row.status == KitStatus.RETURNED:
             if row.kit_number in declared or row.place_kind != Place.SITE:
                 continue
-            counted = accounts.get(row.kit_number)
+            counted = accounts.get((row.kit_number, row.uses + 1))
             since = None if counted is None else counted.returned_on
             kind = _KIND.WAITS_FOR_RETURN
         elif row.place_kind in (Place.SITE, Place.DEPOT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from typing import Any
 
@@ -10,8 +11,8 @@ from sqlalchemy import Connection, and_, literal, select
 from allocation.access.actors import Actor
 from allocation.access.permissions import PERMISSIONS
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, return_kit, shipment, shipment_kit, site_return
-from allocation.rules.kit_status import Place
+from allocation.ledger.schema import device_use, kit, return_kit, shipment, shipment_kit, site_return
+from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.return_process import ReturnState
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.subject_accountability import AccountedKit, accounted_kits
@@ -21,9 +22,10 @@ from allocation.views.visible import require_known_site, visible
 
 
 class LoggedKit(View):
-    """A kit in the log of a site. Units as far as they are told (`AccountedKit`); `returned_to_depot_on`: when the return left.
+    """A kit in the log of a site; a device that was used again has a line for each `use` (from 1).
 
-    `shipment_id`: empty where it came in from another study's stock at the site.
+    Units as far as they are told (`AccountedKit`); `returned_to_depot_on`: when the return left. `shipment_id`: empty where it came in
+    from another study's stock at the site.
     """
 
     kit_number: str
@@ -31,6 +33,7 @@ class LoggedKit(View):
     received_on: date
     shipment_id: str
     received_as: str
+    use: int
     subject_id: str | None
     visit_number: str | None
     dispensed_on: date | None
@@ -76,6 +79,7 @@ def site_log(database: Database, actor: Actor, study_id: str, site_id: str) -> S
                 kit.c.visit_number,
                 kit.c.dispensed_on,
                 kit.c.status,
+                (kit.c.uses + 1).label("use"),
             )
             .join_from(
                 shipment_kit,
@@ -112,11 +116,17 @@ def site_log(database: Database, actor: Actor, study_id: str, site_id: str) -> S
                 kit.c.visit_number,
                 kit.c.dispensed_on,
                 kit.c.status,
+                (kit.c.uses + 1).label("use"),
             ).where(kit.c.study_id == study_id, kit.c.pooled_at_site == site_id)
         ).all()
+        ended = _ended_uses(connection, study_id, site_id)
         kits = tuple(
-            _logged(row, accounts.get(row.kit_number), returns.get(row.kit_number), names_subjects)
+            _logged(row, use, accounts.get((row.kit_number, use.use)), back, names_subjects)
             for row in sorted([*rows, *pooled], key=lambda one: (one.received_on, one.kit_number))
+            for use, back in (
+                *((use, None) for use in ended.get(row.kit_number, ())),
+                (row, returns.get(row.kit_number)),
+            )
         )
         return SiteLog(study_id=study_id, site_id=site_id, kits=kits)
 
@@ -152,8 +162,30 @@ def _last_returns(connection: Connection, study_id: str, site_id: str) -> dict[s
     return {row.kit_number: row for row in rows}
 
 
-def _logged(row: Any, account: AccountedKit | None, back: Any, names_subjects: bool) -> LoggedKit:
-    given = row.dispensed_on is not None
+def _ended_uses(connection: Connection, study_id: str, site_id: str) -> dict[str, list[Any]]:
+    """Kit number -> the uses of a device at the site after which it was used again, in order."""
+    use = device_use.c
+    rows = connection.execute(
+        select(
+            use.kit_number,
+            use.use,
+            use.subject_id,
+            use.visit_number,
+            use.dispensed_on,
+            literal(KitStatus.RETURNED.value).label("status"),
+        )
+        .where(use.study_id == study_id, use.site_id == site_id, use.outcome == "fit")
+        .order_by(use.kit_number, use.use)
+    )
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.kit_number].append(row)
+    return found
+
+
+def _logged(row: Any, use: Any, account: AccountedKit | None, back: Any, names_subjects: bool) -> LoggedKit:
+    """A line of the log: the kit as it was received (`row`), and one use of it, which is `row` itself for the present one."""
+    given = use.dispensed_on is not None
     sent = None if back is None or back.settled_as == "missing" else back.dispatched_on
     return LoggedKit(
         kit_number=row.kit_number,
@@ -161,15 +193,16 @@ def _logged(row: Any, account: AccountedKit | None, back: Any, names_subjects: b
         received_on=row.received_on,
         shipment_id=row.shipment_id,
         received_as=row.disposition,
-        subject_id=row.subject_id if given and names_subjects else None,
-        visit_number=row.visit_number if given and names_subjects else None,
-        dispensed_on=row.dispensed_on,
+        use=use.use,
+        subject_id=use.subject_id if given and names_subjects else None,
+        visit_number=use.visit_number if given and names_subjects else None,
+        dispensed_on=use.dispensed_on,
         dispensed_units=None if account is None else account.dispensed_units,
         returned_on=None if account is None else account.returned_on,
         returned_units=None if account is None else account.returned_units,
         lost_units=None if account is None else account.lost_units,
         used_units=None if account is None else account.used_units,
-        status=row.status,
+        status=use.status,
         return_id=None if back is None else back.return_id,
         returned_to_depot_on=sent,
         settled_as=None if back is None else back.settled_as,

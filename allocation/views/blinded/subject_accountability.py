@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
-from allocation.ledger.schema import kit, kit_count, subject, subject_visit
+from allocation.ledger.schema import kit_count, subject, subject_visit
 from allocation.rules.accountability import (
     compliance_percent,
     days_of_use,
@@ -28,17 +28,21 @@ from allocation.study.canonical import decimal_text
 from allocation.study.counted_units import KitContent, content_by_look, units_per_day_by_look
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.kit_uses import kit_uses
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import visible
 
 
 class AccountedKit(View):
-    """A kit that was handed out. Units are exact decimals. `used_units`: as stated, else what is neither back nor lost;
-    `unexplained_units`: by how much a stated use does not add up. `corrections`: how often the count was corrected. Null: not counted
-    yet, or not told."""
+    """A kit that was handed out. `use`: of a device that is used again, which time; else 1. Units are exact decimals.
+
+    `used_units`: as stated, else what is neither back nor lost; `unexplained_units`: by how much a stated use does not add up.
+    `corrections`: how often the count was corrected. Null: not counted yet, or not told.
+    """
 
     kit_number: str
+    use: int
     kit_group: str
     status: str
     visit_number: str
@@ -108,26 +112,27 @@ def subject_accountability(
 
 def accounted_kits(
     connection: Connection, study_id: str, protocol: Protocol, **where: str
-) -> dict[str, AccountedKit]:
-    """The kits that were handed out, of one subject (`subject_id`) or site (`site_id`), by day and number."""
+) -> dict[tuple[str, int], AccountedKit]:
+    """The kits that were handed out, of one subject (`subject_id`) or site (`site_id`), by day and number; the keys: number and use."""
     looks = _by_label(protocol)
+    given = kit_uses(study_id).c
     query = (
         select(
-            kit.c.kit_number,
-            kit_group(protocol),
-            kit.c.status,
-            kit.c.visit_number,
-            kit.c.dispensed_on,
-            kit.c.return_asked_on,
+            given.kit_number,
+            given.use,
+            kit_group(protocol, given.kit_type),
+            given.status,
+            given.visit_number,
+            given.dispensed_on,
+            given.return_asked_on,
         )
-        .join_from(
-            kit, subject, (subject.c.study_id == kit.c.study_id) & (subject.c.subject_id == kit.c.subject_id)
-        )
-        .where(kit.c.study_id == study_id, kit.c.dispensed_on.is_not(None))
-        .order_by(kit.c.dispensed_on, kit.c.kit_number)
+        .join(subject, subject.c.subject_id == given.subject_id)
+        .where(subject.c.study_id == study_id)
+        .order_by(given.dispensed_on, given.kit_number, given.use)
     )
     counts = select(
         kit_count.c.kit_number,
+        kit_count.c.use,
         kit_count.c.revision,
         kit_count.c.returned_on,
         kit_count.c.came_back,
@@ -138,9 +143,11 @@ def accounted_kits(
     for name, value in where.items():
         query = query.where(subject.c[name] == value)
         counts = counts.where(kit_count.c[name] == value)
-    latest = {row.kit_number: row for row in connection.execute(counts.order_by(kit_count.c.revision))}
+    counted = connection.execute(counts.order_by(kit_count.c.revision))
+    latest = {(row.kit_number, row.use): row for row in counted}
     rows = connection.execute(query).all()
-    return {row.kit_number: _accounted(row, latest.get(row.kit_number), looks) for row in rows}
+    keys = [(row.kit_number, row.use) for row in rows]
+    return {key: _accounted(row, latest.get(key), looks) for key, row in zip(keys, rows, strict=True)}
 
 
 def _by_label(protocol: Protocol) -> dict[str, KitContent]:
@@ -164,6 +171,7 @@ def _accounted(row: Any, count: Any, looks: Mapping[str, KitContent]) -> Account
         used = used_units(held, back, lost) if stated is None else stated
     return AccountedKit(
         kit_number=row.kit_number,
+        use=row.use,
         kit_group=row.kit_group,
         status=row.status,
         visit_number=row.visit_number,

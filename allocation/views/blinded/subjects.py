@@ -23,6 +23,7 @@ from allocation.views.blinded.expected_visits import (
     recorded_visits,
 )
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.kit_uses import earlier_uses
 from allocation.views.blinded.subject_models import (
     DispensedKit,
     Measured,
@@ -217,4 +218,7 @@ def _kits(
         )
         .order_by(kit.c.dispensed_on.is_(None), kit.c.dispensed_on, kit.c.kit_number)
     ).mappings()
-    return tuple(DispensedKit.model_validate(dict(row)) for row in rows)
+    had = earlier_uses(study_id, protocol, subject_id)
+    return tuple(
+        DispensedKit.model_validate(dict(row)) for row in (*connection.execute(had).mappings(), *rows)
+    )
