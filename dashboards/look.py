@@ -31,6 +31,7 @@ STATUS_WORDS: Final = {
     "in_transit": "In transit",
     "dispensed": "With subjects",
     "returned": "Returned",
+    "returned_unused": "Returned",
     "quarantined": "Quarantined",
     "expired": "Expired",
     "damaged": "Damaged",
@@ -56,7 +57,7 @@ STATUS_COLOURS: Final = {
     "Damaged": "#6d2c1c",
     "Lost": "#7d8993",
     "Destroyed": "#b9c2ca",
-    "In another study": "#d7d2c4",
+    "In another study": "#857f6b",
 }
 """Word of a status -> its colour, in the order in which they are shown."""
 
