@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from barcode import Code128, Gs1_128
-from barcode.writer import SVGWriter
 from defusedxml.ElementTree import fromstring
 
 from allocation.gs1_labels import barcode_text, element_string
@@ -93,6 +91,10 @@ def _label(lines: Sequence[str], bars: ET.Element, wide: float, x: float, y: flo
 
 
 def _bars(label: KitLabel) -> ET.Element:
+    # Here, since it loads an image library, which every `rtsm` command would wait for.
+    from barcode import Code128, Gs1_128
+    from barcode.writer import SVGWriter
+
     writer = SVGWriter()
     if label.gtin is None:
         code, spelled = Code128(label.kit_number, writer=writer), label.kit_number

@@ -18,8 +18,8 @@ from allocation.commands.malformed import request_from
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
 from allocation.commands.resupply_pauses import PauseRequest, pause_resupply, resume_resupply
-from allocation.commands.resupply_scheduler import run_due_in
 from allocation.commands.run_out import run_out_by_site, run_out_by_type
+from allocation.commands.scheduled_resupply import run_due_in
 from allocation.commands.service import Act, Service
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study

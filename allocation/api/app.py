@@ -123,7 +123,7 @@ def create_app(
     app.include_router(file_routes.router)
     app.include_router(label_routes.router)
     app.include_router(signed_routes.router)
-    app.include_router(signed_kit_router())
+    app.include_router(signed_kit_router)
     app.include_router(signed_router_of(SIGNED_ROUTES))
     app.include_router(return_views)
     app.include_router(excursion_routes.router)

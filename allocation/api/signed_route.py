@@ -14,19 +14,25 @@ from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.signed_acts import signed_act
 from allocation.commands.signed_requests import asked_content
 
-
-def signed_router_of(rows: tuple[CommandRoute, ...]) -> APIRouter:
-    """The routes of these rows. Their bodies have a `reason` and a `signature`, which covers the act, what is asked for and the reason."""
-    return router_of(rows, _signed_endpoint)
+ContentOf = Callable[[str, str, Any, str], dict[str, Any]]
+"""Study, command, request and reason -> what the signature covers."""
 
 
-def _signed_endpoint(row: CommandRoute) -> Callable[..., dict[str, Any]]:
+def signed_router_of(rows: tuple[CommandRoute, ...], content_of: ContentOf = asked_content) -> APIRouter:
+    """The routes of these rows. Their bodies have a `reason` and a `signature`, which covers the act, what is asked for and the reason.
+
+    `content_of`: how what is asked for is written where that is not as it was asked.
+    """
+    return router_of(rows, lambda row: _signed_endpoint(row, content_of))
+
+
+def _signed_endpoint(row: CommandRoute, content_of: ContentOf) -> Callable[..., dict[str, Any]]:
     def endpoint(
         study_id: str, body: Any, service: RunningService, actor: WhoAsks, idempotency_key: IdempotencyKey
     ) -> dict[str, Any]:
         role = reach(actor, COMMAND_PERMISSIONS[row.command], study_id).role
-        request = request_of(body, row.request)
-        content = asked_content(study_id, row.command, request, body.reason)
+        request: Any = request_of(body, row.request)
+        content = content_of(study_id, row.command, request, body.reason)
         act = signed_act(service, actor, role, idempotency_key, body.reason, body.signature, content)
         return row.run(service, act, study_id, request)
 

@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from allocation.commands.scheduled_resupply import run_scheduled, run_waiting
+from allocation.commands.scheduled_resupply import run_due_in
 from allocation.commands.service import Service
 from allocation.errors import RTSMError
 from allocation.ledger.database import Database
@@ -29,26 +29,6 @@ INTERVAL_SECONDS: Final = 1.0
 PAUSE_AFTER_FAULT: Final = timedelta(minutes=5)
 
 log = service_logger(__name__)
-
-
-def run_due(service: Service) -> dict[str, list[str]]:
-    """Make every run that is due now, by schedule and by event; gives the ids by study. Raises what the first study raised, after all."""
-    made: dict[str, list[str]] = {}
-    fault: RTSMError | None = None
-    for study_id in studies(service.database):
-        try:
-            made[study_id] = run_due_in(service, study_id)
-        except RTSMError as error:
-            fault = fault or error
-    if fault is not None:
-        raise fault
-    return made
-
-
-def run_due_in(service: Service, study_id: str) -> list[str]:
-    """Make the runs of one study that are due now; gives their ids. Raises as `run_resupply`."""
-    scheduled = run_scheduled(service, study_id)
-    return [*([] if scheduled is None else [scheduled]), *run_waiting(service, study_id)]
 
 
 @contextmanager

@@ -20,6 +20,12 @@ from allocation.ledger.schema import resupply_waiting
 from allocation.rules.run_schedule import due_moment
 
 
+def run_due_in(service: Service, study_id: str) -> list[str]:
+    """Make the runs of one study that are due now, by schedule and by event; gives their ids. Raises as `run_resupply`."""
+    scheduled = run_scheduled(service, study_id)
+    return [*([] if scheduled is None else [scheduled]), *run_waiting(service, study_id)]
+
+
 def run_scheduled(service: Service, study_id: str) -> str | None:
     """Make the scheduled run that is due, if one is; gives its id. It catches up what was missed. Raises as `run_resupply`."""
     now = service.clock()

@@ -7,6 +7,7 @@ than the driver needs to send it and PostgreSQL to carry it out. A dispensing se
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -23,12 +24,12 @@ with the cursor, for as long as it sends the same text. Every statement reads al
 """
 
 
-class StandIn:
+class StandIn(ABC):
     """What folds may be given in place of a connection (kit_follower.py): its `execute` takes every statement, hot ones, too."""
 
+    @abstractmethod
     def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Take a statement with its parameters; gives what stands in for the result."""
-        raise NotImplementedError
 
 
 class HotStatement:

@@ -13,12 +13,12 @@ from allocation.commands.kit_acts import quarantine_kits
 from allocation.commands.kit_scope import KitScopeRequest
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
-from allocation.commands.resupply_scheduler import ResupplyScheduler, run_due, scheduling_lease
-from allocation.commands.scheduled_resupply import run_scheduled, run_waiting
+from allocation.commands.resupply_scheduler import ResupplyScheduler, scheduling_lease
+from allocation.commands.scheduled_resupply import run_due_in, run_scheduled, run_waiting
 from allocation.commands.service import Act, Service
 from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_study_version, version_content
 from allocation.errors import NoUsableKit
-from allocation.ledger.reader import SealedEntry, entries_backwards, last_entry
+from allocation.ledger.reader import SealedEntry, entries_backwards, last_entry, studies
 from allocation.ledger.schema import kit, resupply_run, resupply_waiting, shipment
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
@@ -30,6 +30,11 @@ from tests.commands.desk import ACT, Desk
 from tests.commands.test_order_limits import two_sites, with_supply
 from tests.commands.test_resupply_golden import STARTED, rule_c_protocol, site_with_three_subjects
 from tests.commands.test_two_desks import at_once
+
+
+def run_due(service: Service) -> dict[str, list[str]]:
+    """Make every run that is due now; gives the ids by study."""
+    return {study_id: run_due_in(service, study_id) for study_id in studies(service.database)}
 
 
 def schedule(desk: Desk) -> ResupplySchedule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -23,9 +24,9 @@ _BY_ACT: Final[dict[Act, list[Transition]]] = {
 class KitTaker(StandIn):
     """A stand-in for a connection that takes kits as they move, and not as statements."""
 
+    @abstractmethod
     def move(self, numbers: Iterable[str], row: Transition, to_key: str, also: dict[str, Any]) -> None:
         """Take kits that move along `row` to `to_key`; `also` are further columns that change."""
-        raise NotImplementedError
 
 
 def transition(act: Act, place: Place) -> Transition:
