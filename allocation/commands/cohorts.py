@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allocation.commands.caps import cohorts_filled, is_cohort_open, lock_study
-from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.service import FOR_THE_TRAIL, Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.study.model import Code
@@ -34,7 +34,7 @@ def set_cohort(service: Service, act: Act, study_id: str, request: SetCohortRequ
             raise NotFound(
                 f"cohort {request.cohort!r} is not in the protocol", field="cohort", fix=f"one of {known}"
             )
-        require_reason(act, "a cohort is opened or closed")
+        act.require_reason("a cohort is opened or closed with a reason only", FOR_THE_TRAIL)
         lock_study(transaction)
         was_open = is_cohort_open(transaction, cohort.code)
         if was_open == request.open:
@@ -68,14 +68,3 @@ def set_cohort(service: Service, act: Act, study_id: str, request: SetCohortRequ
         return transaction.append(after, before={"open": was_open}, answer=answer)
 
     return execute(service, act, study_id, "set_cohort", request, body)
-
-
-def require_reason(act: Act, what: str) -> None:
-    """Raise DomainRefusal (`reason-missing`) when the act gives no reason."""
-    if not act.reason.strip():
-        raise DomainRefusal(
-            f"{what} with a reason only",
-            code="reason-missing",
-            field="reason",
-            fix="say why, for the audit trail",
-        )

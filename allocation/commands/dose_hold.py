@@ -85,13 +85,7 @@ def resume_dosing(service: Service, act: Act, study_id: str, request: ResumeDosi
 
 def _on_treatment(transaction: Transaction, subject_id: str) -> Any:
     row = transaction.at_visit(subject_id)
-    if not transaction.act.reason.strip():
-        raise DomainRefusal(
-            "a dose hold is begun and ended for a reason",
-            code="reason-missing",
-            field="reason",
-            fix="give it",
-        )
+    transaction.act.require_reason("a dose hold is begun and ended for a reason", "give it")
     if row.status != "randomized":
         raise DomainRefusal(
             f"subject {row.subject_id} is {row.status}, not on treatment",

@@ -7,7 +7,7 @@ from typing import Any
 
 from allocation.access.signing import require_signature
 from allocation.commands.transaction import Transaction
-from allocation.errors import DomainRefusal, NotPermitted, RTSMError
+from allocation.errors import NotPermitted, RTSMError
 from allocation.rules.kit_status import Act, Transition, rows_of
 
 
@@ -21,10 +21,8 @@ def require_reason_and_signature(
     """
     act = transaction.act
     asked = {(row.by.reason, row.by.signature) for row in rows_of(kit_act)}
-    if any(reason for reason, _ in asked) and not act.reason.strip():
-        raise DomainRefusal(
-            f"{kit_act} of kits needs a reason", code="reason-missing", field="reason", fix="give the reason"
-        )
+    if any(reason for reason, _ in asked):
+        act.require_reason(f"{kit_act} of kits needs a reason")
     for meaning in sorted(meaning for _, meaning in asked if meaning is not None):
         if content is None:
             raise RTSMError(f"{kit_act} is signed, but nothing says what for", code="not-authorized")

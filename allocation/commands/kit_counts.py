@@ -126,10 +126,7 @@ def correct_kit_count(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
-        if not act.reason.strip():
-            raise DomainRefusal(
-                "a correction needs a reason", code="reason-missing", field="reason", fix="give the reason"
-            )
+        act.require_reason("a correction needs a reason")
         held = _kit_of_subject(transaction, row.subject_id, request.kit_number)
         counts = kit_count.c
         query = select(kit_count).where(counts.study_id == study_id, counts.kit_number == request.kit_number)

@@ -56,7 +56,7 @@ def judge_lot(service: Service, act: Act, study_id: str, request: JudgeLotReques
         in_whole_study(transaction)
         found = locked_lot(transaction, request.lot_id)
         row = lot_transition(request.lot_id, found.status, LotAct(request.decision))
-        _require_reason(act)
+        act.require_reason("a decision on a lot needs a reason")
         content = asked_content(study_id, "judge_lot", request, act.reason)
         require_signature(act.signature, str(row.signature), content, username=act.actor.username)
         taken = _usable(transaction, request.lot_id) if row.to_status == LotStatus.REJECTED else []
@@ -88,7 +88,7 @@ def change_lot_release(
     def body(transaction: Transaction) -> dict[str, Any]:
         in_whole_study(transaction)
         found = locked_lot(transaction, request.lot_id)
-        _require_reason(act)
+        act.require_reason("a decision on a lot needs a reason")
         content = asked_content(study_id, "change_lot_release", request, act.reason)
         require_signature(act.signature, RELEASE_CHANGED, content, username=act.actor.username)
         held = set(json.loads(found.released_for))
@@ -104,16 +104,6 @@ def change_lot_release(
         return transaction.append(after, before={"released_for": sorted(held)}, answer=answer)
 
     return execute(service, act, study_id, "change_lot_release", request, body)
-
-
-def _require_reason(act: Act) -> None:
-    if not act.reason.strip():
-        raise DomainRefusal(
-            "a decision on a lot needs a reason",
-            code="reason-missing",
-            field="reason",
-            fix="give the reason",
-        )
 
 
 def _refused(message: str, *, code: str) -> DomainRefusal:

@@ -11,7 +11,6 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import append_step, kits_of_shipment, shipment_for
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, rows_of
 from allocation.rules.shipment_status import ShipmentStep, check_approver
@@ -21,14 +20,6 @@ class ShipmentRequest(CommandRequest):
     """A shipment that something is done to."""
 
     shipment_id: str = Field(min_length=1, max_length=60)
-
-
-def require_reason(act: Act, what: str) -> None:
-    """Refuse an act without a reason. Raises DomainRefusal (`reason-missing`)."""
-    if not act.reason.strip():
-        raise DomainRefusal(
-            f"{what} needs a reason", code="reason-missing", field="reason", fix="give the reason"
-        )
 
 
 def approve_order(service: Service, act: Act, study_id: str, request: ShipmentRequest) -> dict[str, Any]:
@@ -60,7 +51,7 @@ def _give_back(
 ) -> dict[str, Any]:
     def body(transaction: Transaction) -> dict[str, Any]:
         found, ends, status = shipment_for(transaction, request.shipment_id, step, leaves=True)
-        require_reason(act, f"to {step} an order")
+        act.require_reason(f"to {step} an order needs a reason")
         if step == ShipmentStep.REFUSE:
             check_approver(found.ordered_by or "", act.actor.username)
         require_roles(

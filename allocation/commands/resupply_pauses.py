@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from allocation.access.permissions import authorize
-from allocation.commands.cohorts import require_reason
 from allocation.commands.kit_scope import in_whole_study
-from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.service import FOR_THE_TRAIL, Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.entry import moment_text
@@ -91,7 +90,7 @@ def _enter(transaction: Transaction, request: PauseRequest, what: str) -> None:
         raise NotFound(
             f"kit type {request.kit_type!r} is not in the protocol", field="kit_type", fix=f"one of {known}"
         )
-    require_reason(transaction.act, what)
+    transaction.act.require_reason(f"{what} with a reason only", FOR_THE_TRAIL)
 
 
 def _this(study_id: str, request: PauseRequest) -> ColumnElement[bool]:

@@ -99,10 +99,8 @@ def _require(transaction: Transaction, row: StepRow, request: ReturnRequest) -> 
             field="actor",
             fix="ask somebody whose part it is",
         )
-    if row.by.reason and not act.reason.strip():
-        raise DomainRefusal(
-            f"to {row.step} takes a reason", code="reason-missing", field="reason", fix="give the reason"
-        )
+    if row.by.reason:
+        act.require_reason(f"to {row.step} takes a reason")
     if row.by.signature is not None:
         content = asked_content(transaction.study_id, transaction.command, request, act.reason)
         require_signature(act.signature, row.by.signature, content, username=act.actor.username)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ConfigDict
 
 from allocation.access.actors import Actor
 from allocation.access.signing import Signature
+from allocation.errors import DomainRefusal
 from allocation.ledger.database import Database
 from allocation.plain_values import PlainModel
 from allocation.rules.amendments import VersionsByVisit
 from allocation.rules.dosing import DispensingRow
 from allocation.study.protocol import Protocol
+
+FOR_THE_TRAIL: Final = "say why, for the audit trail"
+"""How to mend an act of the study team that gives no reason."""
 
 Clock = Callable[[], datetime]
 """Gives the moment of the act, aware, in UTC. UAT, training and simulation pass one that they move."""
@@ -55,6 +59,11 @@ class Act:
     idempotency_key: str | None = None
     reason: str = ""
     signature: Signature | None = None
+
+    def require_reason(self, told: str, fix: str = "give the reason") -> None:
+        """Refuse an act without a reason in these words. Raises DomainRefusal (`reason-missing`)."""
+        if not self.reason.strip():
+            raise DomainRefusal(told, code="reason-missing", field="reason", fix=fix)
 
 
 class CommandRequest(PlainModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from allocation.commands.order_approval import ShipmentRequest, require_reason
+from allocation.commands.order_approval import ShipmentRequest
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import arrival_date, check_arrival
 from allocation.commands.shipments import Serials, append_step, kits_of_shipment, shipment_for
@@ -45,7 +45,7 @@ def lose_shipment(service: Service, act: Act, study_id: str, request: ShipmentRe
 
     def body(transaction: Transaction) -> dict[str, Any]:
         found, ends, status = shipment_for(transaction, request.shipment_id, ShipmentStep.LOSE, leaves=False)
-        require_reason(act, "a lost shipment")
+        act.require_reason("a lost shipment needs a reason")
         rows = [
             (row.kit_number, kit_status.value)
             for kit_status in (KitStatus.IN_TRANSIT, KitStatus.QUARANTINED)
@@ -75,7 +75,7 @@ def correct_dispatch(
         found, ends, _ = shipment_for(
             transaction, request.shipment_id, ShipmentStep.CORRECT_DISPATCH, leaves=True
         )
-        require_reason(act, "a correction")
+        act.require_reason("a correction needs a reason")
         if request.expected_on is not None:
             check_arrival(request.expected_on, found.dispatched_on)
         corrections = request.corrections()

@@ -12,10 +12,9 @@ from typing import Any, NoReturn
 from pydantic import Field
 from sqlalchemy import select
 
-from allocation.commands.cohorts import require_reason
 from allocation.commands.edc_following import follow_edc_of
 from allocation.commands.screening import check_factors
-from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.service import FOR_THE_TRAIL, Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
 from allocation.ledger.schema import subject
@@ -49,7 +48,7 @@ def correct_stratum(
         row = transaction.at_subject(request.subject_id)
         protocol = transaction.protocol
         check_factors(protocol, request.factors)
-        require_reason(act, "factors are corrected")
+        act.require_reason("factors are corrected with a reason only", FOR_THE_TRAIL)
         of_place = {
             factor.code
             for factor in protocol.stratification

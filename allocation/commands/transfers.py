@@ -7,10 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from allocation.access.permissions import authorize
-from allocation.commands.cohorts import require_reason
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from
 from allocation.commands.lot_expiry import dates_for_order
-from allocation.commands.service import Act, CommandRequest, Service
+from allocation.commands.service import FOR_THE_TRAIL, Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
@@ -107,7 +106,7 @@ def _enter(transaction: Transaction, request: TransferKitsRequest) -> str:
             fix="name an open site",
         )
     transaction.at_site(request.from_site)
-    require_reason(transaction.act, "kits are moved between sites")
+    transaction.act.require_reason("kits are moved between sites with a reason only", FOR_THE_TRAIL)
     return str(rows[request.to_site].site_country)
 
 

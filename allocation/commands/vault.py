@@ -115,13 +115,7 @@ def forget_patient_address(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
-        if not act.reason.strip():
-            raise DomainRefusal(
-                "an address is forgotten for a reason",
-                code="reason-missing",
-                field="reason",
-                fix="give it, without the address",
-            )
+        act.require_reason("an address is forgotten for a reason", "give it, without the address")
         gone = transaction.connection.execute(delete(vault_address).where(*_of(study_id, request.subject_id)))
         if not gone.rowcount:
             raise _no_address(request.subject_id)
