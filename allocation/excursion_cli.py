@@ -181,5 +181,5 @@ def show_command(
     )
     for one in found.kits:
         minutes = (one.minutes_above, one.minutes_below, one.spent_above, one.spent_below)
-        table.add_row(one.kit_number, one.kit_group, one.status, *map(str, minutes), one.outcome or "open")
+        table.add_row(one.name, one.kit_group, one.status, *map(str, minutes), one.outcome or "open")
     Console().print(table)

@@ -39,6 +39,7 @@ from allocation.kit_list_files import kit_list_file
 from allocation.kit_status_page import kit_status_page
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.lot_quantity_options import Units, kits_in, kits_told, lot_quantities
 from allocation.returns_reports_cli import history
 from allocation.rules.kit_status import rows_of
 from allocation.terminal import acting, require_person, show, signed_as, the_study
@@ -55,6 +56,9 @@ Shipment = Annotated[
     str | None, typer.Option("--shipment", help="All kits of this shipment.", show_default=False)
 ]
 Site = Annotated[str | None, typer.Option("--site", help="All kits at this site.", show_default=False)]
+Depot = Annotated[
+    str | None, typer.Option("--depot", help="The depot that has the --units.", show_default=False)
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the ledger.", show_default=False)]
 
 
@@ -97,12 +101,20 @@ def _act(command: str, run: Callable[..., dict[str, Any]]) -> Callable[..., None
         lot: Lot = None,
         shipment: Shipment = None,
         site: Site = None,
+        units: Units = None,
+        depot: Depot = None,
         study: Study = None,
         actor: As = None,
         as_json: AsJson = False,
     ) -> None:
         request = request_from(
-            KitScopeRequest, kit_numbers=tuple(kits or ()), lot_id=lot, shipment_id=shipment, site_id=site
+            KitScopeRequest,
+            kit_numbers=tuple(kits or ()),
+            lot_id=lot,
+            shipment_id=shipment,
+            site_id=site,
+            depot_id=depot,
+            bulk=lot_quantities(units),
         )
         _run(command, run, request, reason, study, actor, as_json)
 
@@ -123,6 +135,8 @@ def destroy(
     kits: Kits = None,
     lot: Lot = None,
     site: Site = None,
+    units: Units = None,
+    depot: Depot = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -133,6 +147,8 @@ def destroy(
         kit_numbers=tuple(kits or ()),
         lot_id=lot,
         site_id=site,
+        depot_id=depot,
+        bulk=lot_quantities(units),
         certificate=certificate_of(certificate, number, place, on),
     )
     _run("destroy_kits", destroy_kits, request, reason, study, actor, as_json)
@@ -231,8 +247,9 @@ def _run(
         )
     answer = run(service, Act(who, reason=reason, signature=signature), study_id, request)
     words = command.removeprefix("report_").replace("_", " ")
-    lines = [f"{study_id}: {words}: {len(answer['kits'])} ({', '.join(answer['kits'][:20]) or 'none'}"]
-    lines[0] += ", ...)" if len(answer["kits"]) > 20 else ")"
+    told = kits_told(answer, "kits")
+    lines = [f"{study_id}: {words}: {kits_in(answer, 'kits')} ({', '.join(told[:20]) or 'none'}"]
+    lines[0] += ", ...)" if len(told) > 20 else ")"
     if answer["not_possible"]:
         lines.append(f"  {answer['not_possible']} other kits do not allow it, and stay as they are")
     show(answer, as_json, "\n".join(lines))
@@ -242,19 +259,24 @@ def _print(answer: dict[str, Any]) -> None:
     console = Console()
     before = " (it was recalled before; nothing was changed)" if answer["recalled_before"] else ""
     console.print(
-        f"[bold]lot {answer['lot_id']}[/bold]{before}: {len(answer['kits'])} kits, {answer['quarantined']} of them quarantined now"
+        f"[bold]lot {answer['lot_id']}[/bold]{before}: {kits_in(answer, 'kits')} kits, {answer['quarantined']} of them quarantined now"
     )
     places: dict[tuple[str, str, str], int] = {}
     for one in answer["kits"]:
         key = (one["place_kind"], one["place"], one["status"])
         places[key] = places.get(key, 0) + 1
+    bulk = answer.get("bulk", {})
+    for one in bulk.get("kits", ()):
+        key = (one["place_kind"], one["place"], one["status"])
+        places[key] = places.get(key, 0) + one["quantity"]
     table = Table("place", "which", "status", "kits")
     for (kind, place, status), count in sorted(places.items()):
         if kind != "subject":
             table.add_row(kind, place, status, str(count))
     console.print(table)
     table = Table("subject", "site", "kit", "visit", "given on", "to return")
-    for one in answer["subjects"]:
+    units_of = [{**one, "kit_number": f"{one['quantity']} units"} for one in bulk.get("subjects", ())]
+    for one in (*answer["subjects"], *units_of):
         visit = one["visit_code"] or one["visit_number"] or ""
         given = (one["subject_id"], one["site_id"], one["kit_number"], visit, one["dispensed_on"])
         table.add_row(*given, "yes" if one["return_asked"] else "no")

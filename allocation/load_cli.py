@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from allocation.access.accounts_file import load_users
-from allocation.commands.inbound_files import read_kits, read_lots, read_sites
+from allocation.commands.bulk_loading import load_bulk
+from allocation.commands.inbound_files import read_bulk, read_kits, read_lots, read_sites
 from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.list_files import read_list
 from allocation.commands.lists import (
@@ -84,6 +85,23 @@ def kits(
     request = read_kits(file.read_bytes(), depot, sheet)
     answer = load_kits(Service(database), Act(acting(database, actor)), study_id, request)
     show(answer, as_json, f"{study_id}: {answer['kits']} kits loaded at {depot}")
+
+
+@app.command()
+def bulk(
+    file: TableFile,
+    depot: Annotated[str, typer.Option("--depot", help="The depot that holds it.")],
+    sheet: Sheet = None,
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load bulk supply, which bears no kit numbers. Columns: kit_type, lot_id, quantity."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    request = read_bulk(file.read_bytes(), depot, sheet)
+    answer = load_bulk(Service(database), Act(acting(database, actor)), study_id, request)
+    show(answer, as_json, f"{study_id}: {answer['units']} units of bulk supply loaded at {depot}")
 
 
 @app.command()

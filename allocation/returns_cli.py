@@ -50,6 +50,14 @@ from allocation.commands.signed_requests import asked_content
 from allocation.errors import DomainRefusal
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.lot_quantity_options import (
+    CountedUnits,
+    DamagedUnits,
+    MissingUnits,
+    Units,
+    kits_told,
+    lot_quantities,
+)
 from allocation.return_steps_page import return_steps_page
 from allocation.returns_reports_cli import log_of_site, of_subject, reconciliation_of, returns_of, show_return
 from allocation.rules.kit_authority import DESTROYED, REUSED
@@ -88,6 +96,7 @@ def count(
         list[str] | None,
         typer.Option("--not-back", help="KIT=LOST: its container did not come back.", show_default=False),
     ] = None,
+    units: CountedUnits = None,
     on: Annotated[
         datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The site's date; left out, today.")
     ] = None,
@@ -103,8 +112,9 @@ def count(
         for kit, _, lost in (text.partition("=") for text in not_back or ())
     ]
     returned_on = None if on is None else on.date()
+    bulk = [_counted_units(text) for text in units or ()]
     request = request_from(
-        ReturnFromSubjectRequest, subject_id=subject, kits=counted, returned_on=returned_on
+        ReturnFromSubjectRequest, subject_id=subject, kits=counted, bulk=bulk, returned_on=returned_on
     )
     _do(return_from_subject, request, reason, study, actor, as_json)
 
@@ -134,13 +144,15 @@ def declare(
         str | None,
         typer.Option("--unused-as", help="Why usable kits go: excess or site_closing.", show_default=False),
     ] = None,
+    units: Units = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Declare kits of a site for return; without numbers, all that is back, expired, damaged or in quarantine there."""
+    named, bulk = tuple(kits or ()), lot_quantities(units)
     request = request_from(
-        DeclareReturnRequest, site_id=site, kit_numbers=tuple(kits or ()), unused_as=unused_as
+        DeclareReturnRequest, site_id=site, kit_numbers=named, unused_as=unused_as, bulk=bulk
     )
     _do(declare_return, request, "", study, actor, as_json)
 
@@ -153,6 +165,7 @@ def reconcile(
         list[str] | None,
         typer.Option("--differs", help="KIT=UNITS that are in it.", show_default=False),
     ] = None,
+    missing_units: MissingUnits = None,
     note: Note = "",
     study: Study = None,
     actor: As = None,
@@ -166,7 +179,8 @@ def reconcile(
         {"kit_number": kit, "units": units, "reason": note}
         for kit, _, units in (text.partition("=") for text in differs or ())
     ]
-    request = request_from(ReconcileReturnRequest, return_id=return_id, findings=findings)
+    bulk = lot_quantities(missing_units, found=False, reason=note)
+    request = request_from(ReconcileReturnRequest, return_id=return_id, findings=findings, bulk=bulk)
     _do(reconcile_return, request, "", study, actor, as_json)
 
 
@@ -218,6 +232,8 @@ def receive(
     damaged: Annotated[
         list[str] | None, typer.Option("--damaged", help="A kit that is damaged.", show_default=False)
     ] = None,
+    missing_units: MissingUnits = None,
+    damaged_units: DamagedUnits = None,
     note: Note = "",
     study: Study = None,
     actor: As = None,
@@ -226,21 +242,25 @@ def receive(
     """Receive a return at its depot; kits that are not named arrived in good order."""
     findings = [{"kit_number": kit, "found": "missing", "reason": note} for kit in missing or ()]
     findings += [{"kit_number": kit, "found": "damaged", "reason": note} for kit in damaged or ()]
-    request = request_from(ReceiveReturnRequest, return_id=return_id, findings=findings)
+    bulk = lot_quantities(missing_units, found="missing", reason=note)
+    bulk += lot_quantities(damaged_units, found="damaged", reason=note)
+    request = request_from(ReceiveReturnRequest, return_id=return_id, findings=findings, bulk=bulk)
     _do(receive_return, request, "", study, actor, as_json)
 
 
 @app.command()
 def reuse(
     return_id: ReturnId,
-    kits: Annotated[list[str], typer.Argument(help="Kit numbers.", show_default=False)],
     reason: Reason,
+    kits: Numbers = None,
+    units: Units = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Put unused kits of a received return back into the depot's stock, signed by the account of --as."""
-    request = request_from(ReuseRequest, return_id=return_id, kit_numbers=tuple(kits))
+    named, bulk = tuple(kits or ()), lot_quantities(units)
+    request = request_from(ReuseRequest, return_id=return_id, kit_numbers=named, bulk=bulk)
     _signed(reuse_returned_kits, request, REUSED, reason, study, actor, as_json)
 
 
@@ -253,14 +273,16 @@ def destroy(
     place: DestroyedWhere,
     on: DestroyedOn,
     kits: Numbers = None,
+    units: Units = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that kits of a return (all that are left, or those named) were destroyed, signed by the account of --as."""
     told = certificate_of(certificate, number, place, on)
+    named, bulk = tuple(kits or ()), lot_quantities(units)
     request = request_from(
-        DestroyReturnedRequest, return_id=return_id, kit_numbers=tuple(kits or ()), certificate=told
+        DestroyReturnedRequest, return_id=return_id, kit_numbers=named, bulk=bulk, certificate=told
     )
     _signed(destroy_returned_kits, request, DESTROYED, reason, study, actor, as_json)
 
@@ -296,6 +318,14 @@ def _counted(text: str) -> dict[str, Any]:
         )
     names = ("returned_units", "lost_units", "used_units")
     return {"kit_number": kit, **dict(zip(names, parts, strict=False))}
+
+
+def _counted_units(text: str) -> dict[str, Any]:
+    """LOT=QUANTITY:RETURNED[/LOST[/USED]] as the fields of a count. Raises DomainRefusal for anything else."""
+    named, _, units = text.partition(":")
+    (asked,) = lot_quantities([named])
+    counted = _counted(f"{asked['lot']}={units}")
+    return {**asked, **{name: value for name, value in counted.items() if name != "kit_number"}}
 
 
 def _do(
@@ -349,7 +379,12 @@ def _sign_and_do(
 def _words(answer: dict[str, Any]) -> str:
     """An answer as one line."""
     parts = []
+    bulk = answer.get("bulk", {})
     for name, value in answer.items():
+        if name == "bulk":
+            continue
+        if name in bulk:
+            value = kits_told(answer, name)
         if isinstance(value, list):
             shown = [" ".join(map(str, one.values())) if isinstance(one, dict) else str(one) for one in value]
             more = ", ..." if len(shown) > 20 else ""

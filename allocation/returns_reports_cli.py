@@ -60,7 +60,7 @@ def show_return(
     found = return_detail(database, who, study_id, return_id)
     rows = [
         (
-            one.kit_number,
+            one.name,
             one.kit_group,
             one.why,
             one.declared_units,
@@ -88,7 +88,7 @@ def of_subject(
     found = subject_accountability(database, who, study_id, subject)
     rows = [
         (
-            one.kit_number,
+            one.name,
             one.kit_group,
             one.visit_number,
             one.dispensed_on,
@@ -124,7 +124,7 @@ def log_of_site(
         return
     rows = [
         (
-            one.kit_number,
+            one.name,
             one.kit_group,
             one.received_on,
             one.subject_id,
@@ -172,7 +172,7 @@ def reconciliation_of(
         (
             one.place,
             one.kind.replace("_", " "),
-            one.kit_number,
+            one.name,
             one.kit_group,
             one.subject_id,
             one.return_id or one.shipment_id,

@@ -29,6 +29,14 @@ from allocation.commands.stock_indents import IndentRequest, indent_stock
 from allocation.errors import RTSMError
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.lot_quantity_options import (
+    ReceivedUnits,
+    Units,
+    kits_in,
+    kits_told,
+    lot_quantities,
+    received_lots,
+)
 from allocation.terminal import acting, show, the_study
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.shipments import ShipmentStatus, list_shipments, shipment_detail
@@ -89,7 +97,7 @@ def show_(shipment: Shipment, study: Study = None, actor: As = None, as_json: As
     console.print(_table((found.shipment,)))
     table = Table("kit", "looks like", "packed", "found")
     for one in found.contents:
-        table.add_row(one.kit_number, one.kit_group, str(one.packed_on or ""), one.disposition or "")
+        table.add_row(one.name, one.kit_group, str(one.packed_on or ""), one.disposition or "")
     console.print(table)
 
 
@@ -138,7 +146,7 @@ def _step(run: Callable[..., dict[str, Any]]) -> Callable[..., None]:
         as_json: AsJson = False,
     ) -> None:
         answer = _run(run, request_from(ShipmentRequest, shipment_id=shipment), reason, study, actor)
-        kits = f" ({len(answer['kits'])} kits)" if "kits" in answer else ""
+        kits = f" ({kits_in(answer, 'kits')} kits)" if "kits" in answer else ""
         show(answer, as_json, f"{shipment}: {answer['status']}{kits}")
 
     return step
@@ -158,24 +166,32 @@ app.command("lost", help="Give a shipment up as lost on its way: the next run or
 def pack(
     shipment: Shipment,
     scans: Annotated[
-        list[str], typer.Argument(help="What the scanner read, kit by kit.", show_default=False)
-    ],
+        list[str] | None, typer.Argument(help="What the scanner read, kit by kit.", show_default=False)
+    ] = None,
+    units: Units = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Scan kits into the box of an order."""
-    request = request_from(PackRequest, shipment_id=shipment, scans=tuple(scans))
+    """Scan kits into the box of an order; count bulk supply into it by lot."""
+    request = request_from(
+        PackRequest, shipment_id=shipment, scans=tuple(scans or ()), bulk=lot_quantities(units)
+    )
     answer = _run(pack_kits, request, "", study, actor)
-    rest = ", ".join(answer["to_pack"]) or "none"
-    show(answer, as_json, f"{shipment}: {len(answer['packed'])} kits packed; still to be packed: {rest}")
+    rest = ", ".join(kits_told(answer, "to_pack")) or "none"
+    show(answer, as_json, f"{shipment}: {kits_in(answer, 'packed')} kits packed; still to be packed: {rest}")
 
 
 @app.command()
 def exchange(
     shipment: Shipment,
-    kit: Annotated[str, typer.Argument(help="The kit that cannot be packed.", show_default=False)],
     reason: Reason,
+    kit: Annotated[
+        str | None, typer.Argument(help="The kit that cannot be packed.", show_default=False)
+    ] = None,
+    lot: Annotated[
+        str | None, typer.Option("--lot", help="Of bulk supply: the lot of the unit.", show_default=False)
+    ] = None,
     found: Annotated[
         Literal["damaged", "lost"], typer.Option("--found", help="What is wrong with it.")
     ] = "damaged",
@@ -184,9 +200,9 @@ def exchange(
     as_json: AsJson = False,
 ) -> None:
     """Exchange a damaged or missing kit of an order for the next one by the picking rule."""
-    request = request_from(ExchangeRequest, shipment_id=shipment, kit_number=kit, found=found)
+    request = request_from(ExchangeRequest, shipment_id=shipment, kit_number=kit, lot=lot, found=found)
     answer = _run(exchange_kit, request, reason, study, actor)
-    new = answer["replacement"]
+    new = ", ".join(kits_told(answer, "replacement"))
     show(
         answer,
         as_json,
@@ -225,7 +241,8 @@ def dispatch(
     )
     answer = _run(dispatch_shipment, request, "", study, actor)
     rest = f"; the rest is {answer['split_off']}" if answer["split_off"] else ""
-    show(answer, as_json, f"{shipment}: {len(answer['kits'])} kits, expected {answer['expected_on']}{rest}")
+    many = kits_in(answer, "kits")
+    show(answer, as_json, f"{shipment}: {many} kits, expected {answer['expected_on']}{rest}")
 
 
 @app.command()
@@ -276,6 +293,7 @@ def receive(
             show_default=False,
         ),
     ] = None,
+    units: ReceivedUnits = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
@@ -288,10 +306,12 @@ def receive(
         dispositions={kit: what for kit, _, what in pairs},
         unlisted=tuple(unlisted or ()),
         scans=tuple(scans or ()),
+        bulk=received_lots(units),
     )
     answer = _run(receive_shipment, request, "", study, actor)
     counts = ", ".join(f"{count} {what}" for what, count in sorted(answer["kits"].items())) or "no kits"
-    more = f"; awaited: {', '.join(answer['awaited'])}" if answer["awaited"] else ""
+    awaited = ", ".join(kits_told(answer, "awaited"))
+    more = f"; awaited: {awaited}" if awaited else ""
     more += (
         f"; quarantined without being listed: {', '.join(answer['unlisted'])}" if answer["unlisted"] else ""
     )

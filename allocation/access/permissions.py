@@ -199,6 +199,7 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "load_lots": "lots.load",
     "load_kits": "kits.load",
     "number_kits": "kits.load",
+    "load_bulk": "kits.load",
     "upload_list": "list.upload",
     "generate_list": "list.generate",
     "activate_list": "list.activate",

@@ -16,6 +16,19 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+class OfLot(BaseModel):
+    """So many units of a lot of bulk supply; `lot` is the number that blinded people may read."""
+
+    lot: str
+    quantity: int
+
+
+class KitsAnswer(Answer):
+    """An answer that names kits. `bulk`: what of them bears no number, by the field that would name it, as lots and quantities."""
+
+    bulk: dict[str, tuple[OfLot, ...]] = {}
+
+
 class ScreenAnswer(Answer):
     """The subject's screening number."""
 
@@ -41,7 +54,7 @@ class RandomizeAnswer(Answer):
     status: str
 
 
-class DispenseAnswer(Answer):
+class DispenseAnswer(KitsAnswer):
     """The kits to hand out, by number. `dose_label`: the blinded word for the dose, where showing it is safe; `kits_short`: how many are
     missing in a partial dispensing; `awaits_confirmation`: the kits are assigned until handing out is confirmed."""
 
@@ -56,7 +69,7 @@ class DispenseAnswer(Answer):
     awaits_confirmation: bool
 
 
-class ConfirmDispensingAnswer(Answer):
+class ConfirmDispensingAnswer(KitsAnswer):
     """What is now on record about the kits of a visit."""
 
     subject_id: str
@@ -67,13 +80,13 @@ class ConfirmDispensingAnswer(Answer):
     not_dispensed: tuple[str, ...]
 
 
-class ReplaceKitAnswer(Answer):
-    """The kit that takes the place of another, by number."""
+class ReplaceKitAnswer(KitsAnswer):
+    """The kit that takes the place of another, by number; both null of bulk supply."""
 
     subject_id: str
     visit_number: str
-    replaced: str
-    kit_number: str
+    replaced: str | None
+    kit_number: str | None
     awaits_confirmation: bool
 
 
@@ -161,6 +174,14 @@ class LoadKitsAnswer(Answer):
     kits: int
 
 
+class LoadBulkAnswer(Answer):
+    """How many units of bulk supply were loaded at which depot, of how many rows."""
+
+    depot_id: str
+    rows: int
+    units: int
+
+
 class ExpireKitsAnswer(Answer):
     """How many kits were turned over to expired."""
 
@@ -193,7 +214,7 @@ class RunResupplyAnswer(Answer):
     kits: int
 
 
-class DispatchAnswer(Answer):
+class DispatchAnswer(KitsAnswer):
     """A shipment under way, with its kits by number."""
 
     shipment_id: str
@@ -203,7 +224,7 @@ class DispatchAnswer(Answer):
     split_off: str | None = None
 
 
-class ReceiveAnswer(Answer):
+class ReceiveAnswer(KitsAnswer):
     """A received shipment: how many kits got which disposition, which are awaited, and which came without being listed."""
 
     shipment_id: str
@@ -213,7 +234,7 @@ class ReceiveAnswer(Answer):
     unlisted: tuple[str, ...] = ()
 
 
-class KitActAnswer(Answer):
+class KitActAnswer(KitsAnswer):
     """The kits that something was done to, and how many of what was named do not allow it."""
 
     kits: tuple[str, ...]
@@ -265,6 +286,20 @@ class ToldPlace(Answer):
     people: int
 
 
+class RecalledOfLot(OfLot):
+    """Units of a recalled lot of bulk supply, where they are or which subject was given them."""
+
+    status: str | None = None
+    place_kind: str | None = None
+    place: str | None = None
+    subject_id: str | None = None
+    site_id: str | None = None
+    visit_number: str | None = None
+    visit_code: str | None = None
+    dispensed_on: date | None = None
+    return_asked: bool | None = None
+
+
 class RecallLotAnswer(Answer):
     """A recalled lot, for the unblinded alone: its kits are of one type. Sites read theirs in the view of recalls."""
 
@@ -274,6 +309,7 @@ class RecallLotAnswer(Answer):
     kits: tuple[RecalledLotKit, ...]
     subjects: tuple[RecalledFromSubject, ...]
     told: tuple[ToldPlace, ...] = ()
+    bulk: dict[str, tuple[RecalledOfLot, ...]] = {}
 
 
 class ListAnswer(Answer):

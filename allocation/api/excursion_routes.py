@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from allocation.access.permissions import reach
-from allocation.api.answers import Answer
+from allocation.api.answers import Answer, KitsAnswer
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.api.command_route import SUPPLY, CommandRoute
 from allocation.api.file_routes import SentFile
@@ -50,7 +50,7 @@ class JudgedKit(Answer):
     minutes_below: int
 
 
-class RecordExcursionAnswer(Answer):
+class RecordExcursionAnswer(KitsAnswer):
     """A recorded excursion. `exposed`: kits that were there; `kits` of them left their range; `to_quarantine`: those elsewhere now."""
 
     excursion_id: str
@@ -68,7 +68,7 @@ class RecordExcursionAnswer(Answer):
     to_quarantine: tuple[str, ...]
 
 
-class SettleExcursionAnswer(Answer):
+class SettleExcursionAnswer(KitsAnswer):
     """The kits that left quarantine, and those that wait there for another excursion."""
 
     excursion_id: str

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 
 from allocation.access.permissions import authorize
-from allocation.api.answers import ListAnswer, LoadKitsAnswer, LoadLotsAnswer
+from allocation.api.answers import ListAnswer, LoadBulkAnswer, LoadKitsAnswer, LoadLotsAnswer
 from allocation.api.command_route import STATISTICIAN, SUPPLY
 from allocation.api.identity import IdempotencyKey, RunningService, WhoAsks
 from allocation.api.problems import responses
-from allocation.commands.inbound_files import read_kits, read_lots
+from allocation.commands.bulk_loading import load_bulk
+from allocation.commands.inbound_files import read_bulk, read_kits, read_lots
 from allocation.commands.kits import load_kits, load_lots
 from allocation.commands.list_files import read_list
 from allocation.commands.lists import upload_list
@@ -93,6 +94,28 @@ def kits_file(
     """Columns: kit_number, kit_type, lot_id; if needed pick_sequence."""
     authorize(actor, "kits.load", study_id, depot_id=depot_id)
     return load_kits(service, Act(actor, idempotency_key), study_id, read_kits(file, depot_id, sheet))
+
+
+@router.post(
+    "/bulk-supplies",
+    response_model=LoadBulkAnswer,
+    tags=[SUPPLY],
+    summary="Load bulk supply from a CSV or XLSX file",
+    responses=_REFUSALS,
+    openapi_extra=_csv("kit_type,lot_id,quantity\nSYRINGES,SY2601,500\n", XLSX),
+)
+def bulk_file(
+    study_id: str,
+    file: SentFile,
+    service: RunningService,
+    actor: WhoAsks,
+    idempotency_key: IdempotencyKey,
+    depot_id: Annotated[Code, Query(description="the depot that holds it")],
+    sheet: Sheet = None,
+) -> dict[str, Any]:
+    """Columns: kit_type, lot_id, quantity."""
+    authorize(actor, "kits.load", study_id, depot_id=depot_id)
+    return load_bulk(service, Act(actor, idempotency_key), study_id, read_bulk(file, depot_id, sheet))
 
 
 @router.post(

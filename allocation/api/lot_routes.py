@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from allocation.api.answers import Answer
+from allocation.api.answers import Answer, KitsAnswer
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.api.command_route import SUPPLY, CommandRoute
 from allocation.commands.expiry_change import (
@@ -51,7 +51,7 @@ class ChangeLotReleaseBody(ChangeLotReleaseRequest):
     signature: SignatureBody | None = None
 
 
-class JudgeLotAnswer(Answer):
+class JudgeLotAnswer(KitsAnswer):
     """A lot's quality status, and the kits that went into quarantine with it."""
 
     lot_id: str
@@ -59,7 +59,7 @@ class JudgeLotAnswer(Answer):
     quarantined: tuple[str, ...]
 
 
-class ChangeLotReleaseAnswer(Answer):
+class ChangeLotReleaseAnswer(KitsAnswer):
     """Where a lot may be used now; `held`: by site, its kits where it may not be used any more."""
 
     lot_id: str
@@ -74,7 +74,7 @@ class DispensedKit(Answer):
     subject_id: str
 
 
-class ChangeLotExpiryAnswer(Answer):
+class ChangeLotExpiryAnswer(KitsAnswer):
     """A lot's dates now, and what came of them: `dated` kits have other dates, `quarantined` are those of them that had expired,
     `to_relabel` counts by place the kits whose labels say an earlier date, `dispensed` ones keep theirs."""
 
@@ -87,7 +87,7 @@ class ChangeLotExpiryAnswer(Answer):
     dispensed: tuple[DispensedKit, ...]
 
 
-class RelabelKitsAnswer(Answer):
+class RelabelKitsAnswer(KitsAnswer):
     """The kits that were relabelled, in quarantine now, and the expiry date that binds them."""
 
     kits: tuple[str, ...]

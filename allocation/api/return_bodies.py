@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from allocation.api.answers import Answer
+from allocation.api.answers import Answer, KitsAnswer
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.commands.kit_counts import CorrectKitCountRequest, ReturnFromSubjectRequest
 from allocation.commands.return_ends import DestroyReturnedRequest, ReuseRequest
@@ -89,7 +89,7 @@ class CountedKitAnswer(Answer):
     used_units: str | None
 
 
-class ReturnFromSubjectAnswer(Answer):
+class ReturnFromSubjectAnswer(KitsAnswer):
     """What came back from a subject. `asked_back`: kits of it that a recall had asked for."""
 
     subject_id: str
@@ -104,7 +104,7 @@ class CorrectKitCountAnswer(CountedKitAnswer):
     subject_id: str
 
 
-class DeclareReturnAnswer(Answer):
+class DeclareReturnAnswer(KitsAnswer):
     """A declared return, with its kits by number."""
 
     return_id: str
@@ -112,7 +112,7 @@ class DeclareReturnAnswer(Answer):
     kits: tuple[str, ...]
 
 
-class ReturnStateAnswer(Answer):
+class ReturnStateAnswer(KitsAnswer):
     """How far a return has come."""
 
     return_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from allocation.api.answers import Answer
+from allocation.api.answers import Answer, KitsAnswer
 from allocation.api.bodies import REASON
 from allocation.commands.order_approval import ShipmentRequest
 from allocation.commands.packing import ExchangeRequest, PackRequest
@@ -52,7 +52,7 @@ class IndentAnswer(Answer):
     kits: int
 
 
-class ShipmentStepAnswer(Answer):
+class ShipmentStepAnswer(KitsAnswer):
     """A shipment and its status."""
 
     shipment_id: str

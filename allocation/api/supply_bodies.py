@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from allocation.api.bodies import REASON, SignatureBody
+from allocation.commands.bulk_loading import LoadBulkRequest
 from allocation.commands.expiry import ExpireKitsRequest
 from allocation.commands.kit_acts import DestroyKitsRequest
 from allocation.commands.kit_numbering import NumberKitsRequest
@@ -24,6 +25,12 @@ class LoadLotsBody(LoadLotsRequest):
 
 class LoadKitsBody(LoadKitsRequest):
     """Kits that arrived at a depot, all or none."""
+
+    reason: str = REASON
+
+
+class LoadBulkBody(LoadBulkRequest):
+    """Bulk supply that arrived at a depot, all or none of it."""
 
     reason: str = REASON
 
@@ -92,6 +99,10 @@ SUPPLY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     LoadKitsBody: {
         "depot_id": "EUD",
         "kits": [{"kit_number": "483920", "kit_type": "K20", "lot_id": "L2601"}],
+    },
+    LoadBulkBody: {
+        "depot_id": "EUD",
+        "rows": [{"kit_type": "SYRINGES", "lot_id": "SY2601", "quantity": 500}],
     },
     ExpireKitsBody: {},
     NumberKitsBody: {"lots": [{"lot_id": "L2601", "count": 500}], "digits": 7},

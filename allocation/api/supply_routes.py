@@ -7,6 +7,7 @@ from typing import Final
 from allocation.api import answers
 from allocation.api import supply_bodies as bodies
 from allocation.api.command_route import SUPPLY, CommandRoute
+from allocation.commands.bulk_loading import LoadBulkRequest, load_bulk
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.kit_acts import quarantine_kits, report_kits_damaged, report_kits_lost
 from allocation.commands.kit_numbering import NumberKitsRequest, number_kits_of_lots
@@ -116,5 +117,15 @@ SUPPLY_ROUTES: Final[tuple[CommandRoute, ...]] = (
         LoadKitsRequest,
         bodies.LoadKitsBody,
         answers.LoadKitsAnswer,
+    ),
+    CommandRoute(
+        "load_bulk",
+        "bulk-supplies",
+        SUPPLY,
+        "Load bulk supply into a depot",
+        load_bulk,
+        LoadBulkRequest,
+        bodies.LoadBulkBody,
+        answers.LoadBulkAnswer,
     ),
 )

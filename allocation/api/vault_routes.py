@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
-from allocation.api.answers import Answer
+from allocation.api.answers import Answer, KitsAnswer
 from allocation.api.bodies import REASON
 from allocation.api.command_route import SITE_DESK, CommandRoute
 from allocation.api.identity import RunningService, WhoAsks
@@ -61,7 +61,7 @@ class SendHomeBody(SendHomeRequest):
     reason: str = REASON
 
 
-class SendHomeAnswer(Answer):
+class SendHomeAnswer(KitsAnswer):
     """The parcel and its kits, by number."""
 
     parcel_id: str

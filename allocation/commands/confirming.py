@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from allocation.commands.home_parcels import kits_under_way, open_parcels
 from allocation.commands.kit_choice import kit_facts
+from allocation.commands.lot_quantities import Bulk, LotQuantity, rows_for, units_for
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.commands.visit_facts import refuse_future
@@ -30,12 +31,24 @@ class KitNotDispensed(CommandRequest):
     lost: bool = False
 
 
+class UnitsNotDispensed(LotQuantity):
+    """Assigned units of bulk supply that the subject did not get, and why; as `KitNotDispensed`."""
+
+    reason: Text = Field(max_length=200)
+    lost: bool = False
+
+
 class ConfirmDispensingRequest(CommandRequest):
-    """What became of every kit that is assigned to a subject. `handed_on`: the date at the site; None is today."""
+    """What became of every kit that is assigned to a subject. `handed_on`: the date at the site; None is today.
+
+    `bulk_handed_out`, `bulk_not_dispensed`: of bulk supply, by lot and quantity.
+    """
 
     subject_id: Code
     handed_out: tuple[Code, ...] = ()
     not_dispensed: tuple[KitNotDispensed, ...] = ()
+    bulk_handed_out: Bulk = ()
+    bulk_not_dispensed: tuple[UnitsNotDispensed, ...] = ()
     handed_on: Day | None = None
 
     @model_validator(mode="after")
@@ -58,8 +71,10 @@ def confirm_dispensing(
     not assigned to the subject.
     """
 
+    asked = request
+
     def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_visit(request.subject_id)
+        row = transaction.at_visit(asked.subject_id)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         visit = next((one for one in visits if one.confirmation == "awaited"), None)
         if visit is None:
@@ -69,7 +84,7 @@ def confirm_dispensing(
                 field="subject_id",
                 fix="nothing need be done",
             )
-        handed_on = request.handed_on or transaction.today
+        handed_on = asked.handed_on or transaction.today
         refuse_future(handed_on, transaction.today, "handed_on")
         if handed_on < visit.visit_date:
             raise DomainRefusal(
@@ -90,6 +105,7 @@ def confirm_dispensing(
                 )
             )
         }
+        request = _with_units(transaction, asked, list(assigned))
         _refuse_other_kits(request, assigned)
         _refuse_hand_out(request, row, assigned, handed_on)
         under_way = kits_under_way(transaction.connection, study_id, row.subject_id)
@@ -125,6 +141,31 @@ def confirm_dispensing(
         )
 
     return execute(service, act, study_id, "confirm_dispensing", request, body)
+
+
+def _with_units(
+    transaction: Transaction, request: ConfirmDispensingRequest, assigned: list[str]
+) -> ConfirmDispensingRequest:
+    """The request with the units of bulk supply among its kits. Raises DomainRefusal for more of a lot than is assigned."""
+    connection, study_id = transaction.connection, transaction.study_id
+    where = f"assigned to subject {request.subject_id}"
+    handed = units_for(connection, study_id, assigned, request.bulk_handed_out, where, "bulk_handed_out")
+    given = {number for numbers in handed for number in numbers}
+    left = [number for number in assigned if number not in given]
+    kept = rows_for(
+        connection,
+        study_id,
+        left,
+        request.bulk_not_dispensed,
+        KitNotDispensed,
+        f"left to be {where}" if given else where,
+        "bulk_not_dispensed",
+    )
+    update = {
+        "handed_out": (*request.handed_out, *sorted(given)),
+        "not_dispensed": (*request.not_dispensed, *kept),
+    }
+    return request.model_copy(update=update)
 
 
 def _refuse_other_kits(request: ConfirmDispensingRequest, assigned: dict[str, Any]) -> None:

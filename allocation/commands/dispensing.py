@@ -123,7 +123,7 @@ def dispense(service: Service, act: Act, study_id: str, request: DispenseRequest
             "kits_short": sum(chosen.short.values()),
             "awaits_confirmation": protocol.dosing.confirmation,
         }
-        transaction.append(
+        answer = transaction.append(
             after,
             before={"dose_level": row.dose_level},
             answer=answer,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from allocation.commands.bulk_loading import BulkRow, LoadBulkRequest
 from allocation.commands.kits import KitRow, LoadKitsRequest, LoadLotsRequest, LotRow
 from allocation.commands.malformed import fault_of, request_from
 from allocation.commands.service import CommandRequest
@@ -70,6 +71,14 @@ def read_kits(content: bytes, depot_id: str, sheet: str | None = None) -> LoadKi
     rows = table.sound_rows("the file of kits")
     kits = _parsed(rows, "the file of kits", lambda line, row: _row_of(KitRow, line, row, "pick_sequence"))
     return request_from(LoadKitsRequest, depot_id=depot_id, kits=kits)
+
+
+def read_bulk(content: bytes, depot_id: str, sheet: str | None = None) -> LoadBulkRequest:
+    """Bulk supply: kit_type, lot_id, quantity. Raises FileRefused. `sheet`: of an XLSX file in which several are filled."""
+    columns, what = ("kit_type", "lot_id", "quantity"), "the file of bulk supply"
+    rows = read_table(content, columns, what, sheet=sheet, whole_numbers=("quantity",)).sound_rows(what)
+    parsed = _parsed(rows, what, lambda line, row: _row_of(BulkRow, line, row, "quantity"))
+    return request_from(LoadBulkRequest, depot_id=depot_id, rows=parsed)
 
 
 def _given(row: dict[str, str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.excursion_settling import open_excursions
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
+from allocation.commands.lot_quantities import units_for
 from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.errors import DomainRefusal
@@ -136,6 +137,8 @@ def _act_on_kits(
         require_reason_and_signature(transaction, command.act, content)
         held = open_excursions(transaction.connection, study_id) if command.act == KitAct.RELEASE else {}
         moving, left = _split(command, request, chosen, held)
+        if request.bulk:
+            moving, left = _so_many(transaction, request, moving), 0
         require_roles(transaction, [row for _, row in moving])
         if command.act == KitAct.DESTROY and any(row.from_place == Place.SITE for _, row in moving):
             check_direct_destruction(transaction.protocol.supply.returns.policy)
@@ -194,6 +197,17 @@ def _split(
                 "settled with its return",
             )
     return moving, len(chosen.rows) - len(moving)
+
+
+def _so_many(
+    transaction: Transaction, request: KitScopeRequest, possible: list[tuple[Row[Any], Transition]]
+) -> list[tuple[Row[Any], Transition]]:
+    """The units that are asked for, of those that allow the act. Raises DomainRefusal where these are too few."""
+    where = f"there ({request.site_id or request.depot_id or request.shipment_id}) in a state that allows it"
+    numbers = [one.kit_number for one, _ in possible]
+    units = units_for(transaction.connection, transaction.study_id, numbers, request.bulk, where)
+    taken = {number for some in units for number in some}
+    return [(one, row) for one, row in possible if one.kit_number in taken]
 
 
 def _lot_status(command: KitCommand, request: KitScopeRequest, rows: Sequence[Row[Any]]) -> str | None:

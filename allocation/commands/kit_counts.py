@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,12 +11,14 @@ from pydantic import Field, model_validator
 from sqlalchemy import select
 
 from allocation.commands.kit_authority import require_reason_and_signature
+from allocation.commands.lot_quantities import LotQuantity, units_for
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import device_use, kit, kit_count, return_kit, site_return
 from allocation.plain_values import Day
 from allocation.rules.accountability import check_count, used_units
+from allocation.rules.bulk_receipts import spread_counts
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus
 from allocation.rules.return_process import OPEN, ReturnState
@@ -45,17 +48,35 @@ class CountedKit(CommandRequest):
         return self
 
 
+class CountedUnits(LotQuantity):
+    """So many units of a lot that the subject was given, with what they held in all counted: as `CountedKit`."""
+
+    returned_units: Units = Field(ge=0)
+    lost_units: Units = Field(default=Decimal(0), ge=0)
+    used_units: Units | None = Field(default=None, ge=0)
+    came_back: bool = True
+
+    @model_validator(mode="after")
+    def _empty_hands(self) -> CountedUnits:
+        if not self.came_back and self.returned_units:
+            raise ValueError("has units back of containers that are not; count them as lost or used")
+        return self
+
+
 class ReturnFromSubjectRequest(CommandRequest):
     """Kits that a subject brings back. `returned_on`: the site's date; left out, today."""
 
     subject_id: Code
-    kits: tuple[CountedKit, ...] = Field(min_length=1, max_length=500)
+    kits: tuple[CountedKit, ...] = Field(default=(), max_length=500)
+    bulk: tuple[CountedUnits, ...] = Field(default=(), max_length=500)
     returned_on: Day | None = None
 
     @model_validator(mode="after")
     def _once(self) -> ReturnFromSubjectRequest:
         if len({one.kit_number for one in self.kits}) != len(self.kits):
             raise ValueError("name each kit once")
+        if not self.kits and not self.bulk:
+            raise ValueError("brings nothing back; give kits, or bulk by lot and quantity")
         return self
 
 
@@ -80,12 +101,13 @@ def return_from_subject(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         row = transaction.at_subject(request.subject_id)
-        if not all(one.came_back for one in request.kits):
+        if not all([*(one.came_back for one in request.kits), *(one.came_back for one in request.bulk)]):
             require_reason_and_signature(transaction, KitAct.REPORT_LOST)
         returned_on = request.returned_on or transaction.today
         looks = content_by_look(transaction.protocol)
         kits, answers, asked = [], [], []
-        for one in sorted(request.kits, key=lambda counted: counted.kit_number):
+        units = counted_units(transaction, row.subject_id, request.bulk)
+        for one in sorted((*request.kits, *units), key=lambda counted: counted.kit_number):
             held = _kit_of_subject(transaction, row.subject_id, one.kit_number)
             if held.status != KitStatus.DISPENSED.value:
                 raise _not_with_subject(held, one.kit_number)
@@ -113,6 +135,39 @@ def return_from_subject(
         )
 
     return execute(service, act, study_id, "return_from_subject", request, body)
+
+
+def counted_units(
+    transaction: Transaction, subject_id: str, asked: Sequence[CountedUnits]
+) -> list[CountedKit]:
+    """Each unit of bulk supply that is brought back, with its part of the count. Raises DomainRefusal for more than the subject has."""
+    if not asked:
+        return []
+    query = select(kit.c.kit_number, kit.c.kit_type).where(
+        kit.c.study_id == transaction.study_id,
+        kit.c.subject_id == subject_id,
+        kit.c.status == KitStatus.DISPENSED.value,
+    )
+    type_of = {row.kit_number: row.kit_type for row in transaction.connection.execute(query)}
+    where = f"with subject {subject_id}"
+    found = units_for(transaction.connection, transaction.study_id, type_of, asked, where)
+    content_of = {one.code: one.units_per_kit for one in transaction.protocol.kit_types}
+    rows = []
+    for one, numbers in zip(asked, found, strict=True):
+        counts = spread_counts(
+            one.quantity, content_of[type_of[numbers[0]]], one.returned_units, one.lost_units, one.used_units
+        )
+        rows += [
+            CountedKit.model_construct(
+                kit_number=number,
+                returned_units=count.returned,
+                lost_units=count.lost,
+                used_units=count.used,
+                came_back=one.came_back,
+            )
+            for number, count in zip(numbers, counts, strict=True)
+        ]
+    return rows
 
 
 def correct_kit_count(

@@ -105,6 +105,14 @@ def _lot(transaction: Transaction, lot_id: str) -> Row[Any]:
         raise DomainRefusal(
             "the lot was recalled", code="lot-recalled", field="lots", fix="no kit is packaged from it"
         )
+    kit_type = transaction.protocol.kit_type(found.kit_type)
+    if kit_type is not None and not kit_type.serialized:
+        raise DomainRefusal(
+            f"lot {lot_id} is of bulk supply, whose kits bear no numbers",
+            code="no-numbers",
+            field="lots",
+            fix="load it by lot and quantity when it arrives (`rtsm load bulk`)",
+        )
     return found
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from pydantic import model_validator
 from sqlalchemy import select
 
 from allocation.commands.dispensing import refuse_not_dosed
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_choice import choose_kits
+from allocation.commands.lot_quantities import LotQuantity, units_for
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
@@ -25,11 +27,19 @@ WRITTEN_OFF: Final = {"lost": KitAct.LOSE_ASSIGNED, "damaged": KitAct.REPORT_DAM
 
 
 class ReplaceKitRequest(CommandRequest):
-    """A kit of a subject that was `found` lost or damaged. The reason is that of the act, and must be given."""
+    """A kit of a subject that was `found` lost or damaged; of bulk supply, a unit of the lot. The reason is that of the act, and must be
+    given."""
 
     subject_id: Code
-    kit_number: Code
+    kit_number: Code | None = None
+    lot: Code | None = None
     found: Literal["lost", "damaged"]
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ReplaceKitRequest:
+        if (self.kit_number is None) == (self.lot is None):
+            raise ValueError("name the kit by kit_number, or a unit of bulk supply by its lot")
+        return self
 
 
 def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRequest) -> dict[str, Any]:
@@ -52,7 +62,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
             )
         require_reason_and_signature(transaction, WRITTEN_OFF[request.found])
         refuse_not_dosed(row)
-        old = _kit_of_subject(transaction, row, request.kit_number)
+        old = _kit_of_subject(transaction, row, request)
         visits = visits_of(transaction.connection, study_id, row.subject_id)
         path = path_of(row, visits)
         same_visit = [one for one in visits if one.visit_number == old.visit_number]
@@ -95,16 +105,22 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
     return execute(service, act, study_id, "replace_kit", request, body)
 
 
-def _kit_of_subject(transaction: Transaction, row: Any, number: str) -> Any:
+def _kit_of_subject(transaction: Transaction, row: Any, request: ReplaceKitRequest) -> Any:
     """The kit, which the subject has or which is assigned to it. Whose else it is, and whether it exists, is not told."""
-    found = transaction.connection.execute(
-        select(kit).where(
-            kit.c.study_id == transaction.study_id,
-            kit.c.kit_number == number,
-            kit.c.subject_id == row.subject_id,
-            kit.c.status.in_((KitStatus.DISPENSED.value, KitStatus.ASSIGNED.value)),
+    ours = select(kit).where(
+        kit.c.study_id == transaction.study_id,
+        kit.c.subject_id == row.subject_id,
+        kit.c.status.in_((KitStatus.DISPENSED.value, KitStatus.ASSIGNED.value)),
+    )
+    number = request.kit_number
+    if request.lot is not None:
+        held = [one.kit_number for one in transaction.connection.execute(ours)]
+        asked = [LotQuantity(lot=request.lot, quantity=1)]
+        where = f"with subject {row.subject_id}"
+        ((number,),) = units_for(
+            transaction.connection, transaction.study_id, held, asked, where, field="lot"
         )
-    ).first()
+    found = transaction.connection.execute(ours.where(kit.c.kit_number == number)).first()
     if found is None:
         raise NotFound(
             f"subject {row.subject_id} does not have kit {number}",

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import Row, Select, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize, reach
+from allocation.commands.lot_quantities import Bulk
 from allocation.commands.service import CommandRequest
 from allocation.commands.shipments import entered_shipment
 from allocation.commands.transaction import Transaction
@@ -26,20 +27,39 @@ NAMES_LOTS = "lots.name"
 
 
 class KitScopeRequest(CommandRequest):
-    """Kits by number, or all of a lot, a shipment or a site that the act is possible for: one of the four."""
+    """Kits by number, or all of a lot, a shipment or a site that the act is possible for: one of the four.
+
+    `bulk`: so many units of lots of bulk supply at a site, at a depot or in a shipment, which is named beside.
+    """
 
     kit_numbers: tuple[Code, ...] = Field(default=(), max_length=20_000)
     lot_id: Code | None = None
     shipment_id: str | None = Field(default=None, min_length=1, max_length=60)
     site_id: Code | None = None
+    depot_id: Code | None = None
+    bulk: Bulk = Field(default=(), max_length=500)
 
     @model_validator(mode="after")
     def _one_scope(self) -> KitScopeRequest:
+        if self.bulk:
+            if self.kit_numbers or self.lot_id or sum(map(bool, self._places)) != 1:
+                raise ValueError(
+                    "name where the bulk supply is by one of site_id, depot_id and shipment_id, and nothing else"
+                )
+            return self
+        if self.depot_id:
+            raise ValueError(
+                "depot_id says where bulk supply is; name kits of a depot by kit_numbers or lot_id"
+            )
         if sum(map(bool, (self.kit_numbers, self.lot_id, self.shipment_id, self.site_id))) != 1:
             raise ValueError("name kits by one of kit_numbers, lot_id, shipment_id and site_id")
         if len(set(self.kit_numbers)) != len(self.kit_numbers):
             raise ValueError("name each kit once")
         return self
+
+    @property
+    def _places(self) -> tuple[str | None, ...]:
+        return self.site_id, self.depot_id, self.shipment_id
 
     @property
     def named(self) -> dict[str, Any]:
@@ -79,7 +99,12 @@ def chosen_kits(transaction: Transaction, request: KitScopeRequest) -> ChosenKit
         _lock_depots(transaction, set() if ends.depot_id is None else {ends.depot_id})
         rows = transaction.connection.execute(locked.where(kit.c.shipment_id == request.shipment_id)).all()
         return ChosenKits(rows, ends.site_id)
-    assert request.site_id is not None  # noqa: S101  (the request has one of the four)
+    if request.depot_id is not None:
+        transaction.in_study(depot_id=request.depot_id)
+        _lock_depots(transaction, {request.depot_id})
+        there = (kit.c.place_kind == Place.DEPOT.value) & (kit.c.place == request.depot_id)
+        return ChosenKits(transaction.connection.execute(locked.where(there)).all())
+    assert request.site_id is not None  # noqa: S101  (the request has one of them)
     transaction.at_site(request.site_id)
     at_site = (kit.c.place_kind == Place.SITE.value) & (kit.c.place == request.site_id)
     return ChosenKits(transaction.connection.execute(locked.where(at_site)).all(), request.site_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -24,6 +24,7 @@ from allocation.rules.lot_status import NEVER_AGAIN
 from allocation.rules.seeded_stream import SeededStream
 from allocation.study.model import Code
 from allocation.study.protocol import Protocol
+from allocation.study.supply import Depot
 
 ALL_COUNTRIES = "*"
 
@@ -138,61 +139,84 @@ def load_kits(service: Service, act: Act, study_id: str, request: LoadKitsReques
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study(depot_id=request.depot_id)
         protocol = transaction.protocol
-        depot = next((one for one in protocol.depots if one.code == request.depot_id), None)
-        if depot is None:
-            raise NotFound(
-                f"depot {request.depot_id!r} is not in the protocol",
-                field="depot_id",
-                fix="name a depot of the protocol",
-            )
+        depot = named_depot(protocol, request.depot_id)
         sequences = _pick_sequences(transaction, request)
-        lots = {
-            row.lot_id: row
-            for row in transaction.connection.execute(
-                # A lot is not recalled while its kits come in.
-                select(lot.c.lot_id, lot.c.kit_type, lot.c.printed_expiry, lot.c.status)
-                .where(lot.c.study_id == study_id)
-                .order_by(lot.c.lot_id)
-                .with_for_update(read=True)
-            )
-        }
+        lots = locked_lots(transaction)
         problems = _kit_problems(transaction, request, protocol, lots, sequences)
         if problems:
             raise FileRefused("kits", problems)
-        expiries = lot_expiries(transaction.connection, study_id, {row.lot_id for row in request.kits})
-        printed_of = {
-            lot_id: one.printed_expiry.isoformat()
-            for lot_id, one in lots.items()
-            if lot_id in expiries and one.printed_expiry is not None
-        }
-        rows = []
-        for row, sequence in zip(request.kits, sequences, strict=True):
-            kit_type = protocol.kit_type(row.kit_type)
-            assert kit_type is not None  # noqa: S101  (_kit_problems has refused it)
-            windows = ExpiryWindows(**kit_type.expiry.model_dump())
-            printed = lots[row.lot_id].printed_expiry
-            dates = kit_dates(expiries[row.lot_id], None, printed, windows)
-            rows.append(
-                [
-                    row.kit_number,
-                    row.kit_type,
-                    row.lot_id,
-                    sequence,
-                    *(
-                        day.isoformat()
-                        for day in (dates.last_ship, dates.last_count, dates.last_dispense, dates.expiry)
-                    ),
-                ]
-            )
-        after = {
-            "depot_id": request.depot_id,
-            "received_on": transaction.at_zone(depot.timezone).isoformat(),
-            "kits": rows,
-            **({"printed_expiry": printed_of} if printed_of else {}),
-        }
+        rows = [
+            (row.kit_number, row.kit_type, row.lot_id, sequence)
+            for row, sequence in zip(request.kits, sequences, strict=True)
+        ]
+        after = arrived(transaction, depot, rows, lots)
         return transaction.append(after, answer={"depot_id": request.depot_id, "kits": len(rows)})
 
     return execute(service, act, study_id, "load_kits", request, body)
+
+
+def named_depot(protocol: Protocol, depot_id: str) -> Depot:
+    """The depot of the protocol. Raises NotFound."""
+    depot = next((one for one in protocol.depots if one.code == depot_id), None)
+    if depot is None:
+        raise NotFound(
+            f"depot {depot_id!r} is not in the protocol", field="depot_id", fix="name a depot of the protocol"
+        )
+    return depot
+
+
+def locked_lots(transaction: Transaction) -> dict[str, Any]:
+    """The lots of the study by id (kit_type, printed_expiry, status), locked: none is recalled while its kits come in."""
+    query = (
+        select(lot.c.lot_id, lot.c.kit_type, lot.c.printed_expiry, lot.c.status)
+        .where(lot.c.study_id == transaction.study_id)
+        .order_by(lot.c.lot_id)
+        .with_for_update(read=True)
+    )
+    return {row.lot_id: row for row in transaction.connection.execute(query).all()}
+
+
+def arrived(
+    transaction: Transaction,
+    depot: Depot,
+    kits: Sequence[tuple[str, str, str, int]],
+    lots: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The payload of kits (number, type, lot, pick sequence) that come into a depot's stock: with the dates that they have there."""
+    expiries = lot_expiries(
+        transaction.connection, transaction.study_id, {lot_id for _, _, lot_id, _ in kits}
+    )
+    printed_of = {
+        lot_id: one.printed_expiry.isoformat()
+        for lot_id, one in lots.items()
+        if lot_id in expiries and one.printed_expiry is not None
+    }
+    windows_of = {
+        one.code: ExpiryWindows(**one.expiry.model_dump()) for one in transaction.protocol.kit_types
+    }
+    rows = []
+    for number, kit_type, lot_id, sequence in kits:
+        printed = lots[lot_id].printed_expiry
+        dates = kit_dates(expiries[lot_id], None, printed, windows_of[kit_type])
+        days = (dates.last_ship, dates.last_count, dates.last_dispense, dates.expiry)
+        rows.append([number, kit_type, lot_id, sequence, *(day.isoformat() for day in days)])
+    return {
+        "depot_id": depot.code,
+        "received_on": transaction.at_zone(depot.timezone).isoformat(),
+        "kits": rows,
+        **({"printed_expiry": printed_of} if printed_of else {}),
+    }
+
+
+def lot_problem(lots: Mapping[str, Any], kit_type: str, lot_id: str) -> str | None:
+    """Why no kit of the type comes in from the lot; None where it may."""
+    if lot_id not in lots:
+        return f"lot_id {lot_id!r} is not loaded; load lots first"
+    if lots[lot_id].status in NEVER_AGAIN:
+        return f"lot {lot_id} was {lots[lot_id].status}"
+    if lots[lot_id].kit_type != kit_type:
+        return f"lot {lot_id} is of kit type {lots[lot_id].kit_type}, not {kit_type}"
+    return None
 
 
 def drawn_sequences(transaction: Transaction, wanted: int, given: Collection[int] = ()) -> list[int]:
@@ -230,13 +254,14 @@ def _kit_problems(
     transaction: Transaction,
     request: LoadKitsRequest,
     protocol: Protocol,
-    lots: dict[str, Any],
+    lots: Mapping[str, Any],
     sequences: list[int],
 ) -> list[str]:
     ours = kit.c.study_id == transaction.study_id
     known_numbers = set(transaction.connection.execute(select(kit.c.kit_number).where(ours)).scalars())
     known_sequences = set(transaction.connection.execute(select(kit.c.pick_sequence).where(ours)).scalars())
     kit_types = {kit_type.code for kit_type in protocol.kit_types}
+    bulk = {kit_type.code for kit_type in protocol.kit_types if not kit_type.serialized}
     numbers: set[str] = set()
     used: set[int] = set()
     problems = []
@@ -250,14 +275,12 @@ def _kit_problems(
             problems.append(f"{at}: pick_sequence {sequence} is in use")
         if row.kit_type not in kit_types:
             problems.append(f"{at}: kit_type {row.kit_type!r} is not in the protocol")
-        if row.lot_id not in lots:
-            problems.append(f"{at}: lot_id {row.lot_id!r} is not loaded; load lots first")
-        elif lots[row.lot_id].status in NEVER_AGAIN:
-            problems.append(f"{at}: lot {row.lot_id} was {lots[row.lot_id].status}")
-        elif lots[row.lot_id].kit_type != row.kit_type:
+        elif row.kit_type in bulk:
             problems.append(
-                f"{at}: lot {row.lot_id} is of kit type {lots[row.lot_id].kit_type}, not {row.kit_type}"
+                f"{at}: kits of kit_type {row.kit_type} have no numbers; load it by lot and quantity (bulk)"
             )
+        if (problem := lot_problem(lots, row.kit_type, row.lot_id)) is not None:
+            problems.append(f"{at}: {problem}")
         numbers.add(row.kit_number)
         used.add(sequence)
     return problems

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
+from allocation.commands.lot_quantities import Bulk, LotQuantity, units_for
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import (
@@ -37,18 +38,32 @@ from allocation.study.parameters import effective_parameters
 
 
 class PackRequest(CommandRequest):
-    """Kits that were scanned into the box of a shipment: all of them, or none."""
+    """Kits that were scanned into the box of a shipment, and bulk supply that was counted into it: all of it, or none."""
 
     shipment_id: str = Field(min_length=1, max_length=60)
-    scans: Annotated[tuple[Scan, ...], Field(min_length=1, max_length=500)]
+    scans: Annotated[tuple[Scan, ...], Field(max_length=500)] = ()
+    bulk: Bulk = Field(default=(), max_length=500)
+
+    @model_validator(mode="after")
+    def _something(self) -> PackRequest:
+        if not self.scans and not self.bulk:
+            raise ValueError("packs nothing; give scans of kits, or bulk by lot and quantity")
+        return self
 
 
 class ExchangeRequest(CommandRequest):
-    """A kit of an order that is not there or not fit to be packed."""
+    """A kit of an order that is not there or not fit to be packed; of bulk supply, a unit of the lot."""
 
     shipment_id: str = Field(min_length=1, max_length=60)
-    kit_number: Code
+    kit_number: Code | None = None
+    lot: Code | None = None
     found: Literal["damaged", "lost"]
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ExchangeRequest:
+        if (self.kit_number is None) == (self.lot is None):
+            raise ValueError("name the kit by kit_number, or a unit of bulk supply by its lot")
+        return self
 
 
 def pack_kits(service: Service, act: Act, study_id: str, request: PackRequest) -> dict[str, Any]:
@@ -69,6 +84,9 @@ def pack_kits(service: Service, act: Act, study_id: str, request: PackRequest) -
         for number, what in judged:
             _require_ordered(request.shipment_id, number, what, to_pack)
         kits = [number for number, _ in judged]
+        where = f"still to be packed for shipment {request.shipment_id}"
+        for units in units_for(transaction.connection, study_id, to_pack, request.bulk, where):
+            kits += units
         after = {
             "shipment_id": request.shipment_id,
             **ends.payload(),
@@ -125,12 +143,8 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
             )
         today = locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
-        gone = next((row for row in rows if row.kit_number == request.kit_number), None)
-        if gone is None:
-            _require_ordered(
-                request.shipment_id, request.kit_number, Scanned.NOT_ORDERED, [one.kit_number for one in rows]
-            )
-            raise AssertionError("unreachable")
+        number = _number_of(transaction, request, [one.kit_number for one in rows])
+        gone = next(row for row in rows if row.kit_number == number)
         new, decision = _choose(transaction, ends, gone, rows, today)
         named = [] if new is None else [new]
         dates = dates_for_order(
@@ -140,7 +154,7 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
             "shipment_id": request.shipment_id,
             **ends.payload(),
             "was": found.status,
-            "kit_number": request.kit_number,
+            "kit_number": number,
             "found": request.found,
             "replacement": new,
             **({"dates": dates} if dates else {}),
@@ -154,10 +168,25 @@ def exchange_kit(service: Service, act: Act, study_id: str, request: ExchangeReq
             },
         }
         answer = {"shipment_id": request.shipment_id, "status": found.status, "replacement": new}
-        kits = (request.kit_number,) if new is None else (request.kit_number, new)
+        kits = (number,) if new is None else (number, new)
         return transaction.append(after, answer=answer, site_id=ends.site_id, kit_numbers=kits)
 
     return execute(service, act, study_id, "exchange_kit", request, body)
+
+
+def _number_of(transaction: Transaction, request: ExchangeRequest, ordered: list[str]) -> str:
+    """The kit that is exchanged, one of the order's. Raises DomainRefusal."""
+    if request.lot is not None:
+        asked = [LotQuantity(lot=request.lot, quantity=1)]
+        where = f"in shipment {request.shipment_id}"
+        ((number,),) = units_for(
+            transaction.connection, transaction.study_id, ordered, asked, where, field="lot"
+        )
+        return number
+    assert request.kit_number is not None  # noqa: S101  (the request names one of the two)
+    if request.kit_number not in ordered:
+        _require_ordered(request.shipment_id, request.kit_number, Scanned.NOT_ORDERED, ordered)
+    return request.kit_number
 
 
 def _choose(

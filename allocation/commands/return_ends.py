@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import Row
 
 from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.kit_acts import RECALLED
+from allocation.commands.lot_quantities import Bulk, units_for
 from allocation.commands.return_steps import (
     EnteredReturn,
     ReturnRequest,
@@ -19,6 +20,7 @@ from allocation.commands.return_steps import (
 from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
+from allocation.rules.kit_status import KitStatus
 from allocation.rules.return_process import (
     RULE_VERSION,
     ReturnedKit,
@@ -32,13 +34,21 @@ from allocation.study.model import Code
 class ReuseRequest(ReturnRequest):
     """Kits of a received return that go back into the depot's stock."""
 
-    kit_numbers: tuple[Code, ...] = Field(min_length=1, max_length=20_000)
+    kit_numbers: tuple[Code, ...] = Field(default=(), max_length=20_000)
+    bulk: Bulk = Field(default=(), max_length=500)
+
+    @model_validator(mode="after")
+    def _something(self) -> ReuseRequest:
+        if not self.kit_numbers and not self.bulk:
+            raise ValueError("names nothing; give kit_numbers, or bulk by lot and quantity")
+        return self
 
 
 class DestroyReturnedRequest(ReturnRequest):
     """Kits of a return that were destroyed. No numbers: all that is left of it."""
 
     kit_numbers: tuple[Code, ...] = Field(default=(), max_length=20_000)
+    bulk: Bulk = Field(default=(), max_length=500)
     certificate: Certificate
 
 
@@ -51,7 +61,8 @@ def reuse_returned_kits(service: Service, act: Act, study_id: str, request: Reus
 
     def body(transaction: Transaction) -> dict[str, Any]:
         entered = entered_return(transaction, request, ReturnStep.REUSE)
-        named = named_kits(entered, request.kit_numbers, "kit_numbers")
+        units = _units(transaction, entered, request.bulk, unused=True)
+        named = named_kits(entered, (*request.kit_numbers, *units), "kit_numbers")
         for one in named.values():
             obstacle = reuse_obstacle(_facts(one), transaction.today)
             if obstacle is not None:
@@ -80,7 +91,8 @@ def destroy_returned_kits(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         entered = entered_return(transaction, request, ReturnStep.DESTROY)
-        numbers = request.kit_numbers or tuple(one.kit_number for one in entered.unsettled)
+        asked = (*request.kit_numbers, *_units(transaction, entered, request.bulk))
+        numbers = asked or tuple(one.kit_number for one in entered.unsettled)
         named = named_kits(entered, numbers, "kit_numbers")
         certificate = request.certificate
         if certificate.destroyed_on < entered.found.declared_on:
@@ -93,6 +105,20 @@ def destroy_returned_kits(
         return _settle(transaction, entered, named, certificate_facts(transaction, certificate))
 
     return execute(service, act, study_id, "destroy_returned_kits", request, body)
+
+
+def _units(
+    transaction: Transaction, entered: EnteredReturn, bulk: Bulk, *, unused: bool = False
+) -> list[str]:
+    """The units of bulk supply that are named, of those that are left of the return. Raises DomainRefusal."""
+    left = [
+        one.kit_number
+        for one in entered.unsettled
+        if not unused or one.status == KitStatus.RETURNED_UNUSED.value
+    ]
+    where = f"left of return {entered.found.return_id}" + (" unused and in good order" if unused else "")
+    found = units_for(transaction.connection, transaction.study_id, left, bulk, where)
+    return [number for numbers in found for number in numbers]
 
 
 def _settle(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from allocation.commands.lot_quantities import LotQuantity, rows_for
 from allocation.commands.return_steps import ReturnRequest, entered_return, named_kits, state_of
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
@@ -36,10 +37,18 @@ class ArrivedKit(CommandRequest):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class ArrivedUnits(LotQuantity):
+    """Units of bulk supply that did not arrive in good order, or not at all; as `ArrivedKit`."""
+
+    found: Literal["damaged", "missing"]
+    reason: str = Field(min_length=1, max_length=500)
+
+
 class ReceiveReturnRequest(ReturnRequest):
     """A return that arrives at its depot. Kits that are not named arrived in good order."""
 
     findings: tuple[ArrivedKit, ...] = Field(default=(), max_length=20_000)
+    bulk: tuple[ArrivedUnits, ...] = Field(default=(), max_length=500)
 
     @model_validator(mode="after")
     def _once(self) -> ReceiveReturnRequest:
@@ -121,7 +130,15 @@ def receive_return(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         entered = entered_return(transaction, request, ReturnStep.RECEIVE)
-        findings = {one.kit_number: one for one in request.findings}
+        units = rows_for(
+            transaction.connection,
+            study_id,
+            [one.kit_number for one in entered.unsettled],
+            request.bulk,
+            ArrivedKit,
+            f"left of return {request.return_id}",
+        )
+        findings = {one.kit_number: one for one in (*request.findings, *units)}
         named_kits(entered, findings, "findings")
         received, missing, said, counts = [], [], {}, {"good": 0, "damaged": 0, "missing": 0}
         for one in entered.unsettled:

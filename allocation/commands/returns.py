@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from sqlalchemy import Row, func, select
 
 from allocation.commands.kit_counts import Units
+from allocation.commands.lot_quantities import Bulk, LotQuantity, rows_for, units_for
 from allocation.commands.return_steps import (
+    EnteredReturn,
     ReturnRequest,
     entered_return,
     named_kits,
@@ -38,12 +40,14 @@ _WHY: Final[dict[KitStatus, str]] = {
 class DeclareReturnRequest(CommandRequest):
     """Kits that a site returns. No numbers: all that subjects brought back and all that is expired, damaged or in quarantine there.
 
-    `unused_as` says why usable kits are returned; without numbers it takes all of them along.
+    `unused_as` says why usable kits are returned; without numbers it takes all of them along. `bulk`: so many units of a lot of bulk
+    supply: usable ones with `unused_as`, else of those that are not.
     """
 
     site_id: Code
     kit_numbers: tuple[Code, ...] = Field(default=(), max_length=20_000)
     unused_as: UnusedAs | None = None
+    bulk: Bulk = Field(default=(), max_length=500)
 
 
 class KitFinding(CommandRequest):
@@ -63,10 +67,25 @@ class KitFinding(CommandRequest):
         return self
 
 
+class UnitsFinding(LotQuantity):
+    """What the monitor finds of units of bulk supply: they are not there, or each holds another number of `units`. As `KitFinding`."""
+
+    found: bool = True
+    units: Units | None = Field(default=None, ge=0)
+    reason: str = Field(min_length=1, max_length=500)
+
+    @model_validator(mode="after")
+    def _differs(self) -> UnitsFinding:
+        if self.found == (self.units is None):
+            raise ValueError("give the units that each holds, or found false: one of the two")
+        return self
+
+
 class ReconcileReturnRequest(ReturnRequest):
     """A monitor's count. Kits that are not named are there as declared."""
 
     findings: tuple[KitFinding, ...] = Field(default=(), max_length=20_000)
+    bulk: tuple[UnitsFinding, ...] = Field(default=(), max_length=500)
 
     @model_validator(mode="after")
     def _once(self) -> ReconcileReturnRequest:
@@ -140,7 +159,8 @@ def reconcile_return(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         entered = entered_return(transaction, request, ReturnStep.RECONCILE)
-        findings = {one.kit_number: one for one in request.findings}
+        units = _found_units(transaction, request, entered)
+        findings = {one.kit_number: one for one in (*request.findings, *units)}
         named = named_kits(entered, findings, "findings")
         for number, one in findings.items():
             if one.units is not None and named[number].declared_units is None:
@@ -169,6 +189,27 @@ def reconcile_return(
         )
 
     return execute(service, act, study_id, "reconcile_return", request, body)
+
+
+def _found_units(
+    transaction: Transaction, request: ReconcileReturnRequest, entered: EnteredReturn
+) -> tuple[KitFinding, ...]:
+    """The findings of bulk supply, unit by unit; other contents are of units that were with a subject. Raises DomainRefusal."""
+    connection, where = transaction.connection, f"left of return {request.return_id}"
+    recounted = [one for one in request.bulk if one.found]
+    opened = [one.kit_number for one in entered.unsettled if one.declared_units is not None]
+    first = rows_for(
+        connection,
+        transaction.study_id,
+        opened,
+        recounted,
+        KitFinding,
+        f"{where}, counted when they came back from a subject",
+    )
+    taken = {one.kit_number for one in first}
+    left = [one.kit_number for one in entered.unsettled if one.kit_number not in taken]
+    missing = [one for one in request.bulk if not one.found]
+    return (*first, *rows_for(connection, transaction.study_id, left, missing, KitFinding, where))
 
 
 def approve_return(
@@ -238,6 +279,16 @@ def _chosen(transaction: Transaction, request: DeclareReturnRequest) -> list[Row
     rows = transaction.connection.execute(here.order_by(kit.c.kit_number).with_for_update()).all()
     taken = in_open_returns(transaction, request.site_id)
     usable = KitStatus.SITE_AVAILABLE
+    if request.bulk:
+        some = {usable} if request.unused_as else {KitStatus.RETURNED, *DECLARED_BY} - {usable}
+        free = [one.kit_number for one in rows if one.status in some and one.kit_number not in taken]
+        where = f"at site {request.site_id}, " + (
+            "usable" if request.unused_as else "unusable (say unused_as for usable ones)"
+        )
+        units = units_for(transaction.connection, transaction.study_id, free, request.bulk, where)
+        request = request.model_copy(
+            update={"kit_numbers": (*request.kit_numbers, *(one for numbers in units for one in numbers))}
+        )
     if not request.kit_numbers:
         wanted = {KitStatus.RETURNED, *DECLARED_BY} - (set() if request.unused_as else {usable})
         return [one for one in rows if one.status in wanted and one.kit_number not in taken]

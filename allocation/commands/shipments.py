@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import Row, Select, select
 
+from allocation.commands.bulk_receiving import ReceivedLot, dispositions_by_lot
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.lot_expiry import dates_for_order
+from allocation.commands.lot_quantities import lots_named_once
 from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import (
@@ -30,6 +32,7 @@ from allocation.ledger.projections.kit_moves import transition
 from allocation.ledger.schema import kit, shipment, shipment_kit
 from allocation.ledger.shipment_ends import ShipmentEnds, ends_of_row
 from allocation.plain_values import Day
+from allocation.rules.bulk_units import is_unit
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.packing import Departure, decide_departure, exposed_by_split
@@ -62,13 +65,22 @@ class ReceiveRequest(CommandRequest):
 
     `not_arrived` leaves a kit on its way. `unlisted`: scans of kits that were in the box and are not in the shipment:
     they are kept in quarantine. `scans`: every kit that came, scanned out of the box; what was neither scanned nor named has not
-    arrived then, and a scanned kit that is not in the shipment is an unlisted one.
+    arrived then, and a scanned kit that is not in the shipment is an unlisted one. `bulk`: what became of every unit of a lot of bulk
+    supply, by counts; a lot that is not named is as kits that are not.
     """
 
     shipment_id: str = Field(min_length=1, max_length=60)
     dispositions: dict[str, Disposition] = Field(default_factory=dict)
     unlisted: tuple[Scan, ...] = Field(default=(), max_length=500)
     scans: tuple[Scan, ...] = Field(default=(), max_length=2000)
+    bulk: tuple[ReceivedLot, ...] = Field(default=(), max_length=500)
+
+    @model_validator(mode="after")
+    def _each_lot_once(self) -> ReceiveRequest:
+        lots_named_once(one.lot for one in self.bulk)
+        if any(is_unit(one) for one in self.dispositions):
+            raise ValueError("names bulk supply among kits by number; give it in bulk by its lot")
+        return self
 
 
 def entered_shipment(
@@ -285,7 +297,8 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         quarantined = kits_of_shipment(transaction, request.shipment_id, KitStatus.QUARANTINED)
         held = [row.kit_number for row in quarantined if row.place_kind == Place.TRANSIT]
         inside = {*coming, *held}
-        dispositions: Mapping[str, str] = request.dispositions
+        by_lot = dispositions_by_lot(transaction, coming, held, request.bulk, request.shipment_id)
+        dispositions: Mapping[str, str] = {**request.dispositions, **by_lot}
         strange = scanned_numbers(transaction, request.unlisted)
         if request.scans:
             scanned = scanned_numbers(transaction, request.scans)

@@ -56,21 +56,22 @@ def unsupported_features(protocol: Protocol) -> list[str]:
     found = []
     if protocol.supply.eligible_subjects != "randomized":
         found.append("supply.eligible_subjects screened: only randomized subjects can be projected yet")
-    found += [
-        f"kit_types[{index}].serialized false: every kit needs a number yet"
-        for index, kit_type in enumerate(protocol.kit_types)
-        if not kit_type.serialized
-    ]
     return found
 
 
 def unsupported_changes(old: Protocol, new: Protocol) -> list[str]:
     """What a later version changes that the running study would not follow; empty when it follows all."""
     before = {one.code: one.expiry for one in old.kit_types}
-    return [
+    found = [
         f"kit_types[{index}].expiry: kits carry the last dates that were worked out when they were loaded"
         for index, one in enumerate(new.kit_types)
         if before.get(one.code, one.expiry) != one.expiry
+    ]
+    numbered = {one.code: one.serialized for one in old.kit_types}
+    return found + [
+        f"kit_types[{index}].serialized: kits have their numbers, or have none, since they were loaded"
+        for index, one in enumerate(new.kit_types)
+        if numbered.get(one.code, one.serialized) != one.serialized
     ]
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, authorize
 from allocation.commands.database_refusals import refusal_of
+from allocation.commands.lot_quantities import refusal_by_lot, told_by_lot
 from allocation.commands.resupply_events import queue_for_resupply
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.edc.outbox import queue_for_edc
@@ -273,6 +274,7 @@ class Transaction:
             raise RTSMError(f"{self.command} was not authorized", code="not-authorized")
         signature = self.act.signature
         command = follows or self.command
+        answer = told_by_lot(self.connection, self.study_id, answer)
         entry_id = append_entry(
             self.connection,
             EntryDraft(
@@ -341,6 +343,7 @@ def execute(
             if answer is not None:
                 return answer
             if isinstance(error, DomainRefusal):
+                refusal_by_lot(service.database, study_id, error)
                 raise
             if (refusal := refusal_of(error)) is not None:
                 raise refusal from error

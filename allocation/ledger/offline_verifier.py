@@ -62,7 +62,7 @@ def follow_kits(entry: dict[str, Any], places: dict[str, str], shipments: dict[s
     command, site = entry["command"], f"site {entry['site_id']}"
     holders = {"depot": "depot ", "site": "site ", "transit": "shipment ", "subject": "subject "}
     holders["returned"] = "returned goods "
-    if command == "load_kits":
+    if command in ("load_kits", "load_bulk"):
         move([row[0] for row in after["kits"]], None, f"depot {after['depot_id']}")
     elif command == "take_from_pool":
         move([row[0] for row in after["kits"]], None, f"{after['level']} {after['place']}")

@@ -122,7 +122,7 @@ def _check_conservation(database: Database, live: Connection, study_id: str) -> 
     came_in = sum(
         len(json.loads(row["after_json"])["kits"])
         for row in iter_rows(database, study_id)
-        if row["command"] in ("load_kits", "take_from_pool")
+        if row["command"] in ("load_kits", "load_bulk", "take_from_pool")
     )
     ours = kit.c.study_id == study_id
     present = int(live.execute(select(func.count()).select_from(kit).where(ours)).scalar_one())

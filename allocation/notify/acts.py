@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from sqlalchemy import select
 
+from allocation.ledger.lot_units import names_by_lot
 from allocation.ledger.schema import subject
 from allocation.ledger.shipment_ends import ends_of_payload
 from allocation.notify.blinded import BlindedNotice
@@ -51,6 +52,10 @@ def of_shipment(title: str) -> Callable[[Happening], list[Blinded]]:
     return build
 
 
+def _names(happening: Happening, numbers: Sequence[str]) -> tuple[str, ...]:
+    return names_by_lot(happening.connection, happening.study_id, sorted(numbers))
+
+
 ByPlace = Callable[[Happening], dict[NoticePlace, list[str]]]
 
 
@@ -69,7 +74,11 @@ def with_contents(
             numbers = [] if by_place is not None else _numbers(after)
             for place in one.places or sorted(places):
                 numbers += places.get(place, ())
-            said = one.notice if by_place is None else replace(one.notice, kit_numbers=tuple(sorted(numbers)))
+            said = (
+                one.notice
+                if by_place is None
+                else replace(one.notice, kit_numbers=_names(happening, numbers))
+            )
             contents = contents_of(happening.connection, happening.study_id, numbers)
             notice = UnblindedNotice(said, contents, after.get("lot_id", ""), happening.reason)
             told.append(Told(notice, one.places, one.local))
@@ -161,7 +170,7 @@ def recall_at_sites(happening: Happening) -> list[Blinded]:
                 "Kits recalled",
                 place=str(place),
                 kits=len(numbers),
-                kit_numbers=tuple(sorted(numbers)),
+                kit_numbers=_names(happening, numbers),
                 advice=_RECALLED_KITS,
             ),
             (place,),

@@ -175,6 +175,8 @@ def _storage_text(storage: StorageLimits) -> str:
 
 
 def _reuse_text(kit_type: KitType) -> str:
+    if not kit_type.serialized:
+        return ", bulk"
     if not kit_type.reusable:
         return ""
     return ", reusable" if kit_type.max_uses is None else f", reusable, {kit_type.max_uses} uses at most"

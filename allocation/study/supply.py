@@ -89,7 +89,10 @@ class KitType(ProtocolPart):
     block_size: int = Field(
         default=1, ge=1, le=LARGEST, description="orders are rounded up to a multiple of it"
     )
-    serialized: bool = True
+    serialized: bool = Field(
+        default=True,
+        description="false: bulk supply, which bears no kit numbers and is handled by lot and quantity",
+    )
     reusable: bool = Field(
         default=False, description="a device that is used again once it came back, was cleaned and found fit"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from allocation.errors import InvalidParameter, RuleError
 from allocation.study.buffers import provided_buffers
+from allocation.study.bulk_checks import check_bulk
 from allocation.study.depot_checks import check_depot_parameters
 from allocation.study.design_checks import check_no_cycle
 from allocation.study.device_checks import check_devices
@@ -28,6 +29,7 @@ def check_supply(protocol: Protocol, findings: Findings) -> None:
     before = len(findings.found)
     _check_kit_types(protocol, findings)
     check_devices(protocol, findings)
+    check_bulk(protocol, findings)
     _check_places(protocol, findings)
     _check_lanes(protocol, findings)
     check_satellites(protocol, findings)

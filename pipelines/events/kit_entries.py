@@ -249,6 +249,7 @@ def _shipment(entry: SealedEntry, step: str, on_date: date | None) -> Row:
 
 TRANSLATIONS: dict[str, Translation] = {
     "load_kits": load_kits,
+    "load_bulk": load_kits,
     "take_from_pool": take_from_pool,
     "lend_kits": lend_kits,
     "order_shipment": order_shipment,

@@ -263,6 +263,7 @@ FOLDS: dict[str, Fold] = {
     "open_site": open_site,
     "load_lots": load_lots,
     "load_kits": load_kits,
+    "load_bulk": load_kits,
     "upload_list": store_list,
     "generate_list": store_list,
     "activate_list": activate_list,

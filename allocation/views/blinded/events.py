@@ -22,6 +22,7 @@ WORDS: Final[dict[str, str]] = {
     "load_lots": "Lots were loaded",
     "number_kits": "Kits were numbered for packaging",
     "load_kits": "Kits arrived at a depot",
+    "load_bulk": "Bulk supply arrived at a depot",
     "upload_list": "A randomization list was stored",
     "generate_list": "A randomization list was stored",
     "activate_list": "A randomization list was activated",
@@ -97,6 +98,7 @@ WORDS: Final[dict[str, str]] = {
 
 OF_A_DEPOT: Final = (
     "load_kits",
+    "load_bulk",
     "take_from_pool",
     "lend_kits",
     "order_shipment",

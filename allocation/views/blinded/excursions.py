@@ -18,6 +18,7 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import excursion, excursion_kit, kit, shipment
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.lot_lines import KitLine, by_lot
 from allocation.views.shape import View
 from allocation.views.study_at import StudyAt, study_at
 from allocation.views.visible import Visible, visible
@@ -53,10 +54,9 @@ class ExcursionList(View):
     excursions: tuple[ExcursionSummary, ...]
 
 
-class ExposedKit(View):
+class ExposedKit(KitLine):
     """A kit that left its range: minutes in this excursion, and spent in all. `outcome`: released, rejected or, while it is open, None."""
 
-    kit_number: str
     kit_group: str
     status: str
     minutes_above: int
@@ -130,7 +130,11 @@ def excursion_detail(database: Database, actor: Actor, study_id: str, excursion_
             )
             for one in exposed
         )
-        return ExcursionDetail(study_id=study_id, excursion=_summary(row, exposed), kits=kits)
+        return ExcursionDetail(
+            study_id=study_id,
+            excursion=_summary(row, exposed),
+            kits=by_lot(connection, study_id, kits),
+        )
 
 
 def _rows(connection: Connection, study_id: str, seen: Visible) -> list[Row[Any]]:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
+from allocation.ledger.lot_units import names_by_lot
 from allocation.ledger.schema import home_parcel, home_parcel_kit
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
@@ -15,7 +16,8 @@ from allocation.views.visible import visible
 
 
 class HomeParcel(View):
-    """A parcel. `status`: sent, or ended when the site has recorded what became of its kits; dates at the site."""
+    """A parcel. `status`: sent, or ended when the site has recorded what became of its kits; dates at the site. `kits`: by number, bulk
+    supply as lots and quantities."""
 
     parcel_id: str
     site_id: str
@@ -54,5 +56,6 @@ def list_home_parcels(database: Database, actor: Actor, study_id: str) -> HomePa
         parcels = []
         for row in rows:
             fields = {name: value for name, value in row._mapping.items() if name != "study_id"}
-            parcels.append(HomeParcel.model_validate({**fields, "kits": tuple(kits[row.parcel_id])}))
+            names = names_by_lot(connection, study_id, kits[row.parcel_id])
+            parcels.append(HomeParcel.model_validate({**fields, "kits": names}))
         return HomeParcels(study_id=study_id, parcels=tuple(parcels))

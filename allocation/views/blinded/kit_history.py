@@ -26,7 +26,7 @@ from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import Visible, visible
 
-WITHOUT_DAY: Final = frozenset({"load_kits", "take_from_pool", "lend_kits"})
+WITHOUT_DAY: Final = frozenset({"load_kits", "load_bulk", "take_from_pool", "lend_kits"})
 BY_TYPE: Final = WITHOUT_DAY | {"recall_lot"}
 """Commands that are done to kits because of what is in them."""
 
@@ -128,7 +128,7 @@ def _names(number: str, shipments: Sequence[str]) -> ColumnElement[bool]:
     ordered = [entries.after_json.contains(f'"shipment_id":"{one}"', autoescape=True) for one in shipments]
     return or_(
         entries.kit_numbers.contains(f'"{number}"', autoescape=True),
-        and_(entries.command == "load_kits", loaded),
+        and_(entries.command.in_(("load_kits", "load_bulk")), loaded),
         and_(entries.command == "order_shipment", or_(false(), *ordered)),
     )
 

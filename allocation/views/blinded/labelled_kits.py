@@ -11,6 +11,7 @@ from allocation.access.actors import Actor
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.schema import kit
+from allocation.rules.bulk_units import is_unit
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.stock import seen_kits
@@ -41,6 +42,7 @@ def labelled_kits(
     field: str = "kit",
 ) -> tuple[LabelledKit, ...]:
     """The kits of these numbers, in this order. Raises NotPermitted, and NotFound (`field`) for one that the actor may not see."""
+    numbered = [one for one in numbers if not is_unit(one)]  # a unit of bulk supply has no label of its own
     with database.read() as connection:
         seen = visible(connection, actor, "view.stock.blinded", study_id)
         at = study_at(connection, study_id, now)
@@ -52,7 +54,7 @@ def labelled_kits(
                 kit.c.place_kind,
                 kit.c.place,
                 kit.c.expiry_date,
-            ).where(kit.c.study_id == study_id, kit.c.kit_number.in_(numbers), seen_kits(at, seen))
+            ).where(kit.c.study_id == study_id, kit.c.kit_number.in_(numbered), seen_kits(at, seen))
         ).mappings()
         gtins = gtin_by_look(at.protocol)
         found = {row["kit_number"]: LabelledKit(**row, gtin=gtins.get(row["kit_group"])) for row in rows}

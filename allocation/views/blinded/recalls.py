@@ -16,15 +16,15 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, lot, shipment, subject
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.lot_lines import KitLine, by_lot
 from allocation.views.shape import View
 from allocation.views.study_at import StudyAt, study_at
 from allocation.views.visible import visible
 
 
-class RecalledKit(View):
+class RecalledKit(KitLine):
     """A recalled kit: at the site or on its way there (in quarantine), or with a subject, who is asked to bring it back."""
 
-    kit_number: str
     kit_group: str
     status: str
     site_id: str
@@ -48,9 +48,8 @@ def recalled_kits(database: Database, actor: Actor, study_id: str) -> RecalledKi
         rows = connection.execute(
             select(query).where(seen.at_site(query.c.site_id)).order_by(query.c.site_id, query.c.kit_number)
         ).mappings()
-        return RecalledKits(
-            study_id=study_id, kits=tuple(RecalledKit.model_validate(dict(row)) for row in rows)
-        )
+        found = (RecalledKit.model_validate(dict(row)) for row in rows)
+        return RecalledKits(study_id=study_id, kits=by_lot(connection, study_id, found))
 
 
 def _recalled(at: StudyAt) -> Select[Any]:

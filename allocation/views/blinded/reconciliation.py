@@ -23,6 +23,7 @@ from allocation.rules.return_process import AT_SITE, ReturnState
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.kit_uses import kit_uses
+from allocation.views.blinded.lot_lines import by_lot
 from allocation.views.blinded.reconciliation_models import Discrepancy, DiscrepancyKind, Reconciliation
 from allocation.views.blinded.subject_accountability import accounted_kits
 from allocation.views.study_at import study_at
@@ -82,6 +83,7 @@ def reconciliation(
             for one in part(report)
             if _asked(one, seen, site_id, depot_id)
         ]
+        found = list(by_lot(connection, study_id, found, ("units",)))
         found.sort(key=lambda one: (one.place_kind, one.place, one.kind, one.kit_number, one.return_id or ""))
         return Reconciliation(study_id=study_id, as_of=at.today, discrepancies=tuple(found))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
+from allocation.views.blinded.lot_lines import KitLine
 from allocation.views.shape import View
 
 
@@ -28,14 +29,13 @@ class DiscrepancyKind(StrEnum):
     LOST = "lost"
 
 
-class Discrepancy(View):
+class Discrepancy(KitLine):
     """One thing of one kit. `place_kind` is site or depot; `since`: from when it is so, null where that is not recorded; `overdue`: for
     more days than the study allows; `said`: what was noted of it."""
 
     kind: DiscrepancyKind
     place_kind: str
     place: str
-    kit_number: str
     kit_group: str
     subject_id: str | None = None
     shipment_id: str | None = None

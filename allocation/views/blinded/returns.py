@@ -14,6 +14,7 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import destruction_certificate, kit, return_kit, shipment, site_return
 from allocation.rules.return_process import ReturnState
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.lot_lines import KitLine, by_lot
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import Visible, require_known_site, visible
@@ -49,11 +50,10 @@ class ReturnList(View):
     returns: tuple[ReturnSummary, ...]
 
 
-class ReturnLine(View):
+class ReturnLine(KitLine):
     """A kit of a return. `declared_units`: counted when the subject brought it back (null: unopened); `counted_units`: the monitor's count
     where it differs; `settled_as`: reused, destroyed or missing."""
 
-    kit_number: str
     kit_group: str
     why: str
     declared_units: str | None
@@ -155,7 +155,7 @@ def return_detail(database: Database, actor: Actor, study_id: str, return_id: st
             study_id=study_id,
             summary=found[0],
             content_hash=hash_of_lines(return_id, lines),
-            kits=lines,
+            kits=by_lot(connection, study_id, lines, ("declared_units", "counted_units")),
             certificates=tuple(CertificateShown.model_validate(dict(one)) for one in certificates),
         )
 

@@ -16,6 +16,7 @@ from allocation.ledger.shipment_ends import COLUMNS as ENDS
 from allocation.rules.kit_status import Place
 from allocation.rules.shipment_status import COUNTED_AS
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.lot_lines import by_lot
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.blinded.stock_models import ShipmentDetail, ShipmentList, ShippedKit
 from allocation.views.study_at import study_at
@@ -115,7 +116,7 @@ def shipment_detail(
         return ShipmentDetail(
             study_id=study_id,
             shipment=_summary(row, at.today),
-            contents=tuple(ShippedKit.model_validate(dict(one)) for one in contents),
+            contents=by_lot(connection, study_id, (ShippedKit.model_validate(dict(one)) for one in contents)),
         )
 
 

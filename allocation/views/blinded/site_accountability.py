@@ -15,20 +15,20 @@ from allocation.ledger.schema import device_use, kit, return_kit, shipment, ship
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.return_process import ReturnState
 from allocation.views.blinded.kit_groups import kit_group
-from allocation.views.blinded.subject_accountability import AccountedKit, accounted_kits
+from allocation.views.blinded.lot_lines import KitLine, by_lot
+from allocation.views.blinded.subject_accountability import COUNTED_UNITS, AccountedKit, accounted_kits
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import require_known_site, visible
 
 
-class LoggedKit(View):
+class LoggedKit(KitLine):
     """A kit in the log of a site; a device that was used again has a line for each `use` (from 1).
 
     Units as far as they are told (`AccountedKit`); `returned_to_depot_on`: when the return left. `shipment_id`: empty where it came in
     from another study's stock at the site.
     """
 
-    kit_number: str
     kit_group: str
     received_on: date
     shipment_id: str
@@ -128,7 +128,9 @@ def site_log(database: Database, actor: Actor, study_id: str, site_id: str) -> S
                 (row, returns.get(row.kit_number)),
             )
         )
-        return SiteLog(study_id=study_id, site_id=site_id, kits=kits)
+        return SiteLog(
+            study_id=study_id, site_id=site_id, kits=by_lot(connection, study_id, kits, COUNTED_UNITS)
+        )
 
 
 def _last_returns(connection: Connection, study_id: str, site_id: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, lot, shipment
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.views.blinded.kit_groups import kit_group
+from allocation.views.blinded.lot_lines import by_lot
 from allocation.views.blinded.overview_models import ExpiringKits, StockCount
 from allocation.views.blinded.stock_models import SiteStock, StockedKit
 from allocation.views.study_at import StudyAt, study_at
@@ -112,7 +113,9 @@ def site_stock(
             )
             for row in rows
         )
-        return SiteStock(study_id=study_id, site_id=site_id, as_of=at.today, kits=kits)
+        return SiteStock(
+            study_id=study_id, site_id=site_id, as_of=at.today, kits=by_lot(connection, study_id, kits)
+        )
 
 
 def seen_kits(at: StudyAt, seen: Visible) -> ColumnElement[bool]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import date
 
+from allocation.views.blinded.lot_lines import KitLine
 from allocation.views.blinded.overview_models import ShipmentSummary
 from allocation.views.shape import View
 
 
-class StockedKit(View):
+class StockedKit(KitLine):
     """A kit at a site. `kit_group` is what it looks like; `usable`: it may be dispensed on the view's date.
 
     `blinded_lot`: the lot number that blinded people may read, None where the lot has none.
     """
 
-    kit_number: str
     kit_group: str
     blinded_lot: str | None = None
     status: str
@@ -32,13 +32,12 @@ class SiteStock(View):
     kits: tuple[StockedKit, ...]
 
 
-class ShippedKit(View):
+class ShippedKit(KitLine):
     """A kit of a shipment; `disposition` is what was found at receipt, None before; `blinded_lot` as in `StockedKit`.
 
     `packed_on`: when it was scanned into the box.
     """
 
-    kit_number: str
     kit_group: str
     packed_on: date | None
     blinded_lot: str | None = None

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
@@ -29,19 +29,22 @@ from allocation.study.counted_units import KitContent, content_by_look, units_pe
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.kit_uses import kit_uses
+from allocation.views.blinded.lot_lines import KitLine, by_lot
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import visible
 
+COUNTED_UNITS: Final = ("dispensed_units", "returned_units", "lost_units", "used_units")
+"""Fields of units, which a line of bulk supply has in all."""
 
-class AccountedKit(View):
+
+class AccountedKit(KitLine):
     """A kit that was handed out. `use`: of a device that is used again, which time; else 1. Units are exact decimals.
 
     `used_units`: as stated, else what is neither back nor lost; `unexplained_units`: by how much a stated use does not add up.
     `corrections`: how often the count was corrected. Null: not counted yet, or not told.
     """
 
-    kit_number: str
     use: int
     kit_group: str
     status: str
@@ -105,7 +108,7 @@ def subject_accountability(
             study_id=study_id,
             subject_id=subject_id,
             site_id=row.site_id,
-            kits=kits,
+            kits=by_lot(connection, study_id, kits, (*COUNTED_UNITS, "unexplained_units")),
             compliance=_compliance(connection, study_id, at.protocol, looks, row, kits),
         )
 

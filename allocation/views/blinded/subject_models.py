@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from allocation.views.blinded.lot_lines import KitLine
 from allocation.views.shape import View
 
 
@@ -91,10 +92,9 @@ class Measured(View):
     measured_on: date
 
 
-class DispensedKit(View):
+class DispensedKit(KitLine):
     """A kit that the subject was given, or that is assigned to it (`dispensed_on` null); `kit_group` is what it looks like."""
 
-    kit_number: str
     kit_group: str
     status: str
     visit_number: str

@@ -24,6 +24,7 @@ from allocation.views.blinded.expected_visits import (
 )
 from allocation.views.blinded.kit_groups import kit_group
 from allocation.views.blinded.kit_uses import earlier_uses
+from allocation.views.blinded.lot_lines import by_lot
 from allocation.views.blinded.subject_models import (
     DispensedKit,
     Measured,
@@ -219,6 +220,5 @@ def _kits(
         .order_by(kit.c.dispensed_on.is_(None), kit.c.dispensed_on, kit.c.kit_number)
     ).mappings()
     had = earlier_uses(study_id, protocol, subject_id)
-    return tuple(
-        DispensedKit.model_validate(dict(row)) for row in (*connection.execute(had).mappings(), *rows)
-    )
+    found = (*connection.execute(had).mappings(), *rows)
+    return by_lot(connection, study_id, (DispensedKit.model_validate(dict(row)) for row in found))

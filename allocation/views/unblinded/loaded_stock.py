@@ -12,6 +12,7 @@ from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
 from allocation.ledger.schema import kit, lot, lot_country, site
+from allocation.rules.bulk_units import is_unit
 from allocation.rules.kit_list_leaks import ListedKit
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.rules.lot_status import DISPENSABLE
@@ -41,6 +42,7 @@ def loaded_stock(
         listed = tuple(
             ListedKit(row.kit_number, row.kit_type, row.pick_sequence, row.expiry_date.isoformat())
             for row in kits
+            if not is_unit(row.kit_number)
         )
         counted = connection.execute(
             select(kit.c.lot_id, kit.c.place, kit.c.kit_type, kit.c.status, func.count())

@@ -1,0 +1,44 @@
+"""The units of bulk supply among kits, with what their lots are called (rules/bulk_units.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from allocation.ledger.projections.kit_moves import chunks
+from allocation.ledger.schema import kit, lot
+from allocation.rules.bulk_units import LotUnit, count_by_lot, is_unit, serialized_only
+from allocation.rules.kit_status import KitStatus
+
+SET_ASIDE: Final = frozenset({KitStatus.REQUESTED.value, KitStatus.ASSIGNED.value})
+"""Units that are kept for an order or a subject: an act by quantity takes them last."""
+
+
+def units_among(connection: Connection, study_id: str, numbers: Iterable[str]) -> list[LotUnit]:
+    """The units of bulk supply among these kit numbers."""
+    found = []
+    for some in chunks([one for one in numbers if is_unit(one)]):
+        query = (
+            select(
+                kit.c.kit_number,
+                kit.c.lot_id,
+                lot.c.blinded_lot,
+                kit.c.expiry_date,
+                kit.c.pick_sequence,
+                kit.c.status,
+            )
+            .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+            .where(kit.c.study_id == study_id, kit.c.kit_number.in_(some))
+        )
+        found += [
+            LotUnit(*row[:5], preferred=row.status not in SET_ASIDE) for row in connection.execute(query)
+        ]
+    return found
+
+
+def names_by_lot(connection: Connection, study_id: str, numbers: Sequence[str]) -> tuple[str, ...]:
+    """Kit numbers for a text, in their order, and behind them bulk supply as lots and quantities."""
+    counts = count_by_lot(units_among(connection, study_id, numbers))
+    return (*serialized_only(numbers), *(f"{one.quantity} of lot {one.lot}" for one in counts))
