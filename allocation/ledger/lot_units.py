@@ -12,8 +12,13 @@ from allocation.ledger.schema import kit, lot
 from allocation.rules.bulk_units import LotUnit, count_by_lot, is_unit, serialized_only
 from allocation.rules.kit_status import KitStatus
 
-SET_ASIDE: Final = frozenset({KitStatus.REQUESTED.value, KitStatus.ASSIGNED.value})
-"""Units that are kept for an order or a subject: an act by quantity takes them last."""
+TAKEN_LATER: Final = {
+    KitStatus.QUARANTINED.value: 1,
+    KitStatus.REQUESTED.value: 2,
+    KitStatus.ASSIGNED.value: 2,
+}
+"""An act by quantity that may be done to units in several states takes those in quarantine later than others, and last of all those
+that are kept for an order or a subject."""
 
 
 def units_among(connection: Connection, study_id: str, numbers: Iterable[str]) -> list[LotUnit]:
@@ -32,9 +37,7 @@ def units_among(connection: Connection, study_id: str, numbers: Iterable[str]) -
             .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
             .where(kit.c.study_id == study_id, kit.c.kit_number.in_(some))
         )
-        found += [
-            LotUnit(*row[:5], preferred=row.status not in SET_ASIDE) for row in connection.execute(query)
-        ]
+        found += [LotUnit(*row[:5], rank=TAKEN_LATER.get(row.status, 0)) for row in connection.execute(query)]
     return found
 
 

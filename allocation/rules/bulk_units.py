@@ -32,7 +32,7 @@ def is_unit(number: str) -> bool:
 class LotUnit:
     """A unit of bulk supply. `blinded_lot`: the word for its lot that blinded people read; None where they read `lot` itself.
 
-    `preferred` false: taken only after those that are (set aside for an order or a subject, say).
+    `rank`: units with a lower one are taken first, whatever their dates.
     """
 
     number: str
@@ -40,7 +40,7 @@ class LotUnit:
     blinded_lot: str | None
     expiry: date
     pick_sequence: int
-    preferred: bool = True
+    rank: int = 0
 
     @property
     def lot_word(self) -> str:
@@ -63,7 +63,7 @@ def take_units(
 
     Raises DomainRefusal for a lot of which nothing is there (`lot-not-here`) and for more than there is (`too-few-of-lot`).
     """
-    ordered = sorted(units, key=lambda one: (not one.preferred, one.expiry, one.pick_sequence))
+    ordered = sorted(units, key=lambda one: (one.rank, one.expiry, one.pick_sequence))
     taken: set[str] = set()
     found = []
     for one in asked:
