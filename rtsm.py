@@ -106,6 +106,9 @@ COMMANDS = {
         "allocation.cli", "Mail to people: check, send, list, try again; addresses and digests."
     ),
     "subject": Mounted("allocation.cli", "Correct a subject's stratum. No subject is ever removed."),
+    "code-break": Mounted(
+        "allocation.cli", "Emergency unblinding of one subject: break, ask, approve, read; who was unblinded."
+    ),
     "vault": Mounted("allocation.cli", "Addresses of patients: encrypted, apart from everything else."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from allocation import (
+    code_break_cli,
     device_cli,
     edc_cli,
     excursion_cli,
@@ -51,6 +52,7 @@ app.add_typer(edc_cli.app, name="edc")
 app.add_typer(notify_cli.app, name="notify")
 app.add_typer(subject_cli.app, name="subject")
 app.add_typer(vault_cli.app, name="vault")
+app.add_typer(code_break_cli.app, name="code-break")
 app.add_typer(ledger_cli.app, name="ledger")
 
 

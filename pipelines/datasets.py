@@ -93,7 +93,7 @@ DATASETS: tuple[DerivedDataset, ...] = (
         "sdtm/ds",
         ds,
         {
-            **_events("sites", "subjects", "randomizations", "dispositions", "visits"),
+            **_events("sites", "subjects", "randomizations", "dispositions", "visits", "code_breaks"),
             "progress": PROGRESS,
             "se": "sdtm/se",
             "dm": "sdtm/dm",

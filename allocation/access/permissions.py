@@ -11,6 +11,7 @@ from typing import Final
 
 from allocation.access.actors import ALL, Actor, Grant
 from allocation.errors import NotPermitted
+from allocation.rules.code_break import APPROVERS, BREAKERS
 from allocation.rules.kit_authority import SITE_ROLES, SUPPLY_ROLES
 from allocation.rules.kit_status import Act, roles_of
 from allocation.rules.return_process import ReturnStep, roles_of_step
@@ -132,6 +133,11 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "vault.forget": SITE_ROLES | frozenset({"data_manager"}) | SYSTEM,
     "vault.audit": SITE_ROLES | frozenset({"monitor", "data_manager", "auditor"}) | SYSTEM,
     "vault.rotate": SYSTEM,
+    # A code break shows one subject's treatment to the one who breaks it. It is signed by a person: the machine's operator has no
+    # signature, and so is told nothing. Who decides on a request is not told.
+    "code.request": BREAKERS | SYSTEM,
+    "code.approve": APPROVERS | SYSTEM,
+    "code.break": BREAKERS | SYSTEM,
     # what may be read
     "view.overview": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "view.subjects.blinded": (
@@ -160,6 +166,10 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
         | frozenset({"monitor", "project_manager", "depot_operator", "sponsor_blinded"})
         | UNBLINDED_ROLES
         | SYSTEM
+    ),
+    # That a code was broken, by whom and why, and who read it again: never what it was.
+    "view.code_breaks": (
+        SITE_ROLES | _STUDY_TEAM | frozenset({"sponsor_blinded"}) | UNBLINDED_ROLES | SYSTEM
     ),
     "view.home_parcels": SITE_ROLES | frozenset({"monitor", "project_manager"}) | UNBLINDED_ROLES | SYSTEM,
     # Kits by number and units that were counted: no kit type, lot or content that differs by it.
@@ -265,6 +275,11 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "send_home": "subject.send_home",
     "set_patient_address": "vault.write",
     "forget_patient_address": "vault.forget",
+    "request_code_break": "code.request",
+    "approve_code_break": "code.approve",
+    "refuse_code_break": "code.approve",
+    "break_code": "code.break",
+    "read_broken_code": "code.break",
 }
 """The ledger's name of a command -> the permission that it needs."""
 

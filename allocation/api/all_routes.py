@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from allocation.api.bodies import EXAMPLES
+from allocation.api.code_break_routes import CODE_BREAK_EXAMPLES, SIGNED_CODE_BREAK_ROUTES
 from allocation.api.command_route import CommandRoute
 from allocation.api.command_routes import COMMAND_ROUTES
 from allocation.api.device_routes import DEVICE_EXAMPLES, SIGNED_DEVICE_ROUTES
@@ -37,6 +38,7 @@ SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SIGNED_EXCURSION_ROUTES,
     *SIGNED_RETURN_ROUTES,
     *SIGNED_DEVICE_ROUTES,
+    *SIGNED_CODE_BREAK_ROUTES,
 )
 """Those whose body is signed as it is asked for (signed_route.py); what is signed otherwise has routes of its own."""
 
@@ -51,4 +53,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **RETURN_EXAMPLES,
     **VAULT_EXAMPLES,
     **DEVICE_EXAMPLES,
+    **CODE_BREAK_EXAMPLES,
 }

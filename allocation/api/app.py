@@ -17,6 +17,7 @@ from sqlalchemy import text
 from allocation.api import (
     access_routes,
     amendment_routes,
+    code_break_routes,
     edc_routes,
     excursion_routes,
     file_routes,
@@ -29,7 +30,7 @@ from allocation.api import (
     view_routes,
 )
 from allocation.api.all_routes import BODY_EXAMPLES, ROUTES, SIGNED_ROUTES
-from allocation.api.command_route import SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
+from allocation.api.command_route import CODE_BREAKS, SITE_DESK, STATISTICIAN, STUDY, SUPPLY, router_of
 from allocation.api.command_routes import removal_router
 from allocation.api.identity import RunningService
 from allocation.api.mailer import Mailer
@@ -59,6 +60,10 @@ TAGS: Final = [
     },
     {"name": unblinded_routes.INSPECTOR, "description": "The ledger."},
     {"name": edc_routes.EDC, "description": "Signed messages of the EDC, and the exchange with it."},
+    {
+        "name": CODE_BREAKS,
+        "description": "One subject's treatment, for the one who signs for it; and who did.",
+    },
     {"name": STUDY, "description": "Protocol versions and sites."},
     {
         "name": notify_routes.NOTIFICATIONS,
@@ -132,6 +137,7 @@ def create_app(
     app.include_router(unblinded_routes.router)
     app.include_router(notify_routes.router)
     app.include_router(amendment_routes.router)
+    app.include_router(code_break_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)
     return app

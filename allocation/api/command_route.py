@@ -18,6 +18,7 @@ SITE_DESK: Final = "Site desk"
 SUPPLY: Final = "Supply"
 STATISTICIAN: Final = "Statistician"
 STUDY: Final = "Study set-up"
+CODE_BREAKS: Final = "Code breaks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,15 @@ STATUS: Final[tuple[tuple[type[RTSMError], int], ...]] = (
 
 STATE_CODES: Final = frozenset(
     {
+        "already-decided",
         "already-randomized",
         "already-replaced",
+        "already-requested",
+        "already-unblinded",
+        "approval-awaited",
+        "approval-missing",
+        "approval-not-needed",
+        "four-eyes",
         "no-address",
         "no-home-delivery",
         "nothing-to-send",

@@ -62,7 +62,7 @@ def _words(kind: str, context: dict[str, Any], message: str) -> tuple[str, str]:
     return message[:1].lower() + message[1:], "correct it; /docs has an example"
 
 
-def request_from(kind: type[RequestT], **values: Any) -> RequestT:
+def request_from(kind: type[RequestT], /, **values: Any) -> RequestT:
     """The request with these values, which came from people one by one. Raises DomainRefusal (invalid-request) with the field."""
     try:
         return kind(**values)

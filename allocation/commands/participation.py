@@ -102,29 +102,41 @@ def _end(
         visit = (
             None if request.visit_code is None else planned_visit(transaction.protocol, request.visit_code)
         )
-        after = {
-            "status": status,
-            "ended_on": ended_on.isoformat(),
-            "recorded_on": transaction.today.isoformat(),
-            "end_reason": request.end_reason.upper(),
-            "end_term": request.end_term or request.end_reason.upper(),
-            "last_dose_on": iso(request.last_dose_on),
-            "last_contact_on": iso(
-                request.last_contact_on or max(ended_on, row.last_dispensed_on or ended_on)
-            ),
-            "visit_code": None if visit is None else visit.code,
-            "died_on": iso(request.died_on),
-        }
-        answer = {"subject_id": row.subject_id, "status": status, "ended_on": ended_on.isoformat()}
-        return transaction.append(
-            after,
-            before={"status": row.status},
-            answer=answer,
-            subject_id=row.subject_id,
-            site_id=row.site_id,
-        )
+        return append_end(transaction, row, request, status, ended_on, None if visit is None else visit.code)
 
     return execute(service, act, study_id, command, request, body)
+
+
+def append_end(
+    transaction: Transaction,
+    row: Any,
+    request: EndRequest,
+    status: str,
+    ended_on: date,
+    visit_code: str | None = None,
+    *,
+    follows: str | None = None,
+) -> dict[str, Any]:
+    """Append the end of the participation of the subject of `row`; answers its status. `follows`: see `Transaction.append`."""
+    after = {
+        "status": status,
+        "ended_on": ended_on.isoformat(),
+        "recorded_on": transaction.today.isoformat(),
+        "end_reason": request.end_reason.upper(),
+        "end_term": request.end_term or request.end_reason.upper(),
+        "last_dose_on": iso(request.last_dose_on),
+        "last_contact_on": iso(request.last_contact_on or max(ended_on, row.last_dispensed_on or ended_on)),
+        "visit_code": visit_code,
+        "died_on": iso(request.died_on),
+    }
+    return transaction.append(
+        after,
+        before={"status": row.status},
+        answer={"subject_id": row.subject_id, "status": status, "ended_on": ended_on.isoformat()},
+        subject_id=row.subject_id,
+        site_id=row.site_id,
+        follows=follows,
+    )
 
 
 def _check_order(request: EndRequest, ended_on: date) -> None:

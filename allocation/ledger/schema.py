@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from allocation.ledger.code_break_tables import code_break, code_break_read, code_break_request
 from allocation.ledger.device_tables import device_use
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
@@ -52,6 +53,9 @@ __all__ = [
     "ENTRY_ID",
     "PROJECTIONS",
     "UtcMoment",
+    "code_break",
+    "code_break_read",
+    "code_break_request",
     "cohort",
     "depot",
     "destruction_certificate",
@@ -327,5 +331,8 @@ PROJECTIONS: tuple[Table, ...] = (
     edc_contradiction,
     home_parcel,
     home_parcel_kit,
+    code_break_request,
+    code_break,
+    code_break_read,
 )
 """Every table that is folded from the ledger, in an order in which they can be filled."""

@@ -29,6 +29,8 @@ class BlindedNotice:
     due: str = ""
     due_on: date | None = None
     cap: str = ""
+    subject_id: str = ""
+    category: str = ""
     advice: str = ""
 
 
@@ -45,6 +47,8 @@ def lines_of(study_id: str, at: datetime, said: BlindedNotice) -> Iterator[str]:
     facts: list[tuple[str, object]] = [
         ("Study", study_id),
         ("Place", said.place),
+        ("Subject", said.subject_id),
+        ("Why", said.category),
         ("Shipment", said.shipment_id),
         ("From", said.from_place),
         ("To", said.to_place),

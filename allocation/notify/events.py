@@ -23,6 +23,7 @@ from allocation.notify.acts import (
     recalled_by_place,
     with_contents,
 )
+from allocation.notify.code_breaks import of_code_break, with_arm
 from allocation.notify.happening import Happening
 from allocation.rules.kit_authority import DEPOT_ROLES, SITE_ROLES, SUPPLY_ROLES
 
@@ -65,6 +66,9 @@ _RECEIVED = of_shipment("Shipment received")
 _LOST = of_kits("Kits lost on their way", "They are ordered again by the next resupply run.")
 _EXCURSION = of_kits("Temperature excursion", "They stay in quarantine until somebody has decided on them.")
 _QUARANTINED = of_kits("Kits in quarantine", "They can be neither shipped, assigned nor dispensed.")
+
+_BROKEN = of_code_break("Treatment code broken")
+_RESPONSIBLE: Final = frozenset({"project_manager", "medical_monitor"})
 
 EVENTS: Final[tuple[Event, ...]] = (
     Event(
@@ -152,6 +156,36 @@ EVENTS: Final[tuple[Event, ...]] = (
         of_caps,
         if_said="caps_reached",
         by_type=False,
+    ),
+    Event(
+        "code_break",
+        "Treatment code of a subject broken",
+        SITE_ROLES
+        | _RESPONSIBLE
+        | {"monitor", "data_manager", "sponsor_blinded", "unblinded_statistician", "auditor"},
+        "view.code_breaks",
+        ("break_code",),
+        _BROKEN,
+        with_arm(_BROKEN),
+        at_once=True,
+    ),
+    Event(
+        "code_break_request",
+        "Approval of a code break asked for",
+        _RESPONSIBLE,
+        "view.code_breaks",
+        ("request_code_break",),
+        of_code_break("Approval of a code break asked for", "Decide on it: `rtsm code-break list` names it."),
+        at_once=True,
+    ),
+    Event(
+        "code_break_decision",
+        "Code break approved or refused",
+        frozenset({"investigator", "medical_monitor"}),
+        "view.code_breaks",
+        ("approve_code_break", "refuse_code_break"),
+        of_code_break("A request for a code break was decided on", "`rtsm code-break list` says how."),
+        at_once=True,
     ),
     Event("late", "Shipment late", SITE_ROLES | DEPOT_ROLES | {"monitor"}, "view.shipments"),
     Event("low_stock", "Stock is low", SUPPLY_ROLES, "view.stock.blinded"),

@@ -12,7 +12,7 @@ from allocation.ledger.projections.kit_moves import CHUNK
 from allocation.ledger.schema import kit
 from allocation.notify.blinded import BlindedNotice, lines_of, subject_line
 
-WARNING = "UNBLINDING: this mail names kit types and lots. Do not forward it to anybody who is blinded in the study."
+WARNING = "UNBLINDING: this mail names kit types, lots or an arm. Do not forward it to anybody who is blinded in the study."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class UnblindedNotice:
     contents: tuple[Content, ...] = ()
     lot_id: str = ""
     reason: str = ""
+    arm: str = ""
 
 
 def contents_of(connection: Connection, study_id: str, numbers: Sequence[str]) -> tuple[Content, ...]:
@@ -52,6 +53,8 @@ def contents_of(connection: Connection, study_id: str, numbers: Sequence[str]) -
 def unblinded_mail(study_id: str, at: datetime, told: UnblindedNotice) -> tuple[str, str]:
     """Subject and text of the mail. `at` is the moment (UTC) of what it tells of."""
     lines = [*lines_of(study_id, at, told.said), ""]
+    if told.arm:
+        lines.append(f"{'Arm:':<22}{told.arm}")
     if told.lot_id:
         lines.append(f"{'Lot:':<22}{told.lot_id}")
     for one in told.contents:

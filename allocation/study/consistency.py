@@ -9,6 +9,7 @@ from allocation.study.edc_checks import check_edc
 from allocation.study.inconsistency import Findings, Inconsistency
 from allocation.study.schedule_checks import check_schedule
 from allocation.study.supply_checks import check_supply
+from allocation.study.unblinding_checks import check_unblinding
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -20,5 +21,6 @@ def inconsistencies(protocol: Protocol) -> list[Inconsistency]:
     check_design(protocol, findings)
     check_schedule(protocol, findings)
     check_supply(protocol, findings)
+    check_unblinding(protocol, findings)
     check_edc(protocol, findings)
     return findings.found

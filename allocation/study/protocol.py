@@ -56,11 +56,24 @@ class UsubjidRule(ProtocolPart):
 
 
 class Unblinding(ProtocolPart):
-    """Who may break a code and how many approvals that takes."""
+    """Who may break a code, and what follows. An emergency never waits: the investigator breaks the code at once under every protocol.
 
-    emergency_by: tuple[str, ...] = ("investigator",)
-    approval_by: str | None = None
-    site_notified: bool = True
+    `discontinue_after_code_break`: a subject on study is discontinued with the first break of its code. Off unless a protocol says so:
+    a running study does not end anybody's participation by a rule that it never agreed to.
+    """
+
+    emergency_by: tuple[str, ...] = Field(
+        default=("investigator",), description="roles for emergencies: investigator, medical_monitor"
+    )
+    approval_by: str | None = Field(
+        default=None,
+        description="medical_monitor or project_manager approves planned breaks; none: each is made at once, by investigator or "
+        "medical monitor",
+    )
+    site_notified: bool = Field(
+        default=True, description="whether the people of the site are told of a break"
+    )
+    discontinue_after_code_break: bool = False
 
 
 class Screening(ProtocolPart):

@@ -36,6 +36,8 @@ def protocol_tables(protocol: Protocol) -> list[RenderableType]:
         _randomization(protocol),
         _schedule(protocol),
     ]
+    if protocol.study.blinding != "open_label":
+        tables.append(_code_breaks(protocol))
     if protocol.kit_types:
         tables.append(_kit_types(protocol))
     if protocol.countries:
@@ -95,6 +97,18 @@ def _randomization(protocol: Protocol) -> Table:
             f"{count}: {factors}" if factors else "not stratified",
         )
     return table
+
+
+def _code_breaks(protocol: Protocol) -> Text:
+    policy = protocol.unblinding
+    approval = f"approved by {policy.approval_by}" if policy.approval_by else "made at once"
+    after = "is discontinued" if policy.discontinue_after_code_break else "stays on study"
+    text = Text("Code breaks\n", style="bold")
+    text.append(
+        f"emergency by {', '.join(policy.emergency_by)}; planned ones are {approval}; the subject {after}\n",
+        style="not bold",
+    )
+    return text
 
 
 def _schedule(protocol: Protocol) -> Table:

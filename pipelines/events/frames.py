@@ -155,6 +155,9 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         reason=pl.String(),
         recorded_at=MOMENT,
     ),
+    "code_breaks": _frame(
+        subject_id=pl.String(), site_id=pl.String(), broken_on=pl.Date(), recorded_at=MOMENT
+    ),
     "dispositions": _frame(
         subject_id=pl.String(),
         site_id=pl.String(),

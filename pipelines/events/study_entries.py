@@ -70,6 +70,11 @@ TRANSLATIONS: dict[str, Translation] = {
     "run_resupply": nothing,
     # What a pause kept from being ordered is no fact of any kit.
     "send_home": nothing,
+    # What was asked for, and who read a broken code again, is in the ledger; the break itself is a fact of the subject.
+    "request_code_break": nothing,
+    "approve_code_break": nothing,
+    "refuse_code_break": nothing,
+    "read_broken_code": nothing,
     "set_patient_address": nothing,
     "forget_patient_address": nothing,
     "pause_resupply": nothing,

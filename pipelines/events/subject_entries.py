@@ -197,6 +197,13 @@ def end_participation(entry: SealedEntry) -> list[Row]:
     return [_disposition(entry, entry.after["status"])]
 
 
+def break_code(entry: SealedEntry) -> list[Row]:
+    """Somebody was shown the subject's treatment."""
+    return [
+        ("code_breaks", (entry.subject_id, entry.site_id, day(entry.after["broken_on"]), entry.recorded_at))
+    ]
+
+
 def _visit(entry: SealedEntry, *, dispensed: bool) -> Row:
     visit: dict[str, Any] = entry.after["visit"]
     row = (
@@ -255,6 +262,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "replace_kit": replace_kit,
     "hold_dosing": hold_dosing,
     "resume_dosing": hold_dosing,
+    "break_code": break_code,
     "discontinue": end_participation,
     "complete": end_participation,
 }

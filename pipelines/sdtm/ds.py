@@ -7,6 +7,7 @@ from pipelines.sdtm.trial_design import TrialDesign
 from pipelines.sdtm.visit_records import visit_records
 
 MILESTONE, DISPOSITION = "PROTOCOL MILESTONE", "DISPOSITION EVENT"
+OTHER_EVENT, UNBLINDED = "OTHER EVENT", "TREATMENT UNBLINDED"
 PARTICIPATION, TREATMENT = "STUDY PARTICIPATION", "STUDY TREATMENT"
 CONSENT, RANDOMIZED, RERANDOMIZED, DEATH = (
     "INFORMED CONSENT OBTAINED",
@@ -39,6 +40,7 @@ def ds(
     randomizations: pl.DataFrame,
     dispositions: pl.DataFrame,
     visits: pl.DataFrame,
+    code_breaks: pl.DataFrame,
     se: pl.DataFrame,
     dm: pl.DataFrame,
 ) -> pl.DataFrame:
@@ -50,7 +52,9 @@ def ds(
        subject's latest element that started by then, but for a follow-up that starts on that very day: it follows what ended. It
        is of DSSCAT STUDY PARTICIPATION, unless the subject left for another reason and died: then of STUDY TREATMENT, and DEATH
        follows;
-    4. DEATH, where 3 is another reason and a date of death is known. A disposition DEATH has the date of death (CORE-000034).
+    4. DEATH, where 3 is another reason and a date of death is known. A disposition DEATH has the date of death (CORE-000034);
+    5. TREATMENT UNBLINDED (codelist OTHEVENT), on the day on which the subject's code was first broken, whoever was told: that it
+       was broken, never what it was, so that it stands in the blinded product, too.
 
     Numbered by date. DSDTC is the day, at the site, on which it was recorded. VISITNUM and VISIT are those of the visit at which the site
     said that the participation ended, where it is on record as held.
@@ -63,6 +67,7 @@ def ds(
             _randomizations(design, known, _collected(randomizations, sites), se),
             _dispositions(design, known, ends, se),
             _deaths(known, ends, se),
+            _code_breaks(known, _collected(code_breaks, sites), se),
         ]
     )
     reference = dm.select("USUBJID", pl.col("RFSTDTC").str.to_date().alias("reference"))
@@ -170,6 +175,20 @@ def _deaths(subjects: pl.DataFrame, dispositions: pl.DataFrame, se: pl.DataFrame
         _text(DISPOSITION).alias("DSCAT"),
         _text(PARTICIPATION).alias("DSSCAT"),
         pl.col("died_on").alias("on"),
+    )
+    return _in_epoch(rows, se).select(_ROW)
+
+
+def _code_breaks(subjects: pl.DataFrame, code_breaks: pl.DataFrame, se: pl.DataFrame) -> pl.DataFrame:
+    first = code_breaks.sort("position").unique("subject_id", keep="first", maintain_order=True)
+    rows = first.join(subjects, on="subject_id", how="inner", maintain_order="left").with_columns(
+        *_NO_VISIT,
+        _text(None).alias("DSREFID"),
+        _text(UNBLINDED).alias("DSTERM"),
+        _text(UNBLINDED).alias("DSDECOD"),
+        _text(OTHER_EVENT).alias("DSCAT"),
+        _text(None).alias("DSSCAT"),
+        pl.col("broken_on").alias("on"),
     )
     return _in_epoch(rows, se).select(_ROW)
 

@@ -40,6 +40,7 @@ KEPT_FRAMES = (
     "eligibility",
     "visits",
     "dose_holds",
+    "code_breaks",
     "dispositions",
     "shipments",
     "kit_movements",

@@ -59,7 +59,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 39
+    assert asked == 42
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

@@ -216,6 +216,11 @@ class Story:
         self._add("dose_holds", subject, self.site_of[subject], held_on, day(recorded), reason, self.now)
         return self
 
+    def code_broken(self, subject: str, on: str) -> "Story":
+        self._entry("break_code", subject)
+        self._add("code_breaks", subject, self.site_of[subject], day(on), self.now)
+        return self
+
     def ended(self, subject: str, on: str, reason: str = "COMPLETED", **known: str | None) -> "Story":
         """`last_dose`, `last_contact`, `died` and `at` (the visit) may be given."""
         self._entry("complete" if reason == "COMPLETED" else "discontinue", subject)

@@ -115,3 +115,14 @@ def test_the_day_of_writing_down_is_that_of_the_site() -> None:
     story.rows["randomizations"] = [(*row[:-1], at) for row in story.rows["randomizations"]]
     story.rows["sites"].append((1, 0, "S1", "Tokyo", "JPN", "D1", "Asia/Tokyo", None, date(2026, 3, 1)))
     assert only(story.dataset("sdtm/ds"), "DSDECOD", "DSDTC")[1] == ("RANDOMIZED", "2026-03-10")
+
+
+def test_a_broken_code_is_told_once_in_its_epoch_and_nobody_is_told_what_it_was() -> None:
+    story = _started().code_broken("1001", "03-20").code_broken("1001", "03-25")
+    story.ended("1001", "04-07", "ADVERSE EVENT", last_dose="03-20")
+    rows = only(story.dataset("sdtm/ds"), *RECORD)
+    assert rows[2:] == [
+        (3, "TREATMENT UNBLINDED", "OTHER EVENT", None, "TREATMENT", "2026-03-20", 11),
+        (4, "ADVERSE EVENT", "DISPOSITION EVENT", "STUDY PARTICIPATION", "TREATMENT", "2026-04-07", 29),
+    ]
+    assert only(story.dataset("sdtm/ds"), "DSTERM", "DSREFID")[2] == ("TREATMENT UNBLINDED", None)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from allocation.ledger.projections import (
+    code_breaks,
     devices,
     edc,
     excursions,
@@ -44,6 +45,7 @@ FOLDS: dict[str, Fold] = {
     **edc.FOLDS,
     **vault.FOLDS,
     **parcels.FOLDS,
+    **code_breaks.FOLDS,
 }
 """Command name to the function that folds its entry."""
 
