@@ -6,6 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Workers of the test run; a file's tests stay together, so that a file's costly fixtures are made once.
 JOBS ?= auto
+# Container images often set it. Then each of the hundreds of processes of a run compiles anew all that it imports: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint bench setup browser format coverage lock clean
 
