@@ -4,8 +4,11 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
-# Workers of the test run; a file's tests stay together, so that a file's costly fixtures are made once.
+# Workers of the test run; a file's tests stay together, so that a file's costly fixtures are made once,
+# and xdist leaves the order to tests/conftest.py.
 JOBS ?= auto
+# Container images often set it. Then each of the hundreds of processes of a run compiles anew all that it imports: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint bench setup browser format coverage lock clean
 
@@ -17,7 +20,7 @@ demo: $(READY) ## Set up and open the running system on a demo study (ARGS=--no-
 	$(BIN)/rtsm demo $(ARGS)
 
 test: $(READY) browser ## Run all tests (ARGS="-k ledger" for some of them)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY) ## Check style, types, import direction and the house rules
 	$(BIN)/ruff check
@@ -40,7 +43,7 @@ format: $(READY) ## Format the code and apply the safe fixes
 	$(BIN)/ruff format
 
 coverage: $(READY) ## Run all tests and report the lines and branches that no test reached
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lock: $(READY) ## Resolve pyproject.toml again into requirements.lock (ARGS=--upgrade for newer versions)
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --group dev --python-version 3.11 \

@@ -13,6 +13,7 @@ never pays for Dagster. What is the same for all commands is done here once:
 import importlib
 import os
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple
 
@@ -176,6 +177,7 @@ def _with_database(command: Any) -> Any:
     return command
 
 
+@cache
 def registered(module: str) -> dict[str, Any]:
     """The commands and groups of a package's command line, by name; imports the module."""
     return dict(typer.main.get_group(importlib.import_module(module).app).commands)

@@ -4,7 +4,8 @@
 
 The grammar of element strings is the library's (biip), after the GS1 General Specifications. Scanners send the separator FNC1 as the
 control character GS; texts of requests hold no control characters, so that it is taken for its symbol there. A label as people read
-it, with identifiers in parentheses, is understood as well.
+it, with identifiers in parentheses, is understood as well. The library is loaded where it works: its tables of prefixes take a tenth
+of a command's start, and nearly all commands read no label.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ import re
 from datetime import date
 from typing import Annotated, Any, Final
 
-from biip import ParseConfig, ParseError
-from biip.gs1_messages import GS1Message
-from biip.gtin import Gtin
 from pydantic import BeforeValidator, Field
 
 from allocation.errors import DomainRefusal
@@ -51,6 +49,9 @@ def is_gtin(text: str) -> bool:
     """Whether a text is a GTIN of 14 digits with the right check digit."""
     if re.fullmatch(r"\d{14}", text) is None:
         return False
+    from biip import ParseError
+    from biip.gtin import Gtin
+
     try:
         Gtin.parse(text)
     except ParseError:
@@ -83,6 +84,8 @@ def element_string(label: KitLabel) -> str:
 
 def barcode_text(spelled: str) -> str:
     """What the bars of a GS1-128 say for that element string: GS behind an element of open length that is not the last."""
+    from biip.gs1_messages import GS1Message
+
     elements = GS1Message.parse_hri(spelled).element_strings
     parts = [f"{one.ai.ai}{one.value}" for one in elements]
     ends = ["\x1d" if one.ai.separator_required else "" for one in elements[:-1]] + [""]
@@ -102,6 +105,9 @@ def read_label(scan: str) -> KitLabel:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", text) is None or len(text) > _LONGEST_NUMBER:
             raise _unreadable("is neither a kit number nor a GS1 element string")
         return KitLabel(text)
+    from biip import ParseConfig, ParseError
+    from biip.gs1_messages import GS1Message
+
     try:
         if _SPELLED.match(text):
             message = GS1Message.parse_hri(text)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import traceback
 from types import TracebackType
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-import structlog
-from structlog.typing import FilteringBoundLogger
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 FRAMES: Final = 40
 """The innermost frames of each exception that are written; a frame takes some 100 bytes."""
@@ -22,6 +22,8 @@ ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 def service_logger(name: str) -> FilteringBoundLogger:
     """A logger that writes to standard output. It is not set up globally: no program that uses it has to remember to."""
+    import structlog  # here, since commands that nothing goes wrong in do not log
+
     logger: FilteringBoundLogger = structlog.wrap_logger(
         None,
         processors=[

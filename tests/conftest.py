@@ -37,6 +37,12 @@ def shared_data() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that hold slow tests come first: one of them at the end would leave all other workers idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cheap_tests() -> Iterator[None]:
     """The same argon2 with little work (its true cost has a test in tests/access), and statements compiled once."""

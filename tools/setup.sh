@@ -53,3 +53,12 @@ fi
 echo "Installing the locked dependencies into $venv (about 1.5 GB; the first time takes a minute or two) ..."
 "$venv/bin/uv" pip sync --quiet --python "$venv/bin/python" --require-hashes requirements.lock
 "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
+
+# What commands import is compiled now: else the first command of everyone waits for it, and where the environment has
+# PYTHONDONTWRITEBYTECODE, as many containers have, every command.
+env -u PYTHONDONTWRITEBYTECODE "$venv/bin/python" -c '
+import rtsm
+for row in rtsm.COMMANDS.values():
+    for part in (row.parts or {"": row}).values():
+        rtsm.registered(part.module)
+' || echo "setup: some commands cannot be imported (see above): they compile when they run." >&2

@@ -23,7 +23,6 @@ from allocation.service_log import service_logger
 SEALER_LOCK = 0x5254534D  # "RTSM": the advisory lock that lets one sealer work at a time
 BATCH = 5000
 
-log = service_logger(__name__)
 
 _HEAD = (
     select(ledger_seal.c.position, ledger_seal.c.chain_hash).order_by(ledger_seal.c.position.desc()).limit(1)
@@ -113,7 +112,7 @@ class Sealer:
                 seal_pending(self._database)
             except (DBAPIError, DatabaseUnavailable) as error:
                 # The database is away for a moment: entries stay queued, nothing is lost, the next round tries again.
-                log.warning("sealing postponed", exc_info=error)
+                service_logger(__name__).warning("sealing postponed", exc_info=error)
             if stopping:
                 return
             self._stop.wait(self._interval)

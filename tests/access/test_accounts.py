@@ -26,11 +26,13 @@ from allocation.ledger.schema import ledger_entry
 from allocation.ledger.sealing import seal_pending
 
 PASSWORD = "correct horse battery"
+HASHER = accounts._HASHER  # the true one: while tests run, a cheap one is in its place
 
 
-def test_a_password_costs_a_thief_what_rfc_9106_recommends():
+@pytest.mark.parametrize("known", [True, False])
+def test_a_password_costs_a_thief_what_rfc_9106_recommends_and_an_unknown_user_as_much(known):
     # Section 4, second recommended option: t=3 passes over m=64 MiB with p=4 lanes.
-    parameters = extract_parameters(accounts._NOBODYS_HASH)
+    parameters = extract_parameters(HASHER.hash("a password") if known else accounts._NOBODYS_HASH)
     assert (parameters.type, parameters.time_cost, parameters.memory_cost, parameters.parallelism) == (
         Type.ID,
         3,

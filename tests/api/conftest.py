@@ -1,5 +1,7 @@
 """A served trial on each database, and a client for each of its people."""
 
+import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from allocation.ledger.database import Database, open_database
 from allocation.ledger.schema import PROJECTIONS, ledger_entry
 from tests.api.running_app import ApiClient, served
 from tests.api.trial import AS_IS, PEOPLE, make_people, set_up
+from tests.played_once import played_once
 
 
 class MovableClock:
@@ -64,25 +67,52 @@ def trial_at(
     database = open_database(url)
     with ExitStack() as stack:
         stack.callback(database.dispose)
-        make_people(database, clock)
+        key = ("served", json.dumps([labels, stocked, document], sort_keys=True, default=str))
+        tokens, clock.now = played_once(
+            database, key, lambda: set_up_over_http(database, clock, labels, stocked, document)
+        )
         address = stack.enter_context(served(create_app(database, clock)))
-        clients = {}
-        for name in PEOPLE:
-            token = issue_token(database, actor_named(database, name), clock, lasts=timedelta(days=360)).token
-            clients[name] = ApiClient(address, token)
-            stack.callback(clients[name].http.close)
+        clients = clients_of(address, tokens, stack)
         anonymous = ApiClient(address)
         stack.callback(anonymous.http.close)
-        set_up(clients, labels, clock, stocked=stocked, document=document)
         yield Trial(database, clock, clients, anonymous)
+
+
+def clients_of(address: str, tokens: Mapping[str, str], stack: ExitStack) -> dict[str, ApiClient]:
+    """A client for everyone who has a token, closed with the stack."""
+    clients = {name: ApiClient(address, token) for name, token in tokens.items()}
+    for client in clients.values():
+        stack.callback(client.http.close)
+    return clients
+
+
+def set_up_over_http(
+    database: Database,
+    clock: MovableClock,
+    labels: Mapping[str, str],
+    stocked: bool,
+    document: dict[str, Any] | None,
+) -> tuple[dict[str, str], datetime]:
+    """Set the trial up through a served app; gives everyone's token, and the moment it ended."""
+    make_people(database, clock)
+    year = timedelta(days=360)
+    tokens = {
+        name: issue_token(database, actor_named(database, name), clock, lasts=year).token for name in PEOPLE
+    }
+    with ExitStack() as stack:
+        address = stack.enter_context(served(create_app(database, clock)))
+        clients = clients_of(address, tokens, stack)
+        set_up(clients, labels, clock, stocked=stocked, document=document)
+    return tokens, clock.now
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database for all tests of a module, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        folder: Path = tmp_path_factory.mktemp("trial")
-        yield f"sqlite:///{folder / 'rtsm.db'}"
+        file: Path = tmp_path_factory.mktemp("trial") / "rtsm.db"
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
+        yield f"sqlite:///{file}"
         return
     with request.getfixturevalue("migrated_postgres").lend() as url:
         yield url

@@ -36,6 +36,7 @@ from allocation.ledger.reader import subject_arm
 from allocation.ledger.schema import PROJECTIONS, ledger_entry, ledger_seal
 from allocation.study.protocol import Protocol
 from tests.api.trial import AS_IS, SITES, STUDY, kits, lots, protocol, randomization_list
+from tests.played_once import played_once
 
 ACT = Act(SYSTEM_ACTOR)
 
@@ -75,6 +76,13 @@ class Desk:
         self, *, stocked: bool = True, blocks: int = 2, kit_count: int = 60, document: Protocol | None = None
     ) -> "Desk":
         """A loaded study with open sites, kits at the depot, an active list and, if asked, stocked sites."""
+        known = None if document is None else document.model_dump_json()
+        key = ("desk", stocked, blocks, kit_count, known, self.now)
+        self.now = played_once(self.database, key, lambda: self._played(stocked, blocks, kit_count, document))
+        return self
+
+    def _played(self, stocked: bool, blocks: int, kit_count: int, document: Protocol | None) -> datetime:
+        """Set up as `set_up` says; gives the moment it ended."""
         self.set_up_without_list(document, kit_count)
         uploaded = UploadListRequest.model_validate(randomization_list(AS_IS, blocks))
         answer = upload_list(self.service, ACT, STUDY, uploaded)
@@ -82,7 +90,7 @@ class Desk:
         activate_list(self.service, act, STUDY, ActivateListRequest(list_id="ZZMRL"))
         if stocked:
             self.resupply()
-        return self
+        return self.now
 
     def set_up_without_list(self, document: Protocol | None = None, kit_count: int = 60) -> "Desk":
         """A loaded study with open sites and kits at the depot."""

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import allocation.access.schema  # noqa: F401  (its tables are migrated too)
 from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.errors import NotFound
+from allocation.ledger.database import MIGRATIONS, newest_revision
 from allocation.ledger.export import export_ledger
 from allocation.ledger.offline_verifier import Broken, main, verify
 from allocation.ledger.protection import gaps
@@ -272,3 +274,7 @@ def test_the_offline_verifier_names_the_first_line_that_differs(desk: Desk, tmp_
 def test_the_migrations_make_the_tables_that_the_code_describes(desk: Desk) -> None:
     with desk.database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_migration_by_name_is_the_only_head_of_all() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_heads() == [newest_revision()]

@@ -35,6 +35,7 @@ from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visi
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import seal_pending
 from allocation.study.protocol import Protocol
+from tests.played_once import played_once
 
 STUDY = "SMALL-1"
 AS_IS = {"A": "A", "B": "B"}
@@ -315,6 +316,12 @@ class SmallTrial:
 
     def play(self) -> "SmallTrial":
         """The whole story; its outcomes are told in test_refresh.py."""
+        key = ("small trial", *sorted(self.labels.items()), self.today)
+        self.today = played_once(self.database, key, self._played)
+        return self
+
+    def _played(self) -> date:
+        """Play the story; gives the day on which it ends."""
         self.set_up()
         self.on(3, 3)
         for subject in ("1001", "1002", "1003", "1004"):
@@ -357,7 +364,8 @@ class SmallTrial:
         self.act(complete, CompleteRequest(subject_id="1001", last_dose_on=date(2026, 4, 6), visit_code="V4"))
         self.on(4, 14).visited("2001", "FU1")
         self.restock(damaged=0)
-        return self.sealed()
+        self.sealed()
+        return self.today
 
     def sealed(self) -> "SmallTrial":
         """Number and chain what was committed (on SQLite that has happened already)."""
