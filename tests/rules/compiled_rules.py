@@ -19,7 +19,7 @@ def compiled_rule(rule: Callable[..., Any], arguments: int) -> Callable[..., Any
     names = ", ".join(f"a{index}" for index in range(arguments))
     scope = {"rule": rule}
     exec(f"def call({names}):\n    return rule({names})", scope)  # noqa: S102
-    kernel: Callable[..., Any] = numba.njit(scope["call"])
+    kernel: Callable[..., Any] = numba.njit(scope["call"], no_cfunc_wrapper=True)
     return kernel
 
 
