@@ -222,7 +222,10 @@ def approve_return(
 
     def body(transaction: Transaction) -> dict[str, Any]:
         entered = entered_return(transaction, request, ReturnStep.APPROVE)
-        if hash_of_lines(request.return_id, entered.kits) != request.content_hash:
+        if (
+            hash_of_lines(transaction.connection, study_id, request.return_id, entered.kits)
+            != request.content_hash
+        ):
             raise DomainRefusal(
                 f"return {request.return_id} is not as it was read",
                 code="return-changed",

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.entry import moment_text
+from allocation.rules.bulk_units import serialized_only
 from allocation.study.edc import Outgoing
 from allocation.study.protocol import Protocol
 
@@ -94,7 +95,9 @@ def _event_of(out: Outgoing, visit: dict[str, Any]) -> tuple[str, str] | None:
 def _rows(out: Outgoing, command: str, after: dict[str, Any], *, awaits: bool) -> list[tuple[str, Row]]:
     """The item groups: what the event has once, then a row for each kit."""
     items = out.items
-    numbers = sorted(kit["kit_number"] for kit in after.get("kits", ())) if out.kit_numbers else []
+    # Units of bulk supply have no number that anybody could compare.
+    labelled = serialized_only([kit["kit_number"] for kit in after.get("kits", ())])
+    numbers = sorted(labelled) if out.kit_numbers else []
     if command == "replace_kit":
         # Its row has the number of the kit as its key: it stands beside those of the visit's other kits.
         found = ((items.kit_replaced, after["replaced"]), (items.kit_found, after["found"]))

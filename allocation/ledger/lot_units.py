@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from allocation.ledger.projections.kit_moves import chunks
 from allocation.ledger.schema import kit, lot
@@ -38,6 +38,20 @@ def units_among(connection: Connection, study_id: str, numbers: Iterable[str]) -
             .where(kit.c.study_id == study_id, kit.c.kit_number.in_(some))
         )
         found += [LotUnit(*row[:5], rank=TAKEN_LATER.get(row.status, 0)) for row in connection.execute(query)]
+    return found
+
+
+def lot_words(connection: Connection, study_id: str, numbers: Iterable[str]) -> dict[str, str]:
+    """Unit number -> what its lot is called when people are told of it; nothing else of a unit leaves the database."""
+    found: dict[str, str] = {}
+    word = func.coalesce(lot.c.blinded_lot, lot.c.lot_id)
+    for some in chunks([one for one in numbers if is_unit(one)]):
+        query = (
+            select(kit.c.kit_number, word.label("lot"))
+            .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+            .where(kit.c.study_id == study_id, kit.c.kit_number.in_(some))
+        )
+        found |= {row.kit_number: row.lot for row in connection.execute(query)}
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,10 +35,11 @@ from allocation.commands.shipments import (
     dispatch_shipment,
     receive_shipment,
 )
-from allocation.commands.studies import unsupported_changes
+from allocation.commands.studies import LoadStudyVersionRequest, load_study_version, unsupported_changes
 from allocation.errors import DomainRefusal, FileRefused, NotFound
 from allocation.rules.kit_authority import DESTROYED
 from allocation.study.protocol import Protocol
+from allocation.study.yaml_files import load_protocol
 from allocation.views.blinded.reconciliation import reconciliation
 from allocation.views.blinded.returns import return_detail
 from allocation.views.blinded.shipments import shipment_detail
@@ -288,3 +290,20 @@ def test_kit_types_stay_numbered_or_bulk_in_a_running_study() -> None:
     old, new = bulk_document(), bulk_document(serialized=True)
     (found,) = unsupported_changes(Protocol.model_validate(old), Protocol.model_validate(new))
     assert found.startswith("kit_types[3].serialized")
+
+
+def test_bulk_supply_is_neither_a_device_nor_pooled() -> None:
+    reusable = bulk_document(reusable=True)
+    pooled = bulk_document()
+    item = {"kit_type": "SYRINGES", "item": "SYRINGE-1ML"}
+    pooled["supply"]["pools"] = [{"code": "POOL", "level": "depot", "items": [item]}]
+    for document, words in ((reusable, "reusable device"), (pooled, "pooled with other studies")):
+        with pytest.raises(ValidationError, match=rf"kit_types\[3\]\.serialized.*{words}"):
+            Protocol.model_validate(document)
+
+
+def test_the_example_study_has_bulk_supply_and_can_be_loaded(sqlite_desk: Desk) -> None:
+    example = load_protocol(Path(__file__).resolve().parents[2] / "studies" / "bulk-supply.yaml")
+    assert [one.code for one in example.kit_types if not one.serialized] == ["SYRINGES"]
+    loaded = LoadStudyVersionRequest(protocol=example)
+    assert load_study_version(sqlite_desk.service, ACT, loaded)["study_id"] == "ORT-INJ"

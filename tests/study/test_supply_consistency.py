@@ -44,6 +44,13 @@ BROKEN: list[tuple[str, dict[str, Any], str, str, str]] = [
         "make them equal",
     ),
     (
+        "bulk supply that looks like another kit type, which its lots would tell apart",
+        {"kit_types[1].serialized": False},
+        "kit_types[1].serialized",
+        "False",
+        "a blinding group of its own",
+    ),
+    (
         "a GTIN with a wrong check digit",
         {"blinding_groups[0].gtin": "09501101530004"},
         "blinding_groups[0].gtin",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from allocation.ledger.lot_units import units_among
+from allocation.ledger.lot_units import lot_words
 from allocation.rules.bulk_units import is_unit
 from allocation.study.canonical import decimal_text
 from allocation.views.shape import View
@@ -45,7 +45,7 @@ def by_lot(
     if not units:
         return tuple(lines)
     numbers = {one.kit_number for one in units}
-    lot_of = {one.number: one.lot_word for one in units_among(connection, study_id, numbers)}
+    lot_of = lot_words(connection, study_id, sorted(numbers))
     alike: dict[str, list[Line]] = {}
     for one in units:
         said: dict[str, Any] = {"kit_number": "", "lot": lot_of[one.kit_number]}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -18,6 +19,9 @@ from allocation.views.blinded.lot_lines import KitLine, by_lot
 from allocation.views.shape import View
 from allocation.views.study_at import study_at
 from allocation.views.visible import Visible, require_known_site, visible
+
+_UNITS: Final = ("declared_units", "counted_units")
+_HASHED: Final = ("kit_number", "why", "declared_units", "found", "counted_units", "discrepancy")
 
 
 class ReturnSummary(View):
@@ -154,20 +158,36 @@ def return_detail(database: Database, actor: Actor, study_id: str, return_id: st
         return ReturnDetail(
             study_id=study_id,
             summary=found[0],
-            content_hash=hash_of_lines(return_id, lines),
-            kits=by_lot(connection, study_id, lines, ("declared_units", "counted_units")),
+            content_hash=hash_of_lines(connection, study_id, return_id, lines),
+            kits=by_lot(connection, study_id, lines, _UNITS),
             certificates=tuple(CertificateShown.model_validate(dict(one)) for one in certificates),
         )
 
 
-def hash_of_lines(return_id: str, lines: Any) -> str:
-    """The SHA-256 of what was declared and counted: what an approver has read and approves. It tells nothing of what is in a kit."""
+class _Counted(KitLine):
+    """What an approver reads of a line."""
+
+    why: str
+    declared_units: str | None
+    found: bool | None
+    counted_units: str | None
+    discrepancy: str | None
+
+
+def hash_of_lines(connection: Connection, study_id: str, return_id: str, lines: Iterable[Any]) -> str:
+    """The SHA-256 of what was declared and counted: what an approver has read and approves. It tells nothing of what is in a kit, nor
+    which units of bulk supply there are.
+    """
+    counted = (_Counted(**{name: getattr(one, name) for name in _HASHED}) for one in lines)
     return content_hash_of(
         {
             "return_id": return_id,
             "kits": [
-                [one.kit_number, one.why, one.declared_units, one.found, one.counted_units, one.discrepancy]
-                for one in lines
+                [
+                    *(getattr(one, name) for name in _HASHED),
+                    *(() if one.lot is None else (one.lot, one.quantity)),
+                ]
+                for one in by_lot(connection, study_id, counted, _UNITS)
             ],
         }
     )
