@@ -36,6 +36,18 @@ from tests.commands.desk import Desk
 from tests.commands.return_people import given
 
 
+@pytest.fixture
+def bare(empty_desk: Desk) -> Desk:
+    """Open sites and an active list on each database; hardly a kit, none at a site: a code break needs none."""
+    return empty_desk.set_up(stocked=False, kit_count=3)
+
+
+@pytest.fixture
+def bare_sqlite(sqlite_desk: Desk) -> Desk:
+    """The same on SQLite alone."""
+    return sqlite_desk.set_up(stocked=False, kit_count=3)
+
+
 def readings(desk: Desk, subject_id: str) -> list[tuple[str, int, str]]:
     with desk.database.read() as connection:
         rows = connection.execute(select(code_break_read).where(code_break_read.c.subject_id == subject_id))
@@ -88,8 +100,8 @@ def test_the_investigator_is_shown_the_treatment_of_the_one_subject_and_the_ledg
     }
 
 
-def test_nothing_of_supply_and_no_end_of_participation_stops_a_break(empty_desk: Desk) -> None:
-    desk = empty_desk.set_up(stocked=False)
+def test_nothing_of_supply_and_no_end_of_participation_stops_a_break(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk.set_up(stocked=False)
     who = desk.randomized()
     pause_resupply(desk.service, Act(SYSTEM_ACTOR, reason="customs"), STUDY, PauseRequest())
     ended = EndRequest(subject_id=who, end_reason="ADVERSE EVENT")
@@ -99,7 +111,8 @@ def test_nothing_of_supply_and_no_end_of_participation_stops_a_break(empty_desk:
     assert status(desk, who).end_reason == "ADVERSE EVENT"
 
 
-def test_a_break_is_refused_with_a_way_on_and_leaves_all_as_it_was(desk: Desk) -> None:
+def test_a_break_is_refused_with_a_way_on_and_leaves_all_as_it_was(bare: Desk) -> None:
+    desk = bare
     who, waiting = desk.randomized(), desk.eligible()
     coordinator, monitor = person("coordinator"), person("monitor")
     assert refused(desk, INVESTIGATOR, "S01-9999") == "not-found"
@@ -122,11 +135,12 @@ def test_a_break_is_refused_with_a_way_on_and_leaves_all_as_it_was(desk: Desk) -
 def test_an_open_label_study_has_no_code(sqlite_desk: Desk) -> None:
     document = protocol()
     document["study"]["blinding"] = "open_label"
-    desk = sqlite_desk.set_up(document=Protocol.model_validate(document))
+    desk = sqlite_desk.set_up(stocked=False, kit_count=3, document=Protocol.model_validate(document))
     assert refused(desk, INVESTIGATOR, desk.randomized()) == "not-blinded"
 
 
-def test_a_retry_is_answered_the_same_recorded_and_asked_everything_again(desk: Desk) -> None:
+def test_a_retry_is_answered_the_same_recorded_and_asked_everything_again(bare: Desk) -> None:
+    desk = bare
     who = desk.randomized()
     first = break_for(desk, INVESTIGATOR, who, key="k1")
     assert break_for(desk, INVESTIGATOR, who, key="k1") == first
@@ -142,7 +156,10 @@ def test_a_retry_is_answered_the_same_recorded_and_asked_everything_again(desk: 
     assert desk.state() == before
 
 
-def test_a_later_reading_is_signed_and_recorded_and_nobody_reads_what_another_broke(desk: Desk) -> None:
+def test_a_later_reading_is_signed_and_recorded_and_nobody_reads_what_another_broke(
+    bare_sqlite: Desk,
+) -> None:
+    desk = bare_sqlite
     who = desk.randomized()
     break_for(desk, INVESTIGATOR, who)
     desk.move(days=1)
@@ -167,7 +184,8 @@ def test_a_later_reading_is_signed_and_recorded_and_nobody_reads_what_another_br
 
 
 @pytest.mark.parametrize("keys", [("a", "b"), ("a", "a")], ids=["two keys", "one key"])
-def test_of_two_breaks_at_once_by_one_person_one_is_made(desk: Desk, keys: tuple[str, str]) -> None:
+def test_of_two_breaks_at_once_by_one_person_one_is_made(bare: Desk, keys: tuple[str, str]) -> None:
+    desk = bare
     who = desk.randomized()
 
     def attempt(key: str) -> str:
@@ -189,7 +207,7 @@ def test_of_two_breaks_at_once_by_one_person_one_is_made(desk: Desk, keys: tuple
 def test_under_approval_a_planned_break_waits_for_four_eyes_and_an_emergency_does_not(
     empty_desk: Desk,
 ) -> None:
-    desk = empty_desk.set_up(document=with_policy(approval_by="project_manager"))
+    desk = empty_desk.set_up(stocked=False, kit_count=3, document=with_policy(approval_by="project_manager"))
     who, other = desk.randomized(), desk.randomized()
     assert refused(desk, INVESTIGATOR, who, kind="planned") == "approval-missing"
     asked = do(desk, INVESTIGATOR, "request_code_break", subject_id=who, category="safety_reporting")
@@ -223,7 +241,7 @@ def test_under_approval_a_planned_break_waits_for_four_eyes_and_an_emergency_doe
 def test_nobody_approves_a_request_of_their_own_and_a_refused_one_may_be_made_again(
     sqlite_desk: Desk,
 ) -> None:
-    desk = sqlite_desk.set_up(document=with_policy(approval_by="medical_monitor"))
+    desk = sqlite_desk.set_up(stocked=False, kit_count=3, document=with_policy(approval_by="medical_monitor"))
     who = desk.randomized()
     own = do(desk, MEDICAL, "request_code_break", subject_id=who, category="safety_reporting")["request_id"]
     with pytest.raises(DomainRefusal) as caught:
@@ -245,8 +263,10 @@ def test_nobody_approves_a_request_of_their_own_and_a_refused_one_may_be_made_ag
         do(desk, MEDICAL, "request_code_break", subject_id=who, category="other")
 
 
-def test_the_protocol_says_whether_the_subject_is_discontinued(empty_desk: Desk) -> None:
-    desk = empty_desk.set_up(document=with_policy(discontinue_after_code_break=True))
+def test_the_protocol_says_whether_the_subject_is_discontinued(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk.set_up(
+        stocked=False, kit_count=3, document=with_policy(discontinue_after_code_break=True)
+    )
     who, gone = desk.randomized(), desk.randomized()
     assert break_for(desk, INVESTIGATOR, who, key="k")["discontinued"]
     assert (status(desk, who).status, status(desk, who).end_reason) == ("discontinued", ENDED_BY_BREAK)
@@ -258,14 +278,15 @@ def test_the_protocol_says_whether_the_subject_is_discontinued(empty_desk: Desk)
     assert commands.count("discontinue") == 1
 
 
-def test_without_that_word_of_the_protocol_the_subject_goes_on(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk.set_up()
+def test_without_that_word_of_the_protocol_the_subject_goes_on(bare_sqlite: Desk) -> None:
+    desk = bare_sqlite
     who = desk.randomized()
     assert not break_for(desk, INVESTIGATOR, who)["discontinued"]
     assert status(desk, who).status == "randomized"
 
 
-def test_the_lists_name_no_arm_but_the_one_for_the_unblinded(desk: Desk) -> None:
+def test_the_lists_name_no_arm_but_the_one_for_the_unblinded(bare_sqlite: Desk) -> None:
+    desk = bare_sqlite
     who, other = desk.randomized(), desk.randomized("S02")
     break_for(desk, INVESTIGATOR, who, reason="I think it is ZZARMA")
     break_for(desk, ELSEWHERE, other)

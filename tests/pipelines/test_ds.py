@@ -125,4 +125,5 @@ def test_a_broken_code_is_told_once_in_its_epoch_and_nobody_is_told_what_it_was(
         (3, "TREATMENT UNBLINDED", "OTHER EVENT", None, "TREATMENT", "2026-03-20", 11),
         (4, "ADVERSE EVENT", "DISPOSITION EVENT", "STUDY PARTICIPATION", "TREATMENT", "2026-04-07", 29),
     ]
-    assert only(story.dataset("sdtm/ds"), "DSTERM", "DSREFID")[2] == ("TREATMENT UNBLINDED", None)
+    blinded = only(story.dataset("sdtm/ds", "blinded"), "DSTERM", "DSREFID", "DSSTDTC")
+    assert blinded[2] == ("TREATMENT UNBLINDED", None, "2026-03-20")
