@@ -39,6 +39,7 @@ class DosingActs(AnyOrderDesk):
         for number in handed:
             one = self.model.kits[number]
             assert on <= one.last_dispense_date
+            one.given_until = one.last_dispense_date
             self.model.handed_out.add(number)
             one.status, one.place_kind, one.place = "dispensed", "subject", who
         for number in others:
@@ -75,6 +76,7 @@ class DosingActs(AnyOrderDesk):
             new.status, old.status = "assigned", ("lost" if found == "lost" else "quarantined")
         else:
             self.model.handed_out.add(answer["kit_number"])
+            new.given_until = new.last_dispense_date
             new.status, new.place_kind, new.place = "dispensed", "subject", who
             old.status, old.place_kind, old.place = found, "site", person.site_id
         if found == "lost":
