@@ -8,7 +8,6 @@ from pydantic import Field
 from sqlalchemy import Row
 
 from allocation.commands.certificates import Certificate, certificate_facts
-from allocation.commands.kit_acts import RECALLED
 from allocation.commands.return_steps import (
     EnteredReturn,
     ReturnRequest,
@@ -19,6 +18,7 @@ from allocation.commands.return_steps import (
 from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
+from allocation.rules.lot_status import NEVER_AGAIN, LotStatus
 from allocation.rules.return_process import (
     RULE_VERSION,
     ReturnedKit,
@@ -129,5 +129,5 @@ def _facts(one: Any) -> ReturnedKit:
         one.dispensed_on is not None,
         one.received_as,
         one.last_ship_date,
-        one.lot_status == RECALLED,
+        LotStatus(one.lot_status) in NEVER_AGAIN,
     )

@@ -40,6 +40,16 @@ def country_of_use(transaction: Transaction, ends: ShipmentEnds) -> str:
     return str(transaction.connection.execute(query).scalar_one())
 
 
+def country_of_origin(transaction: Transaction, ends: ShipmentEnds) -> str | None:
+    """The country of the site that a shipment leaves; None where it leaves a depot."""
+    if ends.from_kind == Place.DEPOT:
+        return None
+    query = select(site.c.country).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == ends.from_place
+    )
+    return str(transaction.connection.execute(query).scalar_one())
+
+
 def dispatch_date(asked: date | None, requested_on: date, today: date) -> date:
     """The date of dispatch, `today` where none is asked for. Raises DomainRefusal for one before the order, or to come."""
     if asked is not None and not requested_on <= asked <= today:

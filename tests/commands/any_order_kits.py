@@ -125,6 +125,7 @@ class KitActs(AnyOrderDesk):
         for person in self.model.people.values():
             if number in person.assigned:
                 person.assigned.remove(number)
+                person.sent.discard(number)
                 person.taken_back = True
         one.status = status
         if status in ("lost", "destroyed"):

@@ -13,16 +13,18 @@ from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_s
 from allocation.commands.visits import MissVisitRequest, miss_visit
 from allocation.errors import IdempotencyConflict, NotPermitted
 from tests.api.trial import STUDY
+from tests.commands.any_order_devices import DeviceActs
 from tests.commands.any_order_dosing import DosingActs
-from tests.commands.any_order_kits import KitActs
+from tests.commands.any_order_excursions import ExcursionActs
+from tests.commands.any_order_lots import LotActs
 from tests.commands.any_order_model import WHICH
-from tests.commands.any_order_returns import ReturnActs
+from tests.commands.any_order_moves import MoveActs
 from tests.commands.any_order_shipments import ShipmentActs
 from tests.commands.any_order_subjects import SubjectActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, DosingActs, ShipmentActs, KitActs, ReturnActs):
+class AnyOrder(SubjectActs, DosingActs, ShipmentActs, MoveActs, LotActs, ExcursionActs, DeviceActs):
     """All acts together, time passing between them."""
 
     @initialize(

@@ -6,7 +6,7 @@ It learns from answers; the tables are read only to be compared with it.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -130,6 +130,7 @@ class Person:
     assigned: set[str] = field(default_factory=set)
     taken_back: bool = False
     sent: set[str] = field(default_factory=set)
+    has_address: bool = False
 
 
 @dataclass
@@ -148,6 +149,16 @@ class Done:
 
 
 @dataclass
+class Stay:
+    """A kit at a place or in a shipment, from a moment to another; None: it is still there."""
+
+    kit_number: str
+    place: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass
 class Model:
     """What must be so."""
 
@@ -161,6 +172,7 @@ class Model:
     returns: dict[str, dict[str, Any]] = field(default_factory=dict)
     excursions: dict[str, dict[str, int]] = field(default_factory=dict)
     """Excursion -> minutes above the range of each kit that left it and is not settled."""
+    stays: list[Stay] = field(default_factory=list)
     spent: Counter[str] = field(default_factory=Counter)
     uses: Counter[str] = field(default_factory=Counter)
     counted_back: dict[str, str] = field(default_factory=dict)

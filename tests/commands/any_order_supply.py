@@ -124,15 +124,15 @@ class SupplyActs(AnyOrderDesk):
         return sorted(number for number, one in kits if one.shipment == name and one.status == "requested")
 
     def leaving(self, name: str) -> list[str]:
-        """Those of them that may leave today: not too near their expiry, and of lots that may be sent there."""
+        """Those of them that may leave today: not too near their expiry, and of lots that may be sent there (to a depot, any)."""
         shipment = self.model.shipments[name]
         today = self.today(shipment.from_place)
-        countries = (shipment.country,) if shipment.country else ("DEU", "FRA")
+        country = shipment.country
         return [
             number
             for number in self.of_order(name)
-            if (one := self.model.kits[number]).may_leave_for(shipment.country, today)
-            and one.lot.may_be_used_in(*countries, shipping=True)
+            if (one := self.model.kits[number]).may_leave_for(country, today)
+            and (country is None or one.lot.may_be_used_in(country, shipping=True))
         ]
 
     @precondition(lambda self: self.model.shipments)

@@ -153,9 +153,7 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
         "seeding": variant.seeding,
         "order_approval": variant.order_approval,
         "depot_shortage": variant.depot_shortage,
-        "pools": [
-            {"code": level.upper(), "level": level, "items": ITEMS} for level in ("depot", "site")
-        ],
+        "pools": [{"code": level.upper(), "level": level, "items": ITEMS} for level in ("depot", "site")],
         "pipeline_statuses": variant.pipeline_statuses,
         "ignore_if_last_dispensing_skipped": variant.ignore_skipped,
         "ignore_if_overdue_days": variant.overdue_days,

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -22,6 +23,12 @@ DECISIONS = {"randomize", "dispense", "order_shipment"}
 
 KIT_ACTS = frozenset({"quarantine_kits", "release_kits", "report_kits_lost", "recall_lot"})
 """Acts on kits where they are, of which the longer run must have met some; tests/commands/test_kit_acts.py shows each."""
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of the vault, for the addresses of those who are sent parcels."""
+    monkeypatch.setenv("RTSM_VAULT_KEY", Fernet.generate_key().decode())
 
 
 def try_many(
