@@ -11,8 +11,9 @@ from sqlalchemy import Connection, func, select
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.commands.counted_stock import StockLine, pipeline_to
-from allocation.commands.depot_orders import depot_result, depot_zone, filled_depot_order
+from allocation.commands.depot_orders import depot_result, filled_depot_order
 from allocation.commands.depot_supply import DepotSituation, depot_need, depot_situations
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.order_record import NOTHING_TO_SHIP, decision_record
 from allocation.commands.resupply_explanation import (

@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection, Row, select
 
 from allocation.commands.depot_supply import DepotAt, depot_need, depot_situations
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.kit_scope import in_whole_study
 from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
@@ -18,7 +19,6 @@ from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import SiteNeed, kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, earlier_answer, execute
-from allocation.ledger.schema import depot
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.ledger.versions import VERSION_IN_STUDY
 from allocation.rules.kit_status import Place
@@ -85,12 +85,6 @@ def filled_depot_order(
     supplies, policy = kit_type_supplies(protocol), order_policy(protocol)
     proposal = fill_order(need.lines, candidates, supplies, supplier_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
-
-
-def depot_zone(connection: Connection, study_id: str, depot_id: str) -> str:
-    """The time zone of a depot."""
-    query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
-    return str(connection.execute(query).scalar_one())
 
 
 def _order_for_depot(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from allocation.commands.counted_stock import pipeline_to
+from allocation.commands.depot_zones import depot_zones
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.open_sites import open_sites, site_at
 from allocation.commands.order_filling import shippable_kits
@@ -23,7 +24,6 @@ from allocation.commands.site_supply import (
     order_policy,
 )
 from allocation.errors import InvalidParameter
-from allocation.ledger.schema import depot
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.depot_demand import asked_of_depot
 from allocation.rules.kit_status import Place
@@ -90,11 +90,7 @@ def depot_situations(
             continue  # what satellites need is asked of the depot by their pharmacy
         for kit_type, visits in _asked_by_site(situation).items():
             asked[situation.at.depot_id][kit_type] += visits
-    zones = dict(
-        connection.execute(
-            select(depot.c.depot_id, depot.c.timezone).where(depot.c.study_id == study_id)
-        ).all()
-    )
+    zones = depot_zones(connection, study_id)
     found = []
     for code in refilled:
         defined = next(one for one in protocol.depots if one.code == code)

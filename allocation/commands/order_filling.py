@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import (
     MARGIN,
     all_kits_at_depot,
@@ -20,7 +21,7 @@ from allocation.commands.kit_candidates import (
 )
 from allocation.commands.lot_expiry import any_country_dates, lot_expiries
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
-from allocation.ledger.schema import depot, kit, lot, site
+from allocation.ledger.schema import kit, lot, site
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.fair_share import SharedKitType, share_kit_type
@@ -90,8 +91,7 @@ def shippable_kits(
     connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
 ) -> dict[str, list[Row[Any]]]:
     """Kit type -> its kits at the depot that may be shipped on its date, counted by lot status and release."""
-    zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
-    today = now.astimezone(ZoneInfo(connection.execute(zone).scalar_one())).date()
+    today = now.astimezone(ZoneInfo(depot_zone(connection, study_id, depot_id))).date()
     keys = {"study": study_id, "at": depot_id, "types": kit_types, "today": today}
     found: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(_SHIPPABLE, keys):
@@ -185,9 +185,8 @@ def origin_zone(
     """
     pharmacy = pharmacy_of(protocol, at.site_id)
     if pharmacy is None:
-        query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == at.depot_id)
-    else:
-        query = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == pharmacy)
+        return depot_zone(connection, study_id, at.depot_id, lock=lock)
+    query = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == pharmacy)
     found = connection.execute(query.with_for_update() if lock else query).scalar()
     return str(found or "UTC")
 
