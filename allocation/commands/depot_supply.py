@@ -13,10 +13,9 @@ from sqlalchemy import Connection
 
 from allocation.commands.counted_stock import pipeline_to
 from allocation.commands.depot_zones import depot_zones
-from allocation.commands.kit_candidates import is_released
 from allocation.commands.open_sites import open_sites, site_at
-from allocation.commands.order_filling import shippable_kits
 from allocation.commands.satellite_supply import asked_of_supplier, supplied_situations
+from allocation.commands.shippable_kits import shippable_kits
 from allocation.commands.site_supply import (
     SiteNeed,
     SiteSituation,
@@ -139,8 +138,8 @@ def _situation(
     codes = [one.code for one in protocol.kit_types]
     stock = shippable_kits(connection, study_id, at.depot_id, codes, now)
     on_hand = {
-        code: sum(row.kits for row in rows if is_released(row, *at.countries, shipping=True))
-        for code, rows in stock.items()
+        code: sum(alike.kits for alike in of_type if alike.may_ship_to(*at.countries))
+        for code, of_type in stock.items()
     }
     pipeline = Counter[str]()
     for line in pipeline_to(connection, study_id, Place.DEPOT, at.depot_id, protocol):
