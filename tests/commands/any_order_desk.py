@@ -187,10 +187,11 @@ class AnyOrderDesk(RuleBasedStateMachine):
             if not self.sound:
                 return
             database = self.desk.database
-            before = self.desk.state()
             for study_id in (STUDY, OTHER):
                 verification = verify_ledger(database, study_id)
                 assert verification.intact, verification.difference
+            before = self.desk.state()
+            for study_id in (STUDY, OTHER):
                 rebuild_projections(database, study_id)
             assert self.desk.state() == before
             self.derived.update(Derivation(database, STUDY).run())
