@@ -6,6 +6,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+from allocation.rules.run_schedule import Cadence, moments
 from allocation.study.parameters import lead_time_days
 from simulation.laws import days_from, weekday_after
 from simulation.scenario import DayLaw, LaneDelay
@@ -38,16 +39,15 @@ def lot_arrivals(twin: Twin) -> Generator[Any, Any, None]:
 def resupply_runs(twin: Twin) -> Generator[Any, Any, None]:
     """Run resupply on the protocol's weekdays at its hour; each order becomes a shipment's process."""
     supply = twin.protocol.supply
-    day = twin.scenario.starts_on
-    while True:
-        if day.weekday() in supply.run_weekdays:
-            yield twin.wait_for(datetime.combine(day, time(supply.run_hour_utc), UTC))
-            for order in twin.trial.run_resupply():
-                twin.tally.shipments += 1
-                twin.tally.kits_shipped += order.kits
-                twin.environment.process(shipment(twin, order))
-        day += timedelta(days=1)
-        yield twin.wait_for(datetime.combine(day, time(), UTC))
+    begins = datetime.combine(twin.scenario.starts_on, time(), UTC)
+    for moment in moments(Cadence(begins, supply.run_weekdays, supply.run_hour_utc), begins):
+        # From the midnight before it, so that the run comes after what else was planned for its moment by then.
+        yield twin.wait_for(datetime.combine(moment.date(), time(), UTC))
+        yield twin.wait_for(moment)
+        for order in twin.trial.run_resupply():
+            twin.tally.shipments += 1
+            twin.tally.kits_shipped += order.kits
+            twin.environment.process(shipment(twin, order))
 
 
 def shipment(twin: Twin, order: Order) -> Generator[Any, Any, None]:

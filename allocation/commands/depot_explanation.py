@@ -11,9 +11,11 @@ from sqlalchemy import Connection, func, select
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.commands.counted_stock import StockLine, pipeline_to
-from allocation.commands.depot_orders import depot_result, depot_zone, filled_depot_order
+from allocation.commands.depot_orders import depot_result, filled_depot_order
 from allocation.commands.depot_supply import DepotSituation, depot_need, depot_situations
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import is_released
+from allocation.commands.lot_expiry import lots_by_country
 from allocation.commands.order_record import NOTHING_TO_SHIP, decision_record
 from allocation.commands.resupply_explanation import (
     ResupplyExplanation,
@@ -22,6 +24,7 @@ from allocation.commands.resupply_explanation import (
     decisions_backwards,
     plain,
 )
+from allocation.commands.shippable_kits import ShippableKits
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry
@@ -112,7 +115,14 @@ def _derived(
 
 
 def _stock_lines(connection: Connection, study_id: str, situation: DepotSituation) -> tuple[StockLine, ...]:
-    columns = (kit.c.kit_type, kit.c.lot_id, kit.c.expiry_date, kit.c.last_ship_date, kit.c.status)
+    columns = (
+        kit.c.kit_type,
+        kit.c.lot_id,
+        kit.c.expiry_date,
+        kit.c.last_ship_date,
+        kit.c.printed_expiry,
+        kit.c.status,
+    )
     of_lot = (lot.c.status, lot.c.released_for)
     kit_status = kit.c.status.label("kit_status")
     rows = connection.execute(
@@ -126,6 +136,7 @@ def _stock_lines(connection: Connection, study_id: str, situation: DepotSituatio
         .group_by(*columns, *of_lot)
         .order_by(*columns)
     )
+    lots = lots_by_country(connection, study_id)
     lines = []
     for row in rows:
         why = "counted"
@@ -133,7 +144,9 @@ def _stock_lines(connection: Connection, study_id: str, situation: DepotSituatio
             why = str(row.kit_status).replace("_", " ")
         elif not is_released(row, *situation.at.countries, shipping=True):
             why = "lot not released for a country that it supplies"
-        elif row.last_ship_date < situation.at.today:
+        elif not ShippableKits(row, lots.get(row.lot_id), situation.at.today).may_ship_to(
+            *situation.at.countries
+        ):
             why = "past its last ship date (DNS)"
         counted = why == "counted"
         lines.append(StockLine(row.kit_type, row.lot_id, row.expiry_date, row.kits, counted, why))

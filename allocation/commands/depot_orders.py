@@ -7,17 +7,18 @@ from datetime import date
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from allocation.commands.depot_supply import DepotAt, depot_need, depot_situations
-from allocation.commands.kit_candidates import candidates_from, kits_at_depot
+from allocation.commands.depot_zones import depot_zone
+from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.kit_scope import in_whole_study
+from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import SiteNeed, kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, earlier_answer, execute
-from allocation.ledger.schema import depot
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.ledger.versions import VERSION_IN_STUDY
 from allocation.rules.kit_status import Place
@@ -71,21 +72,19 @@ def filled_depot_order(
     supplier_today: date,
 ) -> tuple[list[str], OrderProposal]:
     """The numbers of the kits to ship and the proposal, from the supplying depot's stock on its date."""
-    rows = [
-        row
-        for line in need.lines
-        for row in kits_at_depot(connection, study_id, at.supplied_by, line.kit_type, supplier_today)
-    ]
-    candidates = candidates_from(rows, *at.countries, shipping=True)
+    rows: list[Row[Any]] = []
+    lots = None
+    if any_country_dates(connection, study_id):
+        for line in need.lines:
+            rows += all_kits_at_depot(connection, study_id, at.supplied_by, line.kit_type)
+        lots = lot_expiries(connection, study_id, {row.lot_id for row in rows})
+    else:
+        for line in need.lines:
+            rows += kits_at_depot(connection, study_id, at.supplied_by, line.kit_type, supplier_today)
+    candidates = candidates_from(rows, *at.countries, lots=lots, shipping=True)
     supplies, policy = kit_type_supplies(protocol), order_policy(protocol)
     proposal = fill_order(need.lines, candidates, supplies, supplier_today, policy)
     return [rows[index].kit_number for index in proposal.shipped], proposal
-
-
-def depot_zone(connection: Connection, study_id: str, depot_id: str) -> str:
-    """The time zone of a depot."""
-    query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
-    return str(connection.execute(query).scalar_one())
 
 
 def _order_for_depot(
@@ -113,6 +112,7 @@ def _order_for_depot(
         ends = ShipmentEnds(Place.DEPOT, at.supplied_by, Place.DEPOT, at.depot_id)
         shipment_id = next_shipment_id(connection, study_id, ends)
         result = {**result, "shipment_id": shipment_id}
+        dates = dates_for_order(connection, study_id, situation.protocol, numbers, None)
         after = {
             "shipment_id": shipment_id,
             "run_id": request.run_id,
@@ -122,6 +122,7 @@ def _order_for_depot(
             "ordered_by": act.actor.username,
             "requested_on": at.today.isoformat(),
             "kits": numbers,
+            **({"dates": dates} if dates else {}),
             "quantities": {line.line.kit_type: len(line.shipped) for line in proposal.lines if line.shipped},
             "record": decision_record(need, proposal, {}),
         }

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from allocation.commands.counted_stock import pipeline_to
-from allocation.commands.kit_candidates import is_released
+from allocation.commands.depot_zones import depot_zones
 from allocation.commands.open_sites import open_sites, site_at
-from allocation.commands.order_filling import shippable_kits
 from allocation.commands.satellite_supply import asked_of_supplier, supplied_situations
+from allocation.commands.shippable_kits import shippable_kits
 from allocation.commands.site_supply import (
     SiteNeed,
     SiteSituation,
@@ -23,7 +23,6 @@ from allocation.commands.site_supply import (
     order_policy,
 )
 from allocation.errors import InvalidParameter
-from allocation.ledger.schema import depot
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.depot_demand import asked_of_depot
 from allocation.rules.kit_status import Place
@@ -90,11 +89,7 @@ def depot_situations(
             continue  # what satellites need is asked of the depot by their pharmacy
         for kit_type, visits in _asked_by_site(situation).items():
             asked[situation.at.depot_id][kit_type] += visits
-    zones = dict(
-        connection.execute(
-            select(depot.c.depot_id, depot.c.timezone).where(depot.c.study_id == study_id)
-        ).all()
-    )
+    zones = depot_zones(connection, study_id)
     found = []
     for code in refilled:
         defined = next(one for one in protocol.depots if one.code == code)
@@ -143,8 +138,8 @@ def _situation(
     codes = [one.code for one in protocol.kit_types]
     stock = shippable_kits(connection, study_id, at.depot_id, codes, now)
     on_hand = {
-        code: sum(row.kits for row in rows if is_released(row, *at.countries, shipping=True))
-        for code, rows in stock.items()
+        code: sum(alike.kits for alike in of_type if alike.may_ship_to(*at.countries))
+        for code, of_type in stock.items()
     }
     pipeline = Counter[str]()
     for line in pipeline_to(connection, study_id, Place.DEPOT, at.depot_id, protocol):

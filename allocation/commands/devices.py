@@ -6,6 +6,7 @@ types of one blinding group are all reusable or none is.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,6 +14,13 @@ from sqlalchemy import select
 
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import KitScopeRequest, chosen_kits
+from allocation.commands.lot_expiry import (
+    country_of_kit,
+    date_texts,
+    expiry_windows,
+    held_dates,
+    lot_expiries,
+)
 from allocation.commands.returns import in_open_returns
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.signed_requests import asked_content
@@ -25,6 +33,7 @@ from allocation.rules.device_reuse import (
     check_fit,
     check_inspectable,
 )
+from allocation.rules.expiry_change import KitDates, kit_dates
 from allocation.rules.kit_status import KitStatus, Place, check_transition
 from allocation.study.model import Code
 
@@ -52,7 +61,8 @@ def reissue_device(
         require_reason_and_signature(transaction, kit_act, content)
         row = check_transition(held.kit_number, KitStatus(held.status), Place(held.place_kind), kit_act)
         require_roles(transaction, [row])
-        device = _inspected(transaction, held)
+        dates = _dates_now(transaction, held)
+        device = _inspected(transaction, held, dates.last_dispense)
         check_inspectable(device)
         if request.outcome == "fit":
             check_fit(device, transaction.today)
@@ -70,6 +80,7 @@ def reissue_device(
                 "return_asked_on": None if asked_on is None else asked_on.isoformat(),
             },
             "rule_version": RULE_VERSION,
+            **({"dates": [[held.kit_number, *date_texts(dates)]]} if _fit_with(request, held, dates) else {}),
         }
         answer = {
             "kit_number": held.kit_number,
@@ -88,7 +99,19 @@ def reissue_device(
     return execute(service, act, study_id, "reissue_device", request, body)
 
 
-def _inspected(transaction: Transaction, held: Any) -> InspectedDevice:
+def _dates_now(transaction: Transaction, held: Any) -> KitDates:
+    """The dates of the device at its site today: while a subject had it, its lot may have got others."""
+    connection, study_id = transaction.connection, transaction.study_id
+    lot = lot_expiries(connection, study_id, [held.lot_id])[held.lot_id]
+    country = country_of_kit(connection, study_id, held)
+    return kit_dates(lot, country, held.printed_expiry, expiry_windows(transaction.protocol, held.kit_type))
+
+
+def _fit_with(request: ReissueDeviceRequest, held: Any, dates: KitDates) -> bool:
+    return request.outcome == "fit" and dates != held_dates(held)
+
+
+def _inspected(transaction: Transaction, held: Any, last_dispense: date) -> InspectedDevice:
     """What the rule asks of a kit that is returned at a site. A kit that no subject had has no count of its use."""
     kind = transaction.protocol.kit_type(held.kit_type)
     assert kind is not None  # noqa: S101  (a type with loaded kits stays in the protocol)
@@ -118,6 +141,6 @@ def _inspected(transaction: Transaction, held: Any) -> InspectedDevice:
         inspected=transaction.connection.execute(inspected).first() is not None,
         units=Decimal(latest.dispensed_units) if counted and latest is not None else kind.units_per_kit,
         units_back=Decimal(latest.returned_units) if counted and latest is not None else None,
-        last_dispense_date=held.last_dispense_date,
+        last_dispense_date=last_dispense,
         lot_status=held.lot_status,
     )

@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection, Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
+from allocation.commands.lot_expiry import dates_where_they_are
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import entered_shipment
 from allocation.commands.signed_requests import asked_content
@@ -62,12 +63,16 @@ def settle_excursion(
             one.kit_number for one in chosen if kit_act == KitAct.RELEASE and one.kit_number in elsewhere
         }
         moving = [one for one in chosen if one.kit_number not in waits]
+        dates: list[list[str]] = []
+        if kit_act == KitAct.RELEASE:
+            dates = dates_where_they_are(transaction.connection, study_id, transaction.protocol, moving)
         after = {
             "excursion_id": request.excursion_id,
             "decision": request.decision,
             "moved_on": transaction.today.isoformat(),
             "settled": [one.kit_number for one in chosen],
             "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in moving],
+            **({"dates": dates} if dates else {}),
         }
         answer = {
             "excursion_id": request.excursion_id,

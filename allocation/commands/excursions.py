@@ -17,15 +17,16 @@ from pydantic import AwareDatetime, Field, model_validator
 from sqlalchemy import Row, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_stays import stays_at
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipments import entered_shipment
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal, NotFound
+from allocation.errors import DomainRefusal
 from allocation.ledger.evidence import CSV, kept_file
 from allocation.ledger.projections.kit_moves import CHUNK
-from allocation.ledger.schema import depot, excursion, kit, site
+from allocation.ledger.schema import excursion, kit, site
 from allocation.logger_files import read_logger_file
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
@@ -199,15 +200,7 @@ def _entered(transaction: Transaction, request: RecordExcursionRequest) -> _Ente
 
 
 def _depot_zone(transaction: Transaction, depot_id: str) -> str:
-    query = select(depot.c.timezone).where(
-        depot.c.study_id == transaction.study_id, depot.c.depot_id == depot_id
-    )
-    found = transaction.connection.execute(query.with_for_update()).scalar()
-    if found is None:
-        raise NotFound(
-            f"depot {depot_id!r} is not in the study", field="depot_id", fix="name a depot of the study"
-        )
-    return str(found)
+    return depot_zone(transaction.connection, transaction.study_id, depot_id, lock=True)
 
 
 def _readings(transaction: Transaction, request: RecordExcursionRequest, at: _Entered) -> _Readings:

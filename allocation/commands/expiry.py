@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
-from allocation.commands.lot_expiry import any_country_dates, lot_expiries
+from allocation.commands.lot_expiry import country_of_kit, lots_by_country
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute
 from allocation.ledger.schema import depot, kit, site
 from allocation.rules.expiry import is_expired, kit_expiry_date
-from allocation.rules.kit_status import TRANSITIONS, KitStatus
+from allocation.rules.expiry_change import LotExpiry
+from allocation.rules.kit_status import TRANSITIONS
 from allocation.rules.kit_status import Act as KitAct
 
 EXPIRING = sorted({str(row.from_status) for row in TRANSITIONS if row.act == KitAct.EXPIRE})
@@ -23,13 +25,15 @@ class ExpireKitsRequest(CommandRequest):
     """Turn over all kits that are expired now, each by the date at its place."""
 
 
-def _binding(connection: Connection, study_id: str, row: Row[Any]) -> date:
-    """The date that binds a kit where it is. One that came back to a depot from an order carries the date of where it was to go."""
+def _binding(connection: Connection, study_id: str, row: Row[Any], lots: Mapping[str, LotExpiry]) -> date:
+    """The date that binds a kit where it is. One that left an order for quarantine may carry the date of where it was to go."""
     held: date = row.expiry_date
-    if row.status != KitStatus.DEPOT_AVAILABLE or not any_country_dates(connection, study_id):
+    lot = lots.get(row.lot_id)
+    if lot is None:
         return held
-    lot = lot_expiries(connection, study_id, [row.lot_id])[row.lot_id]
-    return kit_expiry_date(lot.own, lot.for_use_in(None), row.printed_expiry)
+    return kit_expiry_date(
+        lot.own, lot.for_use_in(country_of_kit(connection, study_id, row)), row.printed_expiry
+    )
 
 
 def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRequest) -> dict[str, Any]:
@@ -48,11 +52,12 @@ def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRe
         }
         today = {place: transaction.at_zone(timezone) for place, timezone in places.items()}
         latest = max(today.values(), default=transaction.today)
+        lots = lots_by_country(connection, study_id)
         rows = connection.execute(
             select(kit)
             .where(
                 kit.c.study_id == study_id,
-                kit.c.expiry_date <= latest,
+                or_(kit.c.expiry_date <= latest, kit.c.lot_id.in_(lots)),
                 kit.c.status.in_(EXPIRING),
                 kit.c.place_kind.in_(("depot", "site")),
             )
@@ -62,7 +67,7 @@ def expire_kits(service: Service, act: Act, study_id: str, request: ExpireKitsRe
         expired = [
             row
             for row in rows
-            if is_expired(today[row.place_kind, row.place], _binding(connection, study_id, row))
+            if is_expired(today[row.place_kind, row.place], _binding(connection, study_id, row, lots))
         ]
         if not expired:
             return {"kits": 0}

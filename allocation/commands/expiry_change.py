@@ -113,6 +113,11 @@ def change_lot_expiry(
             "countries": list(countries),
             "expiry_date": lot_expiry.own.isoformat(),
             "by_country": sorted([key, day.isoformat()] for key, day in lot_expiry.by_country.items()),
+            "sooner_in": sorted(
+                one.code
+                for one in transaction.protocol.countries
+                if lot_expiry.for_use_in(one.code) < held.for_use_in(one.code)
+            ),
             "dates": dated,
             "kits": taken_up,
             "dispensed": dispensed,

@@ -17,6 +17,7 @@ from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.excursion_settling import open_excursions
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
+from allocation.commands.lot_expiry import dates_where_they_are
 from allocation.commands.lot_quantities import units_for
 from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute
@@ -231,10 +232,16 @@ def _append(
     answer: dict[str, Any],
     also: dict[str, Any],
 ) -> dict[str, Any]:
+    dates: list[list[str]] = []
+    if transaction.command == "release_kits":
+        # One that was set aside for another country when it went into quarantine carries the dates of there.
+        connection, study_id = transaction.connection, transaction.study_id
+        dates = dates_where_they_are(connection, study_id, transaction.protocol, moving)
     after = {
         "named": request.named,
         "moved_on": transaction.today.isoformat(),
         "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in moving],
+        **({"dates": dates} if dates else {}),
         **({} if lot_status is None else {"lot_id": request.lot_id, "lot_status": lot_status}),
         **also,
     }

@@ -50,6 +50,7 @@ def _stock(place: Place, status: KitStatus) -> Select[Any]:
 
 
 _AT_SITE = _stock(Place.SITE, KitStatus.SITE_AVAILABLE)
+_ALL_AT_SITE = _AT_SITE.add_columns(kit.c.printed_expiry)
 _FIRST_AT_SITE = HotStatement(
     _AT_SITE.where(
         kit.c.last_dispense_date >= bindparam("today"), kit.c.expiry_date > bindparam("until")
@@ -87,7 +88,7 @@ def all_kits_at_site(
     connection: Connection, study_id: str, site_id: str, kit_type: str
 ) -> Sequence[Row[Any]]:
     """All available kits at the site, also those that may not be dispensed any more."""
-    return connection.execute(_AT_SITE, {"study": study_id, "at": site_id, "type": kit_type}).all()
+    return connection.execute(_ALL_AT_SITE, {"study": study_id, "at": site_id, "type": kit_type}).all()
 
 
 def kits_at_depot(
@@ -119,7 +120,7 @@ def candidates_from(
 ) -> list[KitCandidate]:
     """Rows of stock as the picking rule takes them, for use in one of `countries`, or for `shipping` there.
 
-    `lots`: where a depot's kits carry other dates than in the one country that they go to.
+    `lots`: where kits carry other dates than in the country that they go to.
     """
     return [
         KitCandidate(

@@ -23,6 +23,12 @@ def any_country_dates(connection: Connection, study_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def lots_by_country(connection: Connection, study_id: str) -> dict[str, LotExpiry]:
+    """The expiry dates of the lots that have another one in some country."""
+    query = select(lot_country.c.lot_id).where(lot_country.c.study_id == study_id).distinct()
+    return lot_expiries(connection, study_id, connection.execute(query).scalars())
+
+
 def lot_expiries(connection: Connection, study_id: str, lot_ids: Iterable[str]) -> dict[str, LotExpiry]:
     """The expiry dates of these lots, country by country."""
     wanted = sorted(set(lot_ids))
@@ -60,11 +66,12 @@ def date_texts(dates: KitDates) -> list[str]:
 
 
 def dates_for_order(
-    connection: Connection, study_id: str, protocol: Protocol, numbers: Sequence[str], country: str
+    connection: Connection, study_id: str, protocol: Protocol, numbers: Sequence[str], country: str | None
 ) -> list[list[str]]:
-    """The dates by which ordered kits are judged from now on, those of the country that they go to; only kits whose dates change.
+    """The dates by which kits are judged from now on, those of the country that they go to, or stay in; only kits whose dates change.
 
-    A row is a kit number with its dates as ISO text. Every command that sets kits aside for a shipment keeps it as `dates`.
+    None is a depot. A row is a kit number with its dates as ISO text. Every command that sets kits aside for a shipment, takes them out of
+    one again or makes them stock where they are keeps it as `dates`.
     """
     if not any_country_dates(connection, study_id):
         return []
@@ -84,6 +91,23 @@ def dates_for_order(
         if dates != held_dates(row):
             found.append([row.kit_number, *date_texts(dates)])
     return found
+
+
+def dates_where_they_are(
+    connection: Connection, study_id: str, protocol: Protocol, rows: Iterable[Any]
+) -> list[list[str]]:
+    """As `dates_for_order`, of kits (their rows) that stay where they are or go on to where they were on their way to."""
+    if not any_country_dates(connection, study_id):
+        return []
+    by_country: dict[str | None, list[str]] = {}
+    for row in rows:
+        by_country.setdefault(country_of_kit(connection, study_id, row), []).append(row.kit_number)
+    found = [
+        dated
+        for country, numbers in by_country.items()
+        for dated in dates_for_order(connection, study_id, protocol, numbers, country)
+    ]
+    return sorted(found)
 
 
 def country_of_kit(connection: Connection, study_id: str, row: Any) -> str | None:

@@ -95,7 +95,15 @@ def change_lot_release(
         released_for = _changed(transaction, held, request)
         if released_for == held:
             raise _refused("the lot is released for just these countries already", code="release-unchanged")
-        after = {"lot_id": request.lot_id, "released_for": sorted(released_for)}
+        after = {
+            "lot_id": request.lot_id,
+            "released_for": sorted(released_for),
+            "withdrawn_from": sorted(
+                one.code
+                for one in transaction.protocol.countries
+                if {EVERYWHERE, one.code} & held and not {EVERYWHERE, one.code} & released_for
+            ),
+        }
         answer = {
             "lot_id": request.lot_id,
             "released_for": sorted(released_for),

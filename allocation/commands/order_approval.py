@@ -9,7 +9,12 @@ from pydantic import Field
 from allocation.commands.kit_authority import require_roles
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
-from allocation.commands.shipments import append_step, kits_of_shipment, shipment_for
+from allocation.commands.shipments import (
+    append_step,
+    dates_of_those_who_stay,
+    kits_of_shipment,
+    shipment_for,
+)
 from allocation.commands.transaction import Transaction, execute
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, rows_of
@@ -62,7 +67,8 @@ def _give_back(
         kits = [
             row.kit_number for row in kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         ]
-        facts = {"decided_on": today.isoformat(), "kits": kits}
+        dates = dates_of_those_who_stay(transaction, ends, kits)
+        facts = {"decided_on": today.isoformat(), "kits": kits, **dates}
         return append_step(transaction, found, ends, status, facts, kits)
 
     return execute(service, act, study_id, command, request, body)

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, select
 
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import (
     MARGIN,
     all_kits_at_depot,
@@ -19,12 +19,13 @@ from allocation.commands.kit_candidates import (
     kits_at_depot,
 )
 from allocation.commands.lot_expiry import any_country_dates, lot_expiries
+from allocation.commands.shippable_kits import ShippableKits, shippable_kits
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
-from allocation.ledger.schema import depot, kit, lot, site
+from allocation.ledger.schema import site
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.ledger.versions import Protocols, protocol_of
 from allocation.rules.fair_share import SharedKitType, share_kit_type
-from allocation.rules.kit_status import KitStatus, Place
+from allocation.rules.kit_status import Place
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order, limit_to_shares
 from allocation.rules.picking import SameLot
 from allocation.study.protocol import Protocol
@@ -32,20 +33,6 @@ from allocation.study.satellites import pharmacy_of
 
 Shares = Mapping[str, SharedKitType]
 """Kit type -> how the run shared it out; only those that the site's depot is short of."""
-
-_SHIPPABLE = (
-    select(kit.c.kit_type, lot.c.status, lot.c.released_for, func.count().label("kits"))
-    .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-    .where(
-        kit.c.study_id == bindparam("study"),
-        kit.c.place_kind == Place.DEPOT.value,
-        kit.c.place == bindparam("at"),
-        kit.c.kit_type.in_(bindparam("types", expanding=True)),
-        kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
-        kit.c.last_ship_date >= bindparam("today"),
-    )
-    .group_by(kit.c.kit_type, lot.c.status, lot.c.released_for)
-)
 
 
 def depot_shares(
@@ -86,19 +73,6 @@ def depot_shares(
     return dict(shares)
 
 
-def shippable_kits(
-    connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
-) -> dict[str, list[Row[Any]]]:
-    """Kit type -> its kits at the depot that may be shipped on its date, counted by lot status and release."""
-    zone = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == depot_id)
-    today = now.astimezone(ZoneInfo(connection.execute(zone).scalar_one())).date()
-    keys = {"study": study_id, "at": depot_id, "types": kit_types, "today": today}
-    found: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(_SHIPPABLE, keys):
-        found[row.kit_type].append(row)
-    return found
-
-
 def _largest_block(protocols: Sequence[Protocol], kit_type: str) -> int:
     """The block size of the kit type; 1 where an amendment changed it between the countries, so that orders are no whole blocks."""
     sizes = {one.block_size for found in protocols if (one := found.kit_type(kit_type)) is not None}
@@ -109,18 +83,15 @@ def _share(
     kit_type: str,
     wanted: Mapping[str, int],
     country: Mapping[str, str],
-    stock: Sequence[Row[Any]],
+    stock: Sequence[ShippableKits],
     block_size: int,
 ) -> SharedKitType | None:
     """The shares, where somebody gets less than was wanted."""
     countries = {country[site_id] for site_id in wanted}
     usable = {
-        place: sum(row.kits for row in stock if is_released(row, place, shipping=True))
-        for place in sorted(countries)
+        place: sum(alike.kits for alike in stock if alike.may_ship_to(place)) for place in sorted(countries)
     }
-    available = sum(
-        row.kits for row in stock if any(is_released(row, place, shipping=True) for place in countries)
-    )
+    available = sum(alike.kits for alike in stock if alike.may_ship_to(*countries))
     shared = share_kit_type(kit_type, wanted, country, usable, available, block_size)
     return shared if shared.shares != shared.wanted else None
 
@@ -185,9 +156,8 @@ def origin_zone(
     """
     pharmacy = pharmacy_of(protocol, at.site_id)
     if pharmacy is None:
-        query = select(depot.c.timezone).where(depot.c.study_id == study_id, depot.c.depot_id == at.depot_id)
-    else:
-        query = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == pharmacy)
+        return depot_zone(connection, study_id, at.depot_id, lock=lock)
+    query = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == pharmacy)
     found = connection.execute(query.with_for_update() if lock else query).scalar()
     return str(found or "UTC")
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from allocation.commands.site_supply import OPEN_STATUSES
-from allocation.ledger.schema import resupply_waiting, shipment, shipment_kit, site
+from allocation.ledger.schema import kit, resupply_waiting, shipment, shipment_kit, site
 from allocation.ledger.versions import Protocols, countries_in_force, protocol_of
 from allocation.rules.kit_status import KitStatus, Place
 
@@ -34,7 +34,10 @@ _ON_KITS: Final = frozenset(
     }
 )
 """Their payload names each kit with the state that it was taken out of. What is done to kits in quarantine or to broken ones is not among
-them: those were not counted before either. Nor is what changes where or how long a whole lot may be used: the scheduled run sees it."""
+them: those were not counted before either, and the site was asked for when they went there."""
+
+_ON_LOTS: Final = {"change_lot_release": "withdrawn_from", "change_lot_expiry": "sooner_in"}
+"""What changes where or how long a whole lot may be used -> where its payload names the countries that can use less of it now."""
 
 _ON_COMING: Final = frozenset({"cancel_shipment", "refuse_order", "lose_shipment"})
 """They take away what was coming to the entry's site."""
@@ -80,7 +83,8 @@ def _sites_with_less(
         kind, place = after.get("from", (Place.DEPOT.value, ""))
         return {place} if kind == Place.SITE else set()
     if command == "receive_shipment":
-        return {site_id} if any(found != "available" for _, found in after["kits"]) else set()
+        bad = any(found != "available" for _, found in after["kits"])
+        return ({site_id} if bad else set()) | _taken_out_of(connection, study_id, after.get("unlisted", ()))
     if command == "dispatch_shipment":
         return {site_id} if after["left_behind"] else set()
     if command == "exchange_kit":
@@ -90,15 +94,36 @@ def _sites_with_less(
     if command == "declare_return":
         usable = any(status == KitStatus.SITE_AVAILABLE for _, status, *_ in after["kits"])
         return {site_id} if usable else set()
-    if command not in _ON_KITS:
-        return set()
+    if command in _ON_LOTS:
+        return _holding(connection, study_id, after["lot_id"], after.get(_ON_LOTS[command], ()))
+    return _taken_out_of(connection, study_id, after["kits"]) if command in _ON_KITS else set()
+
+
+def _taken_out_of(connection: Connection, study_id: str, kits: Iterable[Sequence[Any]]) -> set[str]:
+    """The sites that had these kits as stock, or were to get them; each kit with the state that it was taken out of."""
     here, coming = set[str](), []
-    for number, status, place_kind, place, *_ in after["kits"]:
+    for number, status, place_kind, place, *_ in kits:
         if (status, place_kind) == (KitStatus.SITE_AVAILABLE, Place.SITE):
             here.add(place)
         elif status in (KitStatus.REQUESTED, KitStatus.IN_TRANSIT):
             coming.append(number)
     return here | _destinations(connection, study_id, coming)
+
+
+def _holding(connection: Connection, study_id: str, lot_id: str, countries: Iterable[str]) -> set[str]:
+    """The sites of these countries that have kits of the lot as stock, or are to get some."""
+    of_lot = (kit.c.study_id == study_id, kit.c.lot_id == lot_id)
+    stock = select(kit.c.place).where(
+        *of_lot, kit.c.place_kind == Place.SITE.value, kit.c.status == KitStatus.SITE_AVAILABLE.value
+    )
+    coming = (KitStatus.REQUESTED.value, KitStatus.IN_TRANSIT.value)
+    ordered = select(kit.c.kit_number).where(*of_lot, kit.c.status.in_(coming))
+    held = set(connection.execute(stock.distinct()).scalars())
+    held |= _destinations(connection, study_id, list(connection.execute(ordered).scalars()))
+    there = select(site.c.site_id).where(
+        site.c.study_id == study_id, site.c.site_id.in_(held), site.c.country.in_(list(countries))
+    )
+    return set(connection.execute(there).scalars())
 
 
 def _destinations(connection: Connection, study_id: str, numbers: Sequence[str]) -> set[str]:

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 from sqlalchemy import Row
 
 from allocation.commands.certificates import Certificate, certificate_facts
-from allocation.commands.kit_acts import RECALLED
 from allocation.commands.lot_quantities import Bulk, units_for
 from allocation.commands.return_steps import (
     EnteredReturn,
@@ -21,6 +20,7 @@ from allocation.commands.service import Act, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal
 from allocation.rules.kit_status import KitStatus
+from allocation.rules.lot_status import NEVER_AGAIN, LotStatus
 from allocation.rules.return_process import (
     RULE_VERSION,
     ReturnedKit,
@@ -155,5 +155,5 @@ def _facts(one: Any) -> ReturnedKit:
         one.dispensed_on is not None,
         one.received_as,
         one.last_ship_date,
-        one.lot_status == RECALLED,
+        LotStatus(one.lot_status) in NEVER_AGAIN,
     )

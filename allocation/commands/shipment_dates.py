@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 from sqlalchemy import select
 
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.transaction import Transaction
 from allocation.errors import DomainRefusal
-from allocation.ledger.schema import depot, site
+from allocation.ledger.schema import site
 from allocation.ledger.shipment_ends import ShipmentEnds
 from allocation.rules.kit_status import Place
 from allocation.study.parameters import depot_lead_time_days, lead_time_days
@@ -25,8 +26,12 @@ def locked_origin(transaction: Transaction, ends: ShipmentEnds) -> date:
             site.c.study_id == transaction.study_id, site.c.site_id == ends.to_place
         )
         transaction.connection.execute(receiver.with_for_update()).all()
-    table, key = (depot, depot.c.depot_id) if ends.from_kind == Place.DEPOT else (site, site.c.site_id)
-    query = select(table.c.timezone).where(table.c.study_id == transaction.study_id, key == ends.from_place)
+    if ends.from_kind == Place.DEPOT:
+        zone = depot_zone(transaction.connection, transaction.study_id, ends.from_place, lock=True)
+        return transaction.at_zone(zone)
+    query = select(site.c.timezone).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == ends.from_place
+    )
     return transaction.at_zone(transaction.connection.execute(query.with_for_update()).scalar_one())
 
 
@@ -36,6 +41,16 @@ def country_of_use(transaction: Transaction, ends: ShipmentEnds) -> str:
         return ""
     query = select(site.c.country).where(
         site.c.study_id == transaction.study_id, site.c.site_id == ends.to_place
+    )
+    return str(transaction.connection.execute(query).scalar_one())
+
+
+def country_of_origin(transaction: Transaction, ends: ShipmentEnds) -> str | None:
+    """The country of the site that a shipment leaves; None where it leaves a depot."""
+    if ends.from_kind == Place.DEPOT:
+        return None
+    query = select(site.c.country).where(
+        site.c.study_id == transaction.study_id, site.c.site_id == ends.from_place
     )
     return str(transaction.connection.execute(query).scalar_one())
 
@@ -93,7 +108,4 @@ def arrival_date(transaction: Transaction, ends: ShipmentEnds) -> date:
     """The date of the act where the shipment goes to."""
     if ends.to_kind == Place.SITE:
         return transaction.today
-    zone = select(depot.c.timezone).where(
-        depot.c.study_id == transaction.study_id, depot.c.depot_id == ends.to_place
-    )
-    return transaction.at_zone(transaction.connection.execute(zone).scalar_one())
+    return transaction.at_zone(depot_zone(transaction.connection, transaction.study_id, ends.to_place))

@@ -18,6 +18,7 @@ from allocation.commands.return_steps import refuse_shipment_of_return
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import (
     arrival_date,
+    country_of_origin,
     country_of_use,
     dispatch_date,
     expected_arrival,
@@ -212,6 +213,7 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
             "loggers": list(request.loggers),
             "kits": leaving,
             "left_behind": list(departure.left_behind),
+            **dates_of_those_who_stay(transaction, ends, departure.left_behind),
             **_split_off(transaction, found, departure, rows),
         }
         answer = {
@@ -336,6 +338,19 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         )
 
     return execute(service, act, study_id, "receive_shipment", request, body)
+
+
+def dates_of_those_who_stay(
+    transaction: Transaction, ends: ShipmentEnds, numbers: Sequence[str]
+) -> dict[str, list[list[str]]]:
+    """The dates of kits that were set aside for another country and stay where they are after all, where these are others."""
+    if not numbers:
+        return {}
+    country = country_of_origin(transaction, ends)
+    dates = dates_for_order(
+        transaction.connection, transaction.study_id, transaction.protocol, numbers, country
+    )
+    return {"dates": dates} if dates else {}
 
 
 def _dates_of_unlisted(

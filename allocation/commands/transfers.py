@@ -8,7 +8,7 @@ from pydantic import Field
 
 from allocation.access.permissions import authorize
 from allocation.commands.kit_candidates import all_kits_at_site, candidates_from
-from allocation.commands.lot_expiry import dates_for_order
+from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
 from allocation.commands.service import FOR_THE_TRAIL, Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import kit_type_supplies, order_policy
@@ -53,9 +53,11 @@ def transfer_kits(service: Service, act: Act, study_id: str, request: TransferKi
             for line in lines
             for row in all_kits_at_site(connection, study_id, request.from_site, line.kit_type)
         ]
-        proposal = fill_order(
-            lines, candidates_from(rows, country, shipping=True), supplies, transaction.today, policy
-        )
+        lots = None
+        if any_country_dates(connection, study_id):
+            lots = lot_expiries(connection, study_id, {row.lot_id for row in rows})
+        candidates = candidates_from(rows, country, lots=lots, shipping=True)
+        proposal = fill_order(lines, candidates, supplies, transaction.today, policy)
         if proposal.shortfall or not proposal.shipped:
             raise DomainRefusal(
                 f"site {request.from_site} does not have all of this to send: kits that may still be shipped and are released there",

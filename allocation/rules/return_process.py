@@ -223,19 +223,19 @@ class ReturnedKit:
     dispensed: bool
     received_as: str | None
     last_ship_date: date
-    recalled: bool
+    lot_gone: bool
 
 
 def reuse_obstacle(kit: ReturnedKit, today: date) -> str | None:
     """Why a returned kit may not be used again, None where it may.
 
     It never left the site's control and was never dispensed (it was available there when it was declared), arrived in good order, may
-    still be shipped, and was not recalled.
+    still be shipped, and its lot was neither rejected nor recalled.
     """
     if kit.dispensed:
         return "a subject had it"
-    if kit.recalled:
-        return "it was recalled"
+    if kit.lot_gone:
+        return "its lot was rejected or recalled"
     if kit.received_as != "good" or kit.status != KitStatus.RETURNED_UNUSED:
         return "it was not in good order, at the site or when it arrived"
     if kit.last_ship_date < today:

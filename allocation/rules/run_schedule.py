@@ -44,6 +44,14 @@ class Cadence:
         return is_run_day(day.toordinal(), flags)
 
 
+def moments(cadence: Cadence, since: datetime) -> Iterator[datetime]:
+    """The scheduled moments (UTC) of one cadence at and after `since`, in order, without end; none where it has no weekday."""
+    moment = _first_after(cadence, since - timedelta.resolution)
+    while moment is not None:
+        yield moment
+        moment = _first_after(cadence, moment)
+
+
 def latest_moment(cadences: Sequence[Cadence], now: datetime) -> datetime | None:
     """The last scheduled moment (UTC) up to and with `now`; None before the first. `cadences` in the order of their versions.
 

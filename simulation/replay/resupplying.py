@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
+from allocation.rules.run_schedule import Cadence, moments
 from allocation.study.protocol import Protocol
 from simulation.replay.steps import SUPPLY_MANAGER, Seat, Step
 
@@ -21,18 +23,12 @@ DELIVERY = time(9)
 
 def resupply_runs(protocol: Protocol, first_day: date, last_day: date) -> list[Step]:
     """The scheduled runs from the day after `first_day` to `last_day`, at the hour (UTC) and on the weekdays of the study file."""
-    hour = time(protocol.supply.run_hour_utc, tzinfo=ZoneInfo("UTC"))
-    days = [first_day + timedelta(days=after) for after in range(1, (last_day - first_day).days + 1)]
+    supply = protocol.supply
+    begins = datetime.combine(first_day + timedelta(days=1), time(), UTC)
+    due = moments(Cadence(begins, supply.run_weekdays, supply.run_hour_utc), begins)
     return [
-        Step(
-            f"{RUN}{day}",
-            datetime.combine(day, hour),
-            SUPPLY_MANAGER,
-            run_resupply,
-            RunResupplyRequest(),
-        )
-        for day in days
-        if day.weekday() in protocol.supply.run_weekdays
+        Step(f"{RUN}{moment.date()}", moment, SUPPLY_MANAGER, run_resupply, RunResupplyRequest())
+        for moment in takewhile(lambda moment: moment.date() <= last_day, due)
     ]
 
 

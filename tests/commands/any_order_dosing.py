@@ -8,17 +8,26 @@ from hypothesis.stateful import precondition, rule
 
 from allocation.commands.confirming import ConfirmDispensingRequest, confirm_dispensing
 from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest, hold_dosing, resume_dosing
+from allocation.commands.home_parcels import SendHomeRequest, send_home
 from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
+from allocation.commands.vault import PatientAddress, SetAddressRequest, set_patient_address
 from tests.commands.any_order_desk import AnyOrderDesk
 from tests.commands.any_order_model import WHICH
+
+HOME = PatientAddress(recipient="Quxley", lines=("17 Vexilla Mews",), city="Thornaby", country="GBR")
 
 
 class DosingActs(AnyOrderDesk):
     """Confirmation, replacement, dose hold."""
 
     @precondition(lambda self: self.variant.confirmation and self.model.people)
-    @rule(which=WHICH, keep=st.integers(0, 2), ago=st.sampled_from((0, 0, 0, 1, -1)))
-    def handing_out_is_confirmed(self, which: int, keep: int, ago: int) -> None:
+    @rule(
+        which=WHICH,
+        keep=st.integers(0, 2),
+        ago=st.sampled_from((0, 0, 0, 1, -1)),
+        lost=st.booleans(),
+    )
+    def handing_out_is_confirmed(self, which: int, keep: int, ago: int, lost: bool = False) -> None:
         waiting = [name for name, one in self.model.people.items() if one.assigned]
         who = waiting[which % len(waiting)] if waiting else self.somebody(which, "randomized")
         person = self.model.people.get(who)
@@ -28,10 +37,19 @@ class DosingActs(AnyOrderDesk):
         request: dict[str, Any] = {
             "subject_id": who,
             "handed_out": handed,
-            "not_dispensed": [{"kit_number": one, "reason": "torn"} for one in others],
+            "not_dispensed": [
+                {"kit_number": one, "reason": "torn", "lost": lost and one in person.sent}
+                for one in others
+                if person is not None
+            ],
             "handed_on": on,
         }
-        answer = self.attempt(confirm_dispensing, ConfirmDispensingRequest.model_validate(request))
+        late = any(on > self.model.kits[number].last_dispense_date for number in handed)
+        answer = self.attempt(
+            confirm_dispensing,
+            ConfirmDispensingRequest.model_validate(request),
+            expected="kit-past-last-dispense-date" if late else None,
+        )
         if answer is None or person is None:
             return
         assert numbers or person.taken_back
@@ -39,12 +57,44 @@ class DosingActs(AnyOrderDesk):
         for number in handed:
             one = self.model.kits[number]
             assert on <= one.last_dispense_date
+            one.given_until = one.last_dispense_date
             self.model.handed_out.add(number)
             one.status, one.place_kind, one.place = "dispensed", "subject", who
         for number in others:
             back = "site_available" if self.variant.not_dispensed_to == "stock" else "quarantined"
-            self.model.kits[number].status = back
+            if number in person.sent:
+                back = "lost" if lost else "quarantined"
+            one = self.model.kits[number]
+            one.status = back
+            if back == "lost":
+                one.place_kind, one.place = "lost", ""
         person.assigned.clear()
+        person.sent.clear()
+
+    @precondition(lambda self: self.variant.confirmation and self.model.people)
+    @rule(which=WHICH, days=st.sampled_from((0, 1, 3, -1, 40)))
+    def assigned_kits_are_sent_home(self, which: int, days: int) -> None:
+        """They stay assigned, and each must be usable on the day when it is to come."""
+        waiting = [name for name, one in self.model.people.items() if one.assigned - one.sent]
+        who = waiting[which % len(waiting)] if waiting else self.somebody(which, "randomized")
+        person = self.model.people[who]
+        if not person.has_address:
+            kept = self.attempt(set_patient_address, SetAddressRequest(subject_id=who, address=HOME))
+            assert kept == {"subject_id": who, "replaced": False}
+            person.has_address = True
+        numbers = sorted(person.assigned - person.sent)
+        comes = self.today(person.site_id) + timedelta(days=days)
+        late = any(comes > self.model.kits[number].last_dispense_date for number in numbers)
+        answer = self.attempt(
+            send_home,
+            SendHomeRequest(subject_id=who, expected_on=comes),
+            expected="kit-past-last-dispense-date" if late else None,
+        )
+        dosed = person.status == "randomized" and not person.on_hold
+        assert (answer is not None) == (dosed and bool(numbers) and days >= 0 and not late)
+        if answer is not None:
+            assert answer["kits"] == numbers
+            person.sent |= set(numbers)
 
     @precondition(lambda self: self.model.handed_out)
     @rule(which=WHICH, found=st.sampled_from(("lost", "damaged")), whose=st.sampled_from((True, True, False)))
@@ -71,10 +121,12 @@ class DosingActs(AnyOrderDesk):
         assert new.kit_type == old.kit_type
         assert new.usable_at(person.site_id, self.today(person.site_id))
         if number in person.assigned:
+            person.sent.discard(number)
             person.assigned = person.assigned - {number} | {answer["kit_number"]}
             new.status, old.status = "assigned", ("lost" if found == "lost" else "quarantined")
         else:
             self.model.handed_out.add(answer["kit_number"])
+            new.given_until = new.last_dispense_date
             new.status, new.place_kind, new.place = "dispensed", "subject", who
             old.status, old.place_kind, old.place = found, "site", person.site_id
         if found == "lost":

@@ -15,6 +15,7 @@ from tests.commands.any_order_model import WHICH, Kit
 from tests.commands.any_order_trial import LOTS, PLACES
 
 OURS = ("depot_available", "requested", "in_transit", "site_available", "assigned")
+NEVER_AGAIN = {"recalled", "rejected"}
 IN_STOCK = ("depot_available", "requested", "site_available", "quarantined")
 BACK = {"depot": "depot_available", "site": "site_available", "transit": "in_transit"}
 SIGNED = {
@@ -30,8 +31,8 @@ def outcome(command: str, one: Kit) -> str | None:
     if command == "quarantine_kits":
         return "quarantined" if one.status in OURS else None
     if command == "release_kits":
-        held = one.status == "quarantined" and one.lot_status != "recalled"
-        return BACK[one.place_kind] if held else None
+        held = one.status == "quarantined" and one.lot.status not in NEVER_AGAIN
+        return BACK.get(one.place_kind) if held else None
     if command == "reject_kits":
         return "damaged" if stays and one.status == "quarantined" else None
     if command == "report_kits_damaged":
@@ -75,19 +76,28 @@ class KitActs(AnyOrderDesk):
             signature = self.desk.signed(SIGNED[command], content).signature
         answer = self.attempt(getattr(kit_acts, command), request, reason=reason, signature=signature)
         becomes = {number: outcome(command, one) for number, one in chosen.items()}
-        recalled = {one.lot_status for one in chosen.values()} == {"recalled"}
+        if command == "release_kits":  # an open excursion keeps them
+            becomes |= dict.fromkeys(chosen.keys() & self.in_excursions())
+        lot_status = {one.lot.status for one in chosen.values()}
         if answer is None:
             impossible = scope == "kit_numbers" and None in becomes.values()
-            assert not reason or impossible or (scope, command, recalled) == ("lot_id", "release_kits", True)
+            final = (scope, command) == ("lot_id", "release_kits") and lot_status <= NEVER_AGAIN
+            assert not reason or impossible or final
             return
         moved = {number: status for number, status in becomes.items() if status is not None}
         assert answer == {"kits": sorted(moved), "not_possible": len(chosen) - len(moved)}
         for number, status in moved.items():
             self.becomes(number, status)
-        whole = {"quarantine_kits": "quarantined", "release_kits": "released"}.get(command)
-        if scope == "lot_id" and whole is not None and not recalled:
-            for one in chosen.values():
-                one.lot_status = whole
+        if scope == "lot_id":
+            lot = self.model.lots[named]
+            if command == "quarantine_kits" and lot.status in ("pending", "released", "restricted"):
+                lot.status = "quarantined"
+            elif command == "release_kits" and lot.status == "quarantined":
+                lot.status = "released"
+
+    def in_excursions(self, besides: str = "") -> set[str]:
+        """The kits of excursions in which nothing was decided about them yet."""
+        return {n for name, kits in self.model.excursions.items() if name != besides for n in kits}
 
     def certificate(self) -> dict[str, Any]:
         """The day's certificate of destruction."""
@@ -111,10 +121,11 @@ class KitActs(AnyOrderDesk):
         """The model's kit has that status from now on, and nobody waits for it any more."""
         one = self.model.kits[number]
         if one.status == "requested":
-            one.shipment = None
+            one.shipment = one.going_to = None
         for person in self.model.people.values():
             if number in person.assigned:
                 person.assigned.remove(number)
+                person.sent.discard(number)
                 person.taken_back = True
         one.status = status
         if status in ("lost", "destroyed"):
@@ -126,22 +137,18 @@ class KitActs(AnyOrderDesk):
             return  # rare: there is no way back
         lot_id = str(LOTS[which % len(LOTS)]["lot_id"])
         ours = {number: one for number, one in self.model.kits.items() if one.lot_id == lot_id}
-        before = next(iter(ours.values())).lot_status
+        lot = self.model.lots[lot_id]
         answer = self.attempt(recall_lot, RecallLotRequest(lot_id=lot_id), unblinded=True)
         assert answer is not None
         taken = [number for number, one in ours.items() if one.status in OURS]
         assert answer["quarantined"] == len(taken)
-        assert answer["recalled_before"] == (before == "recalled")
+        assert answer["recalled_before"] == (lot.status == "recalled")
         for number in taken:
             self.becomes(number, "quarantined")
-        for one in ours.values():
-            one.lot_status = "recalled"
+        lot.status = "recalled"
         assert {one["kit_number"]: one["status"] for one in answer["kits"]} == {
             number: one.status for number, one in ours.items()
         }
-        given = {one["kit_number"]: one["return_asked"] for one in answer["subjects"]}
-        assert given == {
-            number: one.status == "dispensed"
-            for number, one in ours.items()
-            if number in self.model.handed_out
-        }
+        given = {(one["kit_number"], one["return_asked"]) for one in answer["subjects"]}
+        now = {(n, one.status == "dispensed") for n, one in ours.items() if n in self.model.handed_out}
+        assert given == now | {(n, False) for n in ours if self.model.uses[n]}

@@ -13,17 +13,18 @@ from allocation.commands.studies import GO_LIVE, LoadStudyVersionRequest, load_s
 from allocation.commands.visits import MissVisitRequest, miss_visit
 from allocation.errors import IdempotencyConflict, NotPermitted
 from tests.api.trial import STUDY
+from tests.commands.any_order_devices import DeviceActs
 from tests.commands.any_order_dosing import DosingActs
-from tests.commands.any_order_kits import KitActs
+from tests.commands.any_order_excursions import ExcursionActs
+from tests.commands.any_order_lots import LotActs
 from tests.commands.any_order_model import WHICH
-from tests.commands.any_order_returns import ReturnActs
+from tests.commands.any_order_moves import MoveActs
 from tests.commands.any_order_shipments import ShipmentActs
 from tests.commands.any_order_subjects import SubjectActs
-from tests.commands.any_order_supply import SupplyActs
 from tests.commands.any_order_trial import Variant, any_order_protocol
 
 
-class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs, ReturnActs):
+class AnyOrder(SubjectActs, DosingActs, ShipmentActs, MoveActs, LotActs, ExcursionActs, DeviceActs):
     """All acts together, time passing between them."""
 
     @initialize(
@@ -45,6 +46,9 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs, Retur
             same_lot=st.sampled_from(("off", "where_possible", "required")),
             valid_until_next_visit=st.sampled_from((True, True, False)),
             order_approval=st.sampled_from(("none", "manual", "none")),
+            satellite=st.booleans(),
+            reusable=st.sampled_from((False, False, True)),
+            depot_shortage=st.sampled_from(("first_come", "fair_share")),
         ),
         already=st.sampled_from(("under way", "stocked", "enrolled", "nothing")),
     )
@@ -81,14 +85,14 @@ class AnyOrder(SubjectActs, DosingActs, SupplyActs, ShipmentActs, KitActs, Retur
         first = self.model.done[-1 - which % len(self.model.done)]
         if not first.wrote:
             return
-        act = Act(first.actor, idempotency_key=first.key, reason=first.reason)
-        assert first.command(self.desk.service, act, STUDY, first.request) == first.answer
+        act = Act(first.actor, first.key, first.reason, first.signature)
+        assert first.command(self.desk.service, act, first.study, first.request) == first.answer
         assert self.unchanged()
 
-    @precondition(lambda self: any(one.wrote for one in self.model.done))
+    @precondition(lambda self: any(one.wrote and one.study == STUDY for one in self.model.done))
     @rule(which=WHICH, other=WHICH)
     def a_key_is_used_for_something_else(self, which: int, other: int) -> None:
-        written = [one for one in self.model.done if one.wrote]
+        written = [one for one in self.model.done if one.wrote and one.study == STUDY]
         first = written[-1 - which % len(written)]
         request = MissVisitRequest(subject_id=self.somebody(other), visit_code="V3")
         if first.request == request:

@@ -56,6 +56,7 @@ class ReturnActs(AnyOrderDesk):
         assert (answer is not None) == (one.status == "dispensed" and units != "36")
         if answer is not None:
             one.status, one.place_kind, one.place = "returned", "site", self.model.people[who].site_id
+            self.model.counted_back[number] = units
 
     @rule(which=WHICH, unused_as=st.sampled_from((None, None, "excess")))
     def a_site_declares_a_return(self, which: int, unused_as: Any) -> None:
@@ -90,7 +91,7 @@ class ReturnActs(AnyOrderDesk):
         found["state"] = "in_transit"
         for number in found["left"]:
             one = self.model.kits[number]
-            one.place_kind, one.place, one.shipment = "transit", name, name
+            one.place_kind, one.place, one.shipment, one.going_to = "transit", name, name, None
 
     @precondition(lambda self: self.model.returns)
     @rule(which=WHICH, how=st.sampled_from(("good", "good", "damaged", "missing")))
@@ -143,8 +144,8 @@ class ReturnActs(AnyOrderDesk):
         if again:
             assert (found["state"], one.status) == ("received", "returned_unused")
             assert numbers[0] not in self.model.handed_out
-            assert one.lot_status != "recalled"
-            assert self.today("D1") <= one.last_ship_date
+            assert one.lot.status not in ("recalled", "rejected")
+            assert one.may_leave_for(None, self.today("D1"))
             one.status, one.place_kind, one.place, one.shipment = "depot_available", "depot", "D1", None
         else:
             assert found["state"] in ("declared", "received")

@@ -135,6 +135,7 @@ class SubjectActs(AnyOrderDesk):
         assert number not in self.model.handed_out
         self.model.handed_out.add(number)
         one = self.model.kits[number]
+        one.given_until = one.last_dispense_date
         one.status, one.place_kind, one.place = "dispensed", "subject", who
 
     def kits_match(self, who: str, code: str, answer: Any, found: Counter[str]) -> None:

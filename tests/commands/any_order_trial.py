@@ -14,6 +14,7 @@ from allocation.commands.lists import (
     upload_list,
 )
 from allocation.commands.sites import OpenSiteRequest, open_site
+from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.study.protocol import Protocol
 from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, STUDY, protocol, randomization_list
 from tests.commands.desk import ACT, Desk
@@ -23,8 +24,14 @@ PLACES = {
     "S01": ("DEU", "Europe/Berlin"),
     "S02": ("FRA", "Pacific/Auckland"),
     "S03": ("FRA", "America/Los_Angeles"),
+    "S04": ("FRA", "Europe/Paris"),
 }
-"""Site -> country and time zone: the depot's day, at Berlin, is often not the site's."""
+"""Site -> country and time zone: the depot's day, at Berlin, is often not the site's. S04 is a satellite of S02 where there is one."""
+DEPOTS = {"D1": "Europe/Berlin", "CENTRAL": "Asia/Tokyo"}
+"""Depot -> time zone; CENTRAL refills D1."""
+SATELLITE, PHARMACY = "S04", "S02"
+OTHER = "TRIAL-2"
+"""Another study with the same depot and sites, which takes kits of the pools."""
 
 WINDOWS = {"dns_days": 12, "dnc_days": 8, "dnd_days": 5}
 SHELF_LIVES = (40, 120, 500)
@@ -35,10 +42,14 @@ LOTS = tuple(
         "expiry_date": (START + timedelta(days=days + 2 * shift)).isoformat(),
         "released_for": ["DEU"] if (index, shift) in ((0, 0), (1, 1)) else ["*"],
         "status": "quarantined" if (index, shift) == (1, 2) else "released",
+        "expiry_printed": index == 2,
     }
     for shift, (letter, kit_type) in enumerate(zip("ABC", KIT_TYPE_OF_ARM.values(), strict=True))
     for index, days in enumerate(SHELF_LIVES)
 )
+
+
+ITEMS = [{"kit_type": one, "item": one, "keep": 0} for one in KIT_TYPE_OF_ARM.values()]
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,9 @@ class Variant:
     same_lot: str = "off"
     valid_until_next_visit: bool = True
     order_approval: str = "none"
+    satellite: bool = False
+    reusable: bool = False
+    depot_shortage: str = "first_come"
 
 
 def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) -> Protocol:
@@ -114,19 +128,32 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
         "same_lot": variant.same_lot,
         "valid_until_next_visit": variant.valid_until_next_visit,
         "unscheduled": True,
+        "home_delivery": variant.confirmation,
     }
     for kit_type in document["kit_types"]:
         kit_type["expiry"] = WINDOWS
         kit_type["block_size"] = variant.block_size
+        if variant.reusable:
+            kit_type |= {"reusable": True, "max_uses": 2}
+    local = document["depots"][0]
+    document["depots"] = [
+        {**local, "supplied_by": "CENTRAL", "kind": "local"},
+        {**local, "code": "CENTRAL", "name": "Central depot", "timezone": DEPOTS["CENTRAL"]},
+    ]
+    document["lanes"].append({"depot": "CENTRAL", "to_depot": "D1", "lead_time_days": 3})
     document["sites"] = [
         {"code": code, "name": f"Site {code}", "country": country, "timezone": timezone}
         for code, (country, timezone) in PLACES.items()
     ]
+    if variant.satellite:
+        document["sites"][-1] |= {"supplied_by_site": PHARMACY, "days_from_pharmacy": 1}
     document["supply"] = {
         "consolidation": variant.consolidation,
         "lot_choice": variant.lot_choice,
         "seeding": variant.seeding,
         "order_approval": variant.order_approval,
+        "depot_shortage": variant.depot_shortage,
+        "pools": [{"code": level.upper(), "level": level, "items": ITEMS} for level in ("depot", "site")],
         "pipeline_statuses": variant.pipeline_statuses,
         "ignore_if_last_dispensing_skipped": variant.ignore_skipped,
         "ignore_if_overdue_days": variant.overdue_days,
@@ -148,7 +175,12 @@ def any_order_protocol(variant: Variant, version: int = 1, min_buffer: int = 1) 
                     "long_window_from": variant.long_window_from,
                     "seed_quantity": 2,
                 },
-            }
+            },
+            {
+                "level": "depot",
+                "key": "D1",
+                "parameters": {"min_buffer": 4, "max_buffer": 6},
+            },
         ],
     }
     return Protocol.model_validate(document)
@@ -171,6 +203,11 @@ def kit_rows(variant: Variant) -> list[dict[str, Any]]:
     return rows
 
 
+def depot_of(index: int) -> str:
+    """At which depot the kit of that row comes in: one in four at the upper one."""
+    return "CENTRAL" if index % 4 == 3 else "D1"
+
+
 def list_entries() -> list[dict[str, Any]]:
     """The entries of the randomization list: two strata, two blocks of three each."""
     entries: list[dict[str, Any]] = randomization_list(AS_IS)["entries"]
@@ -183,8 +220,17 @@ def begin(desk: Desk, variant: Variant) -> None:
     for site_id in PLACES:
         open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
     load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": LOTS}))
-    stock = {"depot_id": "D1", "kits": kit_rows(variant)}
-    load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate(stock))
+    rows = kit_rows(variant)
+    for depot_id in DEPOTS:
+        ours = [row for index, row in enumerate(rows) if depot_of(index) == depot_id]
+        stock = {"depot_id": depot_id, "kits": ours}
+        load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate(stock))
+    other = any_order_protocol(variant).model_dump(mode="json")
+    other["study"]["id"] = OTHER
+    load = LoadStudyVersionRequest(protocol=Protocol.model_validate(other))
+    load_study_version(desk.service, ACT, load)
+    for site_id in PLACES:
+        open_site(desk.service, ACT, OTHER, OpenSiteRequest(site_id=site_id))
     answer = upload_list(
         desk.service, ACT, STUDY, UploadListRequest.model_validate(randomization_list(AS_IS))
     )

@@ -10,7 +10,8 @@ from allocation.commands.depot_supply import depot_need, depot_situations
 from allocation.commands.order_record import decision_record
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.ledger.reader import SealedEntry
-from allocation.ledger.schema import depot, kit
+from allocation.ledger.schema import depot
+from allocation.rules.expiry import may_ship
 from allocation.rules.orders import fill_order
 
 if TYPE_CHECKING:
@@ -24,19 +25,21 @@ def derive_depot_order(derivation: "Derivation", state: Connection, entry: Seale
     known = {(derivation.study_id, protocol.study.version): protocol}
     situations = depot_situations(state, derivation.study_id, entry.config_version, entry.recorded_at, known)
     (situation,) = [one for one in situations if one.at.depot_id == code]
-    here = derivation.candidates(state, "depot_available", code, situation.at.countries[0])
-    last_ship = {row.kit_number: row.last_ship_date for row in state.execute(select(kit))}
+    here = derivation.candidates(state, "depot_available", code, *situation.at.countries)
+    supplies = kit_type_supplies(protocol)
     for decided in after["record"]["decisions"]:
         kit_type = decided["kit_type"]
         assert decided["on_hand"] == sum(
-            one.kit_type == kit_type and one.released and last_ship[one.key] >= situation.at.today
+            one.kit_type == kit_type
+            and one.released
+            and may_ship(situation.at.today, one.expiry, supplies[kit_type].windows)
             for one in here
         )
         assert decided["pipeline"] == derivation.pipeline(state, protocol, code, kit_type)
     need = depot_need(situation)
-    stock = derivation.candidates(state, "depot_available", supplier, situation.at.countries[0])
+    stock = derivation.candidates(state, "depot_available", supplier, *situation.at.countries)
     zone = state.execute(select(depot.c.timezone).where(depot.c.depot_id == supplier)).scalar_one()
     today = entry.recorded_at.astimezone(ZoneInfo(zone)).date()
-    proposal = fill_order(need.lines, stock, kit_type_supplies(protocol), today, order_policy(protocol))
+    proposal = fill_order(need.lines, stock, supplies, today, order_policy(protocol))
     assert [stock[index].key for index in proposal.shipped] == after["kits"]
     assert json.loads(json.dumps(decision_record(need, proposal, {}), default=str)) == after["record"]

@@ -32,7 +32,6 @@ from allocation.ledger.schema import (
     kit,
     list_block,
     list_entry,
-    lot,
     metadata,
     shipment,
     site,
@@ -70,6 +69,7 @@ from allocation.study.supply import stays_valid
 from allocation.views.unblinded.draws import explain_randomization
 from tests.commands.depot_derivation import derive_depot_order
 from tests.commands.derivation_of_orders import derive_exchange, derive_indent
+from tests.commands.derivation_of_stock import kits_as_candidates
 from tests.commands.pool_derivation import derive_lending
 from tests.commands.transfer_derivation import derive_transfer, origin_stock
 
@@ -144,25 +144,11 @@ class Derivation:
     def site(self, state: Connection, site_id: str | None) -> Any:
         return state.execute(select(site).where(site.c.site_id == site_id)).one()
 
-    def candidates(self, state: Connection, status: str, place: str, country: str) -> list[KitCandidate]:
-        """Every kit in that status at that place, in the order of their numbers: the rule alone puts them in order."""
-        lots = {row.lot_id: row for row in state.execute(select(lot))}
-        rows = state.execute(
-            select(kit).where(kit.c.status == status, kit.c.place == place).order_by(kit.c.kit_number)
-        )
-        return [
-            KitCandidate(
-                row.kit_number,
-                row.kit_type,
-                True,
-                lots[row.lot_id].status == "released"
-                and bool({country, "*"} & set(json.loads(lots[row.lot_id].released_for))),
-                lots[row.lot_id].expiry_date,
-                row.pick_sequence,
-                row.lot_id,
-            )
-            for row in rows
-        ]
+    def candidates(
+        self, state: Connection, status: str, place: str, *countries: str, shipping: bool = True
+    ) -> list[KitCandidate]:
+        """Every kit in that status at that place, for use or shipping in one of these countries."""
+        return kits_as_candidates(state, status, place, countries, shipping=shipping)
 
     def randomize(self, state: Connection, entry: SealedEntry) -> None:
         """The record derives to the same again; and what a list gave is the entry in turn, found here without the rule."""
@@ -305,7 +291,7 @@ class Derivation:
     ) -> None:
         """The entry's kits are those that the picking rule takes of what is due, and what is short is recorded."""
         protocol, at = self.protocol(entry), self.site(state, entry.site_id)
-        stock = self.candidates(state, "site_available", at.site_id, at.country)
+        stock = self.candidates(state, "site_available", at.site_id, at.country, shipping=False)
         chosen, short = [], {}
         for kit_type, quantity in due:
             defined = protocol.kit_type(kit_type)
@@ -360,7 +346,7 @@ class Derivation:
         defined = protocol.kit_type(kit_type)
         assert defined is not None
         windows = ExpiryWindows(**defined.expiry.model_dump())
-        here = self.candidates(state, "site_available", at.site_id, at.country)
+        here = self.candidates(state, "site_available", at.site_id, at.country, shipping=False)
         return sum(
             one.kit_type == kit_type and one.released and may_count(at.today, one.expiry, windows)
             for one in here

@@ -17,8 +17,9 @@ from allocation.commands.stock_indents import indent_record, planned_indent
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.schema import depot, kit
 from allocation.rules.manual_orders import RULE_VERSION, IndentPlan
-from allocation.rules.orders import fill_order
+from allocation.rules.orders import LotChoice, fill_order
 from allocation.rules.packing import choose_exchange
+from tests.commands.transfer_derivation import origin_stock
 
 
 def derive_indent(derivation: Any, state: Connection, entry: SealedEntry) -> None:
@@ -31,7 +32,7 @@ def derive_indent(derivation: Any, state: Connection, entry: SealedEntry) -> Non
     plan = planned_indent(protocol, parameters, record["asked_by_group"], record["asked_by_type"])
     if record["seed"]:
         plan = IndentPlan(RULE_VERSION, {}, {}, seeding_lines(protocol, parameters))
-    stock, depot_today = _depot_stock(derivation, state, entry, row)
+    stock, depot_today = origin_stock(derivation, state, entry, at)
     proposal = fill_order(plan.lines, stock, kit_type_supplies(protocol), depot_today, order_policy(protocol))
     assert [stock[index].key for index in proposal.shipped] == after["kits"]
     assert dict(Counter(stock[index].kit_type for index in proposal.shipped)) == after["quantities"]
@@ -48,7 +49,12 @@ def derive_exchange(derivation: Any, state: Connection, entry: SealedEntry) -> N
     lots = {one.lot_id for one in rows if one.kit_type == gone.kit_type and one is not gone}
     policy = order_policy(protocol)
     windows = kit_type_supplies(protocol)[gone.kit_type].windows
-    decision = choose_exchange(stock, gone.kit_type, lots, depot_today, windows, None, policy.same_lot)
+    window = None
+    if policy.lot_choice == LotChoice.MIN_SHIPMENTS:
+        today = entry.recorded_at.astimezone(ZoneInfo(row.timezone)).date()
+        at = SiteAt(row.site_id, row.country, row.depot_id, row.profile, today, entry.config_version)
+        window = site_parameters(protocol, at)[gone.kit_type].long_window
+    decision = choose_exchange(stock, gone.kit_type, lots, depot_today, windows, window, policy.same_lot)
     assert [stock[index].key for index in decision.chosen] == [
         number for number in (after["replacement"],) if number is not None
     ]

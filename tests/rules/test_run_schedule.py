@@ -1,11 +1,12 @@
 """When resupply runs are due: by weekday and hour in UTC, under the version in force at the moment, and a missed run once."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocation.rules.run_schedule import Cadence, due_moment, latest_moment, next_moment
+from allocation.rules.run_schedule import Cadence, due_moment, latest_moment, moments, next_moment
 
 BEGAN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)  # a Monday
 WORKDAYS = Cadence(BEGAN, (0, 1, 2, 3, 4), 4)
@@ -67,3 +68,12 @@ def test_the_next_moment_is_the_latest_one_at_its_time_and_none_lies_between(
     assert latest_moment(cadence, coming) == coming
     between = min(coming - timedelta(minutes=1), now + timedelta(minutes=later))
     assert latest_moment(cadence, between) == latest_moment(cadence, now)
+
+
+def test_the_moments_of_a_cadence_are_its_weekdays_from_a_moment_on_that_one_included() -> None:
+    days = Cadence(datetime(2026, 3, 2, tzinfo=UTC), (0, 3), 4)
+    begins = datetime(2026, 3, 2, 4, tzinfo=UTC)
+    found = list(islice(moments(days, begins), 3))
+    assert found == [begins, datetime(2026, 3, 5, 4, tzinfo=UTC), datetime(2026, 3, 9, 4, tzinfo=UTC)]
+    assert next(moments(days, begins + timedelta(seconds=1))) == found[1]
+    assert list(moments(Cadence(begins, (), 4), begins)) == []

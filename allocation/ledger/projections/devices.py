@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert
 
 from allocation.ledger.projections.fold import Fold, day
+from allocation.ledger.projections.kit_dates import date_kits
 from allocation.ledger.projections.kit_moves import move_kits
 from allocation.ledger.projections.supply import by_state
 from allocation.ledger.schema import device_use
@@ -41,6 +42,7 @@ def reissue_device(
     also = {"uses": use["use"], **dict.fromkeys(_FORGOTTEN)} if fit else {}
     for row, place, numbers in by_state(after, ACT_OF[after["outcome"]]):
         move_kits(connection, study_id, numbers, row, place, place, **also)
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 FOLDS: dict[str, Fold] = {"reissue_device": reissue_device}

@@ -30,6 +30,7 @@ def give_back(
     ends = ends_of_payload(after, site_id)
     row, held_at = transition(Act.CANCEL_REQUEST, ends.from_kind), ends.from_place
     move_kits(connection, study_id, after["kits"], row, held_at, held_at, shipment_id=None)
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 def pack_kits(

@@ -109,6 +109,7 @@ def dispatch_shipment(
     move_kits(connection, study_id, after["kits"], row, held_at, after["shipment_id"])
     back = transition(Act.CANCEL_REQUEST, ends.from_kind)
     move_kits(connection, study_id, after["left_behind"], back, held_at, held_at, shipment_id=None)
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 def _split_off(connection: Connection, study_id: str, ends: ShipmentEnds, after: dict[str, Any]) -> None:
@@ -218,6 +219,7 @@ def act_on_kits(connection: Connection, study_id: str, act: Act, after: dict[str
         statement = update(lot).where(lot.c.study_id == study_id, lot.c.lot_id == after["lot_id"])
         changed = connection.execute(statement.values(status=after["lot_status"]))
         expect_rows(changed, 1, f"lot {after['lot_id']}")
+    date_kits(connection, study_id, after.get("dates", ()))
 
 
 def fold_of_act(act: Act) -> Fold:
