@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import select
 
 from allocation.commands.dispensing import refuse_not_dosed
+from allocation.commands.home_parcels import parcels_ended_by
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_choice import choose_kits
 from allocation.commands.service import Act, CommandRequest, Service
@@ -36,8 +37,9 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
     """Give the subject another kit of the same type for the same visit; answers its number (and nothing that tells the arm).
 
     The old kit is written off: lost, or damaged and back at the site (in quarantine, if it was only assigned). The new one is chosen as in
-    dispensing, and is assigned only if the old one was. Raises NotFound for a kit that the subject does not have, NoUsableKit,
-    DomainRefusal where the protocol replaces no kits, without a reason, for a subject who is not on treatment or on dose hold.
+    dispensing, and is assigned only if the old one was: then it may be sent home in a parcel of its own, and a parcel of which nothing is
+    to come any more ends. One for a kit that was delivered is handed over at the site. Raises NotFound for a kit that the subject does not
+    have, NoUsableKit, DomainRefusal where the protocol replaces no kits, without a reason, for a subject not on treatment or on dose hold.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
         chosen = choose_kits(transaction, row, ((old.kit_type, 1),), until)
         (new,) = chosen.kits
         assigned = old.status == KitStatus.ASSIGNED.value
+        parcels = parcels_ended_by(transaction, row.subject_id, old.kit_number) if assigned else []
         after = {
             "replaced": old.kit_number,
             "found": request.found,
@@ -75,6 +78,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
                 "needed_until": None if until is None else until.isoformat(),
             },
             **({"awaits_confirmation": True} if assigned else {}),
+            **({"parcels": parcels} if parcels else {}),
         }
         answer = {
             "subject_id": row.subject_id,
