@@ -73,6 +73,8 @@ class PoolsOfRun:
 
     def for_sites(self, needs: Sequence[tuple[SiteAt, SiteNeed]]) -> None:
         """Before the orders of sites: what their depots lack for all of them together."""
+        if not self._any(Place.DEPOT):
+            return
         by_depot: dict[str, list[SiteAt]] = defaultdict(list)
         with self.service.database.read() as connection:
             for at, need in needs:
@@ -93,6 +95,8 @@ class PoolsOfRun:
 
     def for_depot(self, supplier: str, depot_id: str, countries: tuple[str, ...]) -> None:
         """Before the order of a depot that another one refills: what that one lacks for it."""
+        if not self._any(Place.DEPOT):
+            return
         self._at_depot(supplier, partial(self._depot_asks, depot_id), {depot_id: countries}, refills=depot_id)
 
     def _depot_asks(self, depot_id: str, connection: Connection, now: datetime) -> Asked:
@@ -122,7 +126,8 @@ class PoolsOfRun:
             ]
             return {code: kits for code, kits in short.items() if kits}, basis, (at.country,)
 
-        self._take(Place.SITE, site_id, dict(lacking), missing)
+        if lacking and self._any(Place.SITE):
+            self._take(Place.SITE, site_id, dict(lacking), missing)
 
     def _at_depot(
         self,
@@ -192,6 +197,11 @@ class PoolsOfRun:
                     if pool.code in theirs and items & {one.item for one in theirs[pool.code].items}:
                         found.append((pool.code, other))
         return found
+
+    def _any(self, kind: Place) -> bool:
+        """Whether the study has such a pool at all: most have none, and their runs read no more than they must."""
+        with self.service.database.read() as connection:
+            return bool(self._pools(connection, self.study_id, kind, self.service.clock()))
 
     def _pools(self, connection: Connection, study_id: str, kind: Place, now: datetime) -> list[Pool]:
         version = connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar()
