@@ -42,6 +42,10 @@ def record(
     shipment: Annotated[
         str | None, typer.Option("--shipment", help="It went with this shipment.", show_default=False)
     ] = None,
+    parcel: Annotated[
+        str | None,
+        typer.Option("--parcel", help="It went with this parcel to a subject.", show_default=False),
+    ] = None,
     site: Annotated[
         str | None, typer.Option("--site", help="It lay at this site.", show_default=False)
     ] = None,
@@ -76,6 +80,7 @@ def record(
     request = request_from(
         RecordExcursionRequest,
         shipment_id=shipment,
+        parcel_id=parcel,
         site_id=site,
         depot_id=depot,
         file_sha256=keep_evidence(service, who, study_id, file.read_bytes())["sha256"],

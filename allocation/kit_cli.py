@@ -252,6 +252,8 @@ def _run(
     lines[0] += ", ...)" if len(told) > 20 else ")"
     if answer["not_possible"]:
         lines.append(f"  {answer['not_possible']} other kits do not allow it, and stay as they are")
+    for one in answer.get("other_studies", ()):
+        lines.append(f"  study {one['study_id']}, which has kits of the lot: {len(one['kits'])} more")
     show(answer, as_json, "\n".join(lines))
 
 
@@ -261,34 +263,48 @@ def _print(answer: dict[str, Any]) -> None:
     console.print(
         f"[bold]lot {answer['lot_id']}[/bold]{before}: {kits_in(answer, 'kits')} kits, {answer['quarantined']} of them quarantined now"
     )
+    _print_kits(console, answer)
+    for one in answer["other_studies"]:
+        console.print(
+            f"[bold]study {one['study_id']}[/bold], which has kits of it from here: {len(one['kits'])} kits, "
+            f"{one['quarantined']} of them quarantined now"
+        )
+        _print_kits(console, one)
+        if not one["subjects_shown"]:
+            console.print(f"Who has some is told to those who may recall in study {one['study_id']}.")
+    if answer["recalled_before"]:
+        return
+    table = Table("told by mail at", "which", "people")
+    told = [("", one) for one in answer["told"]]
+    told += [(f" ({study['study_id']})", one) for study in answer["other_studies"] for one in study["told"]]
+    for where, one in told:
+        people = str(one["people"]) if one["people"] else "nobody: call"
+        table.add_row(one["place_kind"], f"{one['place']}{where}", people)
+    console.print(table)
+    console.print(
+        "`rtsm notify list` shows whether the mail arrived. Each site sees its own kits under /recalled-kits."
+    )
+
+
+def _print_kits(console: Console, found: dict[str, Any]) -> None:
+    """Where the kits of one study are, and who was given some."""
     places: dict[tuple[str, str, str], int] = {}
-    for one in answer["kits"]:
+    for one in found["kits"]:
         key = (one["place_kind"], one["place"], one["status"])
         places[key] = places.get(key, 0) + 1
-    bulk = answer.get("bulk", {})
+    bulk = found.get("bulk", {})
     for one in bulk.get("kits", ()):
         key = (one["place_kind"], one["place"], one["status"])
         places[key] = places.get(key, 0) + one["quantity"]
     table = Table("place", "which", "status", "kits")
     for (kind, place, status), count in sorted(places.items()):
         if kind != "subject":
-            table.add_row(kind, place, status, str(count))
+            table.add_row(kind.replace("_", " "), place, status, str(count))
     console.print(table)
     table = Table("subject", "site", "kit", "visit", "given on", "to return")
     units_of = [{**one, "kit_number": f"{one['quantity']} units"} for one in bulk.get("subjects", ())]
-    for one in (*answer["subjects"], *units_of):
+    for one in (*found["subjects"], *units_of):
         visit = one["visit_code"] or one["visit_number"] or ""
         given = (one["subject_id"], one["site_id"], one["kit_number"], visit, one["dispensed_on"])
         table.add_row(*given, "yes" if one["return_asked"] else "no")
     console.print(table)
-    if answer["recalled_before"]:
-        return
-    table = Table("told by mail at", "which", "people")
-    for one in answer["told"]:
-        table.add_row(
-            one["place_kind"], one["place"], str(one["people"]) if one["people"] else "nobody: call"
-        )
-    console.print(table)
-    console.print(
-        "`rtsm notify list` shows whether the mail arrived. Each site sees its own kits under /recalled-kits."
-    )

@@ -50,7 +50,12 @@ def _decide(decision: str) -> Callable[..., None]:
         request = request_from(JudgeLotRequest, lot_id=lot, decision=decision)
         answer = run_signed(database, study_id, "judge_lot", judge_lot, request, str(meaning), reason, actor)
         taken = f"; {len(answer['quarantined'])} kits quarantined" if answer["quarantined"] else ""
-        show(answer, as_json, f"lot {answer['lot_id']} is {answer['status']}{taken}")
+        lines = [f"lot {answer['lot_id']} is {answer['status']}{taken}"]
+        lines += [
+            f"  study {one['study_id']}, which has kits of it: {len(one['kits'])} quarantined"
+            for one in answer["other_studies"]
+        ]
+        show(answer, as_json, "\n".join(lines))
 
     return decide
 
@@ -100,6 +105,10 @@ def _by_country(field: str) -> Callable[..., None]:
             f"lot {answer['lot_id']} is released for {', '.join(answer['released_for']) or 'no country'}"
         ]
         lines += [f"  not used any more: {kits} kits at site {site}" for site, kits in answer["held"].items()]
+        lines += [
+            f"  study {one['study_id']}, which has kits of it: released for {', '.join(one['released_for']) or 'no country'}"
+            for one in answer["other_studies"]
+        ]
         show(answer, as_json, "\n".join(lines))
 
     return act
@@ -151,6 +160,11 @@ def _expiry_lines(answer: dict[str, Any]) -> list[str]:
     if answer["dispensed"]:
         having = ", ".join(f"{one['kit_number']} ({one['subject_id']})" for one in answer["dispensed"][:20])
         lines.append(f"  dispensed, as they were ({len(answer['dispensed'])}): {having}")
+    lines += [
+        f"  study {one['study_id']}, which has kits of it: {one['dated']} kits have other dates, "
+        f"{len(one['quarantined'])} of them in quarantine now"
+        for one in answer["other_studies"]
+    ]
     return lines
 
 

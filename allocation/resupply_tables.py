@@ -76,6 +76,14 @@ def _facts(found: ResupplyExplanation) -> Iterator[str]:
             f"that {len(one['wanted'])} sites are to get; {found.site_id} gets {one['shares'][found.site_id]} "
             f"of {one['wanted'][found.site_id]}"
         )
+    for origin in found.kits_by_origin:
+        lent = f"{origin.kits} from study {origin.from_study} (pool {origin.pool})"
+        yield f"kits of {origin.kit_type}: {lent if origin.pool else f'{origin.kits} own'}"
+    for tried in found.pools:
+        yield (
+            f"pool {tried.pool}, study {tried.from_study}, at {tried.place}: {tried.taken} of {tried.short} {tried.kit_type} "
+            f"that were short; {tried.why}"
+        )
     for group in record["exposed_groups"]:
         yield f"exposed: the depot's shortage leaves a single kit or kit type of blinding group {group}"
     timing = record["timing"]

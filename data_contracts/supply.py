@@ -142,6 +142,8 @@ POSSIBLE_STATES: Mapping[str, tuple[str, ...]] = {
 }
 PLACES_WITH_HOLDER = ("depot", "transit", "site", "subject", "returned", "other_study")
 SHIPMENT_ENDS = ("depot", "site")
+PARCEL_END = "subject"
+"""Where a parcel goes, a shipment to a subject's home."""
 SHIPMENT_STATES = (
     "proposed",
     "requested",
@@ -303,7 +305,7 @@ def shipments() -> list[Rule]:
         member("shipments", "status", SHIPMENT_STATES, "the states of a shipment"),
         between("shipments", "kit_count", 0, None),
         member("shipments", "from_kind", SHIPMENT_ENDS, "where a shipment can leave from"),
-        member("shipments", "to_kind", SHIPMENT_ENDS, "where a shipment can go"),
+        member("shipments", "to_kind", (*SHIPMENT_ENDS, PARCEL_END), "where a shipment can go"),
         holds(
             "shipments",
             "dispatched_on.of-status",

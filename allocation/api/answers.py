@@ -234,11 +234,19 @@ class ReceiveAnswer(KitsAnswer):
     unlisted: tuple[str, ...] = ()
 
 
+class OtherStudyKits(BaseModel):
+    """What the act did in a study that has kits of the lot from this one."""
+
+    study_id: str
+    kits: tuple[str, ...]
+
+
 class KitActAnswer(KitsAnswer):
     """The kits that something was done to, and how many of what was named do not allow it."""
 
     kits: tuple[str, ...]
     not_possible: int
+    other_studies: tuple[OtherStudyKits, ...] = ()
 
 
 class NumberedKit(BaseModel):
@@ -300,6 +308,21 @@ class RecalledOfLot(OfLot):
     return_asked: bool | None = None
 
 
+class RecalledInStudy(BaseModel):
+    """A study that has kits of the lot from this one, recalled in the same act.
+
+    `subjects_shown`: whether the reader may recall there, too; else `subjects` is empty, and kits that subjects have name no place.
+    """
+
+    study_id: str
+    recalled_before: bool
+    quarantined: int
+    kits: tuple[RecalledLotKit, ...]
+    subjects_shown: bool
+    subjects: tuple[RecalledFromSubject, ...]
+    told: tuple[ToldPlace, ...]
+
+
 class RecallLotAnswer(Answer):
     """A recalled lot, for the unblinded alone: its kits are of one type. Sites read theirs in the view of recalls."""
 
@@ -310,6 +333,7 @@ class RecallLotAnswer(Answer):
     subjects: tuple[RecalledFromSubject, ...]
     told: tuple[ToldPlace, ...] = ()
     bulk: dict[str, tuple[RecalledOfLot, ...]] = {}
+    other_studies: tuple[RecalledInStudy, ...] = ()
 
 
 class ListAnswer(Answer):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from allocation.api.answers import Answer, KitsAnswer
+from pydantic import BaseModel
+
+from allocation.api.answers import Answer, KitsAnswer, OtherStudyKits
 from allocation.api.bodies import REASON, SignatureBody
 from allocation.api.command_route import SUPPLY, CommandRoute
 from allocation.commands.expiry_change import (
@@ -57,6 +59,15 @@ class JudgeLotAnswer(KitsAnswer):
     lot_id: str
     status: str
     quarantined: tuple[str, ...]
+    other_studies: tuple[OtherStudyKits, ...] = ()
+
+
+class WithdrawnInStudy(BaseModel):
+    """A study that has kits of the lot from this one: where the lot may be used there now, and kits held where it may not."""
+
+    study_id: str
+    released_for: tuple[str, ...]
+    held: int
 
 
 class ChangeLotReleaseAnswer(KitsAnswer):
@@ -65,6 +76,7 @@ class ChangeLotReleaseAnswer(KitsAnswer):
     lot_id: str
     released_for: tuple[str, ...]
     held: dict[str, int]
+    other_studies: tuple[WithdrawnInStudy, ...] = ()
 
 
 class DispensedKit(Answer):
@@ -72,6 +84,17 @@ class DispensedKit(Answer):
 
     kit_number: str
     subject_id: str
+
+
+class ExpiryInStudy(BaseModel):
+    """The same in a study that has kits of the lot from this one. `dispensed` is empty unless `subjects_shown`: by the rights there."""
+
+    study_id: str
+    dated: int
+    quarantined: tuple[str, ...]
+    to_relabel: dict[str, int]
+    dispensed: tuple[DispensedKit, ...]
+    subjects_shown: bool
 
 
 class ChangeLotExpiryAnswer(KitsAnswer):
@@ -85,6 +108,7 @@ class ChangeLotExpiryAnswer(KitsAnswer):
     quarantined: tuple[str, ...]
     to_relabel: dict[str, int]
     dispensed: tuple[DispensedKit, ...]
+    other_studies: tuple[ExpiryInStudy, ...] = ()
 
 
 class RelabelKitsAnswer(KitsAnswer):

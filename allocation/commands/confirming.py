@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
-from allocation.commands.home_parcels import kits_under_way, open_parcels
+from allocation.commands.home_parcels import kits_under_way, open_parcels, parcel_contents
 from allocation.commands.kit_choice import kit_facts
 from allocation.commands.lot_quantities import Bulk, LotQuantity, rows_for, units_for
 from allocation.commands.service import Act, CommandRequest, Service
@@ -126,7 +126,7 @@ def confirm_dispensing(
             "kits": [_facts(transaction, assigned[number]) for number in request.handed_out],
             "not_dispensed": not_dispensed,
             "confirmation": outcome,
-            **({"parcels": parcels} if parcels else {}),
+            **_parcel_facts(transaction, parcels, request.handed_out),
         }
         answer = {
             "subject_id": row.subject_id,
@@ -166,6 +166,19 @@ def _with_units(
         "not_dispensed": (*request.not_dispensed, *kept),
     }
     return request.model_copy(update=update)
+
+
+def _parcel_facts(
+    transaction: Transaction, parcels: list[str], handed_out: tuple[str, ...]
+) -> dict[str, Any]:
+    """The parcels that end, and those of them of which the subject got something; nothing where none was under way."""
+    if not parcels:
+        return {}
+    kits = {one: parcel_contents(transaction.connection, transaction.study_id, one)[1] for one in parcels}
+    return {
+        "parcels": parcels,
+        "parcels_delivered": [one for one in parcels if not kits[one].isdisjoint(handed_out)],
+    }
 
 
 def _refuse_other_kits(request: ConfirmDispensingRequest, assigned: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from allocation.commands.resupply_explanation import (
     asked_by,
     decisions_backwards,
     plain,
+    with_pools,
 )
 from allocation.commands.shippable_kits import ShippableKits
 from allocation.errors import NotFound
@@ -53,10 +54,11 @@ def explain_depot(
     entry, recorded = _last_decision(database, study_id, depot_id, up_to)
     state = replayed(database, study_id, entry.position - 1, progress)
     try:
-        return _derived(state, study_id, depot_id, entry, recorded)
+        found = _derived(state, study_id, depot_id, entry, recorded)
     finally:
         state.close()
         state.engine.dispose()
+    return with_pools(database, entry, found, refills=depot_id)
 
 
 def _last_decision(

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Connection, Row, select
 
+from allocation.commands.automatic_pooling import PoolsOfRun
 from allocation.commands.depot_supply import DepotAt, depot_need, depot_situations
 from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
@@ -36,9 +37,18 @@ class DepotOrderRequest(CommandRequest):
 
 
 def order_for_depots(
-    service: Service, act: Act, study_id: str, run_id: str, base_key: str, why: dict[str, Any]
+    service: Service,
+    act: Act,
+    study_id: str,
+    run_id: str,
+    base_key: str,
+    why: dict[str, Any],
+    pools: PoolsOfRun,
 ) -> list[dict[str, Any]]:
-    """Decide every refilled depot, after the sites of a run have ordered; gives a result for each, lower depots first."""
+    """Decide every refilled depot, after the sites of a run have ordered; gives a result for each, lower depots first.
+
+    What the depot that refills it lacks is taken from `pools` before.
+    """
     results = []
     now = service.clock()
     with service.database.read() as connection:
@@ -51,6 +61,8 @@ def order_for_depots(
         need = depot_need(situation)
         ordered = earlier_answer(service, order_act, study_id, "order_shipment", request)
         if ordered is None and need.lines:
+            at = situation.at
+            pools.for_depot(at.supplied_by, code, at.countries)
             ordered = _order_for_depot(service, order_act, study_id, request, why)
         results.append(ordered or depot_result(code, need, None))
     return results

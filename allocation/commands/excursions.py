@@ -18,6 +18,7 @@ from sqlalchemy import Row, select
 
 from allocation.access.permissions import COMMAND_PERMISSIONS, reach
 from allocation.commands.depot_zones import depot_zone
+from allocation.commands.home_parcels import parcel_contents
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_stays import stays_at
 from allocation.commands.service import Act, CommandRequest, Service
@@ -58,12 +59,13 @@ class ReportedExcursion(CommandRequest):
 
 
 class RecordExcursionRequest(CommandRequest):
-    """An excursion of one shipment, site or depot, by one of `file_sha256` (a logger's CSV that was handed in) and `reported`.
+    """An excursion of one shipment, parcel to a subject, site or depot, by one of `file_sha256` (a logger's CSV) and `reported`.
 
     `timezone`: of the file's moments, left out that of the place; `attachments`: hashes of further files; `kit_numbers`: only these kits.
     """
 
     shipment_id: str | None = Field(default=None, min_length=1, max_length=60)
+    parcel_id: str | None = Field(default=None, min_length=1, max_length=60)
     site_id: Code | None = None
     depot_id: Code | None = None
     file_sha256: str | None = Field(default=None, pattern=_SHA256)
@@ -74,8 +76,8 @@ class RecordExcursionRequest(CommandRequest):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> RecordExcursionRequest:
-        if sum(map(bool, (self.shipment_id, self.site_id, self.depot_id))) != 1:
-            raise ValueError("name the place by one of shipment_id, site_id and depot_id")
+        if sum(map(bool, (self.shipment_id, self.parcel_id, self.site_id, self.depot_id))) != 1:
+            raise ValueError("name the place by one of shipment_id, parcel_id, site_id and depot_id")
         if (self.file_sha256 is None) == (self.reported is None):
             raise ValueError("give one of file_sha256 and reported")
         return self
@@ -83,12 +85,13 @@ class RecordExcursionRequest(CommandRequest):
 
 @dataclass(frozen=True, slots=True)
 class _Entered:
-    """The place: its kind and key, the site at it if there is one, its time zone."""
+    """The place: its kind and key, the site at it if there is one, its time zone; the kits of the parcel, if it was one."""
 
     kind: Place
     key: str
     site_id: str | None
     timezone: str
+    parcel: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def record_excursion(
             "excursion_id": _next_id(transaction, request, at),
             "place_kind": at.kind.value,
             "place": at.key,
+            **({} if request.parcel_id is None else {"parcel_id": request.parcel_id}),
             **facts,
             "recorded_on": transaction.today.isoformat(),
             "moved_on": transaction.today.isoformat(),
@@ -187,6 +191,10 @@ def _entered(transaction: Transaction, request: RecordExcursionRequest) -> _Ente
     if request.depot_id is not None:
         transaction.in_study(depot_id=request.depot_id)
         return _Entered(Place.DEPOT, request.depot_id, None, _depot_zone(transaction, request.depot_id))
+    if request.parcel_id is not None:
+        # The site accounts for what is on its way to a subject.
+        site_id, kits = parcel_contents(transaction.connection, transaction.study_id, request.parcel_id)
+        return _Entered(Place.SITE, site_id, site_id, transaction.at_site(site_id).timezone, kits)
     shipment_id = str(request.shipment_id)
     _, ends = entered_shipment(transaction, shipment_id)
     if ends.site_id is None:
@@ -243,15 +251,15 @@ def _spans(
     """Kit -> the times for which it is judged. Raises DomainRefusal where nothing was there, or a named kit was not."""
     whole = (float(curve.seconds[0]), float(curve.seconds[-1]))
     spans: dict[str, list[Span]] = {}
-    in_transit = at.kind == Place.TRANSIT
-    holder = f"{'shipment' if in_transit else at.kind.value} {at.key}"
+    on_its_way = at.kind == Place.TRANSIT or bool(at.parcel)
+    holder = f"{'shipment' if at.kind == Place.TRANSIT else at.kind.value} {at.key}"
     for number, stays in stays_at(transaction.connection, transaction.study_id, holder).items():
-        for stay in stays:
+        for stay in stays if not at.parcel or number in at.parcel else ():
             start = max(stay.since.timestamp(), whole[0])
             end = min((stay.until or transaction.now).timestamp(), whole[1])
             if start < end:
-                # The logger went with the shipment: when dispatch and receipt were recorded says little of when it left and came.
-                spans.setdefault(number, []).append(whole if in_transit else (start, end))
+                # The logger went with the shipment or parcel: when it was recorded says little of when it left and came.
+                spans.setdefault(number, []).append(whole if on_its_way else (start, end))
     if strangers := sorted(set(request.kit_numbers) - set(spans)):
         raise DomainRefusal(
             f"kits {', '.join(strangers)} were not there then",

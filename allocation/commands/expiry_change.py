@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, model_validator
 from sqlalchemy import Row, select
 
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
-from allocation.commands.kit_scope import in_whole_study, locked_lot
+from allocation.commands.kit_scope import locked_lot
+from allocation.commands.lent_lots import decided_in, enter_with_borrowers, lot_there, may_see_subjects
 from allocation.commands.lot_expiry import (
     country_of_kit,
     date_texts,
@@ -28,7 +30,7 @@ from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.schema import depot, kit, site
 from allocation.plain_values import Day
-from allocation.rules.expiry_change import Effect, check_new_label, effect_of_change, kit_dates
+from allocation.rules.expiry_change import Effect, LotExpiry, check_new_label, effect_of_change, kit_dates
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, check_transition, rows_of
 from allocation.rules.lot_status import NEVER_AGAIN, lot_never_used
@@ -73,7 +75,7 @@ def change_lot_expiry(
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        in_whole_study(transaction)
+        others = enter_with_borrowers(transaction, request.lot_id)
         found = locked_lot(transaction, request.lot_id)
         content = asked_content(study_id, "change_lot_expiry", request, act.reason)
         require_reason_and_signature(transaction, KitAct.EXTEND, content)
@@ -87,59 +89,120 @@ def change_lot_expiry(
             raise _refused(
                 "the lot has that date there already", code="expiry-unchanged", fix="give another date"
             )
-        windows = expiry_windows(transaction.protocol, found.kit_type)
-        zones = _zones(transaction)
-        dated, taken_up, dispensed, waiting = [], [], [], Counter[str]()
-        for one in _kits_of_lot(transaction, request.lot_id):
-            place = Place(one.place_kind)
-            country = country_of_kit(transaction.connection, study_id, one)
-            dates = kit_dates(lot_expiry, country, one.printed_expiry, windows)
-            today = transaction.at_zone(zones.get((one.place_kind, one.place), "UTC"))
-            effect = effect_of_change(
-                KitStatus(one.status), place, one.dispensed_on is not None, held_dates(one), dates, today
-            )
-            if effect == Effect.DATED:
-                dated.append([one.kit_number, *date_texts(dates)])
-            elif effect == Effect.TAKEN_UP:
-                taken_up.append([one.kit_number, one.status, one.place_kind, one.place, *date_texts(dates)])
-            elif one.status == KitStatus.DISPENSED:
-                dispensed.append([one.kit_number, one.place])
-            still_ours = place in (Place.DEPOT, Place.SITE, Place.TRANSIT)
-            if still_ours and dates.expiry < lot_expiry.for_use_in(country):
-                waiting[f"{one.place_kind} {one.place}"] += 1
-        after = {
-            "lot_id": request.lot_id,
-            "changed_on": transaction.today.isoformat(),
-            "countries": list(countries),
-            "expiry_date": lot_expiry.own.isoformat(),
-            "by_country": sorted([key, day.isoformat()] for key, day in lot_expiry.by_country.items()),
-            "sooner_in": sorted(
-                one.code
-                for one in transaction.protocol.countries
-                if lot_expiry.for_use_in(one.code) < held.for_use_in(one.code)
-            ),
-            "dates": dated,
-            "kits": taken_up,
-            "dispensed": dispensed,
-        }
-        before = {
-            "expiry_date": held.own.isoformat(),
-            "by_country": sorted([key, day.isoformat()] for key, day in held.by_country.items()),
-        }
-        numbers = [row[0] for row in taken_up]
-        answer = {
-            "lot_id": request.lot_id,
-            "expiry_date": after["expiry_date"],
-            "by_country": {key: day.isoformat() for key, day in sorted(lot_expiry.by_country.items())},
-            "dated": len(dated) + len(taken_up),
-            "quarantined": numbers,
-            "to_relabel": dict(sorted(waiting.items())),
-            "dispensed": [{"kit_number": number, "subject_id": who} for number, who in dispensed],
-        }
-        kits = tuple(sorted([*numbers, *(row[0] for row in dated)]))
-        return transaction.append(after, before=before, answer=answer, kit_numbers=kits)
+        changed = _changed(transaction, found, held, lot_expiry, countries)
+        elsewhere = [_changed_there(transaction, other, request, countries) for other in others]
+        answer = {**changed.answer, "other_studies": [one for one in elsewhere if one is not None]}
+        return transaction.append(
+            changed.after, before=changed.before, answer=answer, kit_numbers=changed.numbers
+        )
 
     return execute(service, act, study_id, "change_lot_expiry", request, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """What another expiry date does in one study: payload, kits, and what is answered of it."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    numbers: tuple[str, ...]
+    answer: dict[str, Any]
+
+
+def _changed(
+    transaction: Transaction,
+    found: Row[Any],
+    held: LotExpiry,
+    lot_expiry: LotExpiry,
+    countries: Sequence[str],
+) -> _Changed:
+    study_id, lot_id = transaction.study_id, str(found.lot_id)
+    windows = expiry_windows(transaction.protocol, found.kit_type)
+    zones = _zones(transaction)
+    dated, taken_up, dispensed, waiting = [], [], [], Counter[str]()
+    for one in _kits_of_lot(transaction, lot_id):
+        place = Place(one.place_kind)
+        country = country_of_kit(transaction.connection, study_id, one)
+        dates = kit_dates(lot_expiry, country, one.printed_expiry, windows)
+        today = transaction.at_zone(zones.get((one.place_kind, one.place), "UTC"))
+        effect = effect_of_change(
+            KitStatus(one.status), place, one.dispensed_on is not None, held_dates(one), dates, today
+        )
+        if effect == Effect.DATED:
+            dated.append([one.kit_number, *date_texts(dates)])
+        elif effect == Effect.TAKEN_UP:
+            taken_up.append([one.kit_number, one.status, one.place_kind, one.place, *date_texts(dates)])
+        elif one.status == KitStatus.DISPENSED:
+            dispensed.append([one.kit_number, one.place])
+        still_ours = place in (Place.DEPOT, Place.SITE, Place.TRANSIT)
+        if still_ours and dates.expiry < lot_expiry.for_use_in(country):
+            waiting[f"{one.place_kind} {one.place}"] += 1
+    after = {
+        "lot_id": lot_id,
+        "changed_on": transaction.today.isoformat(),
+        "countries": list(countries),
+        "expiry_date": lot_expiry.own.isoformat(),
+        "by_country": sorted([key, day.isoformat()] for key, day in lot_expiry.by_country.items()),
+        "sooner_in": sorted(
+            one.code
+            for one in transaction.protocol.countries
+            if lot_expiry.for_use_in(one.code) < held.for_use_in(one.code)
+        ),
+        "dates": dated,
+        "kits": taken_up,
+        "dispensed": dispensed,
+    }
+    before = {
+        "expiry_date": held.own.isoformat(),
+        "by_country": sorted([key, day.isoformat()] for key, day in held.by_country.items()),
+    }
+    numbers = [row[0] for row in taken_up]
+    answer = {
+        "lot_id": lot_id,
+        "expiry_date": after["expiry_date"],
+        "by_country": {key: day.isoformat() for key, day in sorted(lot_expiry.by_country.items())},
+        "dated": len(dated) + len(taken_up),
+        "quarantined": numbers,
+        "to_relabel": dict(sorted(waiting.items())),
+        "dispensed": [{"kit_number": number, "subject_id": who} for number, who in dispensed],
+    }
+    kits = tuple(sorted([*numbers, *(row[0] for row in dated)]))
+    return _Changed(before, after, kits, answer)
+
+
+def _changed_there(
+    transaction: Transaction, other: Transaction, request: ChangeLotExpiryRequest, countries: Sequence[str]
+) -> dict[str, Any] | None:
+    """Change the date in a study that has kits of the lot from this one, in the countries that it shares; None where that changes nothing.
+
+    Whoever changes it is told of its kits and places, and of its subjects only with the right to do the same there.
+    """
+    found = lot_there(other, request.lot_id)
+    theirs = {one.code for one in other.protocol.countries}
+    shared = tuple(one for one in countries if one in theirs)
+    if found is None or found.status in NEVER_AGAIN or (countries and not shared):
+        return None
+    held = lot_expiries(other.connection, other.study_id, [request.lot_id])[request.lot_id]
+    lot_expiry = held.changed(request.expiry_date, shared)
+    if lot_expiry == held:
+        return None
+    changed = _changed(other, found, held, lot_expiry, shared)
+    other.append(
+        {**changed.after, **decided_in(transaction)},
+        before=changed.before,
+        answer={},
+        kit_numbers=changed.numbers,
+        follows=other.command,
+    )
+    told = ("dated", "quarantined", "to_relabel", "dispensed")
+    facts = {name: changed.answer[name] for name in told}
+    shown = may_see_subjects(transaction, other.study_id)
+    return {
+        "study_id": other.study_id,
+        **facts,
+        "dispensed": facts["dispensed"] if shown else [],
+        "subjects_shown": shown,
+    }
 
 
 def relabel_kits(service: Service, act: Act, study_id: str, request: RelabelKitsRequest) -> dict[str, Any]:

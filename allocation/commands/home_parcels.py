@@ -13,12 +13,12 @@ from sqlalchemy import Connection, Row, func, select
 from allocation.commands.dispensing import refuse_not_dosed
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
-from allocation.errors import DomainRefusal
+from allocation.errors import DomainRefusal, NotFound
 from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
 from allocation.ledger.schema import kit, vault_address
 from allocation.ledger.subject_paths import visits_of
 from allocation.plain_values import Day
-from allocation.rules.home_parcels import ParcelKit, check_parcel
+from allocation.rules.home_parcels import ParcelKit, check_parcel, parcels_written_off
 from allocation.rules.kit_status import KitStatus
 from allocation.study.model import Code
 
@@ -132,6 +132,52 @@ def open_parcels(connection: Connection, study_id: str, subject_id: str) -> list
         home_parcel.c.status == "sent",
     )
     return list(connection.execute(query.order_by(home_parcel.c.parcel_id)).scalars())
+
+
+def parcel_contents(connection: Connection, study_id: str, parcel_id: str) -> tuple[str, frozenset[str]]:
+    """The site of a parcel, and its kits. Raises NotFound."""
+    of_parcel = (home_parcel.c.study_id == study_id, home_parcel.c.parcel_id == parcel_id)
+    site_id = connection.execute(select(home_parcel.c.site_id).where(*of_parcel)).scalar()
+    if site_id is None:
+        raise NotFound(
+            f"parcel {parcel_id!r} is not known in study {study_id}",
+            field="parcel_id",
+            fix="`rtsm shipment home-list` shows the parcels",
+        )
+    query = select(home_parcel_kit.c.kit_number).where(
+        home_parcel_kit.c.study_id == study_id, home_parcel_kit.c.parcel_id == parcel_id
+    )
+    return str(site_id), frozenset(connection.execute(query).scalars())
+
+
+def parcels_ended_by(transaction: Transaction, subject_id: str, number: str) -> list[str]:
+    """The parcels under way that a kit's write-off leaves with nothing that the subject is still to get; only that kit's own."""
+    query = (
+        select(home_parcel_kit.c.parcel_id, home_parcel_kit.c.kit_number, kit.c.status)
+        .join_from(
+            home_parcel_kit,
+            home_parcel,
+            (home_parcel.c.study_id == home_parcel_kit.c.study_id)
+            & (home_parcel.c.parcel_id == home_parcel_kit.c.parcel_id),
+        )
+        .join(
+            kit,
+            (kit.c.study_id == home_parcel_kit.c.study_id)
+            & (kit.c.kit_number == home_parcel_kit.c.kit_number),
+        )
+        .where(
+            home_parcel.c.study_id == transaction.study_id,
+            home_parcel.c.subject_id == subject_id,
+            home_parcel.c.status == "sent",
+        )
+    )
+    rows = transaction.connection.execute(query).all()
+    parcels: dict[str, list[str]] = {}
+    for row in rows:
+        parcels.setdefault(row.parcel_id, []).append(row.kit_number)
+    of_kit = {parcel: kits for parcel, kits in parcels.items() if number in kits}
+    assigned = {row.kit_number for row in rows if row.status == KitStatus.ASSIGNED.value} - {number}
+    return parcels_written_off(of_kit, assigned)
 
 
 def _assigned(transaction: Transaction, row: Any) -> list[Row[Any]]:

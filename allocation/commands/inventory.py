@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from allocation.access.actors import Actor
 from allocation.commands.open_sites import open_sites, site_at
@@ -21,6 +22,8 @@ from allocation.commands.site_supply import (
     site_demand,
     site_situations,
 )
+from allocation.errors import NotPermitted
+from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
 from allocation.ledger.schema import depot, shipment, site
 from allocation.rules.days_of_supply import WINDOW_DAYS, days_of_supply
 from allocation.rules.demand import due_visits
@@ -103,7 +106,7 @@ def _merged(counts: Counter[KitLine], key: Any) -> list[tuple[KitLine, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one reader may see, as of a moment. `supply`: site -> its kit types; `ends` of the shipments that are under way."""
+    """What one reader may see, as of a moment. `supply`: site -> its kit types; `parcels`: those that the reader may list."""
 
     study: StudyAt
     at: AsOf
@@ -111,6 +114,7 @@ class _Seen:
     holders: dict[Holder, Any]
     shipments: dict[str, Any]
     supply: dict[str, list[TypeSupply]]
+    parcels: Sequence[Any]
 
     def country_of(self, line: KitLine) -> str | None:
         holder = self.holders.get((line.place_kind, line.place))
@@ -188,7 +192,22 @@ class _Seen:
                     late=expected is not None and expected < today,
                 )
             )
-        return tuple(found)
+        return (*found, *(self._parcel(row) for row in self.parcels))
+
+    def _parcel(self, row: Any) -> ShipmentInFlight:
+        """A parcel to a subject. Which subject, this view does not say."""
+        today = self._today(row)
+        return ShipmentInFlight(
+            shipment_id=row.parcel_id,
+            from_kind=Place.SITE.value,
+            from_place=row.site_id,
+            to_kind=Place.SUBJECT.value,
+            to_place="",
+            status=KitStatus.IN_TRANSIT.value,
+            kits=row.kits,
+            expected_on=row.expected_on,
+            late=row.expected_on < today,
+        )
 
 
 def _seen(service: Service, actor: Actor, permission: str, study_id: str, text: str | None) -> _Seen:
@@ -205,8 +224,9 @@ def _seen(service: Service, actor: Actor, permission: str, study_id: str, text: 
         shipments = _shipments(connection, study_id, reach, sent)
         holders = _holders(connection, study_id, reach)
         supply = {} if at.past else _supply(service, connection, study_id, reach)
+        parcels = _parcels(connection, actor, study_id, at)
     mine = Counter({line: kits for line, kits in counts.items() if _may_see(line, reach, holders, shipments)})
-    return _Seen(study, at, mine, holders, shipments, supply)
+    return _Seen(study, at, mine, holders, shipments, supply, parcels)
 
 
 def _may_see(line: KitLine, reach: Visible, holders: dict[Holder, Any], shipments: dict[str, Any]) -> bool:
@@ -234,6 +254,40 @@ def _shipments(connection: Connection, study_id: str, reach: Visible, wanted: se
     """The shipments of these ids that go from or to a place of the reader's."""
     rows = connection.execute(select(shipment).where(shipment.c.study_id == study_id, reach.of_shipment()))
     return {row.shipment_id: row for row in rows if row.shipment_id in wanted}
+
+
+def _parcels(connection: Connection, actor: Actor, study_id: str, at: AsOf) -> Sequence[Any]:
+    """The parcels under way to subjects on the day of the moment, with time zone of their site; none for whoever may not list parcels."""
+    try:
+        reach = visible(connection, actor, "view.home_parcels", study_id)
+    except NotPermitted:
+        return ()
+    query = (
+        select(home_parcel, site.c.timezone, func.count().label("kits"))
+        .join_from(
+            home_parcel,
+            site,
+            (site.c.study_id == home_parcel.c.study_id) & (site.c.site_id == home_parcel.c.site_id),
+        )
+        .join(
+            home_parcel_kit,
+            (home_parcel_kit.c.study_id == home_parcel.c.study_id)
+            & (home_parcel_kit.c.parcel_id == home_parcel.c.parcel_id),
+        )
+        .where(home_parcel.c.study_id == study_id, reach.at_site(home_parcel.c.site_id))
+        .group_by(*home_parcel.c, site.c.timezone)
+        .order_by(home_parcel.c.parcel_id)
+    )
+    rows = connection.execute(query).all()
+    return [one for one in rows if _under_way(one, at)]
+
+
+def _under_way(parcel: Any, at: AsOf) -> bool:
+    """Whether a parcel had left and nobody had recorded what became of it, by the dates at its site."""
+    if not at.past:
+        return bool(parcel.status == "sent")
+    today = at.moment.astimezone(ZoneInfo(parcel.timezone)).date()
+    return bool(parcel.sent_on <= today and (parcel.ended_on is None or parcel.ended_on > today))
 
 
 def _supply(

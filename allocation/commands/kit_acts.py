@@ -1,7 +1,8 @@
 """What is done to kits where they are: quarantine, release, rejection, damage, loss, destruction. One act is one ledger entry.
 
 Where kits are named by number, each must allow the act. Where a lot, a shipment or a site is named, all of it that allows the act is
-taken, and the answer counts the others; when there is nothing to take, nothing is written. Answers name kits by number and tell nothing
+taken, and the answer counts the others; when there is nothing to take, nothing is written. A lot is quarantined in every study that has
+kits of it from this one (lent_lots.py). Answers name kits by number and tell nothing
 of what is in them.
 """
 
@@ -17,6 +18,7 @@ from allocation.commands.certificates import Certificate, certificate_facts
 from allocation.commands.excursion_settling import open_excursions
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
 from allocation.commands.kit_scope import ChosenKits, KitScopeRequest, chosen_kits
+from allocation.commands.lent_lots import decided_in, enter_with_borrowers
 from allocation.commands.lot_expiry import dates_where_they_are
 from allocation.commands.lot_quantities import units_for
 from allocation.commands.service import Act, Service
@@ -133,6 +135,8 @@ def _act_on_kits(
     command = KIT_COMMANDS[name]
 
     def body(transaction: Transaction) -> dict[str, Any]:
+        reaches = command.act == KitAct.QUARANTINE and request.lot_id is not None
+        others = enter_with_borrowers(transaction, request.lot_id) if reaches and request.lot_id else []
         chosen = chosen_kits(transaction, request)
         content = kit_act_content(study_id, name, request, act.reason)
         require_reason_and_signature(transaction, command.act, content)
@@ -149,7 +153,10 @@ def _act_on_kits(
             if isinstance(request, DestroyKitsRequest)
             else {}
         )
-        answer = {"kits": [one.kit_number for one, _ in moving], "not_possible": left}
+        answer: dict[str, Any] = {"kits": [one.kit_number for one, _ in moving], "not_possible": left}
+        if others:
+            there = [_quarantined_there(transaction, other, request) for other in others]
+            answer["other_studies"] = [one for one in there if one is not None]
         if not moving and lot_status is None:
             return answer
         return _append(transaction, request, chosen, [one for one, _ in moving], lot_status, answer, also)
@@ -157,6 +164,22 @@ def _act_on_kits(
     # An act that finds nothing to do writes nothing, so its retry would not meet its own earlier entry.
     answer = earlier_answer(service, act, study_id, name, request)
     return answer or execute(service, act, study_id, name, request, body)
+
+
+def _quarantined_there(
+    transaction: Transaction, other: Transaction, request: KitScopeRequest
+) -> dict[str, Any] | None:
+    """Quarantine the lot in a study that has kits of it from this one; None where nothing of it can be taken."""
+    command = KIT_COMMANDS["quarantine_kits"]
+    chosen = chosen_kits(other, request)
+    moving, _ = _split(command, request, chosen, {})
+    lot_status = _lot_status(command, request, chosen.rows)
+    if not moving and lot_status is None:
+        return None
+    kits = [one for one, _ in moving]
+    also = decided_in(transaction)
+    _append(other, request, chosen, kits, lot_status, {}, also, follows=other.command)
+    return {"study_id": other.study_id, "kits": [one.kit_number for one in kits]}
 
 
 def _split(
@@ -231,6 +254,7 @@ def _append(
     lot_status: str | None,
     answer: dict[str, Any],
     also: dict[str, Any],
+    follows: str | None = None,
 ) -> dict[str, Any]:
     dates: list[list[str]] = []
     if transaction.command == "release_kits":
@@ -253,4 +277,5 @@ def _append(
         answer=answer,
         site_id=chosen.site_id,
         kit_numbers=tuple(one.kit_number for one in moving),
+        follows=follows,
     )

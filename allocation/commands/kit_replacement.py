@@ -8,6 +8,7 @@ from pydantic import model_validator
 from sqlalchemy import select
 
 from allocation.commands.dispensing import refuse_not_dosed
+from allocation.commands.home_parcels import parcels_ended_by
 from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_choice import choose_kits
 from allocation.commands.lot_quantities import LotQuantity, units_for
@@ -46,8 +47,9 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
     """Give the subject another kit of the same type for the same visit; answers its number (and nothing that tells the arm).
 
     The old kit is written off: lost, or damaged and back at the site (in quarantine, if it was only assigned). The new one is chosen as in
-    dispensing, and is assigned only if the old one was. Raises NotFound for a kit that the subject does not have, NoUsableKit,
-    DomainRefusal where the protocol replaces no kits, without a reason, for a subject who is not on treatment or on dose hold.
+    dispensing, and is assigned only if the old one was: then it may be sent home in a parcel of its own, and a parcel of which nothing is
+    to come any more ends. One for a kit that was delivered is handed over at the site. Raises NotFound for a kit that the subject does not
+    have, NoUsableKit, DomainRefusal where the protocol replaces no kits, without a reason, for a subject not on treatment or on dose hold.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
         chosen = choose_kits(transaction, row, ((old.kit_type, 1),), until)
         (new,) = chosen.kits
         assigned = old.status == KitStatus.ASSIGNED.value
+        parcels = parcels_ended_by(transaction, row.subject_id, old.kit_number) if assigned else []
         after = {
             "replaced": old.kit_number,
             "found": request.found,
@@ -85,6 +88,7 @@ def replace_kit(service: Service, act: Act, study_id: str, request: ReplaceKitRe
                 "needed_until": None if until is None else until.isoformat(),
             },
             **({"awaits_confirmation": True} if assigned else {}),
+            **({"parcels": parcels} if parcels else {}),
         }
         answer = {
             "subject_id": row.subject_id,

@@ -9,7 +9,8 @@ from pydantic import model_validator
 from sqlalchemy import Row, func, select
 
 from allocation.access.signing import require_signature
-from allocation.commands.kit_scope import in_whole_study, locked_lot
+from allocation.commands.kit_scope import locked_lot
+from allocation.commands.lent_lots import decided_in, enter_with_borrowers, lot_there
 from allocation.commands.lot_places import countries_named
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.signed_requests import asked_content
@@ -18,10 +19,12 @@ from allocation.errors import DomainRefusal
 from allocation.ledger.schema import kit, site
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus, Place, rows_of
-from allocation.rules.lot_status import RELEASE_CHANGED, LotAct, LotStatus, lot_transition
+from allocation.rules.lot_status import RELEASE_CHANGED, LotAct, LotStatus, lot_transition, may_follow
 from allocation.study.model import Code
 
 EVERYWHERE = "*"
+_REACHING = (LotAct.RESTRICT, LotAct.REJECT)
+"""The decisions that reach studies which the lot was lent to. Whether they use a released one, they decide themselves."""
 
 
 class JudgeLotRequest(CommandRequest):
@@ -53,21 +56,29 @@ def judge_lot(service: Service, act: Act, study_id: str, request: JudgeLotReques
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        in_whole_study(transaction)
+        others = enter_with_borrowers(transaction, request.lot_id)
         found = locked_lot(transaction, request.lot_id)
         row = lot_transition(request.lot_id, found.status, LotAct(request.decision))
         act.require_reason("a decision on a lot needs a reason")
         content = asked_content(study_id, "judge_lot", request, act.reason)
         require_signature(act.signature, str(row.signature), content, username=act.actor.username)
-        taken = _usable(transaction, request.lot_id) if row.to_status == LotStatus.REJECTED else []
-        after = {
+        after, numbers = _judged(transaction, request.lot_id, row.to_status)
+        elsewhere = []
+        for other in others if row.act in _REACHING else ():
+            there = lot_there(other, request.lot_id)
+            if there is None or not may_follow(LotStatus(there.status), row.act):
+                continue
+            also, kits = _judged(other, request.lot_id, row.to_status)
+            before = {"lot_status": there.status}
+            payload = {**also, **decided_in(transaction)}
+            other.append(payload, before=before, answer={}, kit_numbers=kits, follows=other.command)
+            elsewhere.append({"study_id": other.study_id, "kits": list(kits)})
+        answer = {
             "lot_id": request.lot_id,
-            "lot_status": row.to_status.value,
-            "moved_on": transaction.today.isoformat(),
-            "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
+            "status": row.to_status.value,
+            "quarantined": list(numbers),
+            "other_studies": elsewhere,
         }
-        numbers = tuple(one.kit_number for one in taken)
-        answer = {"lot_id": request.lot_id, "status": row.to_status.value, "quarantined": list(numbers)}
         return transaction.append(
             after, before={"lot_status": found.status}, answer=answer, kit_numbers=numbers
         )
@@ -86,7 +97,7 @@ def change_lot_release(
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        in_whole_study(transaction)
+        others = enter_with_borrowers(transaction, request.lot_id)
         found = locked_lot(transaction, request.lot_id)
         act.require_reason("a decision on a lot needs a reason")
         content = asked_content(study_id, "change_lot_release", request, act.reason)
@@ -104,14 +115,56 @@ def change_lot_release(
                 if {EVERYWHERE, one.code} & held and not {EVERYWHERE, one.code} & released_for
             ),
         }
+        elsewhere = [_withdrawn_there(transaction, other, request) for other in others if request.withdraw]
         answer = {
             "lot_id": request.lot_id,
             "released_for": sorted(released_for),
             "held": _held_at_sites(transaction, request.lot_id, released_for),
+            "other_studies": [one for one in elsewhere if one is not None],
         }
         return transaction.append(after, before={"released_for": sorted(held)}, answer=answer)
 
     return execute(service, act, study_id, "change_lot_release", request, body)
+
+
+def _judged(
+    transaction: Transaction, lot_id: str, status: LotStatus
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The payload of the decision in one study, and the kits that go into quarantine there."""
+    taken = _usable(transaction, lot_id) if status == LotStatus.REJECTED else []
+    after = {
+        "lot_id": lot_id,
+        "lot_status": status.value,
+        "moved_on": transaction.today.isoformat(),
+        "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
+    }
+    return after, tuple(one.kit_number for one in taken)
+
+
+def _withdrawn_there(
+    transaction: Transaction, other: Transaction, request: ChangeLotReleaseRequest
+) -> dict[str, Any] | None:
+    """Withdraw the lot in a study that has kits of it, from the countries that it shares; None where that changes nothing.
+
+    That study is not released by this one for any country: it decides that itself.
+    """
+    found = lot_there(other, request.lot_id)
+    theirs = {one.code for one in other.protocol.countries}
+    if found is None:
+        return None
+    if EVERYWHERE in request.withdraw:
+        less = theirs | {EVERYWHERE}
+    else:
+        less = set(countries_named(transaction.protocol, request.withdraw, "withdraw")) & theirs
+    held = set(json.loads(found.released_for))
+    left = ((theirs | held) - {EVERYWHERE} if EVERYWHERE in held and less else held) - less
+    if left == held:
+        return None
+    after = {"lot_id": request.lot_id, "released_for": sorted(left), **decided_in(transaction)}
+    before = {"released_for": sorted(held)}
+    other.append(after, before=before, answer={}, follows=other.command)
+    kits = sum(_held_at_sites(other, request.lot_id, left).values())
+    return {"study_id": other.study_id, "released_for": sorted(left), "held": kits}
 
 
 def _refused(message: str, *, code: str) -> DomainRefusal:

@@ -22,6 +22,7 @@ from allocation.ledger.schema import depot, kit, shipment, site
 from allocation.ledger.shipment_ends import ends_of_row
 from allocation.notify.blinded import BlindedNotice
 from allocation.notify.happening import Notice, Told
+from allocation.notify.parcels import late_parcels
 from allocation.notify.places import NoticePlace, ends_of
 from allocation.notify.unblinded import Content, UnblindedNotice, contents_of
 from allocation.rules.kit_status import KitStatus, Place
@@ -52,13 +53,15 @@ class Conditions:
 
 def conditions_now(service: Service, study_id: str, now: datetime) -> Conditions:
     """Everything that the check tells of, as of `now` (UTC), by the dates at the places concerned. Raises NotFound."""
-    codes = ("late", "low_stock", "run_out", "expiry")
+    codes = ("late", "parcel_late", "low_stock", "run_out", "expiry")
     found = Conditions({code: {} for code in codes}, {code: {} for code in codes})
     with service.database.read() as connection:
         require_in_force(connection, study_id, now)
         protocol = study_at(connection, study_id, now).protocol
         today = _today_at_places(connection, study_id, now)
         _late(connection, study_id, today, found)
+        for about, said in late_parcels(connection, study_id, today):
+            found.add("parcel_late", about, said, None)
         _expiring(connection, study_id, protocol, today, found)
         _low(service, connection, study_id, now, found)
     _running_out(service, study_id, found)

@@ -81,6 +81,8 @@ def site_result(
 ) -> dict[str, Any]:
     """One site's line in the run's entry: what was counted by kit type, the levels, and why nothing was sent."""
     shipped = {} if proposal is None else {line.line.kit_type: len(line.shipped) for line in proposal.lines}
+    short = {line.line.kit_type: line.shortfall for line in (() if proposal is None else proposal.lines)}
+    short = {kit_type: kits for kit_type, kits in short.items() if kits}
     why = need.why
     if proposal is not None and not proposal.shipped:
         why = NOTHING_TO_SHIP
@@ -89,6 +91,7 @@ def site_result(
         "shipment_id": None,
         "shipped": sum(shipped.values()),
         "shortfall": 0 if proposal is None else proposal.shortfall,
+        **({"short": short} if short else {}),
         "why": why,
         "fair_share": [asdict(one) for one in (shared or {}).values()] if why == NOTHING_TO_SHIP else [],
         "kit_types": [

@@ -5,8 +5,8 @@ The kits stay where they are. The lender's entry says what was decided and why, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -36,12 +36,28 @@ from allocation.errors import DomainRefusal
 from allocation.rules.expiry_change import kit_dates
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import Place
-from allocation.rules.pooling import choose_kits_to_lend
+from allocation.rules.pooling import LendingDecision, choose_kits_to_lend
 from allocation.rules.site_transfer import plan_transfer
 from allocation.study.model import Code
 
 Lent = tuple[PooledItem, Row[Any]]
 """A kit that goes, with the item of the pool that it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the lender can give of each item, what goes of it, and the facts of each decision for its ledger."""
+
+    items: Sequence[PooledItem]
+    decisions: Sequence[LendingDecision]
+    lent: Sequence[Lent]
+    books: TakerBooks
+    records: Sequence[dict[str, Any]]
+
+    @property
+    def kits_of(self) -> dict[str, int]:
+        """Kit type of the taker -> kits that go."""
+        return {item.kit_type: len(one.chosen) for item, one in zip(self.items, self.decisions, strict=True)}
 
 
 class TakeFromPoolRequest(CommandRequest):
@@ -83,78 +99,120 @@ def take_from_pool(service: Service, act: Act, study_id: str, request: TakeFromP
                 field="from_study",
                 fix="name the study that has the kits",
             )
-        lender = Transaction(
-            taker.connection,
-            service,
-            act,
-            request.from_study,
-            "lend_kits",
-            taker.request_sha256,
-            taker.now,
-        )
+        lender = lending_side(taker, request.from_study)
         place = enter_place((taker, lender), *request.place)
         require_reason_and_signature(taker, KitAct.LEND)
-        _require_same_mode(taker, lender)
+        require_same_mode(taker, lender)
         wanted = _wanted(taker, request)
         items = agreed_items(taker.protocol, lender.protocol, request.pool, place.kind, wanted)
-        stock = stock_to_lend(lender, place, items)
-        books = books_of_taker(taker, lender, [row for rows in stock.values() for row in rows])
-        lent: list[Lent] = []
-        decisions = []
-        for item in items:
-            own = as_the_lender_sees(stock[item.item], place.countries(lender.protocol))
-            windows = expiry_windows(taker.protocol, item.kit_type)
-            there = as_the_taker_sees(
-                stock[item.item], item.kit_type, books, place, place.countries(taker.protocol), windows
-            )
-            decision = choose_kits_to_lend(
-                own,
-                there,
-                wanted[item.kit_type],
-                item.keep,
-                place.today,
-                expiry_windows(lender.protocol, item.lent_type),
-                windows,
-            ).require_complete()
-            chosen = [stock[item.item][index] for index in decision.chosen]
-            lent += [(item, row) for row in chosen]
-            record = {**asdict(decision), "chosen": [row.kit_number for row in chosen]}
-            known = {"asked_as": item.kit_type, "there": facts_there(there, books, place, windows)}
-            decisions.append({"kit_type": item.lent_type, "item": item.item, **record, **known})
-        numbers = tuple(row.kit_number for _, row in lent)
-        shared = {
-            "pool": request.pool,
-            "level": place.kind.value,
-            "place": place.key,
-            "moved_on": place.today.isoformat(),
-            **({"depot_id": place.key} if place.kind == Place.DEPOT else {}),
-        }
-        lending = {
-            **shared,
-            "to_study": study_id,
-            "kits": [[number, place.stock.value, place.kind.value, place.key] for number in numbers],
-            "decisions": decisions,
-        }
-        lender.append(lending, answer={}, site_id=request.site_id, kit_numbers=numbers, follows="lend_kits")
-        answer = {
-            "pool": request.pool,
-            "from_study": request.from_study,
-            "place": place.key,
-            "kits": len(numbers),
-            "kit_types": dict(wanted),
-        }
-        taking = {
-            **shared,
-            "from_study": request.from_study,
-            "asked": dict(request.kit_types),
-            **_coming_in(taker, place, lent, books),
-        }
-        return taker.append(taking, answer=answer, site_id=request.site_id, kit_numbers=numbers)
+        offer = offered(taker, lender, place, items, wanted)
+        for one in offer.decisions:
+            one.require_complete()
+        return change_books(taker, lender, place, request.pool, offer, request.kit_types)
 
     return execute(service, act, study_id, "take_from_pool", request, body)
 
 
-def _require_same_mode(taker: Transaction, lender: Transaction) -> None:
+def lending_side(taker: Transaction, from_study: str) -> Transaction:
+    """The same act in the books of the study that lends, on the same connection."""
+    return Transaction(
+        taker.connection,
+        taker.service,
+        taker.act,
+        from_study,
+        "lend_kits",
+        taker.request_sha256,
+        taker.now,
+    )
+
+
+def offered(
+    taker: Transaction,
+    lender: Transaction,
+    place: PoolPlace,
+    items: Sequence[PooledItem],
+    wanted: Mapping[str, int],
+    used_in: Sequence[str] | None = None,
+) -> Offer:
+    """Decide what goes of each item, up to `wanted` kits by kit type of the taker; the lender's stock stays locked.
+
+    `used_in`: the countries that the taker needs the kits for; None: wherever it uses kits of the place.
+    """
+    stock = stock_to_lend(lender, place, items)
+    books = books_of_taker(taker, lender, [row for rows in stock.values() for row in rows])
+    countries = place.countries(taker.protocol) if used_in is None else used_in
+    decisions, records, lent = [], [], list[Lent]()
+    for item in items:
+        own = as_the_lender_sees(stock[item.item], place.countries(lender.protocol))
+        windows = expiry_windows(taker.protocol, item.kit_type)
+        there = as_the_taker_sees(stock[item.item], item.kit_type, books, place, countries, windows)
+        decision = choose_kits_to_lend(
+            own,
+            there,
+            wanted[item.kit_type],
+            item.keep,
+            place.today,
+            expiry_windows(lender.protocol, item.lent_type),
+            windows,
+        )
+        chosen = [stock[item.item][index] for index in decision.chosen]
+        lent += [(item, row) for row in chosen]
+        record = {**asdict(decision), "chosen": [row.kit_number for row in chosen]}
+        known = {"asked_as": item.kit_type, "there": facts_there(there, books, place, windows)}
+        records.append({"kit_type": item.lent_type, "item": item.item, **record, **known})
+        decisions.append(decision)
+    return Offer(items, decisions, lent, books, records)
+
+
+def change_books(
+    taker: Transaction,
+    lender: Transaction,
+    place: PoolPlace,
+    pool: str,
+    offer: Offer,
+    asked: Mapping[str, int],
+    why: Mapping[str, Any] | None = None,
+    answer: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the entry of each ledger; gives the answer of the taker's. `why`: what asked for it, where it was not a person.
+
+    `answer`: another one than that of a taking by hand.
+    """
+    numbers = tuple(row.kit_number for _, row in offer.lent)
+    site_id = place.key if place.kind == Place.SITE else None
+    shared = {
+        "pool": pool,
+        "level": place.kind.value,
+        "place": place.key,
+        "moved_on": place.today.isoformat(),
+        **({"depot_id": place.key} if place.kind == Place.DEPOT else {}),
+    }
+    lending = {
+        **shared,
+        "to_study": taker.study_id,
+        "kits": [[number, place.stock.value, place.kind.value, place.key] for number in numbers],
+        "decisions": list(offer.records),
+    }
+    lender.append(lending, answer={}, site_id=site_id, kit_numbers=numbers, follows="lend_kits")
+    told = {
+        "pool": pool,
+        "from_study": lender.study_id,
+        "place": place.key,
+        "kits": len(numbers),
+        "kit_types": offer.kits_of,
+    }
+    taking = {
+        **shared,
+        "from_study": lender.study_id,
+        "asked": dict(asked),
+        **(why or {}),
+        **_coming_in(taker, place, offer.lent, offer.books),
+    }
+    return taker.append(taking, answer=answer or told, site_id=site_id, kit_numbers=numbers)
+
+
+def require_same_mode(taker: Transaction, lender: Transaction) -> None:
+    """Raise DomainRefusal (`pool-mode`) for studies of another mode."""
     if taker.protocol.study.mode != lender.protocol.study.mode:
         raise DomainRefusal(
             f"study {taker.study_id} is in mode {taker.protocol.study.mode}, {lender.study_id} in {lender.protocol.study.mode}",

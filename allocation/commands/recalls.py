@@ -1,18 +1,20 @@
 """Recalling a lot: everything of it that could still be used is quarantined at once, and what subjects have is asked back.
 
 Every place that has kits of it is told by mail at once (allocation/notify, in the same transaction), and each site finds its own kits in
-the view of recalls, too.
+the view of recalls, too. Studies to which kits of the lot were lent are part of it (lent_lots.py).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import literal, select
+from sqlalchemy import Row, literal, select
 
 from allocation.commands.kit_acts import RECALLED
 from allocation.commands.kit_authority import require_reason_and_signature, require_roles
-from allocation.commands.kit_scope import in_whole_study, locked_lot
+from allocation.commands.kit_scope import locked_lot
+from allocation.commands.lent_lots import decided_in, enter_with_borrowers, lot_there, may_see_subjects
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, earlier_answer, execute, iso
 from allocation.ledger.schema import device_use, kit, subject, subject_visit
@@ -37,48 +39,106 @@ def recall_lot(service: Service, act: Act, study_id: str, request: RecallLotRequ
     """Recall a lot in one transaction and one entry; answers its kits with their places, and the subjects who had some.
 
     Kits at depots, in open orders, in transit, at sites and assigned to subjects go into quarantine, those with subjects are marked for
-    return, and no kit of the lot is ever released again. The people of each place are told. Recalling it again writes nothing, tells
+    return, and no kit of the lot is ever released again; also in every study that has kits of it from this one. The people of each place
+    are told. Recalling it again writes nothing, tells
     nobody, and answers the present state. It UNBLINDS: the kits of a lot are of one type. Raises NotFound, NotPermitted.
     """
 
     def body(transaction: Transaction) -> dict[str, Any]:
-        in_whole_study(transaction)
+        others = enter_with_borrowers(transaction, request.lot_id)
         found = locked_lot(transaction, request.lot_id)
         require_reason_and_signature(transaction, KitAct.RECALL)
         require_roles(transaction, [*_STILL_OURS.values(), _WITH_A_SUBJECT])
-        again = found.status == RECALLED
-        query = (
-            select(kit, subject.c.site_id)
-            .outerjoin(
-                subject, (subject.c.study_id == kit.c.study_id) & (subject.c.subject_id == kit.c.subject_id)
-            )
-            .where(kit.c.study_id == study_id, kit.c.lot_id == request.lot_id)
-            .order_by(kit.c.kit_number)
-            .with_for_update(of=kit)
-        )
-        rows = transaction.connection.execute(query).all()
-        taken = [one for one in rows if _state(one) in _STILL_OURS]
-        asked = [one for one in rows if one.status == KitStatus.DISPENSED and one.return_asked_on is None]
-        answer = _answer(transaction, request.lot_id, rows, again)
-        if again and not taken and not asked:
+        elsewhere = [_recalled_there(transaction, other, request.lot_id) for other in others]
+        recalled = _recalled(transaction, found)
+        answer = {**recalled.answer, "other_studies": [one for one in elsewhere if one is not None]}
+        if not recalled.changes:
             return answer
-        after = {
-            "lot_id": request.lot_id,
-            "lot_status": RECALLED,
-            "recalled_on": transaction.today.isoformat(),
-            "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
-            "asked_back": [[one.kit_number, one.place] for one in asked],
-        }
         return transaction.append(
-            after,
+            recalled.after,
             before={"lot_status": found.status},
-            answer={**answer, "told": _told(transaction, after)},
-            kit_numbers=tuple(one.kit_number for one in (*taken, *asked)),
+            answer={**answer, "told": _told(transaction, recalled.after)},
+            kit_numbers=recalled.numbers,
         )
 
     # A recall of a lot that was recalled writes nothing, so a retry would not meet its own earlier entry.
     answer = earlier_answer(service, act, study_id, "recall_lot", request)
     return answer or execute(service, act, study_id, "recall_lot", request, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    """What a recall does in one study, and what is answered of it. `changes`: whether it does anything."""
+
+    changes: bool
+    after: dict[str, Any]
+    numbers: tuple[str, ...]
+    answer: dict[str, Any]
+
+
+def _recalled(transaction: Transaction, found: Row[Any]) -> _Recalled:
+    query = (
+        select(kit, subject.c.site_id)
+        .outerjoin(
+            subject, (subject.c.study_id == kit.c.study_id) & (subject.c.subject_id == kit.c.subject_id)
+        )
+        .where(kit.c.study_id == transaction.study_id, kit.c.lot_id == found.lot_id)
+        .order_by(kit.c.kit_number)
+        .with_for_update(of=kit)
+    )
+    rows = transaction.connection.execute(query).all()
+    again = found.status == RECALLED
+    taken = [one for one in rows if _state(one) in _STILL_OURS]
+    asked = [one for one in rows if one.status == KitStatus.DISPENSED and one.return_asked_on is None]
+    after = {
+        "lot_id": found.lot_id,
+        "lot_status": RECALLED,
+        "recalled_on": transaction.today.isoformat(),
+        "kits": [[one.kit_number, one.status, one.place_kind, one.place] for one in taken],
+        "asked_back": [[one.kit_number, one.place] for one in asked],
+    }
+    return _Recalled(
+        not again or bool(taken) or bool(asked),
+        after,
+        tuple(one.kit_number for one in (*taken, *asked)),
+        _answer(transaction, found.lot_id, rows, again),
+    )
+
+
+def _recalled_there(transaction: Transaction, other: Transaction, lot_id: str) -> dict[str, Any] | None:
+    """Recall the lot in a study that has kits of it from this one; gives what whoever recalls may know of that.
+
+    Which kits are where follows from what was lent. Who has some is told to those who may recall in that study, and to nobody else.
+    """
+    found = lot_there(other, lot_id)
+    if found is None:
+        return None
+    recalled = _recalled(other, found)
+    told: list[dict[str, Any]] = []
+    if recalled.changes:
+        told = _told(other, recalled.after)
+        other.append(
+            {**recalled.after, **decided_in(transaction)},
+            before={"lot_status": found.status},
+            answer={},
+            kit_numbers=recalled.numbers,
+            follows=other.command,
+        )
+    answer = recalled.answer
+    shown = may_see_subjects(transaction, other.study_id)
+    kits = [
+        one if shown or one["place_kind"] != Place.SUBJECT.value else {**one, "place": ""}
+        for one in answer["kits"]
+    ]
+    return {
+        "study_id": other.study_id,
+        "recalled_before": answer["recalled_before"],
+        "quarantined": answer["quarantined"],
+        "kits": kits,
+        "subjects_shown": shown,
+        "subjects": answer["subjects"] if shown else [],
+        "told": told,
+    }
 
 
 def _state(row: Any) -> tuple[KitStatus, Place]:

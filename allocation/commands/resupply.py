@@ -17,6 +17,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from allocation.access.permissions import authorize
+from allocation.commands.automatic_pooling import PoolsOfRun
 from allocation.commands.depot_orders import order_for_depots, order_lines
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.lot_expiry import dates_for_order
@@ -103,6 +104,9 @@ def run_resupply(
         situations = supplied_situations(connection, study_id, places, now, service.protocols)
         decided = [site_need(found) for found in situations]
         asked = list(zip(places, decided, strict=True))
+    pools = PoolsOfRun(service, study_id, run_id, base_key, act.actor.username)
+    pools.for_sites(asked)
+    with service.database.read() as connection:
         shares = depot_shares(connection, study_id, asked, now, service.protocols)
     needs = list(zip(sites, decided, strict=True))
     results = []
@@ -120,10 +124,14 @@ def run_resupply(
             results.append(_order_for_site(service, order_act, study_id, order, of_site, why))
         else:
             results.append(site_result(row.site_id, need, None))
+    for one in results:
+        pools.at_site(one["site_id"], one.get("short", {}))
     depots: list[dict[str, Any]] = []
     if not request.sites:
         why = _asked_by(scheduled_for, [])
-        depots = order_for_depots(service, replace(act, signature=None), study_id, run_id, base_key, why)
+        depots = order_for_depots(
+            service, replace(act, signature=None), study_id, run_id, base_key, why, pools
+        )
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study()
@@ -137,6 +145,7 @@ def run_resupply(
             **_asked_by(scheduled_for, [one for found in waiting.values() for one in found]),
             "sites": results,
             **({"depots": depots} if depots else {}),
+            **({"pools": pools.tries} if pools.tries else {}),
             "orders": len(orders) + len(refills),
             "kits_ordered": kits,
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from allocation.commands.counted_stock import (
 )
 from allocation.commands.order_filling import filled_order, origin_zone
 from allocation.commands.order_record import NOTHING_TO_SHIP, decision_record, site_result
+from allocation.commands.pool_explanation import KitOrigin, PoolTry, kits_by_origin, tries_of_run
 from allocation.commands.satellite_supply import supplied_situations
 from allocation.commands.site_supply import SiteAt, site_need
 from allocation.errors import NotFound
@@ -45,6 +46,7 @@ class ResupplyExplanation:
 
     `shipment_id` is None where nothing was sent; `why` says why, or why it was. `on` is the site's date. `asked_by`: what the run was made
     for: a moment of the schedule, entries that reduced the site's stock, or whoever asked for it.
+    `pools`: what the run tried to take from pools for it; `kits_by_origin`: how many of its kits came from them.
     """
 
     study_id: str
@@ -63,6 +65,8 @@ class ResupplyExplanation:
     record: dict[str, Any]
     recorded: dict[str, Any]
     derives_to_the_same: bool
+    pools: tuple[PoolTry, ...] = ()
+    kits_by_origin: tuple[KitOrigin, ...] = ()
 
 
 def explain_resupply(
@@ -82,10 +86,28 @@ def explain_resupply(
     entry, recorded = _last_decision(database, study_id, site_id, up_to)
     state = replayed(database, study_id, entry.position - 1, progress)
     try:
-        return _derived(state, study_id, site_id, entry, recorded)
+        found = _derived(state, study_id, site_id, entry, recorded)
     finally:
         state.close()
         state.engine.dispose()
+    return with_pools(database, entry, found)
+
+
+def with_pools(
+    database: Database, entry: SealedEntry, found: ResupplyExplanation, refills: str = ""
+) -> ResupplyExplanation:
+    """The explanation with what the run took from pools, or tried to. `refills`: the depot that the decision is about, if it is one."""
+    tries = tries_of_run(database, found.study_id, found.run_id, entry)
+    types = {one["kit_type"] for one in found.record["lines"]}
+    ours = tuple(
+        one
+        for one in tries
+        if one.refills == refills
+        and (one.level, one.place) in (("site", found.site_id), ("depot", found.depot_id))
+        and one.kit_type in types
+    )
+    kits = found.recorded["kits"] if found.shipment_id is not None else ()
+    return replace(found, pools=ours, kits_by_origin=kits_by_origin(database, found.study_id, kits, ours))
 
 
 def _last_decision(

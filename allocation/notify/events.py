@@ -25,6 +25,7 @@ from allocation.notify.acts import (
 )
 from allocation.notify.code_breaks import of_code_break, with_arm
 from allocation.notify.happening import Happening
+from allocation.notify.parcels import parcel_sent, parcels_ended
 from allocation.rules.kit_authority import DEPOT_ROLES, SITE_ROLES, SUPPLY_ROLES
 
 UNBLINDED: Final = "view.stock.unblinded"
@@ -187,6 +188,26 @@ EVENTS: Final[tuple[Event, ...]] = (
         of_code_break("A request for a code break was decided on", "`rtsm code-break list` says how."),
         at_once=True,
     ),
+    Event(
+        "parcel_sent",
+        "Parcel sent to a subject",
+        SITE_ROLES,
+        "view.home_parcels",
+        ("send_home",),
+        parcel_sent,
+        by_type=False,
+    ),
+    Event(
+        "parcel_ended",
+        "Parcel to a subject delivered or not",
+        SITE_ROLES | {"monitor"},
+        "view.home_parcels",
+        ("confirm_dispensing", "replace_kit"),
+        parcels_ended,
+        if_said="parcels",
+        by_type=False,
+    ),
+    Event("parcel_late", "Parcel late", SITE_ROLES | {"monitor"}, "view.home_parcels", by_type=False),
     Event("late", "Shipment late", SITE_ROLES | DEPOT_ROLES | {"monitor"}, "view.shipments"),
     Event("low_stock", "Stock is low", SUPPLY_ROLES, "view.stock.blinded"),
     Event("run_out", "Stock is projected to run out", SUPPLY_ROLES | _WATCHERS, "view.stock.blinded"),

@@ -7,7 +7,7 @@ confirmation as that of handing out at the site, by the same rule of last dispen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -56,3 +56,8 @@ def undelivered_to(*, in_parcel: bool, lost: bool, at_site: str) -> str:
     if lost:
         return LOST
     return QUARANTINE if in_parcel else at_site
+
+
+def parcels_written_off(parcels: Mapping[str, Collection[str]], still_assigned: Collection[str]) -> list[str]:
+    """The parcels under way (number -> kits) of which no kit is assigned to the subject any more: nothing is to come from them."""
+    return sorted(parcel for parcel, kits in parcels.items() if not set(kits) & set(still_assigned))

@@ -121,6 +121,11 @@ def lot_transition(lot: str, status: str, act: LotAct) -> LotTransition:
     )
 
 
+def may_follow(status: LotStatus, act: LotAct) -> bool:
+    """Whether a lot of this status in another study takes the act of the study that lent it; what is stricter there already stays."""
+    return (status, act) in _ROWS
+
+
 def may_be_used(status: str, released_for: frozenset[str], *countries: str, shipping: bool) -> bool:
     """Whether kits of a lot may be shipped to, or else dispensed in, one of these countries. `released_for`: country codes, or "*"."""
     released_here = "*" in released_for or not released_for.isdisjoint(countries)

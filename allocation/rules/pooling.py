@@ -2,21 +2,24 @@
 
 The lender keeps `keep` kits that it could still ship itself; what it has beyond them may be lent. Of those the kits go that the other
 study would ship first (picking.py): earliest expiry by the dates that bind there, then pick sequence, never kit number. A kit is lent only
-if it may be used where it is going under the windows and lots of the study that takes it. Lending is whole or refused, as a transfer is.
+if it may be used where it is going under the windows and lots of the study that takes it. Lending that was asked for is whole or refused,
+as a transfer is; a resupply run takes what there is, at a site only so much that the protections of orders hold.
 Source: field note features.md, item 24; risk pooling, resupply.md.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from allocation.errors import DomainRefusal, RuleError
 from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.orders import KitTypeSupply, OrderPolicy
 from allocation.rules.picking import KitCandidate, choose_kits_for_shipping
+from allocation.rules.site_transfer import plan_transfer
 
 RULE_VERSION: Final = "pooling/1"
 
@@ -75,3 +78,32 @@ def choose_kits_to_lend(
     return LendingDecision(
         RULE_VERSION, quantity, keep, usable, spare, picked.chosen, dict(sorted(why.items()))
     )
+
+
+def quantities_at_site(
+    short: Mapping[str, int],
+    lendable: Mapping[str, int],
+    kit_types: Mapping[str, KitTypeSupply],
+    policy: OrderPolicy,
+) -> dict[str, int]:
+    """What a resupply run takes at a site (kits by kit type): of what the site is `short`, as many as can be lent.
+
+    Protected as any order is, so that neither a single kit nor a single kit type comes. Where the kits that make it up cannot be lent,
+    the blinding group takes nothing.
+    """
+    taken: dict[str, int] = {}
+    for group in dict.fromkeys(kit_types[code].blinding_group for code in short if code in kit_types):
+        of_group = {
+            code: min(quantity, lendable.get(code, 0))
+            // kit_types[code].block_size
+            * kit_types[code].block_size
+            for code, quantity in short.items()
+            if code in kit_types and kit_types[code].blinding_group == group
+        }
+        wanted = {code: quantity for code, quantity in of_group.items() if quantity}
+        if not wanted:
+            continue
+        lines = plan_transfer({}, wanted, kit_types, policy)
+        if all(line.ordered <= lendable.get(line.kit_type, 0) for line in lines):
+            taken |= {line.kit_type: line.ordered for line in lines}
+    return taken

@@ -25,10 +25,17 @@ class PooledKitType(ProtocolPart):
 
 
 class Pool(ProtocolPart):
-    """What this study lends to and takes from others that have a pool of this code, at depots or at sites (`level`)."""
+    """What this study lends to and takes from others that have a pool of this code, at depots or at sites (`level`).
+
+    `automatic`: whether resupply runs take from it where the own depot is short; both studies must say so, the one that lends as well.
+    """
 
     code: Code
     level: Literal["depot", "site"]
+    automatic: bool = Field(
+        default=False,
+        description="whether resupply runs take from the pool by themselves where the own depot is short",
+    )
     items: tuple[PooledKitType, ...] = Field(min_length=1)
 
 

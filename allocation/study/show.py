@@ -265,10 +265,13 @@ def _parameters(protocol: Protocol) -> Table:
 
 
 def _pools(protocol: Protocol) -> Table:
-    table = _table("Pools (kits that studies lend each other)", "pool", "at", "kit type", "item", "keeps")
+    table = _table(
+        "Pools (kits that studies lend each other)", "pool", "at", "taken", "kit type", "item", "keeps"
+    )
     for pool in protocol.supply.pools:
+        taken = "by runs, too" if pool.automatic else "by hand"
         for one in pool.items:
-            table.add_row(pool.code, f"{pool.level}s", one.kit_type, one.item, str(one.keep))
+            table.add_row(pool.code, f"{pool.level}s", taken, one.kit_type, one.item, str(one.keep))
     return table
 
 

@@ -25,7 +25,10 @@ class PlaceStock(View):
 
 
 class ShipmentInFlight(View):
-    """A shipment whose kits are set aside (`requested`) or on their way (`in_transit`). `late`: expected before the view's date."""
+    """A shipment whose kits are set aside (`requested`) or on their way (`in_transit`). `late`: expected before the view's date.
+
+    Also a parcel to a subject, for whoever may list those: from a site, to a `subject` who is not named, by the parcel's number.
+    """
 
     shipment_id: str
     from_kind: str

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 from allocation.ledger.reader import SealedEntry
+from pipelines.events.parcel_entries import send_home
 from pipelines.events.rows import Row, Translation, day
 
 
@@ -69,7 +70,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "activate_method": nothing,
     "run_resupply": nothing,
     # What a pause kept from being ordered is no fact of any kit.
-    "send_home": nothing,
+    "send_home": send_home,
     # What was asked for, and who read a broken code again, is in the ledger; the break itself is a fact of the subject.
     "request_code_break": nothing,
     "approve_code_break": nothing,

@@ -8,6 +8,7 @@ from allocation.ledger.projections.handing_out import NOT_DISPENSED, REPLACED
 from allocation.ledger.reader import SealedEntry
 from allocation.rules.kit_status import Act, Place
 from pipelines.events.kit_entries import kit_movement
+from pipelines.events.parcel_entries import parcels_ended
 from pipelines.events.rows import Row, Translation, day
 
 
@@ -102,7 +103,7 @@ def confirm_dispensing(entry: SealedEntry) -> list[Row]:
     for number, _, to in after["not_dispensed"]:
         site, on = entry.site_id or "", day(after["recorded_on"])
         rows.append(kit_movement(entry, number, NOT_DISPENSED[to], (Place.SITE, site), site, on))
-    return rows
+    return rows + parcels_ended(entry, day(after["recorded_on"]))
 
 
 def replace_kit(entry: SealedEntry) -> list[Row]:
@@ -113,7 +114,7 @@ def replace_kit(entry: SealedEntry) -> list[Row]:
     act, on = REPLACED[assigned, after["found"]], day(after["dispensed_on"])
     old = kit_movement(entry, after["replaced"], act, held_by, site, on)
     if assigned:
-        return [old, *_assigned(entry)]
+        return [old, *_assigned(entry), *parcels_ended(entry, on)]
     place = (after["visit_code"], after["visit_number"], after["occurrence"])
     return [old, *_handed_out(entry, place, Act.DISPENSE)]
 

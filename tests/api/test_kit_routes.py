@@ -10,7 +10,7 @@ WHY = {"reason": "refrigerator alarm"}
 def test_a_site_quarantines_and_a_supply_manager_releases_under_signature(trial: Trial) -> None:
     site, supply = trial.clients["coordinator"], trial.clients["supply"]
     done = site.done(f"{PATH}/quarantines", {"site_id": "S01", **WHY})
-    assert set(done) == {"kits", "not_possible", "bulk"}
+    assert set(done) == {"kits", "not_possible", "bulk", "other_studies"}
     signature = {"password": PASSWORD, "meaning": "kits released from quarantine"}
     body = {"kit_numbers": done["kits"][:2], **WHY}
     before = trial.state()

@@ -70,7 +70,7 @@ from allocation.views.unblinded.draws import explain_randomization
 from tests.commands.depot_derivation import derive_depot_order
 from tests.commands.derivation_of_orders import derive_exchange, derive_indent
 from tests.commands.derivation_of_stock import kits_as_candidates
-from tests.commands.pool_derivation import derive_lending
+from tests.commands.pool_derivation import derive_lending, derive_taking
 from tests.commands.transfer_derivation import derive_transfer, origin_stock
 
 
@@ -93,6 +93,7 @@ class Derivation:
             "order_shipment": self.order_shipment,
             "transfer_kits": partial(derive_transfer, self),
             "lend_kits": partial(derive_lending, self),
+            "take_from_pool": partial(derive_taking, self),
             "expire_kits": self.expire_kits,
             "indent_stock": partial(derive_indent, self),
             "exchange_kit": partial(derive_exchange, self),

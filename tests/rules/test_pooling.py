@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from allocation.errors import DomainRefusal, RuleError
 from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.orders import KitTypeSupply, OrderPolicy
 from allocation.rules.picking import KitCandidate
-from allocation.rules.pooling import choose_kits_to_lend
+from allocation.rules.pooling import choose_kits_to_lend, quantities_at_site
 
 TODAY = date(2026, 3, 2)
 WINDOWS = ExpiryWindows(dns_days=30, dnc_days=20, dnd_days=15)
@@ -66,3 +67,28 @@ def test_two_views_of_other_kits_and_negative_numbers_are_mistakes() -> None:
         choose_kits_to_lend(stock, stock[:1], 1, 0, TODAY, WINDOWS, WINDOWS)
     with pytest.raises(RuleError, match="cannot lend -1"):
         choose_kits_to_lend(stock, stock, -1, 0, TODAY, WINDOWS, WINDOWS)
+
+
+ALIKE = {code: KitTypeSupply(code, "LOOK", WINDOWS) for code in "ABC"} | {
+    "D": KitTypeSupply("D", "OTHER", WINDOWS, 4)
+}
+COUNTS = st.dictionaries(st.sampled_from("ABCD"), st.integers(0, 9))
+
+
+@given(COUNTS, COUNTS)
+def test_what_a_run_takes_at_a_site_can_be_lent_and_shows_no_single_kit_or_type(short, lendable) -> None:
+    taken = quantities_at_site(short, lendable, ALIKE, OrderPolicy())
+    assert all(0 < kits <= lendable.get(code, 0) for code, kits in taken.items())
+    assert taken.get("D", 0) == min(short.get("D", 0), lendable.get("D", 0)) // 4 * 4
+    alike = {code: kits for code, kits in taken.items() if code != "D"}
+    assert len(alike) != 1
+    assert sum(taken[code] > short.get(code, 0) for code in alike) <= 2, "raised for protection alone"
+
+
+def test_a_group_takes_nothing_where_what_makes_it_up_cannot_be_lent() -> None:
+    assert quantities_at_site({"A": 3}, {"A": 9}, ALIKE, OrderPolicy()) == {}
+    assert quantities_at_site({"A": 3}, {"A": 2, "B": 1, "C": 1}, ALIKE, OrderPolicy()) == {
+        "A": 2,
+        "B": 1,
+        "C": 1,
+    }

@@ -29,6 +29,7 @@ def test_a_pool_is_shown_with_what_the_study_keeps_and_a_change_of_it_is_named()
     assert [one.strip() for one in re.split("[│┃]", line) if one.strip()] == [
         "SHARED",
         "depots",
+        "by hand",
         "ZZKITA",
         "PLACEBO",
         "4",

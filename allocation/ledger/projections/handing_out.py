@@ -70,6 +70,7 @@ def replace_kit(
     source = site_id if assigned else subject_id
     target = site_id if row.to_place == Place.SITE else ""
     move_kits(connection, study_id, [after["replaced"]], row, source, target)
+    end_parcels(connection, study_id, after.get("parcels", []), after["dispensed_on"])
     if assigned:
         also = {"subject_id": subject_id, "visit_number": after["visit_number"]}
         numbers = [one["kit_number"] for one in after["kits"]]

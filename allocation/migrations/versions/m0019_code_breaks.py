@@ -7,7 +7,7 @@ from alembic import op
 
 from allocation.ledger.schema import UtcMoment
 
-revision = "0020"
+revision = "0019"
 down_revision = "0018"
 
 
