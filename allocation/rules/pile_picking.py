@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from allocation.rules.compilable import BoolArray, IntArray, compilable
+from allocation.rules.compilable import BoolArray, IntArray, compilable, inlined
 from allocation.rules.expiry import allowed_on_day, valid_through_day
 
 USABLE: Final = 0
@@ -95,6 +95,7 @@ def usable_kits(
 
 
 @compilable
+@inlined
 def pick_earliest(
     quantity: int,
     right_type: BoolArray,
@@ -185,6 +186,7 @@ def keep_one_lot(
 
 
 @compilable
+@inlined
 def pick_kits(
     quantity: int,
     right_type: BoolArray,
