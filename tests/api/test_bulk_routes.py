@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.api.conftest import Trial, trial_at
 from tests.api.transcript import Transcript
@@ -78,6 +79,7 @@ def play(trial: Trial) -> Transcript:
     return out
 
 
+@pytest.mark.slow
 def test_bulk_supply_tells_blinded_people_no_arm_and_no_unit(tmp_path: Path) -> None:
     urls = [f"sqlite:///{tmp_path / name}.db" for name in ("one", "two")]
     document: dict[str, Any] = bulk_document()
