@@ -1,6 +1,7 @@
 """What is written into a kit's barcode, and read out of one: a kit number, or a GS1 element string.
 
     (01) GTIN   (17) expiry, YYMMDD   (10) lot   (21) serial number: the kit number
+    (02) GTIN of what a case holds    (30), (37) count: so many units of bulk supply, which have a lot and no serial number
 
 The grammar of element strings is the library's (biip), after the GS1 General Specifications. Scanners send the separator FNC1 as the
 control character GS; texts of requests hold no control characters, so that it is taken for its symbol there. A label as people read
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from allocation.errors import DomainRefusal
-from allocation.rules.scanned_kits import KitLabel
+from allocation.rules.scanned_kits import KitLabel, LotLabel
 
 SEPARATOR: Final = "\u241d"
 """The symbol of the group separator: how it stands in a text that holds no control characters."""
@@ -30,6 +31,8 @@ _SYMBOLOGY = re.compile(
 )  # what scanners put before GS1-128, DataMatrix, QR, DataBar and DotCode
 _SPELLED = re.compile(r"\(\d{2,4}\)")
 _LONGEST_NUMBER = 40
+_COUNTS: Final = ("30", "37")
+"""Application identifiers: a variable count of items, and a count of the items that a case holds, whose GTIN is (02)."""
 
 
 def _without_control_characters(scan: Any) -> Any:
@@ -93,7 +96,18 @@ def barcode_text(spelled: str) -> str:
 
 
 def read_label(scan: str) -> KitLabel:
-    """What a scan says. Raises DomainRefusal (`label-unreadable`) for a text that is neither a GS1 element string nor a number."""
+    """What a scan of a kit says. Raises DomainRefusal (`label-unreadable`) as `read_scan`, and for a label without a kit number."""
+    label = read_scan(scan)
+    if isinstance(label, LotLabel):
+        raise _unreadable("has no serial number (21), which is the kit number")
+    return label
+
+
+def read_scan(scan: str) -> KitLabel | LotLabel:
+    """What a scan says: a kit, or without a serial number (21) units of a lot (10), as many as its count says (30 or 37), else one.
+
+    Raises DomainRefusal (`label-unreadable`) for a text that is neither a GS1 element string nor a number.
+    """
     text = scan.strip().replace("\x1d", SEPARATOR)
     symbology = _SYMBOLOGY.match(text)
     if (
@@ -119,13 +133,19 @@ def read_label(scan: str) -> KitLabel:
     found = {one.ai.ai: one for one in message.element_strings}
     if "01" in found and not is_gtin(found["01"].value):
         raise _unreadable("has a GTIN with a wrong check digit")
-    if "21" not in found:
-        raise _unreadable("has no serial number (21), which is the kit number")
 
     def value(identifier: str) -> str | None:
         return found[identifier].value if identifier in found else None
 
     expiry: date | None = found["17"].date if "17" in found else None
+    if "21" not in found:
+        counts = {int(found[one].value) for one in _COUNTS if one in found}
+        if "10" not in found:
+            raise _unreadable("has neither a serial number (21), which is the kit number, nor a lot (10)")
+        if len(counts) > 1 or 0 in counts:
+            raise _unreadable("has no count that can be: (30) and (37) are the same number, of 1 or more")
+        content = value("02") or value("01")
+        return LotLabel(found["10"].value, next(iter(counts), 1), content, expiry)
     return KitLabel(found["21"].value, value("01"), expiry, value("10"))
 
 

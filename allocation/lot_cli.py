@@ -1,4 +1,5 @@
-"""`rtsm lot`: decide on a lot, release it by country, change its expiry, record relabelling, list the lots. It UNBLINDS."""
+"""`rtsm lot`: decide on a lot, release it by country, change its expiry, record relabelling, list the lots: it UNBLINDS, but for
+`history` of bulk supply."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ from allocation.rules.kit_authority import EXPIRY_CHANGED, RELABELLED
 from allocation.rules.lot_status import LOT_TRANSITIONS, RELEASE_CHANGED, LotAct
 from allocation.signed_cli import run_signed
 from allocation.terminal import acting, show, the_study
+from allocation.views.blinded.lot_history import lot_history
 from allocation.views.unblinded.lots import list_lots
 
 app = typer.Typer(
@@ -213,6 +215,39 @@ def relabel(
         f"{study_id}: {len(answer['kits'])} kits relabelled, expiring {answer['expiry_date']}: {numbers}; "
         "`rtsm kit release` takes them out of quarantine",
     )
+
+
+@app.command()
+def history(
+    lot: Annotated[str, typer.Argument(help="The lot of bulk supply, as you read it.", show_default=False)],
+    study: Study = None,
+    actor: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the chain of custody of a lot of bulk supply: how many units went from where to where, and are where now."""
+    database = open_database(create=False)
+    study_id = the_study(database, study)
+    found = lot_history(database, acting(database, actor), study_id, lot)
+    if as_json:
+        show(found.model_dump(mode="json"), True, "")
+        return
+    table = Table("entry", "UTC", "units", "from", "to", "what", "who", "role", "reason")
+    for one in found.moves:
+        table.add_row(
+            str(one.entry or ""),
+            "" if one.recorded_at is None else f"{one.recorded_at:%Y-%m-%d %H:%M}",
+            str(one.quantity),
+            one.from_place,
+            one.to_place,
+            one.text,
+            one.actor or "",
+            one.role or "",
+            one.reason,
+        )
+    places = ", ".join(f"{units} at {place}" for place, units in found.places.items())
+    console = Console()
+    console.print(f"lot {lot}: {places or 'none where you see it'}", highlight=False, markup=False)
+    console.print(table)
 
 
 @app.command("list")

@@ -16,10 +16,9 @@ from allocation.certificate_options import (
     DestroyedWhere,
     certificate_of,
 )
+from allocation.commands.count_corrections import CorrectKitCountRequest, correct_kit_count
 from allocation.commands.kit_counts import (
-    CorrectKitCountRequest,
     ReturnFromSubjectRequest,
-    correct_kit_count,
     return_from_subject,
 )
 from allocation.commands.malformed import request_from
@@ -122,17 +121,16 @@ def count(
 @app.command()
 def correct(
     subject: Annotated[str, typer.Argument(help="The subject.", show_default=False)],
-    kit: Annotated[
-        str,
-        typer.Argument(help="KIT=RETURNED, KIT=RETURNED/LOST or KIT=RETURNED/LOST/USED.", show_default=False),
-    ],
     reason: Reason,
+    kit: Annotated[str, typer.Argument(help="The kit, as for count.", show_default=False)] = "",
+    units: CountedUnits = None,
     study: Study = None,
     actor: As = None,
     as_json: AsJson = False,
 ) -> None:
-    """Correct the count of a kit that came back; the earlier count stays beside it."""
-    request = request_from(CorrectKitCountRequest, subject_id=subject, **_counted(kit))
+    """Correct the count of a kit that came back, or of all units of a lot; the earlier count stays beside it."""
+    counts = {"bulk": [_counted_units(text) for text in units or ()], **(_counted(kit) if kit else {})}
+    request = request_from(CorrectKitCountRequest, subject_id=subject, **counts)
     _do(correct_kit_count, request, reason, study, actor, as_json)
 
 

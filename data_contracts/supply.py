@@ -12,6 +12,12 @@ from zoneinfo import available_timezones
 
 import polars as pl
 
+from data_contracts.bulk import (
+    lot_where_it_was_left,
+    named_or_of_lot,
+    never_more_than_there,
+    one_row_each,
+)
 from data_contracts.joins import found_in, looked_up
 from data_contracts.rule import (
     ColumnType,
@@ -42,7 +48,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
     },
     "kits": {
         "study_id": ("text", True),
-        "kit_number": ("text", True),
+        "kit_number": ("text", False),
         "kit_type": ("text", True),
         "lot_id": ("text", True),
         "expiry_date": ("date", True),
@@ -56,11 +62,12 @@ COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
         "subject_id": ("text", False),
         "visit_number": ("text", False),
         "dispensed_on": ("date", False),
+        "quantity": ("integer", True),
     },
     "kit_movements": {
         "study_id": ("text", True),
         "position": ("integer", True),
-        "kit_number": ("text", True),
+        "kit_number": ("text", False),
         "act": ("text", True),
         "moved_at": ("moment", True),
         "moved_on": ("date", True),
@@ -73,6 +80,8 @@ COLUMNS: Mapping[str, Mapping[str, tuple[ColumnType, bool]]] = {
         "shipment_id": ("text", False),
         "subject_id": ("text", False),
         "visit_number": ("text", False),
+        "lot": ("text", False),
+        "quantity": ("integer", True),
     },
     "shipments": {
         "study_id": ("text", True),
@@ -178,11 +187,13 @@ def kits() -> list[Rule]:
                 ("place", "to_place"),
             )
         ]
-        return at[0] & at[1] & at[2]
+        return (at[0] & at[1] & at[2]) | frames.own["kit_number"].is_null()
 
     dispensed = pl.col("dispensed_on")
     return [
-        *column_rules("kits"),
+        *column_rules("kits", one_row_each("kits", [*COLUMNS["kits"]], [*KEYS["kits"]])),
+        *named_or_of_lot("kits", "lot_id"),
+        lot_where_it_was_left(),
         possible_state("kits", "status", "place_kind"),
         _holder("kits", "place_kind", "place"),
         holds(
@@ -249,7 +260,9 @@ def kit_movements() -> list[Rule]:
         before = [pl.col(f"to_{name}").shift(1).over(kit) for name in ("status", "place_kind", "place")]
         from_ = [pl.col(f"from_{name}") for name in ("status", "place_kind", "place")]
         fits = pl.all_horizontal(start.eq_missing(end) for start, end in zip(from_, before, strict=True))
-        return rows.with_columns(fits=fits).sort("row")["fits"]
+        # Bulk supply is followed by lot and quantity (bulk.py).
+        rows = rows.with_columns(fits=fits | pl.col("kit_number").is_null())
+        return rows.sort("row")["fits"]
 
     def in_time(frames: Frames) -> pl.Series:
         limit = looked_up(frames.own, kit, frames.others["kits"], "last_dispense_date")
@@ -257,7 +270,12 @@ def kit_movements() -> list[Rule]:
         return (frames.own["moved_on"] <= limit) | ~handed_out
 
     return [
-        *column_rules("kit_movements"),
+        *column_rules(
+            "kit_movements",
+            one_row_each("kit_movements", [*COLUMNS["kit_movements"]], [*KEYS["kit_movements"]]),
+        ),
+        *named_or_of_lot("kit_movements", "lot"),
+        never_more_than_there(),
         between("kit_movements", "position", 1, None),
         possible_state("kit_movements", "to_status", "to_place_kind"),
         _holder("kit_movements", "to_place_kind", "to_place"),
@@ -280,10 +298,16 @@ def kit_movements() -> list[Rule]:
         holds(
             "kit_movements",
             "known-kit",
-            ["kit_number", "study_id"],
-            "a moved kit is in the kits table",
-            lambda frames: found_in(frames.own, kit, frames.others["kits"]),
-            needs={"kits": kit},
+            ["kit_number", "lot", "study_id"],
+            "a moved kit, or lot of bulk supply, is in the kits table",
+            lambda frames: (
+                (frames.own["kit_number"].is_null() | found_in(frames.own, kit, frames.others["kits"]))
+                & (
+                    frames.own["lot"].is_null()
+                    | found_in(frames.own, ["study_id", "lot"], frames.others["kits"], ["study_id", "lot_id"])
+                )
+            ),
+            needs={"kits": [*kit, "lot_id"]},
         ),
         holds(
             "kit_movements",
@@ -348,15 +372,15 @@ def _known_end(frames: Frames, end: str) -> pl.Series:
     return known | (frames.own[f"{end}_kind"] != "site")
 
 
-def column_rules(name: str) -> list[Rule]:
-    """What holds of every table here: its columns, their types, what must be filled, one row for a key."""
+def column_rules(name: str, once: Rule | None = None) -> list[Rule]:
+    """What holds of every table here: its columns, their types, what must be filled, one row for a key (`once` says it otherwise)."""
     rules = [ordered_columns(name, COLUMNS[name])]
     for column, (kind, required) in COLUMNS[name].items():
         rules.append(present(name, column))
         if required:
             rules.append(filled(name, column))
         rules.append(typed(name, column, kind))
-    return [*rules, unique(name, KEYS[name])]
+    return [*rules, once or unique(name, KEYS[name])]
 
 
 def possible_state(name: str, status: str, place_kind: str) -> Rule:

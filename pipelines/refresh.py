@@ -114,7 +114,7 @@ def _told(evaluation: dg.AssetCheckEvaluation) -> str:
 
 def _keys(failure: dict[str, Any]) -> str:
     if "keys" not in failure:
-        return f"position {failure['position']}, kit {failure['kit_number']}"
+        return f"position {failure['position']}, kit {failure['kit_number'] or 'of bulk supply'}"
     shown = ["/".join(str(value) for value in key.values()) for key in failure["keys"][:3]]
     return f"{failure['count']} failing: {', '.join(shown)}"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from allocation.api.answers import Answer, KitsAnswer
+from pydantic import Field
+
+from allocation.api.answers import Answer, KitsAnswer, OfLot
 from allocation.api.bodies import REASON, SignatureBody
-from allocation.commands.kit_counts import CorrectKitCountRequest, ReturnFromSubjectRequest
+from allocation.commands.count_corrections import CorrectKitCountRequest
+from allocation.commands.kit_counts import ReturnFromSubjectRequest
 from allocation.commands.return_ends import DestroyReturnedRequest, ReuseRequest
 from allocation.commands.return_shipping import DispatchReturnRequest, ReceiveReturnRequest
 from allocation.commands.return_steps import ReturnRequest
@@ -24,7 +27,7 @@ class ReturnFromSubjectBody(ReturnFromSubjectRequest):
 
 
 class CorrectKitCountBody(CorrectKitCountRequest):
-    """The right count of a kit that came back. The reason must be given."""
+    """The right count of a kit that came back, or of all that came back of lots of bulk supply. The reason must be given."""
 
     reason: str = REASON
 
@@ -98,10 +101,23 @@ class ReturnFromSubjectAnswer(KitsAnswer):
     asked_back: tuple[str, ...]
 
 
-class CorrectKitCountAnswer(CountedKitAnswer):
-    """The corrected count of a subject's kit."""
+class CountedLotAnswer(OfLot):
+    """So many units of a lot, and what each of them is now counted as."""
+
+    returned_units: str
+    lost_units: str
+    used_units: str | None
+
+
+class CorrectKitCountAnswer(Answer):
+    """The corrected count of a subject's kit. `bulk`: of bulk supply under `kits`, the units of a lot that have the same count."""
 
     subject_id: str
+    kit_number: str | None = None
+    returned_units: str | None = None
+    lost_units: str | None = None
+    used_units: str | None = None
+    bulk: dict[str, tuple[CountedLotAnswer, ...]] = Field(default_factory=dict)
 
 
 class DeclareReturnAnswer(KitsAnswer):

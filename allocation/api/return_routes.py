@@ -6,10 +6,9 @@ from typing import Final
 
 from allocation.api import return_bodies as bodies
 from allocation.api.command_route import SITE_DESK, SUPPLY, CommandRoute
+from allocation.commands.count_corrections import CorrectKitCountRequest, correct_kit_count
 from allocation.commands.kit_counts import (
-    CorrectKitCountRequest,
     ReturnFromSubjectRequest,
-    correct_kit_count,
     return_from_subject,
 )
 from allocation.commands.return_ends import (

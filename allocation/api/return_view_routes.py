@@ -11,6 +11,7 @@ from allocation.api.problems import responses
 from allocation.api.view_routes import SITE_VIEWS, SUPPLY_VIEWS
 from allocation.rules.return_process import ReturnState
 from allocation.views.blinded.kit_history import KitHistory, kit_history
+from allocation.views.blinded.lot_history import LotHistory, lot_history
 from allocation.views.blinded.reconciliation import reconciliation
 from allocation.views.blinded.reconciliation_models import Reconciliation
 from allocation.views.blinded.returns import ReturnDetail, ReturnList, list_returns, return_detail
@@ -83,6 +84,18 @@ def of_site(study_id: str, site_id: str, service: RunningService, actor: WhoAsks
 def of_kit(study_id: str, kit_number: str, service: RunningService, actor: WhoAsks) -> KitHistory:
     """What happened to a kit, entry by entry."""
     return kit_history(service.database, actor, study_id, kit_number)
+
+
+@router.get(
+    "/lots/{lot}/history",
+    response_model=LotHistory,
+    tags=[SUPPLY_VIEWS],
+    summary="The chain of custody of a lot of bulk supply",
+    responses=_REFUSALS,
+)
+def of_lot(study_id: str, lot: str, service: RunningService, actor: WhoAsks) -> LotHistory:
+    """Quantities of the lot that moved between places, entry by entry."""
+    return lot_history(service.database, actor, study_id, lot)
 
 
 @router.get(

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from allocation.ledger.hot_statement import HotStatement
-from allocation.ledger.schema import kit, lot, shipment, site
+from allocation.ledger.schema import kit, lot
 from allocation.rules.expiry import kit_expiry_date
 from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
@@ -150,27 +150,17 @@ def is_released(row: Any, *countries: str, shipping: bool = False) -> bool:
     return may_be_used(row.status, _countries(row.released_for), *countries, shipping=shipping)
 
 
-def kits_not_released(connection: Connection, study_id: str, shipment_id: str) -> set[str]:
-    """The kits of a shipment whose lots may not be shipped to its site's country by now; a shipment to a depot ships any lot."""
+def kits_not_released(
+    connection: Connection, study_id: str, shipment_id: str, countries: Iterable[str]
+) -> set[str]:
+    """The kits of a shipment whose lots may by now be shipped to none of `countries`, where kits go from there."""
     query = (
-        select(kit.c.kit_number, lot.c.status, lot.c.released_for, site.c.country)
+        select(kit.c.kit_number, lot.c.status, lot.c.released_for)
         .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
-        .join(
-            shipment,
-            (shipment.c.study_id == kit.c.study_id) & (shipment.c.shipment_id == kit.c.shipment_id),
-        )
-        .join(site, (site.c.study_id == kit.c.study_id) & (site.c.site_id == shipment.c.to_place))
-        .where(
-            kit.c.study_id == study_id,
-            kit.c.shipment_id == shipment_id,
-            shipment.c.to_kind == Place.SITE.value,
-        )
+        .where(kit.c.study_id == study_id, kit.c.shipment_id == shipment_id)
     )
-    return {
-        row.kit_number
-        for row in connection.execute(query)
-        if not is_released(row, row.country, shipping=True)
-    }
+    to = tuple(countries)
+    return {row.kit_number for row in connection.execute(query) if not is_released(row, *to, shipping=True)}
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""What comes back from a subject: each kit with its units counted, and a count corrected later beside the first one."""
+"""What comes back from a subject: each kit with its units counted. A count is corrected in count_corrections.py."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from allocation.commands.lot_quantities import LotQuantity, units_for
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.transaction import Transaction, execute
 from allocation.errors import DomainRefusal, NotFound
-from allocation.ledger.schema import device_use, kit, kit_count, return_kit, site_return
+from allocation.ledger.schema import device_use, kit
 from allocation.plain_values import Day
 from allocation.rules.accountability import check_count, used_units
 from allocation.rules.bulk_receipts import spread_counts
 from allocation.rules.kit_status import Act as KitAct
 from allocation.rules.kit_status import KitStatus
-from allocation.rules.return_process import OPEN, ReturnState
 from allocation.study.canonical import decimal_text
 from allocation.study.counted_units import KitContent, content_by_look
 from allocation.study.model import Code
@@ -80,16 +79,6 @@ class ReturnFromSubjectRequest(CommandRequest):
         return self
 
 
-class CorrectKitCountRequest(CommandRequest):
-    """The right count of a kit that came back."""
-
-    subject_id: Code
-    kit_number: Code
-    returned_units: Units
-    lost_units: Units = Decimal(0)
-    used_units: Units | None = None
-
-
 def return_from_subject(
     service: Service, act: Act, study_id: str, request: ReturnFromSubjectRequest
 ) -> dict[str, Any]:
@@ -108,14 +97,14 @@ def return_from_subject(
         kits, answers, asked = [], [], []
         units = counted_units(transaction, row.subject_id, request.bulk)
         for one in sorted((*request.kits, *units), key=lambda counted: counted.kit_number):
-            held = _kit_of_subject(transaction, row.subject_id, one.kit_number)
+            held = kit_of_subject(transaction, row.subject_id, one.kit_number)
             if held.status != KitStatus.DISPENSED.value:
                 raise _not_with_subject(held, one.kit_number)
             _check_day(returned_on, held.dispensed_on, transaction.today)
             content = looks[held.kit_type]
-            counted = _counted(transaction, held, one, content)
+            counted = count_of(transaction, held, one, content)
             kits.append(counted | {"came_back": one.came_back})
-            answers.append(_told(one, content))
+            answers.append(told_to_site(one, content))
             if held.return_asked_on is not None:
                 asked.append(one.kit_number)
         after = {"returned_on": returned_on.isoformat(), "kits": kits, "asked_back": asked}
@@ -170,72 +159,7 @@ def counted_units(
     return rows
 
 
-def correct_kit_count(
-    service: Service, act: Act, study_id: str, request: CorrectKitCountRequest
-) -> dict[str, Any]:
-    """Correct the count of a kit that came back, with a reason; the earlier count stays beside it. Answers the new one.
-
-    Raises NotFound, DomainRefusal without a reason, for an impossible count, and once a monitor has counted: then the difference
-    stands in the reconciliation.
-    """
-
-    def body(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.at_subject(request.subject_id)
-        act.require_reason("a correction needs a reason")
-        held = _kit_of_subject(transaction, row.subject_id, request.kit_number)
-        counts = kit_count.c
-        query = select(kit_count).where(counts.study_id == study_id, counts.kit_number == request.kit_number)
-        latest = transaction.connection.execute(
-            query.order_by(counts.use.desc(), counts.revision.desc()).limit(1)
-        ).first()
-        if latest is None:
-            raise NotFound(
-                f"kit {request.kit_number} has not been counted",
-                field="kit_number",
-                fix="take it back from the subject first",
-            )
-        return_id = _declared_in(transaction, request.kit_number)
-        if held.status != KitStatus.LOST.value and not (
-            held.status == KitStatus.RETURNED.value and held.place == row.site_id
-        ):
-            raise _counted_by_others(request.kit_number)
-        if not latest.came_back and request.returned_units:
-            raise DomainRefusal(
-                f"the container of kit {request.kit_number} did not come back",
-                code="count-impossible",
-                field="returned_units",
-                fix="count its units as lost or used",
-            )
-        content = content_by_look(transaction.protocol)[held.kit_type]
-        counted = CountedKit(
-            kit_number=request.kit_number,
-            returned_units=request.returned_units,
-            lost_units=request.lost_units,
-            used_units=request.used_units,
-            came_back=latest.came_back,
-        )
-        after = {
-            **_counted(transaction, held, counted, content),
-            "came_back": latest.came_back,
-            "revision": latest.revision + 1,
-            "returned_on": latest.returned_on.isoformat(),
-            "return_id": return_id,
-            "why": act.reason,
-        }
-        before = {name: getattr(latest, name) for name in ("returned_units", "lost_units", "used_units")}
-        return transaction.append(
-            after,
-            before=before,
-            answer={"subject_id": row.subject_id, **_told(counted, content)},
-            subject_id=row.subject_id,
-            site_id=row.site_id,
-            kit_numbers=(request.kit_number,),
-        )
-
-    return execute(service, act, study_id, "correct_kit_count", request, body)
-
-
-def _kit_of_subject(transaction: Transaction, subject_id: str, number: str) -> Any:
+def kit_of_subject(transaction: Transaction, subject_id: str, number: str) -> Any:
     """The kit, which was handed out to the subject at some time. Whose else it is, and whether it exists, is not told."""
     found = transaction.connection.execute(
         select(kit)
@@ -278,15 +202,6 @@ def _not_with_subject(held: Any, number: str) -> DomainRefusal:
     )
 
 
-def _counted_by_others(number: str) -> DomainRefusal:
-    return DomainRefusal(
-        f"others have counted kit {number} since",
-        code="kit-reconciled",
-        field="kit_number",
-        fix="the difference is recorded by whoever counts now",
-    )
-
-
 def _check_day(returned_on: date, dispensed_on: date, today: date) -> None:
     if not dispensed_on <= returned_on <= today:
         raise DomainRefusal(
@@ -297,7 +212,7 @@ def _check_day(returned_on: date, dispensed_on: date, today: date) -> None:
         )
 
 
-def _counted(transaction: Transaction, held: Any, one: CountedKit, content: KitContent) -> dict[str, Any]:
+def count_of(transaction: Transaction, held: Any, one: CountedKit, content: KitContent) -> dict[str, Any]:
     """The count of this use of the kit. What it may hold at most is asked by its look: the refusal would else tell what is in it."""
     check_count(one.kit_number, content.most, one.returned_units, one.lost_units, one.used_units)
     defined = transaction.protocol.kit_type(held.kit_type)
@@ -312,7 +227,7 @@ def _counted(transaction: Transaction, held: Any, one: CountedKit, content: KitC
     }
 
 
-def _told(one: CountedKit, content: KitContent) -> dict[str, Any]:
+def told_to_site(one: CountedKit, content: KitContent) -> dict[str, Any]:
     """The count for the site: used units follow only where all kits of the look hold the same."""
     used = one.used_units
     if used is None and content.units is not None:
@@ -323,27 +238,3 @@ def _told(one: CountedKit, content: KitContent) -> dict[str, Any]:
         "lost_units": decimal_text(one.lost_units),
         "used_units": None if used is None else decimal_text(used),
     }
-
-
-def _declared_in(transaction: Transaction, number: str) -> str | None:
-    """The open return that declares the kit. Raises DomainRefusal when somebody has looked at that return already."""
-    query = (
-        select(site_return.c.return_id, site_return.c.state)
-        .join_from(
-            return_kit,
-            site_return,
-            (site_return.c.study_id == return_kit.c.study_id)
-            & (site_return.c.return_id == return_kit.c.return_id),
-        )
-        .where(
-            return_kit.c.study_id == transaction.study_id,
-            return_kit.c.kit_number == number,
-            site_return.c.state.in_([state.value for state in OPEN]),
-        )
-    )
-    found = transaction.connection.execute(query).first()
-    if found is None:
-        return None
-    if found.state != ReturnState.DECLARED:
-        raise _counted_by_others(number)
-    return str(found.return_id)

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from allocation.access.actors import SYSTEM_ACTOR
+from allocation.commands.depot_supply import depot_need, depot_situations
 from allocation.commands.open_sites import open_sites, require_in_force, site_at
 from allocation.commands.run_out import run_out_by_type
 from allocation.commands.service import Service
 from allocation.commands.site_supply import site_need, site_situations
 from allocation.ledger.schema import depot, kit, shipment, site
 from allocation.ledger.shipment_ends import ends_of_row
+from allocation.ledger.versions import VERSION_IN_STUDY
 from allocation.notify.blinded import BlindedNotice
 from allocation.notify.happening import Notice, Told
 from allocation.notify.parcels import late_parcels
@@ -173,16 +175,24 @@ def _expiry_notice(place: NoticePlace, look: str, last: date, kits: int) -> Blin
 
 
 def _low(service: Service, connection: Connection, study_id: str, now: datetime, found: Conditions) -> None:
-    """Sites that the resupply rule would order for: on hand and on its way, a kit type is at its trigger level."""
-    places = [site_at(row, now) for row in open_sites(connection, study_id, (), now)]
-    for situation in site_situations(connection, study_id, places, now, service.protocols):
-        place = NoticePlace("site", situation.at.site_id)
+    """Sites and refilled depots that the resupply rule would order for: on hand and on its way, a kit type is at its trigger level."""
+    sites = [site_at(row, now) for row in open_sites(connection, study_id, (), now)]
+    needs = [
+        (NoticePlace("site", one.at.site_id), site_need(one))
+        for one in site_situations(connection, study_id, sites, now, service.protocols)
+    ]
+    version = connection.execute(select(VERSION_IN_STUDY), {"study": study_id, "now": now}).scalar_one()
+    needs += [
+        (NoticePlace("depot", one.at.depot_id), depot_need(one))
+        for one in depot_situations(connection, study_id, version, now, service.protocols)
+    ]
+    for place, need in needs:
         said = BlindedNotice(
             "Stock is low",
             place=str(place),
             advice="With what is on its way, stock is at the level at which it is ordered.",
         )
-        for one in site_need(situation).decisions:
+        for one in need.decisions:
             if one.triggered:
                 contents = (Content(one.kit_type, one.sai),)
                 told = Told(UnblindedNotice(said, contents), (place,))

@@ -12,6 +12,7 @@ from allocation.commands.kit_authority import require_reason_and_signature
 from allocation.commands.kit_candidates import all_kits_at_depot, candidates_from, kits_at_depot
 from allocation.commands.lot_expiry import any_country_dates, dates_for_order, lot_expiries
 from allocation.commands.lot_quantities import Bulk, LotQuantity, units_for
+from allocation.commands.scanned_lots import scanned_box
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import locked_origin
 from allocation.commands.shipments import (
@@ -22,7 +23,6 @@ from allocation.commands.shipments import (
 )
 from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.commands.transaction import Transaction, execute
-from allocation.commands.unlisted_kits import scanned_numbers
 from allocation.errors import DomainRefusal
 from allocation.gs1_labels import Scan
 from allocation.ledger.schema import site
@@ -38,7 +38,10 @@ from allocation.study.parameters import effective_parameters
 
 
 class PackRequest(CommandRequest):
-    """Kits that were scanned into the box of a shipment, and bulk supply that was counted into it: all of it, or none."""
+    """Kits that were scanned into the box of a shipment, and bulk supply that was counted into it: all of it, or none.
+
+    A scan may be of bulk supply: its GS1 label has a lot (10), a count (30 or 37; else it is one unit) and no serial number.
+    """
 
     shipment_id: str = Field(min_length=1, max_length=60)
     scans: Annotated[tuple[Scan, ...], Field(max_length=500)] = ()
@@ -79,13 +82,15 @@ def pack_kits(service: Service, act: Act, study_id: str, request: PackRequest) -
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
         ordered = [row.kit_number for row in rows]
         before = packed_kits(transaction, request.shipment_id)
-        judged = judge_scans(scanned_numbers(transaction, request.scans), ordered, before)
         to_pack = [one for one in ordered if one not in before]
+        box = scanned_box(transaction, request.scans, to_pack)
+        judged = judge_scans(box.numbers, ordered, before)
         for number, what in judged:
             _require_ordered(request.shipment_id, number, what, to_pack)
         kits = [number for number, _ in judged]
         where = f"still to be packed for shipment {request.shipment_id}"
-        for units in units_for(transaction.connection, study_id, to_pack, request.bulk, where):
+        asked = (*request.bulk, *box.packed())
+        for units in units_for(transaction.connection, study_id, to_pack, asked, where):
             kits += units
         after = {
             "shipment_id": request.shipment_id,

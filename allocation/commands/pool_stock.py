@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.lot_expiry import lot_expiries
 from allocation.commands.transaction import Transaction
-from allocation.errors import DomainRefusal, NotFound
+from allocation.errors import DomainRefusal
 from allocation.ledger.projections.kit_moves import chunks
 from allocation.ledger.schema import depot, kit, lot
 from allocation.rules.expiry import ExpiryWindows
@@ -66,8 +67,8 @@ def enter_place(transactions: Iterable[Transaction], kind: Place, key: str) -> P
             row = transaction.at_site(key)
             found[row.site_country, row.timezone] = transaction.today
         else:
-            row = _locked_depot(transaction, key)
-            found[row.country, row.timezone] = transaction.at_zone(row.timezone)
+            country, zone = _locked_depot(transaction, key)
+            found[country, zone] = transaction.at_zone(zone)
     if len(found) > 1:
         raise DomainRefusal(
             f"{kind} {key} is in another country or time zone in the other study, so that it is not the same place",
@@ -79,19 +80,14 @@ def enter_place(transactions: Iterable[Transaction], kind: Place, key: str) -> P
     return PoolPlace(kind, key, country if kind == Place.SITE else None, today)
 
 
-def _locked_depot(transaction: Transaction, depot_id: str) -> Any:
+def _locked_depot(transaction: Transaction, depot_id: str) -> tuple[str, str]:
+    """The country of a depot, and its time zone; its stock stays locked."""
     transaction.in_study(depot_id=depot_id)
-    query = select(depot.c.country, depot.c.timezone).where(
+    zone = depot_zone(transaction.connection, transaction.study_id, depot_id, lock=True)
+    query = select(depot.c.country).where(
         depot.c.study_id == transaction.study_id, depot.c.depot_id == depot_id
     )
-    row = transaction.connection.execute(query.with_for_update()).first()
-    if row is None:
-        raise NotFound(
-            f"depot {depot_id!r} is not in the protocol of study {transaction.study_id}",
-            field="depot_id",
-            fix="name a depot that both studies have",
-        )
-    return row
+    return str(transaction.connection.execute(query).scalar_one()), zone
 
 
 def agreed_items(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -12,7 +13,7 @@ from allocation.commands.service import Service
 from allocation.errors import DomainRefusal, NotFound
 from allocation.gs1_labels import read_label
 from allocation.ledger.schema import kit
-from allocation.rules.scanned_kits import KitLabel, LabelElement, label_contradictions
+from allocation.rules.scanned_kits import KitLabel, LabelElement, LotLabel, label_contradictions
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.labelled_kits import LabelledKit, labelled_kits
 from allocation.views.study_at import study_at
@@ -46,26 +47,38 @@ def check_label(
     row = connection.execute(query).first()
     if row is None:
         raise NotFound(f"kit {label.kit_number} is not known here", field="scan", fix="scan it again")
-    kit_type = protocol.kit_type(row.kit_type)
-    group = "" if kit_type is None else kit_type.blinding_group
-    gtin = next((one.gtin for one in protocol.blinding_groups if one.code == group), None)
-    on_record = KitLabel(label.kit_number, gtin, row.expiry_date, row.lot_id)
+    on_record = KitLabel(label.kit_number, gtin_of(protocol, row.kit_type), row.expiry_date, row.lot_id)
     wrong = label_contradictions(label, on_record)
     if not wrong:
         return
     if not _sees_lots(actor, study_id):
         wrong = tuple(one for one in wrong if one != LabelElement.LOT)
+    raise contradiction(f"kit {label.kit_number}", label, on_record, wrong)
+
+
+def gtin_of(protocol: Protocol, kit_type: str) -> str | None:
+    """The GTIN that labels of a kit type bear, where its blinding group has one."""
+    defined = protocol.kit_type(kit_type)
+    group = "" if defined is None else defined.blinding_group
+    return next((one.gtin for one in protocol.blinding_groups if one.code == group), None)
+
+
+def contradiction(
+    what: str, label: KitLabel | LotLabel, on_record: KitLabel | LotLabel, wrong: Iterable[LabelElement]
+) -> DomainRefusal:
+    """The refusal of a label; `wrong`: the elements that may be named."""
     said = {
-        LabelElement.GTIN: (label.gtin, gtin or "none"),
-        LabelElement.EXPIRY: (label.expiry, row.expiry_date),
-        LabelElement.LOT: (label.lot, row.lot_id),
+        LabelElement.GTIN: (label.gtin, on_record.gtin or "none"),
+        LabelElement.EXPIRY: (label.expiry, on_record.expiry),
+        LabelElement.LOT: (label.lot, on_record.lot),
     }
-    what = "; ".join(f"{_WORDS[one]} {said[one][0]}, on record {said[one][1]}" for one in wrong)
-    raise DomainRefusal(
-        f"the label of kit {label.kit_number} contradicts the records" + (f": {what}" if what else ""),
+    named = "; ".join(f"{_WORDS[one]} {said[one][0]}, on record {said[one][1]}" for one in wrong)
+    thing = what.split(" ", 1)[0]
+    return DomainRefusal(
+        f"the label of {what} contradicts the records" + (f": {named}" if named else ""),
         code="label-contradicts",
         field="scan",
-        fix="set the kit aside and tell the supply manager; nothing was done",
+        fix=f"set the {thing} aside and tell the supply manager; nothing was done",
     )
 
 

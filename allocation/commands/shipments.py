@@ -15,6 +15,7 @@ from allocation.commands.kit_candidates import kits_not_released
 from allocation.commands.lot_expiry import dates_for_order
 from allocation.commands.lot_quantities import lots_named_once
 from allocation.commands.return_steps import refuse_shipment_of_return
+from allocation.commands.scanned_lots import scanned_box
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_dates import (
     arrival_date,
@@ -39,6 +40,7 @@ from allocation.rules.kit_status import KitStatus, Place, rows_of
 from allocation.rules.packing import Departure, decide_departure, exposed_by_split
 from allocation.rules.receipts import Disposition, dispositions_by_scan, judge_delivery
 from allocation.rules.shipment_status import SENDERS_STEPS, ShipmentStatus, ShipmentStep, next_status
+from allocation.study.pools import countries_supplied
 
 Serials = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=60)], ...],
@@ -67,7 +69,8 @@ class ReceiveRequest(CommandRequest):
     `not_arrived` leaves a kit on its way. `unlisted`: scans of kits that were in the box and are not in the shipment:
     they are kept in quarantine. `scans`: every kit that came, scanned out of the box; what was neither scanned nor named has not
     arrived then, and a scanned kit that is not in the shipment is an unlisted one. `bulk`: what became of every unit of a lot of bulk
-    supply, by counts; a lot that is not named is as kits that are not.
+    supply, by counts; a lot that is not named is as kits that are not. A scan of bulk supply (GS1: lot (10), count (30 or 37)) brings so
+    many usable units of its lot, and the others have not arrived.
     """
 
     shipment_id: str = Field(min_length=1, max_length=60)
@@ -189,7 +192,8 @@ def dispatch_shipment(service: Service, act: Act, study_id: str, request: Dispat
         )
         country, today = country_of_use(transaction, ends), locked_origin(transaction, ends)
         rows = kits_of_shipment(transaction, request.shipment_id, KitStatus.REQUESTED)
-        barred = kits_not_released(transaction.connection, study_id, request.shipment_id)
+        to = (country,) if country else countries_supplied(transaction.protocol, ends.to_place)
+        barred = kits_not_released(transaction.connection, study_id, request.shipment_id, to)
         stays = {row.kit_number for row in rows if row.last_ship_date < today or row.kit_number in barred}
         departure = decide_departure(
             [row.kit_number for row in rows if row.kit_number not in stays],
@@ -299,12 +303,13 @@ def receive_shipment(service: Service, act: Act, study_id: str, request: Receive
         quarantined = kits_of_shipment(transaction, request.shipment_id, KitStatus.QUARANTINED)
         held = [row.kit_number for row in quarantined if row.place_kind == Place.TRANSIT]
         inside = {*coming, *held}
-        by_lot = dispositions_by_lot(transaction, coming, held, request.bulk, request.shipment_id)
+        box = scanned_box(transaction, request.scans, inside)
+        counted = (*request.bulk, *box.received(request.bulk))
+        by_lot = dispositions_by_lot(transaction, coming, held, counted, request.shipment_id)
         dispositions: Mapping[str, str] = {**request.dispositions, **by_lot}
         strange = scanned_numbers(transaction, request.unlisted)
         if request.scans:
-            scanned = scanned_numbers(transaction, request.scans)
-            dispositions, more = dispositions_by_scan(inside, scanned, dispositions)
+            dispositions, more = dispositions_by_scan(inside, box.numbers, dispositions)
             strange += more
         unlisted = unlisted_kits(transaction, strange, ends, inside)
         delivery = judge_delivery(coming, held, dispositions, request.shipment_id)

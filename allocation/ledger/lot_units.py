@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from allocation.ledger.projections.kit_moves import chunks
 from allocation.ledger.schema import kit, lot
@@ -39,6 +39,17 @@ def units_among(connection: Connection, study_id: str, numbers: Iterable[str]) -
         )
         found += [LotUnit(*row[:5], rank=TAKEN_LATER.get(row.status, 0)) for row in connection.execute(query)]
     return found
+
+
+def units_of_lot(connection: Connection, study_id: str, word: str, *, by_own_name: bool) -> frozenset[str]:
+    """The units of bulk supply of the lots that people call `word`; a lot with a blinded name has its own only `by_own_name`."""
+    called = func.coalesce(lot.c.blinded_lot, lot.c.lot_id) == word
+    query = (
+        select(kit.c.kit_number)
+        .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
+        .where(kit.c.study_id == study_id, or_(called, lot.c.lot_id == word) if by_own_name else called)
+    )
+    return frozenset(one for one in connection.execute(query).scalars() if is_unit(one))
 
 
 def lot_words(connection: Connection, study_id: str, numbers: Iterable[str]) -> dict[str, str]:

@@ -30,8 +30,20 @@ class KitLabel:
     lot: str | None = None
 
 
-def label_contradictions(label: KitLabel, on_record: KitLabel) -> tuple[LabelElement, ...]:
-    """What the label says otherwise than the records of the kit of that number, in the order of `LabelElement`.
+@dataclass(frozen=True, slots=True)
+class LotLabel:
+    """What was scanned of bulk supply: so many units of a lot, which have no numbers; None where the label does not say it."""
+
+    lot: str
+    quantity: int = 1
+    gtin: str | None = None
+    expiry: date | None = None
+
+
+def label_contradictions(
+    label: KitLabel | LotLabel, on_record: KitLabel | LotLabel
+) -> tuple[LabelElement, ...]:
+    """What the label says otherwise than the records of the kit of that number, or of that lot, in the order of `LabelElement`.
 
     A lot names kits that are alike inside: whoever may not know lots is told neither that one nor what it should have been.
     """

@@ -133,7 +133,21 @@ def exposure() -> list[Rule]:
 
 
 def product_accountability() -> list[Rule]:
-    """DA: each kit (DAREFID) is dispensed once to one subject, from whom no more of it comes back, or is lost, than it held."""
+    """DA: each kit (DAREFID) is dispensed once to one subject, from whom no more of it comes back, or is lost, than it held.
+
+    A reusable device is dispensed as often as the supply ledger says. Bulk supply stands by lot, which many subjects are given.
+    """
+
+    def no_oftener_than_issued(frames: Frames) -> pl.Series:
+        moves = frames.others["kit_movements"].filter(pl.col("kit_number").is_not_null())
+        issued = moves.group_by("study_id", "kit_number").agg(
+            pl.col("act").is_in(["dispense", "confirm_dispensing"]).sum().alias("times")
+        )
+        named = frames.own.select(study_id="STUDYID", kit_number="DAREFID")
+        times = looked_up(named, ["study_id", "kit_number"], issued, "times")
+        given = frames.own.select((pl.col("DATESTCD") == "DISPAMT").sum().over("DAREFID")).to_series()
+        # A reference that no kit has is a lot.
+        return (given <= times.clip(1)) | (frames.own["DATESTCD"] != "DISPAMT") | times.is_null()
 
     def dispensed_before(frames: Frames) -> pl.Series:
         dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
@@ -142,7 +156,8 @@ def product_accountability() -> list[Rule]:
 
     def not_more_than_dispensed(frames: Frames) -> pl.Series:
         dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
-        amount = looked_up(frames.own, ["USUBJID", "DAREFID"], dispensed, "DASTRESN")
+        kept = dispensed.group_by("USUBJID", "DAREFID").agg(pl.col("DASTRESN").sum())
+        amount = looked_up(frames.own, ["USUBJID", "DAREFID"], kept, "DASTRESN")
         accounted = pl.col("DATESTCD").is_in(["RETAMT", "LOSTAMT"])
         of_kit = pl.col("DASTRESN").filter(accounted).sum().over("USUBJID", "DAREFID")
         returned = frames.own.select("USUBJID", "DAREFID", "DATESTCD", "DASTRESN").with_columns(
@@ -151,7 +166,7 @@ def product_accountability() -> list[Rule]:
         return returned.select(pl.when(accounted).then(of_kit <= pl.col("dispensed"))).to_series()
 
     def not_before_dispensing(frames: Frames) -> pl.Series:
-        dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT")
+        dispensed = frames.own.filter(pl.col("DATESTCD") == "DISPAMT").sort("DADTC", nulls_last=True)
         given = looked_up(frames.own, ["USUBJID", "DAREFID"], dispensed, "DADTC")
         returned = frames.own.select("DATESTCD", "DADTC").with_columns(given.alias("given"))
         return returned.select(
@@ -160,7 +175,6 @@ def product_accountability() -> list[Rule]:
             )
         ).to_series()
 
-    is_dispensing = pl.col("DATESTCD") == "DISPAMT"
     not_done = pl.col("DASTAT").is_not_null()
     number = pl.col("DASTRESC").cast(pl.Float64, strict=False)
     return [
@@ -173,9 +187,10 @@ def product_accountability() -> list[Rule]:
         holds(
             "DA",
             "kit-dispensed-once",
-            ["DAREFID", "DATESTCD"],
-            "a kit is dispensed once, to one subject",
-            ~is_dispensing | pl.col("DAREFID").is_null() | (is_dispensing.sum().over("DAREFID") <= 1),
+            ["DAREFID", "DATESTCD", "STUDYID"],
+            "a kit is dispensed once, to one subject, or as often as the supply ledger says",
+            no_oftener_than_issued,
+            needs={"kit_movements": ["study_id", "kit_number", "act"]},
         ),
         holds(
             "DA",

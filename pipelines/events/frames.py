@@ -36,7 +36,13 @@ EVENT_SCHEMAS: Mapping[str, Schema] = {
         profile=pl.String(),
         opened_on=pl.Date(),
     ),
-    "lots": _frame(lot_id=pl.String(), kit_type=pl.String(), expiry_date=pl.Date(), status=pl.String()),
+    "lots": _frame(
+        lot_id=pl.String(),
+        kit_type=pl.String(),
+        expiry_date=pl.Date(),
+        status=pl.String(),
+        blinded_lot=pl.String(),
+    ),
     "kits": _frame(
         kit_number=pl.String(),
         kit_type=pl.String(),

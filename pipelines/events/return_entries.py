@@ -25,17 +25,20 @@ def return_from_subject(entry: SealedEntry) -> list[Row]:
 
 
 def correct_kit_count(entry: SealedEntry) -> list[Row]:
-    """A count that takes the place of an earlier one."""
-    return [_count(entry, entry.after, entry.after["revision"])]
+    """A count that takes the place of an earlier one; of bulk supply, of all units of a lot."""
+    return [
+        _count(entry, one, one["revision"], one["returned_on"])
+        for one in entry.after.get("kits", [entry.after])
+    ]
 
 
-def _count(entry: SealedEntry, counted: dict[str, Any], revision: int) -> Row:
+def _count(entry: SealedEntry, counted: dict[str, Any], revision: int, returned_on: str | None = None) -> Row:
     row = (
         entry.subject_id,
         entry.site_id,
         counted["kit_number"],
         revision,
-        day(entry.after["returned_on"]),
+        day(returned_on or entry.after["returned_on"]),
         counted["came_back"],
         Decimal(counted["returned_units"]),
         Decimal(counted["lost_units"]),

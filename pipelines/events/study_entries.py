@@ -48,7 +48,16 @@ def open_site(entry: SealedEntry) -> list[Row]:
 def load_lots(entry: SealedEntry) -> list[Row]:
     """Lots become known."""
     return [
-        ("lots", (lot["lot_id"], lot["kit_type"], day(lot["expiry_date"]), lot["status"]))
+        (
+            "lots",
+            (
+                lot["lot_id"],
+                lot["kit_type"],
+                day(lot["expiry_date"]),
+                lot["status"],
+                lot.get("blinded_lot"),
+            ),
+        )
         for lot in entry.after["lots"]
     ]
 

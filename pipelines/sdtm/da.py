@@ -6,6 +6,7 @@ from pipelines.sdtm.study_day import iso, study_day
 from pipelines.sdtm.trial_design import TrialDesign
 from pipelines.sdtm.visit_records import visit_records
 from pipelines.subject_progress import usubjid
+from pipelines.supply.bulk_lots import is_unit, with_lots
 
 TESTS = {"DISPAMT": "Dispensed Amount", "RETAMT": "Returned Amount", "LOSTAMT": "Lost Amount"}
 """DATESTCD to DATEST, in the order in which the findings of a kit stand."""
@@ -19,6 +20,7 @@ def da(
     dispensings: pl.DataFrame,
     kit_counts: pl.DataFrame,
     visits: pl.DataFrame,
+    kits: pl.DataFrame,
     dm: pl.DataFrame,
 ) -> pl.DataFrame:
     """A record DISPAMT for each kit that was handed out, RETAMT for each that was counted, and LOSTAMT where units of it were lost.
@@ -27,6 +29,9 @@ def da(
     counts. A return is of the subject's visit on its day, or of the last one before it. DASCAT is the kit type (in the blinded product the
     label of its blinding group), so that amounts of one DASCAT have one unit. Kits of one day are numbered by kit number: the order in
     which they were picked would follow their types.
+
+    Bulk supply has no numbers: DAREFID is its lot (in the blinded product as blinded people read it), with one record for each dispensing,
+    lot and test, and of what comes back for each day on which some of it did; amounts are summed.
     """
     visit = ["subject_id", "visit_number", "occurrence"]
     records = visit_records(design, visits)
@@ -41,12 +46,13 @@ def da(
         "kit_number",
         "kit_type",
         "unit",
+        pl.col("position").alias("given_at"),
         *_RECORD,
         pl.lit("DISPAMT").alias("DATESTCD"),
         pl.col("dispensed_on").alias("on"),
         pl.col("quantity").alias("amount"),
     )
-    findings = pl.concat([given, *_counted(dispensings, kit_counts, records)])
+    findings = _named(pl.concat([given, *_counted(dispensings, kit_counts, records)]), kits)
     amount = pl.col("amount").cast(pl.Float64)
     whole = amount == amount.floor()
     text = pl.when(whole).then(amount.cast(pl.Int64).cast(pl.String)).otherwise(amount.cast(pl.String))
@@ -56,14 +62,14 @@ def da(
     return (
         findings.with_columns(usubjid(design))
         .join(reference, on="USUBJID", how="left")
-        .sort("USUBJID", "on", "VISITNUM", "kit_number", order)
+        .sort("USUBJID", "on", "VISITNUM", "reference_id", "given_at", order)
         .with_columns(pl.int_range(1, pl.len() + 1).over("USUBJID").alias("DASEQ"), text.alias("result"))
         .select(
             pl.lit(design.study_id).alias("STUDYID"),
             pl.lit("DA").alias("DOMAIN"),
             "USUBJID",
             "DASEQ",
-            pl.col("kit_number").alias("DAREFID"),
+            pl.col("reference_id").alias("DAREFID"),
             "DATESTCD",
             pl.col("DATESTCD").replace_strict(TESTS, return_dtype=pl.String).alias("DATEST"),
             pl.lit("STUDY MEDICATION").alias("DACAT"),
@@ -79,6 +85,17 @@ def da(
         )
         .sort("USUBJID", "DASEQ")
     )
+
+
+def _named(findings: pl.DataFrame, kits: pl.DataFrame) -> pl.DataFrame:
+    """The findings with `reference_id`: the number on the label, or the lot of bulk supply, of which those that are alike are one."""
+    units = with_lots(findings.filter(is_unit()), kits, "reference_id")
+    alike = [name for name in units.columns if name not in ("kit_number", "amount")]
+    summed = units.group_by(alike, maintain_order=True).agg(
+        pl.col("amount").sum().cast(findings.schema["amount"])
+    )
+    numbered = findings.filter(~is_unit()).rename({"kit_number": "reference_id"})
+    return pl.concat([numbered, summed.select(numbered.columns)])
 
 
 def _counted(dispensings: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFrame) -> list[pl.DataFrame]:
@@ -112,6 +129,7 @@ def _counted(dispensings: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFr
             "kit_number",
             "kit_type",
             "unit",
+            "given_at",
             pl.col("returned_on").alias("on"),
             "returned_units",
             "lost_units",
@@ -127,6 +145,7 @@ def _counted(dispensings: pl.DataFrame, counts: pl.DataFrame, records: pl.DataFr
             "kit_number",
             "kit_type",
             "unit",
+            "given_at",
             *_RECORD,
             pl.lit(code).alias("DATESTCD"),
             "on",

@@ -26,6 +26,7 @@ from pipelines.sdtm.trial_design import (
     protocols_in_force,
     trial_design,
 )
+from pipelines.supply.bulk_lots import is_unit
 
 ARM_CODE, ARM_NAME = "BLINDED", "Blinded Treatment"
 ELEMENT_CODE, ELEMENT_NAME = "BLIND", "Blinded Treatment"
@@ -157,7 +158,7 @@ def masked_events(events: EventFrames) -> EventFrames:
     )
     masked["kit_counts"] = _masked_counts(events["kit_counts"], events["kits"], protocols)
     masked["dispensings"] = _masked_dispensings(events["dispensings"], protocols)
-    masked["kits"] = _masked_kits(events["kits"], protocols)
+    masked["kits"] = _masked_kits(events["kits"], events["lots"], protocols)
     masked["entries"] = events["entries"].with_columns(pl.lit("").alias("chain_hash"))
     return masked
 
@@ -173,9 +174,19 @@ def group_labels(protocols: Sequence[Protocol]) -> dict[str, str]:
     return labels
 
 
-def _masked_kits(kits: pl.DataFrame, protocols: Sequence[Protocol]) -> pl.DataFrame:
-    """Kits by blinding group, without their lots: a lot may map one to one to an arm."""
-    return kits.with_columns(_as_group(protocols), pl.lit(None, dtype=pl.String).alias("lot_id"))
+def _masked_kits(kits: pl.DataFrame, lots: pl.DataFrame, protocols: Sequence[Protocol]) -> pl.DataFrame:
+    """Kits by blinding group, without their lots: a lot may map one to one to an arm.
+
+    Bulk supply, the only kit type of its group, keeps the word for its lot that blinded people read.
+    """
+    words = lots.group_by("lot_id").agg(
+        pl.coalesce(pl.col("blinded_lot").last(), "lot_id").last().alias("word")
+    )
+    return (
+        kits.join(words, on="lot_id", how="left", maintain_order="left")
+        .with_columns(_as_group(protocols), pl.when(is_unit()).then("word").alias("lot_id"))
+        .drop("word")
+    )
 
 
 def _as_group(protocols: Sequence[Protocol]) -> pl.Expr:

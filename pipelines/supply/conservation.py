@@ -7,12 +7,16 @@ where the ledger did not have it, or an act that the kit's state does not allow.
 import polars as pl
 
 from allocation.rules.kit_status import TRANSITIONS
+from pipelines.events.frames import event_frame
+from pipelines.supply.bulk_lots import is_unit
+from pipelines.supply.movements import double_entry
 
 
 def conservation_breaks(movements: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """The movements that break conservation, with `why`; empty when all kits are conserved.
 
-    `movements` is the dataset kit_movements, `events` the event frame of that name (for `stated_from`).
+    `movements` is the dataset kit_movements, `events` the event frame of that name (for `stated_from`, and for units of bulk supply,
+    which the dataset names by lot: they are followed one by one, and `kit_number` of a break is null for them).
     """
     text = pl.String()
     allowed = pl.DataFrame(
@@ -20,12 +24,22 @@ def conservation_breaks(movements: pl.DataFrame, events: pl.DataFrame) -> pl.Dat
         schema=dict.fromkeys(("from_status", "from_place_kind", "act", "to_status", "to_place_kind"), text),
         orient="row",
     )
-    judged = movements.join(
-        allowed.with_columns(allowed=True),
-        on=["from_status", "from_place_kind", "act", "to_status", "to_place_kind"],
-        how="left",
-        nulls_equal=True,
-    ).join(events.select("position", "kit_number", "stated_from"), on=["position", "kit_number"], how="left")
+    columns = [name for name in movements.columns if name not in ("study_id", "lot", "quantity")]
+    nothing_given = event_frame("dispensings")
+    units = double_entry(events.filter(is_unit()), nothing_given)
+    numbered = movements.filter(pl.col("kit_number").is_not_null()).select(columns)
+    judged = (
+        pl.concat([numbered, units.select(columns)], how="vertical_relaxed")
+        .join(
+            allowed.with_columns(allowed=True),
+            on=["from_status", "from_place_kind", "act", "to_status", "to_place_kind"],
+            how="left",
+            nulls_equal=True,
+        )
+        .join(
+            events.select("position", "kit_number", "stated_from"), on=["position", "kit_number"], how="left"
+        )
+    )
     derived = pl.concat_str("from_place_kind", pl.lit(":"), "from_place")
     why = (
         pl.when(pl.col("allowed").is_null())
@@ -36,5 +50,5 @@ def conservation_breaks(movements: pl.DataFrame, events: pl.DataFrame) -> pl.Dat
     return (
         judged.with_columns(why.alias("why"))
         .filter(pl.col("why").is_not_null())
-        .select("position", "kit_number", "act", "why")
+        .select("position", pl.when(~is_unit()).then("kit_number").alias("kit_number"), "act", "why")
     )

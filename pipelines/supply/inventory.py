@@ -7,6 +7,7 @@ sites are named; kits elsewhere are counted together.
 import polars as pl
 
 from pipelines.sdtm.trial_design import TrialDesign
+from pipelines.supply.movements import double_entry
 from pipelines.supply.stock import last_movement
 
 HELD = ("depot", "site")
@@ -14,9 +15,17 @@ ALIKE = ("place_kind", "place", "kit_type", "status")
 
 
 def inventory(
-    design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame, sites: pl.DataFrame
+    design: TrialDesign,
+    *,
+    kits: pl.DataFrame,
+    kit_movements: pl.DataFrame,
+    dispensings: pl.DataFrame,
+    sites: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Kits counted by place, country, kit type (blinded: the label of the blinding group), lot (blinded: none), expiry and status."""
+    """Kits counted by place, country, kit type (blinded: the label of the blinding group), lot, expiry and status.
+
+    The blinded product names only lots of bulk supply, by which it is handled, in the word that blinded people read.
+    """
     countries = pl.concat(
         [
             pl.DataFrame(
@@ -27,7 +36,7 @@ def inventory(
     ).unique(["place_kind", "place"], keep="first", maintain_order=True)
     keys = ("place_kind", "place", "country", "kit_type", "lot_id", "expiry_date", "status")
     return (
-        kits.join(last_movement(movements), on="kit_number", how="left")
+        kits.join(last_movement(double_entry(kit_movements, dispensings)), on="kit_number", how="left")
         .with_columns(_named("place_kind", "place"))
         .join(countries, on=["place_kind", "place"], how="left")
         .group_by(keys)
@@ -37,12 +46,16 @@ def inventory(
     )
 
 
-def stock_over_time(design: TrialDesign, *, kits: pl.DataFrame, movements: pl.DataFrame) -> pl.DataFrame:
+def stock_over_time(
+    design: TrialDesign, *, kits: pl.DataFrame, kit_movements: pl.DataFrame, dispensings: pl.DataFrame
+) -> pl.DataFrame:
     """The kits at a place, of a type and in a status, at the end of each UTC day on which they changed: `change`, and then `kits`.
 
     Between two rows of one place, type and status nothing changed: a chart carries the last count forward.
     """
-    typed = movements.join(kits.select("kit_number", "kit_type"), on="kit_number", how="left")
+    typed = double_entry(kit_movements, dispensings).join(
+        kits.select("kit_number", "kit_type"), on="kit_number", how="left"
+    )
     steps = [
         typed.filter(pl.col(f"{end}_status").is_not_null()).select(
             pl.col("moved_at").dt.date().alias("on_date"),

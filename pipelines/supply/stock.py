@@ -4,6 +4,8 @@ import polars as pl
 
 from allocation.rules.kit_status import Act
 from pipelines.sdtm.trial_design import TrialDesign
+from pipelines.supply.bulk_lots import as_quantities
+from pipelines.supply.movements import double_entry
 
 USABLE = ("depot_available", "site_available")
 EXPIRY_HORIZONS = (30, 60, 90)
@@ -25,12 +27,20 @@ def sites(design: TrialDesign, *, sites: pl.DataFrame) -> pl.DataFrame:
 
 
 def kits(
-    design: TrialDesign, *, kits: pl.DataFrame, kit_dates: pl.DataFrame, movements: pl.DataFrame
+    design: TrialDesign,
+    *,
+    kits: pl.DataFrame,
+    kit_dates: pl.DataFrame,
+    kit_movements: pl.DataFrame,
+    dispensings: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One row for each kit, as its last movement left it. Unblinded only: kit type and lot tell the treatment."""
-    return (
+    """One row for each kit, as its last movement left it; of bulk supply one for all units of a lot that are alike, with their quantity.
+
+    Unblinded only: kit type and lot tell the treatment.
+    """
+    known = (
         dated_kits(kits, kit_dates)
-        .join(last_movement(movements), on="kit_number", how="left")
+        .join(last_movement(double_entry(kit_movements, dispensings)), on="kit_number", how="left")
         .select(
             pl.lit(design.study_id).alias("study_id"),
             "kit_number",
@@ -48,8 +58,9 @@ def kits(
             "visit_number",
             "dispensed_on",
         )
-        .sort("kit_number")
     )
+    alike = [name for name in known.columns if name != "kit_number"]
+    return as_quantities(known, alike).sort("kit_number", *alike, nulls_last=True)
 
 
 def dated_kits(kits: pl.DataFrame, kit_dates: pl.DataFrame) -> pl.DataFrame:
@@ -127,7 +138,12 @@ def shipments(design: TrialDesign, *, shipments: pl.DataFrame) -> pl.DataFrame:
 
 
 def stock(
-    design: TrialDesign, *, kits: pl.DataFrame, kit_dates: pl.DataFrame, movements: pl.DataFrame
+    design: TrialDesign,
+    *,
+    kits: pl.DataFrame,
+    kit_dates: pl.DataFrame,
+    kit_movements: pl.DataFrame,
+    dispensings: pl.DataFrame,
 ) -> pl.DataFrame:
     """Kits counted by place, kit type (in the blinded product the label of the blinding group) and status.
 
@@ -142,7 +158,7 @@ def stock(
 
     return (
         dated_kits(kits, kit_dates)
-        .join(last_movement(movements), on="kit_number", how="left")
+        .join(last_movement(double_entry(kit_movements, dispensings)), on="kit_number", how="left")
         .group_by("place_kind", "place", "kit_type", "status")
         .agg(
             pl.len().cast(pl.Int64).alias("kits"),

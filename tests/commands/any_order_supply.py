@@ -124,15 +124,16 @@ class SupplyActs(AnyOrderDesk):
         return sorted(number for number, one in kits if one.shipment == name and one.status == "requested")
 
     def leaving(self, name: str) -> list[str]:
-        """Those of them that may leave today: not too near their expiry, and of lots that may be sent there (to a depot, any)."""
+        """Those of them that may leave today: not too near their expiry, of lots that may be sent there (to a depot, for any country)."""
         shipment = self.model.shipments[name]
         today = self.today(shipment.from_place)
         country = shipment.country
+        countries = {one for one, _ in PLACES.values()} if country is None else {country}
         return [
             number
             for number in self.of_order(name)
             if (one := self.model.kits[number]).may_leave_for(country, today)
-            and (country is None or one.lot.may_be_used_in(country, shipping=True))
+            and one.lot.may_be_used_in(*countries, shipping=True)
         ]
 
     @precondition(lambda self: self.model.shipments)

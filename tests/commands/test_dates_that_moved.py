@@ -1,6 +1,7 @@
 """Kits whose dates, or whose lot, changed while they were set aside, on their way, in a return or with a subject.
 
-Each was found by tests/commands/test_any_order.py, and is a defect that stays mended.
+Each is a defect that stays mended. The first, a satellite's order that failed while any lot had a date of a country, was found by
+tests/commands/test_any_order.py; the others were found by reading what the first one's code had in common with its neighbours.
 """
 
 from datetime import date, timedelta

@@ -3,17 +3,21 @@
 from datetime import date
 
 from allocation.commands.depot_explanation import explain_depot
+from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
 from allocation.commands.order_approval import ShipmentRequest, cancel_shipment
 from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.resupply_explanation import explain_resupply
 from allocation.commands.shipments import DispatchRequest, dispatch_shipment
 from allocation.ledger.sealing import seal_pending
+from allocation.study.protocol import Protocol
 from tests.api.trial import STUDY
 from tests.commands.derivation import Derivation
 from tests.commands.desk import ACT, Desk
 from tests.commands.test_dates_that_moved import BECAUSE
 from tests.commands.test_depot_to_depot import chain, run, with_stock
+from tests.commands.test_kit_acts import intact, kits
 from tests.commands.test_lot_expiry import change
+from tests.commands.test_lot_release import judged
 from tests.commands.test_order_limits import ordered, two_sites, with_supply
 from tests.commands.test_resupply_golden import rule_c_protocol
 
@@ -60,3 +64,47 @@ def test_a_depot_counts_kits_that_came_back_from_an_order_by_the_dates_of_where_
     counted = {(line.kits, line.counted) for line in found.stock if line.why == "counted"}
     assert counted == {(6, True)}
     dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(shipment_id="S01-S002"))
+
+
+def test_a_depot_is_refilled_by_the_dates_where_its_kits_go_and_not_by_those_that_they_carry(
+    empty_desk: Desk,
+) -> None:
+    """L1 lasts until 2031 in France, which CENTRAL supplies itself, so its kits carry that; where D1's go it was over in January 2030."""
+    desk = empty_desk
+    document = chain().model_dump(mode="json")
+    for country in document["countries"]:
+        country["depot"] = "CENTRAL" if country["code"] == "FRA" else "D1"
+    document["lanes"] = [
+        {**lane, "depot": "CENTRAL"} if lane.get("country") == "FRA" else lane for lane in document["lanes"]
+    ]
+    code = with_stock(desk, Protocol.model_validate(document), central=20, local=0)
+    change(desk, date(2031, 1, 31), "FRA", lot="L1")
+    lots = [{"lot_id": "L2", "kit_type": code, "expiry_date": "2032-01-31"}]
+    load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": lots}))
+    rows = [{"kit_number": f"L2{n:03d}", "kit_type": code, "lot_id": "L2"} for n in range(20)]
+    load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate({"depot_id": "CENTRAL", "kits": rows}))
+    desk.now = desk.now.replace(year=2030)
+    assert {one.expiry_date.year for one in kits(desk, lot_id="L1", place="CENTRAL")} == {2031}
+    (order,) = run(desk)["depot_orders"]
+    assert order == {"depot_id": "D1", "shipment_id": "D1-D001", "kits": 10}
+    assert {one.lot_id for one in kits(desk, shipment_id="D1-D001")} == {"L2"}
+    seal_pending(desk.database)
+    assert Derivation(desk.database, STUDY).run()["order_shipment"] >= 1
+
+
+def test_what_was_ordered_for_a_depot_before_its_lot_was_restricted_stays_where_it_is(
+    empty_desk: Desk,
+) -> None:
+    desk = empty_desk
+    code = with_stock(desk, chain(), central=60, local=0)
+    lots = [{"lot_id": "L0", "kit_type": code, "expiry_date": "2029-01-31"}]
+    load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate({"lots": lots}))
+    rows = [{"kit_number": f"L0{n:03d}", "kit_type": code, "lot_id": "L0"} for n in range(4)]
+    load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate({"depot_id": "CENTRAL", "kits": rows}))
+    run(desk)
+    assert {one.lot_id for one in kits(desk, shipment_id="D1-D001")} == {"L0", "L1"}
+    judged(desk, "restrict", "L0")
+    dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(shipment_id="D1-D001"))
+    assert [one.lot_id for one in kits(desk, place="D1-D001")] == ["L1"] * 6
+    assert {(one.status, one.place) for one in kits(desk, lot_id="L0")} == {("depot_available", "CENTRAL")}
+    intact(desk)

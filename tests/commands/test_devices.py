@@ -9,12 +9,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor
+from allocation.commands.count_corrections import CorrectKitCountRequest, correct_kit_count
 from allocation.commands.devices import ReissueDeviceRequest, reissue_device
 from allocation.commands.kit_acts import quarantine_kits
 from allocation.commands.kit_counts import (
-    CorrectKitCountRequest,
     ReturnFromSubjectRequest,
-    correct_kit_count,
     return_from_subject,
 )
 from allocation.commands.recalls import RecallLotRequest, recall_lot

@@ -8,10 +8,9 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from allocation.access.actors import SYSTEM_ACTOR
+from allocation.commands.count_corrections import CorrectKitCountRequest, correct_kit_count
 from allocation.commands.kit_counts import (
-    CorrectKitCountRequest,
     ReturnFromSubjectRequest,
-    correct_kit_count,
     return_from_subject,
 )
 from allocation.commands.recalls import RecallLotRequest, recall_lot

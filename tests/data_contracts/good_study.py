@@ -233,6 +233,7 @@ def _supply() -> dict[str, pl.DataFrame]:
             **{f"from_{name}": value for name, value in zip(names, start or (None, None, None), strict=True)},
             **{f"to_{name}": value for name, value in zip(names, end, strict=True)},
             "shipment_id": also.get("shipment_id"), "subject_id": also.get("subject_id"), "visit_number": also.get("visit_number"),
+            "lot": None, "quantity": 1,
         }  # fmt: skip
 
     depot, set_aside = ("depot_available", "depot", "D1"), ("requested", "depot", "D1")
@@ -253,9 +254,10 @@ def _supply() -> dict[str, pl.DataFrame]:
     kits = [
         {"study_id": STUDY, "kit_number": "K70", "kit_type": "ACT10", "lot_id": "L1", **windows, "status": "dispensed",
          "place_kind": "subject",
-         "place": "001", "shipment_id": "S1", "subject_id": "001", "visit_number": "2", "dispensed_on": date(2026, 1, 12)},
+         "place": "001", "shipment_id": "S1", "subject_id": "001", "visit_number": "2", "dispensed_on": date(2026, 1, 12), "quantity": 1},
         {"study_id": STUDY, "kit_number": "K57", "kit_type": "ACT10", "lot_id": "L1", **windows, "status": "depot_available",
-         "place_kind": "depot", "place": "D1", "shipment_id": None, "subject_id": None, "visit_number": None, "dispensed_on": None},
+         "place_kind": "depot", "place": "D1", "shipment_id": None, "subject_id": None, "visit_number": None, "dispensed_on": None,
+         "quantity": 1},
     ]  # fmt: skip
     shipment = {"study_id": STUDY, "shipment_id": "S1", "from_kind": "depot", "from_place": "D1", "to_kind": "site", "to_place": "10",
                 "status": "received", "kit_count": 1,

@@ -21,6 +21,8 @@ from allocation.errors import NotPermitted
 from allocation.study.protocol import Protocol
 from tests.api.trial import STUDY, protocol
 from tests.commands.desk import ACT, Desk, desk_at
+from tests.commands.test_depot_to_depot import chain, with_stock
+from tests.commands.test_kit_acts import kits
 from tests.notify.people import give_addresses, mail, told
 
 
@@ -130,3 +132,38 @@ def test_only_who_administers_notifications_may_check(desk: Desk) -> None:
     eve = Actor("eve", "Eve", (Grant("supply_manager_blinded", STUDY),))
     with pytest.raises(NotPermitted):
         check_study(desk.service, eve, STUDY)
+
+
+def test_a_refilled_depot_is_low_at_its_own_trigger_level_and_told_of_kits_that_expire_there(
+    sqlite_url: str,
+) -> None:
+    with desk_at(sqlite_url) as desk:
+        _low_depot(desk)
+
+
+def _low_depot(desk: Desk) -> None:
+    document = chain().model_dump(mode="json")
+    document["kit_types"] = [{**one, "expiry_notice_days": 30} for one in document["kit_types"]]
+    code = with_stock(desk, Protocol.model_validate(document), central=60, local=30)
+    give_addresses(desk)
+    desk.resupply()  # 12 of D1's 30 go to the sites, and it is to keep 4
+    check(desk)
+    desk.now = desk.now.replace(year=2030, month=1, day=10)
+    check(desk)
+    at_depot = [row for row in mail(desk) if row.places == "depot D1"]
+    expected = {("depot", "expiry", "blinded"), ("supply", "expiry", "blinded")}
+    assert {(row.username, row.event, row.variant) for row in at_depot} >= expected
+    assert {row.event for row in at_depot} == {"expiry"}
+    there = tuple(one.kit_number for one in kits(desk, place="D1", status="depot_available"))
+    alarm = Act(SYSTEM_ACTOR, reason="alarm")
+    quarantine_kits(desk.service, alarm, STUDY, KitScopeRequest(kit_numbers=there))
+    for _ in range(2):
+        check(desk)
+    low = [row for row in mail(desk, "low_stock") if row.places == "depot D1"]
+    assert [(row.username, row.variant, code in row.body) for row in low] == [
+        ("open.supply", "unblinded", True),
+        ("supply", "blinded", False),
+    ]
+    run_resupply(desk.service, ACT, STUDY, RunResupplyRequest())
+    check(desk)
+    assert len([row for row in mail(desk, "low_stock") if row.places == "depot D1"]) == 2, "it is ordered"

@@ -55,18 +55,22 @@ def return_from_subject(
 def correct_kit_count(
     connection: Connection, study_id: str, subject_id: str, site_id: str, after: dict[str, Any]
 ) -> None:
-    """A count is corrected by a later one; the earlier one stays. A return that declares the kit declares the corrected count."""
-    corrected = _count(study_id, subject_id, site_id, after, after, after["why"])
-    connection.execute(insert(kit_count), corrected)
-    if after["return_id"] is not None:
-        line = update(return_kit).where(
-            return_kit.c.study_id == study_id,
-            return_kit.c.return_id == after["return_id"],
-            return_kit.c.kit_number == after["kit_number"],
-        )
-        expect_rows(
-            connection.execute(line.values(declared_units=after["returned_units"])), 1, "kit of a return"
-        )
+    """A count is corrected by a later one; the earlier one stays. A return that declares the kit declares the corrected count.
+
+    Of bulk supply the entry names all units of a lot under `kits`.
+    """
+    for one in after.get("kits", [after]):
+        corrected = _count(study_id, subject_id, site_id, one, one, after["why"])
+        connection.execute(insert(kit_count), corrected)
+        if one["return_id"] is not None:
+            line = update(return_kit).where(
+                return_kit.c.study_id == study_id,
+                return_kit.c.return_id == one["return_id"],
+                return_kit.c.kit_number == one["kit_number"],
+            )
+            expect_rows(
+                connection.execute(line.values(declared_units=one["returned_units"])), 1, "kit of a return"
+            )
 
 
 def _count(

@@ -113,7 +113,7 @@ def kit_history(database: Database, actor: Actor, study_id: str, number: str) ->
             for name in ("view.stock.unblinded", "view.recalls", "view.subjects.blinded")
         )
         told = [
-            _step(one, unblinded, subjects)
+            custody_step(one, unblinded, subjects)
             for one in found
             if (one.site_id is None or seen.whole_study or seen.depots or one.site_id in seen.sites)
             and (one.command != "recall_lot" or recalls)
@@ -149,15 +149,22 @@ def _depots(row: Row[Any]) -> Iterator[str]:
         yield ends.to_place
 
 
-def _step(one: Any, unblinded: bool, subjects: bool) -> CustodyStep:
-    by_type = one.command in BY_TYPE
+def custody_step(
+    one: Any, unblinded: bool, subjects: bool, kits: str = "1 kit", *, told_by_lot: bool = False
+) -> CustodyStep:
+    """An entry as the reader may read it: with treatments (`unblinded`), with `subjects`. `kits`: what it was done to.
+
+    `told_by_lot`: of bulk supply, of which everybody reads the lot.
+    """
+    by_type = one.command in BY_TYPE and not told_by_lot
+    without_day = one.command in WITHOUT_DAY and not told_by_lot
     whole = unblinded or (not by_type and one.role in BLINDED_ROLES | {"system"})
     who = one.subject_id if subjects or one.subject_id is None else "(not shown)"
     return CustodyStep(
         entry=one.position if whole else None,
-        recorded_at=None if one.command in WITHOUT_DAY and not unblinded else one.recorded_at,
+        recorded_at=None if without_day and not unblinded else one.recorded_at,
         act=one.command,
-        text=WORDS[one.command].format(subject=who, site=one.site_id, kits="1 kit"),
+        text=WORDS[one.command].format(subject=who, site=one.site_id, kits=kits),
         actor=one.actor if whole else None,
         role=one.role if whole else None,
         site_id=one.site_id,
