@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from data_contracts.joins import found_in
 from data_contracts.rule import Frames, Rule, between, holds
 
 STATE = ("status", "place_kind", "place")
@@ -107,6 +108,25 @@ def never_more_than_there() -> Rule:
         ],
         "no more of a lot leaves a place than came there",
         covered,
+    )
+
+
+def known_kit_or_lot() -> Rule:
+    """Of the table of movements: what moves is in the table of kits."""
+    kit, of_lot = ["study_id", "kit_number"], ["study_id", "lot"]
+
+    def known(frames: Frames) -> pl.Series:
+        own, kits = frames.own, frames.others["kits"]
+        numbered = own["kit_number"].is_null() | found_in(own, kit, kits)
+        return numbered & (own["lot"].is_null() | found_in(own, of_lot, kits, ["study_id", "lot_id"]))
+
+    return holds(
+        "kit_movements",
+        "known-kit",
+        ["kit_number", "lot", "study_id"],
+        "a moved kit, or lot of bulk supply, is in the kits table",
+        known,
+        needs={"kits": [*kit, "lot_id"]},
     )
 
 

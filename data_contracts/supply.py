@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 import polars as pl
 
 from data_contracts.bulk import (
+    known_kit_or_lot,
     lot_where_it_was_left,
     named_or_of_lot,
     never_more_than_there,
@@ -295,20 +296,7 @@ def kit_movements() -> list[Rule]:
             "a movement starts in the state and place where the kit's movement before it ended; the first starts nowhere",
             continuous,
         ),
-        holds(
-            "kit_movements",
-            "known-kit",
-            ["kit_number", "lot", "study_id"],
-            "a moved kit, or lot of bulk supply, is in the kits table",
-            lambda frames: (
-                (frames.own["kit_number"].is_null() | found_in(frames.own, kit, frames.others["kits"]))
-                & (
-                    frames.own["lot"].is_null()
-                    | found_in(frames.own, ["study_id", "lot"], frames.others["kits"], ["study_id", "lot_id"])
-                )
-            ),
-            needs={"kits": [*kit, "lot_id"]},
-        ),
+        known_kit_or_lot(),
         holds(
             "kit_movements",
             "dispensed-in-time",

@@ -64,12 +64,16 @@ def play(trial: Trial) -> Transcript:
         back = {"lot": "SY-B", "quantity": 2, "returned_units": "1", "lost_units": "0"}
         out.post("coordinator", "/subject-returns", {**who, "bulk": [back]})
         out.post("coordinator", "/subject-returns", {**who, "bulk": [{**back, "quantity": 40}]})
+        for more in ({"quantity": 1}, {"returned_units": "2"}):
+            right = {**who, "bulk": [{**back, **more}], "reason": "counted again"}
+            out.post("coordinator", "/kit-count-corrections", right)
         subjects.append(who["subject_id"])
     at = {"site_id": "S01", "reason": "alarm"}
     out.post("coordinator", "/quarantines", {**at, "bulk": [{"lot": "SYR-1", "quantity": 1}]})
     out.post("coordinator", "/damaged-kits", {**at, "bulk": [{"lot": "SYR-1", "quantity": 400}]})
     out.post("coordinator", "/returns", {"site_id": "S01", "bulk": [{"lot": "SY-B", "quantity": 1}]})
     pages = ["/overview", "/sites/S01/stock", "/sites/S01/accountability", "/returns/S01-R001", "/inventory"]
+    pages += ["/lots/SY-B/history", "/lots/SYR-1/history"]
     pages += [f"/shipments/{order['shipment_id']}" for order in orders]
     pages += [f"/subjects/{subject}" for subject in subjects]
     pages += [f"/subjects/{subject}/accountability" for subject in subjects]
@@ -92,8 +96,9 @@ def test_bulk_supply_tells_blinded_people_no_arm_and_no_unit(tmp_path: Path) -> 
             assert mine == twins
     done = {asked.split(" {")[0] for _, asked, status, _, _ in first.sent if status == 200}
     paths = ("packings", "kit-exchanges", "receipts", "dispensings", "kit-replacements", "subject-returns")
-    assert {f"POST /{path}" for path in (*paths, "quarantines", "returns")} <= done
-    assert {f"GET {page}" for page in ("/sites/S01/stock", "/sites/S01/accountability", "/inventory")} <= done
+    assert {f"POST /{path}" for path in (*paths, "kit-count-corrections", "quarantines", "returns")} <= done
+    pages = ("/sites/S01/stock", "/sites/S01/accountability", "/inventory", "/lots/SY-B/history")
+    assert {f"GET {page}" for page in pages} <= done
     for who, asked, _, _, body in first.sent:
         assert b"ZZ" not in body, (who, asked, body[:500])
         assert b"~" not in body, (who, asked, body[:500])

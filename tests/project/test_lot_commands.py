@@ -6,9 +6,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import rtsm
+from allocation.commands.dispensing import DispenseRequest, dispense
 from allocation.commands.service import utc_now
-from tests.api.trial import PASSWORD, make_people
-from tests.commands.desk import desk_at
+from tests.api.trial import PASSWORD, STUDY, make_people
+from tests.commands.bulk_trial import with_syringes
+from tests.commands.desk import ACT, desk_at
 from tests.project.test_kit_commands import answer
 
 SAID = f"{PASSWORD}\n{PASSWORD}\n"
@@ -76,3 +78,30 @@ def test_lots_with_printed_dates_and_blinded_numbers_are_loaded_from_a_file(url:
     file.write_text("lot_id,kit_type,expiry_date,expiry_printed\nN3,ZZKITA,2028-01-31,perhaps\n")
     refused = CliRunner().invoke(rtsm.app, ["load", "lots", str(file), "--db", url])
     assert (refused.exit_code, "line 2: expiry_printed" in refused.output) == (1, True), refused.output
+
+
+def test_bulk_supply_has_a_history_by_lot_and_its_count_is_corrected_on_the_command_line(
+    tmp_path: Path,
+) -> None:
+    address = f"sqlite:///{tmp_path / 'bulk.db'}"
+    with desk_at(address) as desk:
+        with_syringes(desk)
+        who = desk.randomized()
+        dispense(desk.service, ACT, STUDY, DispenseRequest(subject_id=who, visit_code="V2"))
+
+    def returns(*arguments: str) -> Result:
+        return CliRunner().invoke(rtsm.app, ["returns", *arguments, "--db", address])
+
+    assert returns("count", who, "--units", "SY-B=3:1").exit_code == 0
+    right = ("--reason", "counted again", "--json")
+    done = answer(returns("correct", who, "--units", "SY-B=3:2/1", *right))
+    assert sum(one["quantity"] for one in done["bulk"]["kits"]) == 3
+    assert returns("correct", who, *right).exit_code == 1
+    history = answer(run(address, "history", "SY-B", "--json"))
+    assert [(one["act"], one["quantity"], one["to_place"]) for one in history["moves"]][-2:] == [
+        ("return_from_subject", 3, "site S01"),
+        ("correct_kit_count", 3, "site S01"),
+    ]
+    table = run(address, "history", "SYR-1")
+    assert (table.exit_code, "lot SYR-1: " in table.output, "~" in table.output) == (0, True, False)
+    assert run(address, "history", "ZZLOT1").exit_code == 1
