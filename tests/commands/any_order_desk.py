@@ -17,8 +17,11 @@ from allocation.commands.service import Act
 from allocation.errors import DomainRefusal
 from allocation.ledger.replay import rebuild_projections
 from allocation.ledger.schema import kit, list_entry, lot, subject
+from allocation.ledger.subject_paths import path_of, visits_of
 from allocation.ledger.verify import verify_ledger
 from allocation.rules.kit_status import KitPosition, KitStatus, Place, conservation_errors
+from allocation.study.schedule import Visit
+from allocation.study.subject_schedule import SubjectPath, needed_until
 from tests.api.trial import STUDY
 from tests.commands.any_order_model import Done, Kit, Lot, Model, Stay
 from tests.commands.any_order_trial import (
@@ -122,6 +125,18 @@ class AnyOrderDesk(RuleBasedStateMachine):
         self.model.done.append(done)
         return answer
 
+    def goes_as_foretold(self, reasons: dict[str, bool], perhaps: dict[str, bool] | None = None) -> None:
+        """The last act was refused for a reason that holds in the model, or was answered and none holds.
+
+        `perhaps`: reasons that only the product's own rule could foretell; where one holds, either may happen.
+        """
+        holding = {code for code, holds in reasons.items() if holds}
+        possible = {code for code, holds in (perhaps or {}).items() if holds}
+        if self.refusal is None:
+            assert holding == set()
+        else:
+            assert self.refusal.code in holding | possible, (self.refusal, holding, possible)
+
     def unchanged(self) -> bool:
         """Whether ledger and projections are as the last act that was answered left them."""
         return self.desk.state() == self.state
@@ -135,6 +150,18 @@ class AnyOrderDesk(RuleBasedStateMachine):
         people = [who for who, one in self.model.people.items() if one.status == status]
         people = people or list(self.model.people)
         return people[which % len(people)] if people else "S01-0001"
+
+    def path_of(self, who: str) -> SubjectPath:
+        """The subject's path so far, as the tables have it."""
+        with self.desk.database.read() as connection:
+            row = connection.execute(select(subject).where(subject.c.subject_id == who)).one()
+            return path_of(row, visits_of(connection, STUDY, who))
+
+    def needed_until(self, who: str, visit: Visit | None, on: date) -> date | None:
+        """Until when kits that are given then must last; None where the protocol asks for nothing of the kind."""
+        if not self.variant.valid_until_next_visit:
+            return None
+        return needed_until(self.protocol, self.path_of(who), visit, on)
 
     def some_shipment(self, which: int, status: str) -> str:
         """One in that status if there is one; else any, or one that does not exist."""

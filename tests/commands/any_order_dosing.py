@@ -11,6 +11,7 @@ from allocation.commands.dose_hold import HoldDosingRequest, ResumeDosingRequest
 from allocation.commands.home_parcels import SendHomeRequest, send_home
 from allocation.commands.kit_replacement import ReplaceKitRequest, replace_kit
 from allocation.commands.vault import PatientAddress, SetAddressRequest, set_patient_address
+from allocation.errors import NotFound
 from tests.commands.any_order_desk import AnyOrderDesk
 from tests.commands.any_order_model import WHICH
 
@@ -50,10 +51,22 @@ class DosingActs(AnyOrderDesk):
             ConfirmDispensingRequest.model_validate(request),
             expected="kit-past-last-dispense-date" if late else None,
         )
-        if answer is None or person is None:
+        if person is None:
+            assert isinstance(self.refusal, NotFound)
             return
-        assert numbers or person.taken_back
-        person.taken_back = False
+        since, held = person.awaited_since, person.held_on
+        self.goes_as_foretold(
+            {
+                "nothing-to-confirm": since is None,
+                "future-date": ago < 0,
+                "before-the-visit": since is not None and on < since,
+                "dose-on-hold": bool(handed) and held is not None and on >= held,
+                "kit-past-last-dispense-date": late,
+            }
+        )
+        if answer is None:
+            return
+        person.awaited_since = None
         for number in handed:
             one = self.model.kits[number]
             assert on <= one.last_dispense_date
@@ -90,7 +103,7 @@ class DosingActs(AnyOrderDesk):
             SendHomeRequest(subject_id=who, expected_on=comes),
             expected="kit-past-last-dispense-date" if late else None,
         )
-        dosed = person.status == "randomized" and not person.on_hold
+        dosed = person.status == "randomized" and person.held_on is None
         assert (answer is not None) == (dosed and bool(numbers) and days >= 0 and not late)
         if answer is not None:
             assert answer["kits"] == numbers
@@ -112,11 +125,20 @@ class DosingActs(AnyOrderDesk):
         who = holder if whose else self.somebody(which)
         request = ReplaceKitRequest.model_validate({"subject_id": who, "kit_number": number, "found": found})
         answer = self.attempt(replace_kit, request, reason="the subject says so")
+        person = self.model.people[who]
+        today = self.today(person.site_id)
+        until = self.needed_until(who, None, today)
+        usable = [one for one in self.model.kits.values() if one.usable_at(person.site_id, today, until)]
+        self.goes_as_foretold(
+            {
+                "not-found": who != holder,
+                "not-on-treatment": person.status != "randomized",
+                "dose-on-hold": person.held_on is not None,
+                "no-usable-kit": old.kit_type not in {one.kit_type for one in usable},
+            }
+        )
         if answer is None:
             return
-        person = self.model.people[who]
-        assert who == holder
-        assert not person.on_hold
         new = self.model.kits[answer["kit_number"]]
         assert new.kit_type == old.kit_type
         assert new.usable_at(person.site_id, self.today(person.site_id))
@@ -144,9 +166,15 @@ class DosingActs(AnyOrderDesk):
             answer = self.attempt(resume_dosing, ResumeDosingRequest(subject_id=who), reason=reason)
         else:
             answer = self.attempt(hold_dosing, HoldDosingRequest(subject_id=who), reason=reason)
-        person = self.model.people.get(who)
-        if answer is not None and person is not None:
-            assert person.status == "randomized"
-            assert person.on_hold == resumed
-            assert reason
-            person.on_hold = not resumed
+        person = self.model.people[who]
+        held = person.held_on is not None
+        self.goes_as_foretold(
+            {
+                "reason-missing": not reason,
+                "not-on-treatment": person.status != "randomized",
+                "dose-not-on-hold": resumed and not held,
+                "dose-on-hold": held and not resumed,
+            }
+        )
+        if answer is not None:
+            person.held_on = None if resumed else self.today(person.site_id)

@@ -126,7 +126,6 @@ class KitActs(AnyOrderDesk):
             if number in person.assigned:
                 person.assigned.remove(number)
                 person.sent.discard(number)
-                person.taken_back = True
         one.status = status
         if status in ("lost", "destroyed"):
             one.place_kind, one.place = status, ""

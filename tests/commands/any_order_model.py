@@ -18,6 +18,9 @@ from tests.commands.any_order_trial import PLACES, WINDOWS
 
 CODES = ("V2", "V3", "V4", "V5", "V6", "RX")
 DISPENSING = ("V2", "V3", "V4", "V5", "RX")
+REPEATING = ("V6", "RX")
+HARD_WINDOW = "V3"
+PLANNED = ("V1", *CODES)
 WHICH = st.integers(0, 11)
 """Which of those that there are, counted round and round."""
 
@@ -126,11 +129,28 @@ class Person:
     screened_on: date
     status: str = "screening"
     arm: str | None = None
-    on_hold: bool = False
+    randomized_on: date | None = None
+    held_on: date | None = None
+    visits: dict[str, list[str]] = field(default_factory=dict)
+    """Planned visit -> `done` or `missed`, for each time that it is on record."""
+    was_given_kits: bool = False
+    awaited_since: date | None = None
+    """The date of the dispensing that waits for its confirmation."""
     assigned: set[str] = field(default_factory=set)
-    taken_back: bool = False
     sent: set[str] = field(default_factory=set)
     has_address: bool = False
+
+    def has_on_record(self, code: str, *, missed: bool = False) -> bool:
+        """Whether a planned visit is on record in a way that bars it from being recorded (or, `missed`, from being marked missed) now."""
+        before = self.visits.get(code, [])
+        again = code in REPEATING and not missed and "missed" not in before
+        return bool(before) and not again
+
+    def outside_hard_window(self, code: str, on: date) -> bool:
+        """Whether that is outside of the one hard window, V3's: day 15 of treatment, three days before to three after."""
+        if code != HARD_WINDOW or self.randomized_on is None:
+            return False
+        return abs((on - self.randomized_on).days - 14) > 3
 
 
 @dataclass
@@ -176,4 +196,6 @@ class Model:
     spent: Counter[str] = field(default_factory=Counter)
     uses: Counter[str] = field(default_factory=Counter)
     counted_back: dict[str, str] = field(default_factory=dict)
+    packed: set[tuple[str, str]] = field(default_factory=set)
+    """Shipment and kit that was scanned into its box."""
     inspected: set[str] = field(default_factory=set)

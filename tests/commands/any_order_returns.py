@@ -76,7 +76,12 @@ class ReturnActs(AnyOrderDesk):
         assert answer["kits"] == sorted(here)
         for one in here.values():
             one.status = "returned_unused" if one.status == "site_available" else "returned"
-        self.model.returns[answer["return_id"]] = {"site": site_id, "state": "declared", "left": set(here)}
+        self.model.returns[answer["return_id"]] = {
+            "site": site_id,
+            "state": "declared",
+            "left": set(here),
+            "on": self.today(site_id),
+        }
 
     @precondition(lambda self: self.model.returns)
     @rule(which=WHICH)
@@ -138,21 +143,36 @@ class ReturnActs(AnyOrderDesk):
             request = DestroyReturnedRequest(return_id=name, kit_numbers=numbers, certificate=told)
         act = self.desk.signed(meaning, asked_content(STUDY, command.__name__, request, WHY))
         answer = self.attempt(command, request, reason=WHY, signature=act.signature)
+        if again:
+            at_gate, wrong_day = found["state"] != "received", False
+        else:
+            at_gate = found["state"] not in ("declared", "received")
+            today = self.today(found["site"] if found["state"] == "declared" else "D1")
+            wrong_day = not found["on"] <= told.destroyed_on <= today
+        unfit = again and not at_gate and not self.may_be_used_again(numbers[0])
+        self.goes_as_foretold(
+            {"return-gate": at_gate, "kit-not-reusable": unfit, "contradicting-date": wrong_day}
+        )
         if answer is None:
             return
         one = self.model.kits[numbers[0]]
         if again:
-            assert (found["state"], one.status) == ("received", "returned_unused")
-            assert numbers[0] not in self.model.handed_out
-            assert one.lot.status not in ("recalled", "rejected")
-            assert one.may_leave_for(None, self.today("D1"))
             one.status, one.place_kind, one.place, one.shipment = "depot_available", "depot", "D1", None
         else:
-            assert found["state"] in ("declared", "received")
             one.status, one.place_kind, one.place = "destroyed", "destroyed", ""
         found["left"].remove(numbers[0])
         if not found["left"]:
             found["state"] = "closed"
+
+    def may_be_used_again(self, number: str) -> bool:
+        """Whether a returned kit may go back into the depot's stock, by the model's own word."""
+        one = self.model.kits[number]
+        return (
+            one.status == "returned_unused"
+            and number not in self.model.handed_out
+            and one.lot.status not in ("recalled", "rejected")
+            and one.may_leave_for(None, self.today("D1"))
+        )
 
     @precondition(lambda self: self.model.returns)
     @rule(which=WHICH, meant=st.sampled_from((True, False)))

@@ -110,12 +110,19 @@ class ShipmentActs(SupplyActs):
         numbers = self.of_order(name)[:count]
         if not numbers or shipment.status not in ("requested", "confirmed"):
             return
-        self.attempt(pack_kits, PackRequest(shipment_id=name, scans=tuple(numbers)))
+        scans = {(name, number) for number in numbers}
+        packed = self.attempt(pack_kits, PackRequest(shipment_id=name, scans=tuple(numbers)))
+        self.goes_as_foretold({"kit-packed": bool(scans & self.model.packed)})
+        if packed is not None:
+            self.model.packed |= scans
         answer = self.attempt(dispatch_shipment, DispatchRequest(shipment_id=name, split=True))
         late = set(self.of_order(name)) - set(self.leaving(name))
+        ready = [number for number in self.leaving(name) if (name, number) in self.model.packed]
+        self.goes_as_foretold({"nothing-to-ship": not ready})
         if answer is None:
             return
-        rest = set(self.of_order(name)) - set(answer["kits"]) - late
+        assert answer["kits"] == ready
+        rest = set(self.of_order(name)) - set(ready) - late
         assert (answer["split_off"] is not None) == bool(rest)
         for number in self.of_order(name):
             one = self.model.kits[number]

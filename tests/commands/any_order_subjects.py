@@ -13,19 +13,21 @@ from allocation.commands.participation import CompleteRequest, EndRequest, compl
 from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
 from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
-from allocation.errors import NoUsableKit
+from allocation.errors import NotFound, NoUsableKit
 from allocation.ledger.schema import subject
-from allocation.ledger.subject_paths import path_of, visits_of
+from allocation.ledger.subject_paths import visits_of
 from allocation.rules.dosing import kits_due
 from allocation.study.dose_paths import dispensing_rows
-from allocation.study.subject_schedule import needed_until
 from tests.api.trial import STUDY
 from tests.commands.any_order_desk import AnyOrderDesk
-from tests.commands.any_order_model import CODES, DISPENSING, WHICH, Person
+from tests.commands.any_order_model import CODES, DISPENSING, PLANNED, WHICH, Person
 from tests.commands.any_order_trial import PLACES
 
 AGAIN = "again"
 """Not a planned visit: the kits of the last dispensing once more."""
+TITRATED = "V3"
+"""The one visit at which the investigator may move the dose."""
+LONGEST_SCREENING = 28
 
 
 class SubjectActs(AnyOrderDesk):
@@ -45,9 +47,9 @@ class SubjectActs(AnyOrderDesk):
         assert (answer is None) == (site_id == "S99" or ago < 0)
         if answer is not None:
             assert answer["subject_id"] not in self.model.people
-            self.model.people[answer["subject_id"]] = Person(
-                site_id, severity, date.fromisoformat(answer["screened_on"])
-            )
+            person = Person(site_id, severity, date.fromisoformat(answer["screened_on"]))
+            person.visits["V1"] = ["done"]
+            self.model.people[answer["subject_id"]] = person
 
     @rule(which=WHICH, eligible=st.sampled_from((True, True, True, False)))
     def eligibility_is_recorded(self, which: int, eligible: bool) -> None:
@@ -63,16 +65,23 @@ class SubjectActs(AnyOrderDesk):
     def somebody_is_randomized(self, which: int, override: str) -> None:
         who = self.somebody(which)
         answer = self.attempt(randomize, RandomizeRequest(subject_id=who, override_reason=override))
-        person = self.model.people.get(who)
-        if answer is None or person is None:
-            if self.refusal is not None and self.refusal.code == "list-exhausted" and person is not None:
-                assert len(self.model.used[person.severity]) == len(self.list[person.severity])
+        person = self.model.people[who]
+        today = self.today(person.site_id)
+        self.goes_as_foretold(
+            {
+                "already-randomized": person.randomized_on is not None,
+                "not-in-screening": person.status == "screen_failed",
+                "not-eligible": person.status == "screening",
+                "screening-too-long": not override and (today - person.screened_on).days > LONGEST_SCREENING,
+                "list-exhausted": len(self.model.used[person.severity]) == len(self.list[person.severity]),
+            }
+        )
+        if answer is None:
             return
-        assert person.status == "eligible"
         following = self.list[person.severity][len(self.model.used[person.severity])]
         assert answer["randomization_number"] == following["randomization_number"]
         self.model.used[person.severity].append(who)
-        person.status, person.arm = "randomized", following["arm"]
+        person.status, person.arm, person.randomized_on = "randomized", following["arm"], today
 
     @rule(who=WHICH, severity=st.sampled_from(("MILD", "SEVERE")))
     def somebody_new_comes_on_treatment(self, who: int, severity: str) -> None:
@@ -109,16 +118,21 @@ class SubjectActs(AnyOrderDesk):
         )
         before = self.desk.state()
         answer = self.attempt(dispense, request)
+        if person is None:
+            assert isinstance(self.refusal, NotFound)
+            return
+        self.dispensing_goes_as_foretold(person, code, move, on or self.today(person.site_id), override)
         if isinstance(self.refusal, NoUsableKit):
             self.nothing_suits(who, code, on)
-        if answer is None or person is None:
+        if answer is None:
             return
         assert before != self.desk.state()
-        assert person.status == "randomized"
-        assert person.arm is not None
-        assert not person.on_hold
-        assert not person.assigned
-        assert date.fromisoformat(answer["visit_date"]) >= person.screened_on
+        visited = date.fromisoformat(answer["visit_date"])
+        assert visited == (on or self.today(person.site_id))
+        if code != AGAIN:
+            person.visits.setdefault(code, []).append("done")
+            person.was_given_kits = True
+        person.awaited_since = visited if self.variant.confirmation else None
         handed = {number: self.model.kits[number] for number in answer["kit_numbers"]}
         self.kits_match(who, code, answer, Counter(one.kit_type for one in handed.values()))
         today = self.today(person.site_id)
@@ -130,6 +144,28 @@ class SubjectActs(AnyOrderDesk):
                 person.assigned.add(number)
             else:
                 self.is_handed_out(number, who)
+
+    def dispensing_goes_as_foretold(
+        self, person: Person, code: str, move: Any, on: date, override: str
+    ) -> None:
+        """Whether a dose move is possible, and what kits it takes, is for the rules to say; all else is foretold."""
+        self.goes_as_foretold(
+            {
+                "not-found": code not in (*PLANNED, AGAIN),
+                "not-on-treatment": person.status != "randomized",
+                "dose-on-hold": person.held_on is not None,
+                "confirmation-awaited": person.awaited_since is not None,
+                "future-date": on > self.today(person.site_id),
+                "before-screening": on < person.screened_on,
+                "before-randomization": person.randomized_on is not None and on < person.randomized_on,
+                "no-dispensing-visit": code in PLANNED and code not in DISPENSING,
+                "visit-on-record": code in DISPENSING and person.has_on_record(code),
+                "visit-outside-window": not override and person.outside_hard_window(code, on),
+                "nothing-dispensed-before": code == AGAIN and not person.was_given_kits,
+                "no-titration-here": move is not None and code != TITRATED,
+            },
+            {"titration-refused": code == TITRATED and move in ("up", "down"), "no-usable-kit": True},
+        )
 
     def is_handed_out(self, number: str, who: str) -> None:
         assert number not in self.model.handed_out
@@ -164,11 +200,8 @@ class SubjectActs(AnyOrderDesk):
         person = self.model.people[who]
         assert person.arm is not None
         today = self.today(person.site_id)
-        with self.desk.database.read() as connection:
-            row = connection.execute(select(subject).where(subject.c.subject_id == who)).one()
-            path = path_of(row, visits_of(connection, STUDY, who))
-        until = needed_until(self.protocol, path, self.protocol.visit(code), on or today)
-        until = until if self.variant.valid_until_next_visit else None
+        path = self.path_of(who)
+        until = self.needed_until(who, self.protocol.visit(code), on or today)
         usable = [one for one in self.model.kits.values() if one.usable_at(person.site_id, today, until)]
         stock = Counter(one.kit_type for one in usable)
         if self.variant.same_lot == "required":
@@ -185,11 +218,22 @@ class SubjectActs(AnyOrderDesk):
         assert any(stock[kit_type] < quantity for kits in high for kit_type, quantity in kits.items())
 
     @precondition(lambda self: self.model.people)
-    @rule(which=WHICH, code=st.sampled_from(("V1", *CODES)), ago=st.sampled_from((0, 3, 400, -1)))
+    @rule(which=WHICH, code=st.sampled_from(PLANNED), ago=st.sampled_from((0, 3, 400, -1)))
     def a_visit_is_recorded(self, which: int, code: str, ago: int) -> None:
         who = self.somebody(which)
         on = self.today("S01") - timedelta(days=ago)
-        self.attempt(record_visit, VisitRequest(subject_id=who, visit_code=code, visit_date=on))
+        answer = self.attempt(record_visit, VisitRequest(subject_id=who, visit_code=code, visit_date=on))
+        person = self.model.people[who]
+        self.goes_as_foretold(
+            {
+                "future-date": on > self.today(person.site_id),
+                "before-screening": on < person.screened_on,
+                "visit-on-record": person.has_on_record(code),
+                "visit-outside-window": person.outside_hard_window(code, on),
+            }
+        )
+        if answer is not None:
+            person.visits.setdefault(code, []).append("done")
 
     @precondition(lambda self: self.model.people)
     @rule(
@@ -204,26 +248,45 @@ class SubjectActs(AnyOrderDesk):
         request = VisitRequest(
             subject_id=who, visit_number=number, epoch="TRT", visit_date=on, override_reason=reason
         )
-        answer = self.attempt(record_visit, request)
-        assert answer is None or number != "4"
+        self.attempt(record_visit, request)
+        person = self.model.people[who]
+        self.goes_as_foretold(
+            {
+                "planned-number": number == "4",
+                "future-date": on > self.today(person.site_id),
+                "before-screening": not reason and on < person.screened_on,
+            }
+        )
 
     @precondition(lambda self: self.model.people)
     @rule(which=WHICH, code=st.sampled_from(CODES))
     def a_visit_is_missed(self, which: int, code: str) -> None:
-        self.attempt(miss_visit, MissVisitRequest(subject_id=self.somebody(which), visit_code=code))
+        who = self.somebody(which)
+        answer = self.attempt(miss_visit, MissVisitRequest(subject_id=who, visit_code=code))
+        person = self.model.people[who]
+        self.goes_as_foretold(
+            {"optional-visit": code == "RX", "visit-on-record": person.has_on_record(code, missed=True)}
+        )
+        if answer is not None:
+            person.visits[code] = ["missed"]
 
     @precondition(lambda self: self.model.people)
     @rule(which=WHICH, completed=st.booleans(), ago=st.sampled_from((0, 0, 30)))
     def somebody_leaves(self, which: int, completed: bool, ago: int) -> None:
         who = self.somebody(which)
-        person = self.model.people.get(who)
-        on = None if person is None else self.today(person.site_id) - timedelta(days=ago)
+        person = self.model.people[who]
+        on = self.today(person.site_id) - timedelta(days=ago)
         if completed:
             answer = self.attempt(complete, CompleteRequest(subject_id=who, ended_on=on))
         else:
             answer = self.attempt(
                 discontinue, EndRequest(subject_id=who, ended_on=on, end_reason="ADVERSE EVENT")
             )
-        if answer is not None and person is not None:
-            assert person.status == "randomized"
+        self.goes_as_foretold(
+            {
+                "not-on-study": person.status != "randomized",
+                "before-randomization": person.randomized_on is not None and on < person.randomized_on,
+            }
+        )
+        if answer is not None:
             person.status = "completed" if completed else "discontinued"
