@@ -1,0 +1,93 @@
+"""One replicate, day by day in the order of phases.py: what the SimPy twin does with processes, as loops over a day's lists."""
+
+from __future__ import annotations
+
+from simulation.engines import events, outcomes, phases
+from simulation.engines.compiled.memory import (
+    AT_DEPOTS,
+    CLOSED,
+    FREE_SHIPMENT,
+    FULL,
+    MONEY,
+    ON_STUDY,
+    PURPOSES,
+)
+from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import fill
+from simulation.engines.compiled.recording import close_day, record, settle
+from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
+from simulation.engines.compiled.stock import give_initial_stock, receive, review
+from simulation.engines.compiled.visits import drop_outs, visits
+from simulation.engines.draws import SITE_WORDS, mix, replicate_word
+
+
+@part
+def play_one(at, ints, floats, words, seed, replicate, weekly):
+    """Play a replicate into the memory and `weekly`; stops early where the memory was too small (FULL)."""
+    root = replicate_word(seed, replicate)
+    begin(at, ints, floats, words, root)
+    arrival = 0
+    day = 0
+    while day < at.calendar_days:
+        arrival = lots(at, ints, day, arrival)
+        if day == 0:
+            give_initial_stock(at, ints, floats)
+        receive(at, ints, words, day)
+        screenings(at, ints, floats, words, day)
+        randomizations(at, ints, floats, words, day, root)
+        visits(at, ints, floats, words, day)
+        drop_outs(at, ints, words, day)
+        review(at, ints, floats, words, day)
+        ended = ints[at.level + CLOSED] == 1 and ints[at.level + ON_STUDY] == 0
+        close_day(at, ints, day, weekly, ended)
+        if ended or ints[at.level + FULL] != 0:
+            break
+        day += 1
+    settle(at, ints)
+
+
+@part
+def begin(at, ints, floats, words, root):
+    """Reset the state, draw when each site opens and how fast it recruits, and enter its first arrival."""
+    fill(ints, at.tally, at.subject_site, 0)
+    fill(ints, at.arriving, at.arriving + at.calendar_days, -1)
+    fill(floats, at.money, at.money + MONEY, 0.0)
+    fill(words, at.site_calendar, at.changed + at.site_words, 0)
+    ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = -1
+    ints[at.tally + outcomes.DAY_LAST_VISIT] = -1
+    shipments = at.shipments
+    for shipment in range(shipments):
+        ints[at.next_shipment + shipment] = shipment + 1 if shipment + 1 < shipments else -1
+    ints[at.level + FREE_SHIPMENT] = 0
+    for site in range(at.site_count):
+        of_site = root + words[at.sites_words + site]
+        of_site = mix(of_site)
+        for purpose in range(PURPOSES):
+            words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
+        open_site(at, ints, floats, words, site)
+
+
+@hot
+def lots(at, ints, day, arrival):
+    """Lots that arrive today; gives the next arrival."""
+    while arrival < at.arrival_count and ints[at.lots_arrival_day + arrival] <= day:
+        lot, depot = ints[at.lots_arrival_lot + arrival], ints[at.lots_arrival_depot + arrival]
+        kits = ints[at.lots_arrival_kits + arrival]
+        ints[at.depot_stock + depot * at.lots_size + lot] += kits
+        ints[at.level + AT_DEPOTS] += kits
+        ints[at.tally + outcomes.KITS_PRODUCED] += kits
+        if at.trace_room > 0:
+            record(
+                at,
+                ints,
+                day,
+                phases.LOTS,
+                events.LOT_ARRIVED,
+                -2 - depot,
+                -1,
+                ints[at.lots_kit_type + lot],
+                lot,
+                kits,
+            )
+        arrival += 1
+    return arrival

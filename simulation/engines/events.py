@@ -1,0 +1,52 @@
+"""What can happen in a replicate: the kinds of the events of a trace."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOT_ARRIVED: Final = 0
+KITS_EXPIRED: Final = 1
+STOCKED: Final = 2
+RECEIVED: Final = 3
+LOST: Final = 4
+DAMAGED: Final = 5
+OPENED: Final = 6
+SCREENED: Final = 7
+SCREEN_FAILED: Final = 8
+RANDOMIZED: Final = 9
+REFUSED: Final = 10
+VISITED: Final = 11
+MISSED: Final = 12
+DISPENSED: Final = 13
+NOT_DISPENSED: Final = 14
+COMPLETED: Final = 15
+DISCONTINUED: Final = 16
+ORDERED: Final = 17
+
+KINDS: Final = (
+    "lot_arrived",
+    "kits_expired",
+    "stocked",
+    "received",
+    "lost",
+    "damaged",
+    "opened",
+    "screened",
+    "screen_failed",
+    "randomized",
+    "refused",
+    "visited",
+    "missed",
+    "dispensed",
+    "not_dispensed",
+    "completed",
+    "discontinued",
+    "ordered",
+)
+"""The names of the kinds, in their order.
+
+`stocked`: kits that a site has from the beginning. `randomized`: the quantity is the arm. `visited`: the quantity is the visit (from 0, the
+first one after randomization), and that of `missed`.
+`not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
+and lot, taken from the depot.
+"""
