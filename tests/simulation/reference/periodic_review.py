@@ -40,32 +40,32 @@ def long_run_cost(
     holding: float, shortage: float, per_order: float, mean: float, trigger: int, up_to: int
 ) -> float:
     """The cost per period of (s, S) with Poisson demand, ordering at or below s (Zheng & Federgruen 1991, equation 1)."""
-    renewals = _renewals(mean)[: up_to - trigger]
+    weights = renewals(mean)[: up_to - trigger]
     costs = poisson_period_cost(holding, shortage, mean, up_to - np.arange(up_to - trigger))
-    return float((per_order + renewals @ costs) / renewals.sum())
+    return float((per_order + weights @ costs) / weights.sum())
 
 
 @lru_cache
-def _renewals(mean: float) -> NDArray[np.float64]:
+def renewals(mean: float) -> NDArray[np.float64]:
     """m(j): how often, in an order's cycle, a period begins with j units less than S."""
     chances = poisson.pmf(np.arange(200), mean)
-    renewals = np.zeros(200)
-    renewals[0] = 1 / (1 - chances[0])
+    often = np.zeros(200)
+    often[0] = 1 / (1 - chances[0])
     for j in range(1, 200):
-        renewals[j] = chances[1 : j + 1] @ renewals[:j][::-1] / (1 - chances[0])
-    return renewals
+        often[j] = chances[1 : j + 1] @ often[:j][::-1] / (1 - chances[0])
+    return often
 
 
 def best_policy(
     holding: float, shortage: float, per_order: float, mean: float, most: int = 180
 ) -> tuple[int, int, float]:
     """The optimal (s, S) and its cost, by looking at every pair with 0 <= s < S <= `most`."""
-    renewals = _renewals(mean)[:most]
+    weights = renewals(mean)[:most]
     costs = poisson_period_cost(holding, shortage, mean, np.arange(most + 1))
     best = (0, 0, np.inf)
     for up_to in range(1, most + 1):
-        totals = per_order + np.cumsum(renewals[:up_to] * costs[up_to:0:-1])
-        per_period = totals / np.cumsum(renewals[:up_to])
+        totals = per_order + np.cumsum(weights[:up_to] * costs[up_to:0:-1])
+        per_period = totals / np.cumsum(weights[:up_to])
         span = int(per_period.argmin()) + 1
         if per_period[span - 1] < best[2]:
             best = (up_to - span, up_to, float(per_period[span - 1]))
