@@ -41,7 +41,7 @@ class Policy(NamedTuple):
     below: bool = False
 
 
-def protocol_of(policy: Policy, lead_days: int, sites: int = 1, **other: Any) -> Protocol:
+def protocol_of(policy: Policy, lead_days: int, site_count: int = 1, **other: Any) -> Protocol:
     """A protocol of one kit type and one visit. `other` replaces whole parts of the document."""
     document: dict[str, Any] = {
         "study": {"id": "INVENTORY", "title": "An inventory", "version": 1, "blinding": "open_label"},
@@ -82,7 +82,7 @@ def protocol_of(policy: Policy, lead_days: int, sites: int = 1, **other: Any) ->
         "lanes": [{"depot": "DEP", "country": "DEU", "lead_time_days": lead_days}],
         "sites": [
             {"code": f"S{number:04}", "name": f"Site {number}", "country": "DEU"}
-            for number in range(1, sites + 1)
+            for number in range(1, site_count + 1)
         ],
         "supply": {
             "run_weekdays": [],
@@ -114,7 +114,12 @@ def scenario_of(rate: float, days: int, delay: dict[str, Any] | None = None, **o
         "seed": 1,
         "starts_on": STARTS_ON,
         "duration_days": days,
-        "recruitment": {"screened_per_site_month": rate * DAYS_PER_MONTH, "weekdays_only": False},
+        "recruitment": {
+            # A scenario's field takes 1,000 a month; a country's factor goes beyond it.
+            "screened_per_site_month": rate * DAYS_PER_MONTH / 10,
+            "country_factors": {"DEU": 10},
+            "weekdays_only": False,
+        },
         "screening": {"duration_days": {}, "failure_probability": 0, "failed_criteria": {"IN01": 1}},
         "population": {
             "age_mean_years": 50,

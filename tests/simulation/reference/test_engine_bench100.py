@@ -34,7 +34,7 @@ def outcomes_of(thresholds: Thresholds, count: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("thresholds", list(REFERENCES), ids=lambda one: f"{one.trigger},{one.up_to}")
 def test_the_reference_means(thresholds: Thresholds) -> None:
-    outcomes = outcomes_of(thresholds, 4000)
+    outcomes = outcomes_of(thresholds, 1000)
     assert (outcomes[:, RANDOMIZED] == 600).all()
     assert (outcomes[:, OUT_OF_STOCK] == 0).all(), "the depot never runs out"
     columns = (KITS_DISPENSED, MISSED_DISPENSINGS, SHIPMENTS, KITS_SHIPPED)
@@ -50,7 +50,7 @@ def test_the_reference_means(thresholds: Thresholds) -> None:
     ("thresholds", "chance", "error"), [((5, 14), 0.634, 0.002), ((8, 17), 0.0504, 0.0006)]
 )
 def test_the_chance_of_any_stock_out(thresholds: tuple[int, int], chance: float, error: float) -> None:
-    found = measured(outcomes_of(Thresholds(*thresholds), 4000)[:, MISSED_DISPENSINGS] > 0)
+    found = measured(outcomes_of(Thresholds(*thresholds), 1000)[:, MISSED_DISPENSINGS] > 0)
     assert abs(found.mean - chance) < 4 * np.hypot(found.error, error)
 
 
