@@ -1,6 +1,7 @@
 """The root of the errors of this package.
 
 SimulationError (RTSMError)
+├── NotSimulated                a protocol or scenario asks for what the engines do not play
 └── replay.errors.ReplayError   a recorded study cannot be read, played or compared
 """
 
@@ -13,3 +14,9 @@ class SimulationError(RTSMError):
     """Root of what can go wrong when a simulated or a recorded study is played."""
 
     default_code = "simulation-error"
+
+
+class NotSimulated(SimulationError):
+    """A protocol or scenario asks for what the simulator's engines do not play; `field` names it."""
+
+    default_code = "not-simulated"

@@ -59,17 +59,24 @@ def pick(shares: Mapping[str, float], u: float) -> str:
     return next(reversed(list(shares)))
 
 
-def day_in_window(opens: date, target: date, closes: date, u: float) -> date:
-    """A day of the window; the probability rises by equal steps from each end to the target (a discrete triangular law)."""
-    before, after = (target - opens).days, (closes - target).days
-    weights = (
-        [(day + 1) / (before + 1) for day in range(before)]
-        + [1.0]
-        + [(after - day) / (after + 1) for day in range(after)]
-    )
-    total, reached = sum(weights), 0.0
-    for offset, weight in enumerate(weights):
-        reached += weight / total
+def window_shares(before: int, after: int, law: str = "triangular") -> list[float]:
+    """The probability of each day of a window that reaches so many days `before` and `after` the target.
+
+    `triangular`: rising by equal steps from each end to the target; `uniform`: the same on each day.
+    """
+    weights = [1.0] * (before + 1 + after)
+    if law == "triangular":
+        weights[:before] = [(day + 1) / (before + 1) for day in range(before)]
+        weights[before + 1 :] = [(after - day) / (after + 1) for day in range(after)]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def day_in_window(opens: date, target: date, closes: date, u: float, law: str = "triangular") -> date:
+    """A day of the window, by the law of `window_shares`."""
+    reached = 0.0
+    for offset, share in enumerate(window_shares((target - opens).days, (closes - target).days, law)):
+        reached += share
         if u < reached:
             return opens + timedelta(days=offset)
     return closes

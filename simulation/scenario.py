@@ -144,10 +144,12 @@ class Population(ProtocolPart):
 class VisitBehaviour(ProtocolPart):
     """How subjects keep to the schedule. Inside its window a visit falls on each day with a probability that peaks at the target.
 
+    `day_law` uniform: on each day of the window with equal probability.
     `late_probability`: after the window instead, by `late_days` (with a reason for the override). Randomization is never missed.
     `most_doses_missed`: subjects take all doses but a share of up to so many; it shows in what those who complete bring back.
     """
 
+    day_law: Literal["triangular", "uniform"] = "triangular"
     missed_probability: Probability
     late_probability: Probability
     late_days: DayLaw
@@ -163,9 +165,13 @@ class DropOutPeriod(ProtocolPart):
 
 
 class DropOut(ProtocolPart):
-    """Leaving early: a constant monthly probability by arm, changed in the given periods; `reasons` are SDTM DSDECOD terms."""
+    """Leaving early: a constant monthly probability by arm, changed in the given periods; `reasons` are SDTM DSDECOD terms.
+
+    `per_visit_probability` comes on top of it: after each visit from randomization on, but not after the last.
+    """
 
     monthly_probability: dict[Code, Probability] = Field(min_length=1, description="arm -> probability")
+    per_visit_probability: Probability = 0.0
     periods: tuple[DropOutPeriod, ...] = ()
     reasons: Shares
     visit: Code | None = Field(default=None, description="the early termination visit that is recorded")
@@ -271,6 +277,11 @@ class Scenario(ProtocolPart):
     drop_out: DropOut
     titration: tuple[DoseMoves, ...] = ()
     shipping: Shipping
+    site_stock_at_start: Literal["none", "seed_quantity", "up_to_level"] = Field(
+        default="none",
+        description="kits of each type that every site has on the first day, from its depot: by that parameter of the site; only in the "
+        "simulator's engines",
+    )
     randomization_list: RandomizationList
     lots: tuple[LotPlan, ...] = Field(min_length=1)
     costs: Costs = Costs()

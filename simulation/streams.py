@@ -35,7 +35,11 @@ class Streams:
 
     def uniform(self, entity: str, purpose: str, index: int = 0) -> float:
         """A number in the open interval (0, 1) for this address: 53 random bits, never 0 or 1, so every inverse law is finite."""
-        word = _mix(self._root + word_of(entity) & MASK)
-        word = _mix(word + word_of(purpose) & MASK)
+        return self.uniform_of_words(word_of(entity), word_of(purpose), index)
+
+    def uniform_of_words(self, entity: int, purpose: int, index: int) -> float:
+        """As `uniform`, for the words that stand for the names."""
+        word = _mix(self._root + entity & MASK)
+        word = _mix(word + purpose & MASK)
         word = _mix(word + (index + 1) * GOLDEN & MASK)
         return ((word >> 11) + 0.5) / 9007199254740992.0

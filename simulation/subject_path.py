@@ -142,7 +142,11 @@ def _visit_day(
         late = window.closes + timedelta(days=days)
         return (weekday_after(late) if behaviour.weekdays_only else late), "subject could not come earlier"
     day = day_in_window(
-        window.opens, window.target, window.closes, twin.streams.uniform(entity, f"day {visit.code}")
+        window.opens,
+        window.target,
+        window.closes,
+        twin.streams.uniform(entity, f"day {visit.code}"),
+        behaviour.day_law,
     )
     if not behaviour.weekdays_only:
         return day, ""

@@ -17,6 +17,7 @@ import simpy
 
 from allocation.study.protocol import Protocol
 from allocation.study.supply import Site
+from simulation.errors import NotSimulated
 from simulation.recruiting import recruiting_site
 from simulation.scenario import Scenario
 from simulation.streams import Streams
@@ -33,6 +34,16 @@ class Twin:
     trial: Trial
 
     def __init__(self, protocol: Protocol, scenario: Scenario, replicate: int = 0) -> None:
+        for field, used in (
+            ("drop_out.per_visit_probability", scenario.drop_out.per_visit_probability > 0),
+            ("site_stock_at_start", scenario.site_stock_at_start != "none"),
+        ):
+            if used:
+                raise NotSimulated(
+                    "is not played through the service",
+                    field=field,
+                    fix="leave it out, or use rtsm simulate",
+                )
         self.protocol = protocol
         self.scenario = scenario
         self.streams = Streams(scenario.seed, replicate)

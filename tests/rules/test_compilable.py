@@ -164,6 +164,8 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "two_arms": [(0.3,)],
     "by_ratio": [(SHARES,)],
     "what_is_left": [(THREE, SHARES, 8), (THREE, SHARES, 16)],
+    "share_left": [(1, 2, 3, 8), (0, 1, 1, 1)],
+    "arm_of_block": [(THREE, SHARES, 16, u) for u in (0.0, 0.3, 0.6, 0.999999)],
     "size_index": [(np.array([0.25, 0.75]), 1, uniform, 3) for uniform in (0.25, 0.6, 0.99)],
     "truncated_binomial": [(LEAD, 6), (LEAD[::-1].copy(), 6), (TIE, 6)],
     "efron": [(LEAD, 0.7), (TIE, 0.7), (LEAD[::-1].copy(), 0.7)],

@@ -24,8 +24,31 @@ def what_is_left(taken: IntArray, ratio: IntArray, size: int) -> FloatArray:
     sets = size // total(ratio)
     left = size - total(taken)
     for i in range(len(ratio)):
-        probabilities[i] = (ratio[i] * sets - taken[i]) / left
+        probabilities[i] = share_left(taken[i], ratio[i], sets, left)
     return probabilities
+
+
+@compilable
+def share_left(taken: int, ratio: int, sets: int, left: int) -> float:
+    """Return the probability of an arm: what the block of so many `sets` of the ratio has left of it, by all that it has left."""
+    return (ratio * sets - taken) / left
+
+
+@compilable
+def arm_of_block(taken: IntArray, ratio: IntArray, size: int, uniform: float) -> int:
+    """Return the arm that `uniform` gives by `what_is_left` (as `draws.arm_at` does), for loops that must not make arrays."""
+    sets = size // total(ratio)
+    left = size - total(taken)
+    last = 0
+    reached = 0.0
+    for i in range(len(ratio)):
+        share = share_left(taken[i], ratio[i], sets, left)
+        if share > 0:
+            last = i
+            reached += share
+            if uniform < reached:
+                return i
+    return last
 
 
 @compilable

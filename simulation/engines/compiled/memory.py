@@ -1,0 +1,168 @@
+"""The memory of the kernel: everything that a replicate reads and writes, in three flat arrays and a record of where things are.
+
+numba passes an array as seven values and counts its references, so a kernel that hands dozens of arrays from function to function takes
+minutes to compile and loses most of its speed. Here a function takes
+
+    at      a record: `at.sites_rate` is where `plan.sites.rate` begins, `at.calendar_days` is a number of the plan
+    ints    whole numbers, floats    numbers, words    64-bit words (random streams, calendars)
+
+so `plan.sites.depot[site]` is `ints[at.sites_depot + site]`, and row `site`, column `lot` of what is kept by site and lot is
+`ints[at.stock + site * at.lots_size + lot]`. What the kernel keeps itself is listed below, with its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulation.engines.draws import SITE_PURPOSES
+from simulation.engines.outcomes import N_OUTCOMES
+from simulation.engines.plan import TrialPlan
+from simulation.engines.trace import COLUMNS
+
+PURPOSES: Final = len(SITE_PURPOSES)
+
+LEVELS: Final = 9
+(
+    AT_SITES,
+    IN_TRANSIT,
+    AT_DEPOTS,
+    SUBJECTS,
+    ON_STUDY,
+    CLOSED,
+    EVENTS,
+    FREE_SHIPMENT,
+    FULL,
+) = range(LEVELS)
+"""Places after `at.level`: kits by place, subjects so far and on study, whether screening is closed, events written down, the first free
+place for a shipment, and whether the memory for subjects was too small."""
+
+COST_OF_KITS: Final = 0
+COST_OF_SHIPMENTS: Final = 1
+CO2: Final = 2
+MONEY: Final = 3
+
+OWN_INTS: Final = (
+    "tally",
+    "level",
+    "opened",
+    "arrivals",
+    "next_arrival",
+    "subjects_of",
+    "stock",
+    "ordered",
+    "depot_stock",
+    "taken",
+    "subject_site",
+    "subject_number",
+    "subject_arm",
+    "subject_visit",
+    "subject_day0",
+    "arriving",
+    "next_shipment",
+    "shipment_site",
+    "contents",
+    "trace",
+)
+OWN_FLOATS: Final = ("money", "own_rate", "operational")
+OWN_WORDS: Final = ("stream", "site_calendar", "visit_calendar", "changed")
+SIZES: Final = (
+    "site_count",
+    "site_words",
+    "subject_words",
+    "capacity",
+    "shipments",
+    "arrival_count",
+    "trace_room",
+)
+
+
+class Memory(NamedTuple):
+    """A record of places, and the three arrays."""
+
+    at: NDArray[Any]
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
+    words: NDArray[np.uint64]
+
+
+def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
+    """The memory for a plan, so many subjects and events, with the plan in it. Without room for events none is written down."""
+    sites, lots = len(plan.sites.words), plan.lots.size
+    sizes = {
+        "site_count": sites,
+        "site_words": -(-sites // 64),
+        "subject_words": -(-capacity // 64),
+        "capacity": capacity,
+        "shipments": sites * (plan.lanes.longest_days + 1) + 1,
+        "arrival_count": len(plan.lots.arrival_day),
+        "trace_room": trace_room,
+    }
+    days = plan.calendar.days
+    own = {
+        "tally": N_OUTCOMES,
+        "level": LEVELS,
+        "stock": sites * lots,
+        "ordered": sites * plan.kits.size,
+        "depot_stock": plan.depots * lots,
+        "taken": plan.arms + 1,
+        "arriving": days,
+        "next_shipment": sizes["shipments"],
+        "shipment_site": sizes["shipments"],
+        "contents": sizes["shipments"] * lots,
+        "trace": trace_room * len(COLUMNS),
+        "money": MONEY,
+        "stream": PURPOSES * sites,
+        "site_calendar": days * sizes["site_words"],
+        "visit_calendar": days * sizes["subject_words"],
+        "changed": sizes["site_words"],
+        **dict.fromkeys((name for name in OWN_INTS if name.startswith("subject_")), capacity),
+    }
+    places: dict[str, float] = dict(sizes)
+    parts: dict[str, list[NDArray[Any]]] = {"i": [], "f": [], "u": []}
+    filled = {"i": 0, "f": 0, "u": 0}
+
+    def put(name: str, values: NDArray[Any]) -> None:
+        kind = values.dtype.kind
+        places[name] = filled[kind]
+        parts[kind].append(values.reshape(-1))
+        filled[kind] += values.size
+
+    for name, value in named_parts(plan):
+        if isinstance(value, np.ndarray):
+            put(name, value)
+        else:
+            places[name] = value
+    for names, dtype in ((OWN_INTS, np.int64), (OWN_FLOATS, np.float64), (OWN_WORDS, np.uint64)):
+        for name in names:
+            put(name, np.zeros(own.get(name, sites), dtype))
+    at = np.zeros(1, RECORD)
+    for name, place in places.items():
+        at[name] = place
+    return Memory(at, *(np.concatenate(parts[kind]) for kind in ("i", "f", "u")))
+
+
+def named_parts(plan: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every array and number of a plan, as topic_field."""
+    for field, value in zip(plan._fields, plan, strict=True):
+        if hasattr(value, "_fields"):
+            yield from named_parts(value, f"{prefix}{field}_")
+        else:
+            yield f"{prefix}{field}", value
+
+
+def _plan_names(topic: type, prefix: str = "") -> Iterator[tuple[str, type]]:
+    for field, kind in get_type_hints(topic).items():
+        if hasattr(kind, "_fields"):
+            yield from _plan_names(kind, f"{prefix}{field}_")
+        else:
+            yield f"{prefix}{field}", np.float64 if kind is float else np.int64
+
+
+RECORD: Final = np.dtype(
+    [*_plan_names(TrialPlan), *((name, np.int64) for name in (*SIZES, *OWN_INTS, *OWN_FLOATS, *OWN_WORDS))]
+)
+"""Where everything is: a place in its array, or a number of the plan."""

@@ -1,0 +1,31 @@
+"""How the functions that the kernel is made of are compiled.
+
+They make no arrays, so references are not counted (`_nrt`): counting them at each call took most of a replicate's time. Nobody calls
+them from Python, so they have no wrappers, which took a third of the compiler's. `error_model`: a division is not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+_COMPILE: Any = numba.njit
+"""Untyped, since numba's own types leave these options out."""
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A function of the kernel that stays one: what is seldom called, or from many places."""
+    return _COMPILE(_nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
+def hot(function: Callable[..., Any]) -> Any:
+    """A function of the kernel that becomes a part of whoever calls it: small, or called from one place."""
+    return _COMPILE(
+        _nrt=False,
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        forceinline=True,
+    )(function)

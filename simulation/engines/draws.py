@@ -1,0 +1,127 @@
+"""Random numbers and the laws on them, shared by both engines.
+
+A number is addressed by (seed, replicate, entity, purpose, index), bit for bit that of `simulation.streams.Streams`: the SimPy twin asks
+that class, the kernel the functions here on words, which it computes once per entity and purpose, so that a draw costs one mix. Every
+law turns uniforms into a value by a fixed formula, so that a changed parameter moves a value and redraws nothing. A draw whose
+outcome is certain is not made: that changes no other.
+
+Entities are sites and depots by code, and `trial`. Draws of a subject belong to its site and are indexed by `subject_index`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numba.extending import register_jitable
+
+from simulation.engines.plan import Floats
+from simulation.streams import word_of
+
+TRIAL: Final = "trial"
+"""The entity of what is drawn for the trial as a whole."""
+
+OPENING: Final = 0
+RATE: Final = 1
+ARRIVAL: Final = 2
+VISIT_DAY: Final = 3
+VISIT_DROP_OUT: Final = 4
+LANE_DELAY: Final = 5
+
+SITE_PURPOSES: Final = ("activation", "rate", "arrival", "day of visit", "drop-out at visit", "lane delay")
+"""What is drawn for a site, its subjects and its shipments; the constants are the places here."""
+
+ALLOCATION: Final = "allocation"
+"""The purpose of the draws of arms, for the entity TRIAL, by the number of the allocation in its stratum."""
+
+SITE_WORDS: Final = np.array([word_of(purpose) for purpose in SITE_PURPOSES], dtype=np.uint64)
+TRIAL_WORD: Final = np.uint64(word_of(TRIAL))
+ALLOCATION_WORD: Final = np.uint64(word_of(ALLOCATION))
+
+VISITS_PER_SUBJECT: Final = 512
+"""The indexes that each subject of a site has of one purpose: one a visit."""
+
+RATE_DRAWS: Final = 4
+"""Uniforms that one attempt at a gamma rate may use."""
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND: Final = np.uint64(0x94D049BB133111EB)
+_S30: Final = np.uint64(30)
+_S27: Final = np.uint64(27)
+_S31: Final = np.uint64(31)
+_S11: Final = np.uint64(11)
+_ONE: Final = np.uint64(1)
+_UNIT: Final = 1.0 / 9007199254740992.0
+
+
+@register_jitable
+def mix(word):
+    """SplitMix64's finaliser on a 64-bit word (`simulation.streams`)."""
+    word = (word ^ (word >> _S30)) * _FIRST
+    word = (word ^ (word >> _S27)) * _SECOND
+    return word ^ (word >> _S31)
+
+
+@register_jitable
+def replicate_word(seed, replicate):
+    """The word that the addresses of one replicate begin with."""
+    return mix(mix(seed + _GOLDEN) + (replicate + _ONE) * _GOLDEN)
+
+
+@register_jitable
+def stream_word(root, entity, purpose):
+    """The word of a stream: what is drawn for one entity and purpose."""
+    return mix(mix(root + entity) + purpose)
+
+
+@register_jitable
+def uniform_at(stream, index):
+    """The number in (0, 1) at an index of a stream: `Streams.uniform`."""
+    word = mix(stream + np.uint64(index + 1) * _GOLDEN)
+    return (np.float64(np.int64(word >> _S11)) + 0.5) * _UNIT
+
+
+@register_jitable
+def subject_index(number: int, visit: int) -> int:
+    """The index of a draw for the `number`-th subject of a site (from 0) at a visit (from 0)."""
+    return number * VISITS_PER_SUBJECT + visit
+
+
+@register_jitable
+def place_in(cumulative: Floats, begin: int, count: int, u: float) -> int:
+    """The place (from 0) of the uniform `u` in the cumulative shares `cumulative[begin : begin + count]`, the last of which is 1."""
+    at = int(u * count)
+    while at > 0 and u < cumulative[begin + at - 1]:
+        at -= 1
+    while at < count - 1 and u >= cumulative[begin + at]:
+        at += 1
+    return at
+
+
+@register_jitable
+def exponential_gap(u: float) -> float:
+    """An exponential time of mean 1: the inverse of its distribution function from above."""
+    return -math.log(u)
+
+
+@register_jitable
+def gamma_attempt(shape: float, u0: float, u1: float, u2: float, u3: float) -> float:
+    """A gamma number of mean `shape` and scale 1, or -1 where the attempt is rejected and the next is made with other uniforms.
+
+    Marsaglia & Tsang, ACM Trans. Math. Softw. 26 (2000) 363; for shapes below 1 by the power of `u3`. The normal number is
+    Box and Muller's of `u0` and `u1`.
+    """
+    raised = shape if shape >= 1.0 else shape + 1.0
+    d = raised - 1.0 / 3.0
+    x = math.sqrt(-2.0 * math.log(u0)) * math.cos(2.0 * math.pi * u1)
+    v = 1.0 + x / math.sqrt(9.0 * d)
+    if v <= 0.0:
+        return -1.0
+    v = v * v * v
+    if math.log(u2) >= 0.5 * x * x + d - d * v + d * math.log(v):
+        return -1.0
+    if shape < 1.0:
+        return d * v * u3 ** (1.0 / shape)
+    return d * v

@@ -1,0 +1,52 @@
+"""The order of things within a day. Time is whole days; day 0 is the first day of the scenario.
+
+The live rules judge by date too, so a day is all that matters, and one documented order makes both engines agree event for event:
+
+    LOTS            lots arrive at depots and are released, in the order of the scenario
+    EXPIRIES        what may not be used any more leaves the stock of depots and sites
+    RECEIPTS        shipments arrive at depots and sites, in the order in which they were made
+    OPENINGS        sites open
+    SCREENINGS      by site, in the order of the protocol, then by arrival; subjects are numbered in this order
+    RANDOMIZATIONS  subjects whose screening ends today, in the order of screening: screen failure, refusal, or an arm
+    VISITS          by subject, in the order of screening; the first visit is on the day of randomization
+    DROP_OUTS       by subject, in the order of screening
+    RETURNS         what is left over is returned, when the trial ends
+    RESUPPLY        the scheduled run over every site, or the review of the sites whose stock fell today; by depot, then site
+    DISPATCH        shipments leave, in the order in which they were made
+    CLOSE           the day's books: weekly series, and whether the trial has ended
+
+A trial ends with the last day of the scenario, or with the day on which nobody can be screened any more and nobody is on study.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+LOTS: Final = 0
+EXPIRIES: Final = 1
+RECEIPTS: Final = 2
+OPENINGS: Final = 3
+SCREENINGS: Final = 4
+RANDOMIZATIONS: Final = 5
+VISITS: Final = 6
+DROP_OUTS: Final = 7
+RETURNS: Final = 8
+RESUPPLY: Final = 9
+DISPATCH: Final = 10
+CLOSE: Final = 11
+
+PHASES: Final = (
+    "lots",
+    "expiries",
+    "receipts",
+    "openings",
+    "screenings",
+    "randomizations",
+    "visits",
+    "drop_outs",
+    "returns",
+    "resupply",
+    "dispatch",
+    "close",
+)
+"""The names of the phases, in their order."""

@@ -1,0 +1,167 @@
+"""The plan of a trial: a protocol and a scenario as numbers, which both engines play.
+
+Names have become indexes in the order of the documents, dates whole days from day 0 (the scenario's first), laws cumulative tables, shares
+cumulative arrays. `ordinal = first_ordinal + day` is the day as the rules take it (`date.toordinal()`). Lots are in the order of kit type,
+expiry and code, so that walking through a kit type's lots is taking the earliest expiry first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
+
+
+class Calendar(NamedTuple):
+    """The days of the trial: 0 to `days` - 1, in `weeks` weeks of which the last may be short."""
+
+    first_ordinal: int
+    days: int
+    weeks: int
+
+
+class Laws(NamedTuple):
+    """Laws of whole days: law i takes the values `first[i]`, `first[i]` + 1, ... with `cumulative[start[i] : start[i + 1]]`."""
+
+    start: Ints
+    first: Ints
+    cumulative: Floats
+
+
+class Sites(NamedTuple):
+    """By site. `words` stand for their codes in the addresses of random numbers; `rate` is the mean number screened in a day.
+
+    `opening_law` is an index of the laws, in days after `planned_day`.
+    """
+
+    words: Words
+    country: Ints
+    depot: Ints
+    planned_day: Ints
+    rate: Floats
+    gamma_shape: float
+    opening_law: int
+
+
+class Subjects(NamedTuple):
+    """What becomes of those screened. `ratio` is by arm, `block_sizes` of the permuted blocks, `cap` on those randomized (-1: none)."""
+
+    ratio: Ints
+    block_sizes: Ints
+    cap: int
+    per_visit_drop_out: float
+
+
+class Visits(NamedTuple):
+    """By visit from the first one after randomization: days from it to the target, and the law of the day around the target.
+
+    The kits of visit v in arm a are the lines `line_start[a, v]` to `line_start[a, v + 1]` - 1 of `line_kit_type`, `line_quantity`.
+    """
+
+    size: int
+    target: Ints
+    day_law: Ints
+    line_start: Ints
+    line_kit_type: Ints
+    line_quantity: Ints
+
+
+class Kits(NamedTuple):
+    """By kit type: windows in days, cost of a kit; the lots of kit type k are `lot_start[k]` to `lot_start[k + 1]` - 1."""
+
+    size: int
+    dns_days: Ints
+    dnc_days: Ints
+    dnd_days: Ints
+    cost: Floats
+    lot_start: Ints
+
+
+class Lots(NamedTuple):
+    """By lot, its expiry as an ordinal; and arrivals in order of their day: lot, depot, day (before 0: there at the start), kits."""
+
+    size: int
+    kit_type: Ints
+    expiry_ordinal: Ints
+    arrival_lot: Ints
+    arrival_depot: Ints
+    arrival_day: Ints
+    arrival_kits: Ints
+
+
+class Lanes(NamedTuple):
+    """How shipments go to each site: days from dispatch to receipt, the law of the delay, the cost and CO2 of a shipment.
+
+    `longest_days`: the longest time that any shipment can take.
+    """
+
+    lead_days: Ints
+    delay_law: Ints
+    cost: Floats
+    co2_kg: Floats
+    longest_days: int
+
+
+class Resupply(NamedTuple):
+    """Parameters by site and kit type as rules/resupply.py takes them; `all_types`: one trigger tops up every kit type.
+
+    `initial` is what each site has from the beginning.
+    """
+
+    min_buffer: Ints
+    max_buffer: Ints
+    trigger: Ints
+    all_types: bool
+    initial: Ints
+
+
+class Costs(NamedTuple):
+    """Costs in the study's currency that the protocol does not state."""
+
+    storage_per_kit_day: float
+    destruction_per_kit: float
+    lost_subject: float
+
+
+class TrialPlan(NamedTuple):
+    """All of it. `subjects_expected` is a guess of how many are screened, by which the compiled engine sets out its memory first."""
+
+    calendar: Calendar
+    laws: Laws
+    sites: Sites
+    subjects: Subjects
+    visits: Visits
+    kits: Kits
+    lots: Lots
+    lanes: Lanes
+    resupply: Resupply
+    costs: Costs
+    depots: int
+    arms: int
+    subjects_expected: int
+
+
+class Names(NamedTuple):
+    """What the indexes of a plan stand for: codes in the order of the indexes."""
+
+    sites: tuple[str, ...]
+    depots: tuple[str, ...]
+    arms: tuple[str, ...]
+    kit_types: tuple[str, ...]
+    lots: tuple[str, ...]
+    visits: tuple[str, ...]
+
+
+def ints(values: Any) -> Ints:
+    """An array of 64-bit integers."""
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def floats(values: Any) -> Floats:
+    """An array of 64-bit floating point numbers."""
+    return np.ascontiguousarray(values, dtype=np.float64)

@@ -1,0 +1,247 @@
+"""A protocol and a scenario as a plan. Windows, parameters and lead times are asked of allocation.study, never repeated here."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from allocation.rules.resupply import TRIGGER_AT, TRIGGER_BELOW
+from allocation.rules.visits import offset_of_study_day
+from allocation.study.parameters import effective_parameters, lead_time_days
+from allocation.study.protocol import Protocol
+from allocation.study.schedule import Visit
+from allocation.study.supply import Site
+from simulation.engines.day_laws import LawTables
+from simulation.engines.plan import (
+    Calendar,
+    Costs,
+    Kits,
+    Lanes,
+    Lots,
+    Names,
+    Resupply,
+    Sites,
+    Subjects,
+    TrialPlan,
+    Visits,
+    floats,
+    ints,
+)
+from simulation.engines.refusals import refuse_what_engines_lack
+from simulation.laws import window_shares
+from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, LotPlan, Scenario
+from simulation.streams import word_of
+
+
+def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
+    """The plan of the trial. Raises NotSimulated, which names the field, for what the engines do not play."""
+    refuse_what_engines_lack(protocol, scenario)
+    tables = LawTables()
+    sites = _sites(protocol, scenario, tables)
+    visits = _visits(protocol, scenario, tables)
+    lanes = _lanes(protocol, scenario, tables)
+    kits, lots = _kits_and_lots(protocol, scenario)
+    cap = next((cap.limit for cap in protocol.caps if cap.kind == "randomization"), -1)
+    expected = cap if cap >= 0 else int(2 * sites.rate.sum() * scenario.duration_days) + 64
+    event = protocol.randomization[0]
+    return TrialPlan(
+        calendar=Calendar(
+            scenario.starts_on.toordinal(), scenario.duration_days, -(-scenario.duration_days // 7)
+        ),
+        laws=tables.laws(),
+        sites=sites,
+        subjects=Subjects(
+            ratio=ints([arm.ratio for arm in protocol.arms]),
+            block_sizes=ints(event.block_sizes),
+            cap=cap,
+            per_visit_drop_out=scenario.drop_out.per_visit_probability,
+        ),
+        visits=visits,
+        kits=kits,
+        lots=lots,
+        lanes=lanes,
+        resupply=_resupply(protocol, scenario),
+        costs=Costs(
+            scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
+            scenario.costs.destruction_per_kit,
+            scenario.costs.lost_subject,
+        ),
+        depots=len(protocol.depots),
+        arms=len(protocol.arms),
+        subjects_expected=max(expected, 64),
+    )
+
+
+def names_of(protocol: Protocol, scenario: Scenario) -> Names:
+    """What the indexes of `plan_of` stand for."""
+    return Names(
+        sites=tuple(site.code for site in protocol.sites),
+        depots=tuple(depot.code for depot in protocol.depots),
+        arms=tuple(arm.code for arm in protocol.arms),
+        kit_types=tuple(kit_type.code for kit_type in protocol.kit_types),
+        lots=tuple(lot.code for lot in lots_in_order(protocol, scenario)),
+        visits=tuple(visit.code for visit in visits_of(protocol)),
+    )
+
+
+def visits_of(protocol: Protocol) -> list[Visit]:
+    """The planned visits from randomization on, in their order."""
+    return sorted(
+        (
+            visit
+            for visit in protocol.visits
+            if visit.anchor == "randomization" and not visit.optional and visit.target_day is not None
+        ),
+        key=lambda visit: (offset_of_study_day(visit.target_day or 1), visit.number),
+    )
+
+
+def lots_in_order(protocol: Protocol, scenario: Scenario) -> list[LotPlan]:
+    """The lots by kit type (in the protocol's order), expiry and code."""
+    place = {kit_type.code: index for index, kit_type in enumerate(protocol.kit_types)}
+    return sorted(scenario.lots, key=lambda lot: (place[lot.kit_type], lot.expires_on, lot.code))
+
+
+def depot_of(protocol: Protocol, site: Site) -> str:
+    """The depot that supplies a site: its own, else its country's."""
+    country = protocol.country(site.country)
+    return site.depot or (country.depot if country is not None else "")
+
+
+def _sites(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Sites:
+    recruitment = scenario.recruitment
+    countries = [country.code for country in protocol.countries]
+    depots = [depot.code for depot in protocol.depots]
+    rates = [
+        recruitment.screened_per_site_month
+        / DAYS_PER_MONTH
+        * recruitment.country_factors.get(site.country, 1.0)
+        * recruitment.profile_factors.get(site.profile or "", 1.0)
+        for site in protocol.sites
+    ]
+    return Sites(
+        words=np.array([word_of(site.code) for site in protocol.sites], dtype=np.uint64),
+        country=ints([countries.index(site.country) for site in protocol.sites]),
+        depot=ints([depots.index(depot_of(protocol, site)) for site in protocol.sites]),
+        planned_day=ints(
+            [_day(site.planned_activation or scenario.starts_on, scenario) for site in protocol.sites]
+        ),
+        rate=floats(rates),
+        gamma_shape=recruitment.gamma_shape or 0.0,
+        opening_law=tables.add(scenario.activation.delay_days),
+    )
+
+
+def _visits(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Visits:
+    visits = visits_of(protocol)
+    laws = []
+    for visit in visits:
+        shares = window_shares(visit.window_before, visit.window_after, scenario.visits.day_law)
+        laws.append(tables.add_shares(-visit.window_before, shares))
+    kit_types = [kit_type.code for kit_type in protocol.kit_types]
+    starts: list[list[int]] = []
+    lines: list[tuple[int, int]] = []
+    for arm in protocol.arms:
+        starts.append([len(lines)])
+        for visit in visits:
+            if visit.dispensing:
+                entry = next(
+                    one
+                    for one in protocol.dispensing
+                    if visit.code in one.visits and one.arm in (None, arm.code)
+                )
+                lines += [(kit_types.index(kit.kit_type), kit.quantity) for kit in entry.kits]
+            starts[-1].append(len(lines))
+    return Visits(
+        size=len(visits),
+        target=ints([offset_of_study_day(visit.target_day or 1) for visit in visits]),
+        day_law=ints(laws),
+        line_start=ints(starts),
+        line_kit_type=ints([kit_type for kit_type, _ in lines]),
+        line_quantity=ints([quantity for _, quantity in lines]),
+    )
+
+
+def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
+    ordered = lots_in_order(protocol, scenario)
+    codes = [kit_type.code for kit_type in protocol.kit_types]
+    of_type = [codes.index(lot.kit_type) for lot in ordered]
+    depots = [depot.code for depot in protocol.depots]
+    arrivals = sorted(
+        (_day(arrival.on, scenario), index, depots.index(arrival.depot), arrival.kits)
+        for index, lot in enumerate(ordered)
+        for arrival in lot.arrivals
+    )
+    windows = [kit_type.expiry for kit_type in protocol.kit_types]
+    kits = Kits(
+        size=len(codes),
+        dns_days=ints([one.dns_days for one in windows]),
+        dnc_days=ints([one.dnc_days for one in windows]),
+        dnd_days=ints([one.dnd_days for one in windows]),
+        cost=floats([float(kit_type.cost or 0) for kit_type in protocol.kit_types]),
+        lot_start=ints([sum(one < index for one in of_type) for index in range(len(codes) + 1)]),
+    )
+    lots = Lots(
+        size=len(ordered),
+        kit_type=ints(of_type),
+        expiry_ordinal=ints([lot.expires_on.toordinal() for lot in ordered]),
+        arrival_lot=ints([lot for _, lot, _, _ in arrivals]),
+        arrival_depot=ints([depot for _, _, depot, _ in arrivals]),
+        arrival_day=ints([max(day, 0) for day, _, _, _ in arrivals]),
+        arrival_kits=ints([count for _, _, _, count in arrivals]),
+    )
+    return kits, lots
+
+
+def lane_delay(scenario: Scenario, country: str) -> LaneDelay:
+    """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
+    delays = scenario.shipping.lane_delays
+    own = [delay for delay in delays if delay.country == country]
+    return (own or [delay for delay in delays if delay.country is None] or [LaneDelay(days=DayLaw())])[0]
+
+
+def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
+    lead, laws, costs, co2 = [], [], [], []
+    for site in protocol.sites:
+        depot = depot_of(protocol, site)
+        days = lead_time_days(protocol, depot, site.country, site.code)
+        lead.append(days)
+        laws.append(tables.add(lane_delay(scenario, site.country).days))
+        lanes = [lane for lane in protocol.lanes if lane.depot == depot]
+        own = [lane for lane in lanes if lane.site == site.code]
+        lane = (own or [lane for lane in lanes if lane.country == site.country])[0]
+        costs.append(float(lane.cost or 0))
+        co2.append(scenario.shipping.co2_kg_per_shipment.get(depot, 0.0))
+    longest = max((one + tables.largest(law) for one, law in zip(lead, laws, strict=True)), default=0)
+    return Lanes(ints(lead), ints(laws), floats(costs), floats(co2), max(longest, 1))
+
+
+def _resupply(protocol: Protocol, scenario: Scenario) -> Resupply:
+    initial = []
+    parameters = []
+    for site in protocol.sites:
+        held = [
+            effective_parameters(protocol, kit_type.code, scenario.starts_on, site=site.code)
+            for kit_type in protocol.kit_types
+        ]
+        parameters.append(held)
+        at_start = {
+            "none": lambda _: 0,
+            "seed_quantity": lambda one: one.seed_quantity,
+            "up_to_level": lambda one: one.max_buffer,
+        }[scenario.site_stock_at_start]
+        initial.append([at_start(one) for one in held])
+    return Resupply(
+        min_buffer=ints([[one.min_buffer for one in held] for held in parameters]),
+        max_buffer=ints([[one.max_buffer for one in held] for held in parameters]),
+        trigger=ints(
+            [[TRIGGER_AT if one.trigger == "at" else TRIGGER_BELOW for one in held] for held in parameters]
+        ),
+        all_types=protocol.supply.consolidation == "all_types",
+        initial=ints(initial),
+    )
+
+
+def _day(on: date, scenario: Scenario) -> int:
+    return (on - scenario.starts_on) // timedelta(days=1)

@@ -1,0 +1,54 @@
+"""The kernel's cache: an edited rule is seen by the next process, and what is not edited is not compiled again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+KERNEL = """
+from allocation.rules.expiry import last_allowed_day
+
+
+def last_days(day, days):
+    return last_allowed_day(day, days)
+"""
+
+PROGRAM = """
+import toy_kernel
+from simulation.engines.compiled.cache import kernel
+compiled = kernel(toy_kernel.last_days)
+print(compiled(100, 30), sum(compiled.stats.cache_hits.values()))
+"""
+
+
+def _run(folder: Path) -> str:
+    command = [sys.executable, "-c", PROGRAM]
+    environment = {"RTSM_HOME": str(folder / "home"), "PATH": "", "PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_an_edited_rule_is_seen_by_a_kernel_that_was_in_the_cache(tmp_path) -> None:
+    for package in ("allocation", "simulation"):
+        shutil.copytree(
+            REPOSITORY / package,
+            tmp_path / package,
+            ignore=shutil.ignore_patterns("__pycache__", "migrations"),
+        )
+    (tmp_path / "toy_kernel.py").write_text(KERNEL, encoding="utf-8")
+    assert _run(tmp_path) == "69 0"
+    assert _run(tmp_path) == "69 1"
+    rule = tmp_path / "allocation" / "rules" / "expiry.py"
+    text = rule.read_text(encoding="utf-8")
+    assert "return expiry_day - days_before_expiry - 1" in text
+    rule.write_text(
+        text.replace(
+            "return expiry_day - days_before_expiry - 1", "return expiry_day - days_before_expiry - 2"
+        ),
+        encoding="utf-8",
+    )
+    assert _run(tmp_path) == "68 0"

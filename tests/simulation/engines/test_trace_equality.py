@@ -1,0 +1,69 @@
+"""Both engines play one plan: event for event, outcome for outcome, week for week."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simulation.engines import compiled, simpy_twin
+from simulation.engines.outcomes import OUTCOMES, Replicate
+from simulation.engines.plan import TrialPlan
+from simulation.engines.plan_of_study import plan_of
+from tests.simulation.engines.small_trials import plans
+
+
+def check_equal(one: Replicate, other: Replicate) -> None:
+    differing = {
+        column.name: values
+        for column, *values in zip(OUTCOMES, one.outcomes, other.outcomes, strict=True)
+        if values[0] != values[1]
+    }
+    assert differing == {}
+    assert one.trace is not None
+    assert other.trace is not None
+    np.testing.assert_array_equal(one.trace, other.trace)
+    np.testing.assert_array_equal(one.weekly, other.weekly)
+
+
+def check_conserved(replicate: Replicate) -> None:
+    of = {column.name: value for column, value in zip(OUTCOMES, replicate.outcomes, strict=True)}
+    gone = ("dispensed", "lost", "damaged", "excursion_rejected", "expired_site", "expired_depot")
+    left = ("left", "left_sites", "left_transit", "returned_unused")
+    assert of["kits_produced"] == sum(of[f"kits_{name}"] for name in (*gone, *left))
+    assert of["screened"] >= of["randomized"] >= of["completed"] + of["discontinued"]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(plans(), st.integers(0, 2**64 - 1), st.integers(0, 2**20))
+def test_both_engines_give_the_same_events_outcomes_and_weeks(
+    plan: TrialPlan, seed: int, replicate: int
+) -> None:
+    compiled_one = compiled.play(plan, seed, replicate)
+    check_equal(compiled_one, simpy_twin.play(plan, seed, replicate, trace=True))
+    check_conserved(compiled_one)
+
+
+def test_both_engines_agree_on_the_benchmark_trial(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    plan = plan_of(protocol, scenario)
+    check_equal(compiled.play(plan, 7, 3), simpy_twin.play(plan, 7, 3, trace=True))
+
+
+def test_a_batch_has_the_replicates_that_are_played_alone_whatever_the_threads(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    plan = plan_of(protocol, scenario)
+    batch = compiled.play_batch(plan, 11, 5, 7)
+    threaded = compiled.play_batch(plan, 11, 5, 7, threads=3)
+    np.testing.assert_array_equal(batch.outcomes, threaded.outcomes)
+    np.testing.assert_array_equal(batch.weekly, threaded.weekly)
+    alone = compiled.play(plan, 11, 8, trace=False)
+    np.testing.assert_array_equal(batch.outcomes[3], alone.outcomes)
+    np.testing.assert_array_equal(batch.weekly[3], alone.weekly)
+
+
+def test_memory_that_is_too_small_is_made_larger_and_changes_nothing(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    plan = plan_of(protocol, scenario)
+    small = compiled.play_batch(plan._replace(subjects_expected=64), 11, 5, 3)
+    np.testing.assert_array_equal(small.outcomes, compiled.play_batch(plan, 11, 5, 3).outcomes)
