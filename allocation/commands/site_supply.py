@@ -338,12 +338,10 @@ def countable_kits(situation: SiteSituation) -> dict[str, int]:
     counted = {}
     for one in situation.protocol.kit_types:
         here = [row for row in situation.stock if row[0] == one.code]
-        days = np.repeat(
-            np.array([row[1].toordinal() for row in here], dtype=np.int64), [row[3] for row in here]
-        )
-        released = np.repeat(np.array([row[2] for row in here], dtype=np.bool_), [row[3] for row in here])
+        days = np.array([row[1].toordinal() for row in here], dtype=np.int64)
+        kits = np.array([row[3] if row[2] else 0 for row in here], dtype=np.int64)
         today = situation.at.today.toordinal()
-        counted[one.code] = int(countable_on_hand(released, days, one.expiry.dnc_days, today))
+        counted[one.code] = int(countable_on_hand(kits, days, one.expiry.dnc_days, today))
     return counted
 
 

@@ -16,13 +16,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from allocation.errors import InvalidParameter
+from allocation.rules.compilable import IntArray, compilable
+from allocation.rules.restricted.complete import total
 from allocation.rules.seeded_stream import ScrambledNumbers, SeededStream
 
 VERSION: Final = "permuted-block/1"
 
 STRATUM_CAPACITY: Final = 10_000
 """Entries a stratum may have: the share of the number range set aside for each stratum."""
+
+
+@compilable
+def fill_block(ratio: IntArray, size: int, others: IntArray, arms: IntArray) -> None:
+    """Fill `arms[:size]` with the arms (indexes of the `ratio`) of a permuted block of `size` entries, in a random order.
+
+    `size` is a multiple of the sum of the ratio. `others[i]` is a uniform integer from 0 to i: the place that place i is exchanged with,
+    from the last down to 1 (Fisher and Yates).
+    """
+    shares = total(ratio)
+    place = 0
+    for arm in range(len(ratio)):
+        for _ in range(ratio[arm] * size // shares):
+            arms[place] = arm
+            place += 1
+    for last in range(size - 1, 0, -1):
+        arm = arms[last]
+        arms[last] = arms[others[last]]
+        arms[others[last]] = arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +91,15 @@ class BlockDesign:
         for arm, share in self.ratio:
             if share < 1:
                 raise InvalidParameter(f"arm {arm} has share {share}", field="ratio", fix="give 1 or more")
-        total = sum(share for _, share in self.ratio)
+        shares = sum(share for _, share in self.ratio)
         if not self.block_sizes or len(set(self.block_sizes)) != len(self.block_sizes):
             raise InvalidParameter(f"needs distinct sizes, not {self.block_sizes}", field="block_sizes")
         for size in self.block_sizes:
-            if size < 1 or size % total:
+            if size < 1 or size % shares:
                 raise InvalidParameter(
-                    f"{size} is not a multiple of {total}, the sum of the ratio",
+                    f"{size} is not a multiple of {shares}, the sum of the ratio",
                     field="block_sizes",
-                    fix=f"use sizes such as {total} and {2 * total}",
+                    fix=f"use sizes such as {shares} and {2 * shares}",
                 )
         check_strata(self.strata, max(self.block_sizes))
         check_numbers(self.strata, self.number_digits)
@@ -123,16 +146,20 @@ def _stratum_entries(
     design: BlockDesign, plan: StratumPlan, position: int, numbers: ScrambledNumbers, seed: int
 ) -> list[ListEntry]:
     stream = SeededStream(VERSION, seed, plan.stratum)
-    total = sum(share for _, share in design.ratio)
+    ratio = np.array([share for _, share in design.ratio], dtype=np.int64)
     entries: list[ListEntry] = []
     block = 0
     while len(entries) < plan.length:
         block += 1
         sizes = design.block_sizes
         size = sizes[0] if len(sizes) == 1 else sizes[stream.below(len(sizes))]
-        arms = [arm for arm, share in design.ratio for _ in range(share * size // total)]
-        stream.shuffle(arms)
-        for arm in arms:
+        others = np.zeros(size, dtype=np.int64)
+        for last in range(size - 1, 0, -1):
+            others[last] = stream.below(last + 1)
+        places = np.zeros(size, dtype=np.int64)
+        fill_block(ratio, size, others, places)
+        for place in places:
+            arm = design.ratio[place][0]
             sequence = len(entries) + 1
             number = numbers.number(position * STRATUM_CAPACITY + sequence - 1)
             entries.append(ListEntry(str(number), plan.stratum, sequence, block, arm))

@@ -37,12 +37,23 @@ NO_DAY: Final = 0
 """No such day. `date.toordinal()` starts at 1, so this is before every date."""
 
 _MARKED: list[Callable[..., Any]] = []
+_INLINED: list[Callable[..., Any]] = []
 _REGISTERED: list[Callable[..., Any]] = []
 
 
 def compilable(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a rule as compilable: unchanged for Python, and known to numba once `register_rules` has been called."""
     _MARKED.append(function)
+    return function
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a compilable rule compiled into each place that calls it, where it is written below `@compilable`.
+
+    For rules of the hot path that take many arrays: counting references to these costs more than the rule (`pick_kits` from one pile,
+    measured: 76 ns when called, 22 ns inlined). The compiler works longer for each caller.
+    """
+    _INLINED.append(function)
     return function
 
 
@@ -55,7 +66,8 @@ def register_rules() -> None:
     """
     register_jitable = importlib.import_module("numba.extending").register_jitable
     for function in _MARKED[len(_REGISTERED) :]:
-        register_jitable(no_cfunc_wrapper=True)(function)
+        options = {"inline": "always"} if function in _INLINED else {}
+        register_jitable(no_cfunc_wrapper=True, **options)(function)
         _REGISTERED.append(function)
 
 

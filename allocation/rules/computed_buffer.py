@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 import numpy as np
@@ -31,6 +30,7 @@ DAYS_OF_MONTH: Final = 30.4375
 """A year of 365.25 days has twelve of them."""
 LOWEST_CONFIDENCE: Final = 0.5
 HIGHEST_CONFIDENCE: Final = 0.99
+HALF_A_BILLIONTH: Final = 5e-10
 MOST_NEWCOMERS: Final = 500
 """Expected newcomers of a window at one site; beyond it (the recursion would start at exp(-700)) a rate is a slip."""
 
@@ -51,33 +51,52 @@ def newcomer_kits(
 
 
 @compilable
-def newcomer_chances(
-    window: int, shares: FloatArray, arms: IntArray, offsets: IntArray, quantities: IntArray
-) -> FloatArray:
-    """Return the chance of each number of kits (the index) that one newcomer of the window receives in it.
-
-    `shares` are the arms' shares of the allocation, which sum to 1. With no window nobody comes: the chance of 0 kits is 1.
-    """
+def most_of_a_newcomer(quantities: IntArray) -> int:
+    """Return the most kits that a newcomer could receive: of all dispensings, one more of which is the length of the chances."""
     largest = 0
     for i in range(len(quantities)):
         largest += quantities[i]
-    chances = np.zeros(largest + 1)
+    return largest
+
+
+@compilable
+def newcomer_chances(
+    window: int,
+    shares: FloatArray,
+    arms: IntArray,
+    offsets: IntArray,
+    quantities: IntArray,
+    chances: FloatArray,
+) -> None:
+    """Fill `chances` with the chance of each number of kits (the index) that one newcomer of the window receives in it.
+
+    `shares` are the arms' shares of the allocation, which sum to 1. With no window nobody comes: the chance of 0 kits is 1.
+    """
+    for kits in range(len(chances)):
+        chances[kits] = 0.0
     if window == 0:
         chances[0] = 1.0
     for arm in range(len(shares)):
         for day in range(1, window + 1):
             chances[newcomer_kits(arm, day, window, arms, offsets, quantities)] += shares[arm] / window
-    return chances
 
 
 @compilable
-def compound_poisson_quantile(newcomers: float, chances: FloatArray, confidence: float) -> int:
+def most_of_newcomers(newcomers: float, chances: FloatArray) -> int:
+    """Return a number of kits that the demand never comes near: one more is the length of the scratch of the quantile."""
+    return int(newcomers + 12.0 * np.sqrt(newcomers) + 40.0) * (len(chances) - 1)
+
+
+@compilable
+def compound_poisson_quantile(
+    newcomers: float, chances: FloatArray, confidence: float, probabilities: FloatArray
+) -> int:
     """Return the least number of kits that the demand does not exceed with a chance of at least `confidence` (below 1).
 
     The demand is the sum of the kits of a Poisson number of newcomers (its mean is `newcomers`), each with `chances`.
+    `probabilities` is scratch of `most_of_newcomers` and one more.
     """
-    most = int(newcomers + 12.0 * np.sqrt(newcomers) + 40.0) * (len(chances) - 1)
-    probabilities = np.zeros(most + 1)
+    most = most_of_newcomers(newcomers, chances)
     probabilities[0] = np.exp(-newcomers * (1.0 - chances[0]))
     below = probabilities[0]
     kits = 0
@@ -89,6 +108,37 @@ def compound_poisson_quantile(newcomers: float, chances: FloatArray, confidence:
         probabilities[kits] = newcomers * total / kits
         below += probabilities[kits]
     return kits
+
+
+@compilable
+def computed_buffers(
+    newcomers_a_day: float,
+    confidence: float,
+    short_window: int,
+    long_window: int,
+    shares: FloatArray,
+    arms: IntArray,
+    offsets: IntArray,
+    quantities: IntArray,
+    chances: FloatArray,
+    probabilities: FloatArray,
+) -> tuple[int, int, float]:
+    """Return (min_buffer, max_buffer, mean demand in the long window), in kits, by the formula of this module.
+
+    `chances` and `probabilities` are scratch, as long as `newcomer_chances` and, for the short window, `compound_poisson_quantile` need.
+    """
+    newcomer_chances(long_window, shares, arms, offsets, quantities, chances)
+    mean = 0.0
+    for kits in range(len(chances)):
+        mean += chances[kits] * kits
+    mean_long = newcomers_a_day * long_window * mean
+    newcomer_chances(short_window, shares, arms, offsets, quantities, chances)
+    min_buffer = compound_poisson_quantile(newcomers_a_day * short_window, chances, confidence, probabilities)
+    # A mean of exactly 3 kits that floats make 3.0000000000000004 is not 4.
+    whole = int(mean_long)
+    if mean_long - whole > HALF_A_BILLIONTH:
+        whole += 1
+    return min_buffer, min_buffer + whole, mean_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +221,11 @@ def compute_buffer(
     offsets = np.array([one.offset for one in dispensings], dtype=np.int64)
     quantities = np.array([one.quantity for one in dispensings], dtype=np.int64)
     a_day = enrolment_per_month / DAYS_OF_MONTH
-    chances = newcomer_chances(short_window, shares, arms, offsets, quantities)
-    min_buffer = int(compound_poisson_quantile(a_day * short_window, chances, confidence))
-    of_long = newcomer_chances(long_window, shares, arms, offsets, quantities)
-    mean_long = a_day * long_window * float(of_long @ np.arange(len(of_long)))
-    # Rounded first: a mean of exactly 3 kits that floats make 3.0000000000000004 is not 4.
+    chances = np.zeros(most_of_a_newcomer(quantities) + 1)
+    scratch = np.zeros(most_of_newcomers(a_day * short_window, chances) + 1)
+    min_buffer, max_buffer, mean_long = computed_buffers(
+        a_day, confidence, short_window, long_window, shares, arms, offsets, quantities, chances, scratch
+    )
     return ComputedBuffer(
         rule_version=RULE_VERSION,
         enrolment_per_month=f"{enrolment_per_month:g}",
@@ -186,6 +236,6 @@ def compute_buffer(
         long_window=long_window,
         newcomers_short=f"{a_day * short_window:.4f}",
         mean_long=f"{mean_long:.4f}",
-        min_buffer=min_buffer,
-        max_buffer=min_buffer + ceil(round(mean_long, 9)),
+        min_buffer=int(min_buffer),
+        max_buffer=int(max_buffer),
     )

@@ -11,9 +11,68 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from allocation.errors import InvalidParameter
+from allocation.rules.compilable import NO_DAY, compilable
 from allocation.rules.resupply import DueVisit
+
+SCREENED: Final = 0
+RANDOMIZED: Final = 1
+SCREEN_FAILED: Final = 2
+DISCONTINUED: Final = 3
+COMPLETED: Final = 4
+
+COUNTED: Final = 0
+NOT_IN_TRIAL: Final = 1
+NOT_RANDOMIZED: Final = 2
+ON_DOSE_HOLD: Final = 3
+SKIPPED_LAST_DISPENSING: Final = 4
+OVERDUE_TOO_LONG: Final = 5
+
+NEVER_IGNORED: Final = -1
+"""No limit of the days overdue."""
+
+
+@compilable
+def demand_code(
+    state: int,
+    on_dose_hold: bool,
+    skipped_last_dispensing: bool,
+    oldest_open_window_closes_day: int,
+    today: int,
+    from_screening: bool,
+    ignore_if_last_dispensing_skipped: bool,
+    ignore_if_overdue_days: int,
+) -> int:
+    """Return COUNTED, or the code of the first reason why a subject is no demand on `today`.
+
+    `state` is SCREENED, RANDOMIZED, ...; `from_screening` lets screened subjects count. `oldest_open_window_closes_day` NO_DAY and
+    `ignore_if_overdue_days` NEVER_IGNORED stand for none.
+    """
+    if state == SCREENED and not from_screening:
+        return NOT_RANDOMIZED
+    if state != SCREENED and state != RANDOMIZED:
+        return NOT_IN_TRIAL
+    if on_dose_hold:
+        return ON_DOSE_HOLD
+    if ignore_if_last_dispensing_skipped and skipped_last_dispensing:
+        return SKIPPED_LAST_DISPENSING
+    if ignore_if_overdue_days == NEVER_IGNORED or oldest_open_window_closes_day == NO_DAY:
+        return COUNTED
+    if today - oldest_open_window_closes_day > ignore_if_overdue_days:
+        return OVERDUE_TOO_LONG
+    return COUNTED
+
+
+@compilable
+def visit_is_ahead(place: int, latest_done: int, done: bool, missed: bool) -> bool:
+    """Return whether a planned visit is still expected: not done nor missed, and not before a later one that has taken place.
+
+    `place` is the visit's place in the order of the schedule, `latest_done` that of the latest visit done, -1 for none. Whoever came to
+    week 8 will not be given week 4's kits any more.
+    """
+    return not done and not missed and place > latest_done
 
 
 class EligibleSubjects(StrEnum):
@@ -86,24 +145,38 @@ class PlannedDispensing:
     quantity: int
 
 
+_STATE_CODES: Final = {
+    SubjectState.SCREENED: SCREENED,
+    SubjectState.RANDOMIZED: RANDOMIZED,
+    SubjectState.SCREEN_FAILED: SCREEN_FAILED,
+    SubjectState.DISCONTINUED: DISCONTINUED,
+    SubjectState.COMPLETED: COMPLETED,
+}
+_COUNTED: Final = {
+    COUNTED: Counted.COUNTED,
+    NOT_IN_TRIAL: Counted.NOT_IN_TRIAL,
+    NOT_RANDOMIZED: Counted.NOT_RANDOMIZED,
+    ON_DOSE_HOLD: Counted.ON_DOSE_HOLD,
+    SKIPPED_LAST_DISPENSING: Counted.SKIPPED_LAST_DISPENSING,
+    OVERDUE_TOO_LONG: Counted.OVERDUE_TOO_LONG,
+}
+
+
 def demand_status(facts: SubjectDemandFacts, today: date, policy: DemandPolicy) -> Counted:
     """Return whether the subject counts as demand on `today` (the site's date), with the reason if not."""
-    if facts.state == SubjectState.SCREENED and policy.eligible_subjects == EligibleSubjects.RANDOMIZED:
-        return Counted.NOT_RANDOMIZED
-    if facts.state not in (SubjectState.SCREENED, SubjectState.RANDOMIZED):
-        return Counted.NOT_IN_TRIAL
-    if facts.on_dose_hold:
-        return Counted.ON_DOSE_HOLD
-    if policy.ignore_if_last_dispensing_skipped and facts.skipped_last_dispensing:
-        return Counted.SKIPPED_LAST_DISPENSING
     closes = facts.oldest_open_window_closes
-    if (
-        policy.ignore_if_overdue_days is not None
-        and closes is not None
-        and (today - closes).days > policy.ignore_if_overdue_days
-    ):
-        return Counted.OVERDUE_TOO_LONG
-    return Counted.COUNTED
+    overdue = policy.ignore_if_overdue_days
+    code = demand_code(
+        _STATE_CODES[facts.state],
+        facts.on_dose_hold,
+        facts.skipped_last_dispensing,
+        NO_DAY if closes is None else closes.toordinal(),
+        today.toordinal(),
+        policy.eligible_subjects == EligibleSubjects.SCREENED,
+        policy.ignore_if_last_dispensing_skipped,
+        NEVER_IGNORED if overdue is None else overdue,
+    )
+    return _COUNTED[code]
 
 
 def due_visits(

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, overload
 
 from allocation.errors import InvalidParameter, TitrationRefused
 from allocation.rules.calculated_dose import MEASURE_OF, DoseDecision, DoseRule, calculate_dose
-from allocation.rules.compilable import compilable
+from allocation.rules.compilable import BoolArray, IntArray, compilable
 from allocation.rules.dose_kits import make_up_dose
 from allocation.rules.measures import Band, Measure, Measures
 
@@ -27,6 +27,41 @@ BELOW_LOWEST: Final = 3
 OTHER_STEP_FORCED: Final = 4
 NO_FORCED_STEP: Final = -1_000_000
 """No step is forced: outside any range of dose levels."""
+
+
+Flags = BoolArray | Sequence[bool]
+Integers = IntArray | Sequence[int]
+"""Columns of the dispensing table: arrays to the simulator, and plain sequences to the service, which asks for one row at a time."""
+
+ANY: Final = -1
+"""A row of the dispensing table for any arm, or any dose level; also the level of a subject without one."""
+NOTHING_DUE: Final = -1
+NO_ROW: Final = -2
+
+
+@compilable
+def dispensing_row(
+    at_visit: Flags, arms: Integers, levels: Integers, holds: Flags, arm: int, level: int
+) -> int:
+    """Return the index of the first row of the dispensing table that matches a subject of `arm` on dose level `level`.
+
+    `at_visit` tells which rows are for the visit, `arms` and `levels` for whom (ANY for all), `holds` whether the subject is in the row's
+    bands. NOTHING_DUE: no row is for this visit and arm. NO_ROW: some are, but none for the level and bands: the protocol has a hole.
+    """
+    found = NOTHING_DUE
+    for i in range(len(at_visit)):
+        if not at_visit[i] or (arms[i] != ANY and arms[i] != arm):
+            continue
+        if (levels[i] == ANY or levels[i] == level) and holds[i]:
+            return i
+        found = NO_ROW
+    return found
+
+
+@compilable
+def forced_step(first_move: bool, forced_first: int) -> int:
+    """Return the only move of the dose that is allowed now: `forced_first` at the first one, then NO_FORCED_STEP."""
+    return forced_first if first_move else NO_FORCED_STEP
 
 
 @compilable
@@ -108,9 +143,10 @@ def titrate(
     if steps < 1:
         raise InvalidParameter(f"must be 1 or more, not {steps}", field="steps")
     signed = _signed_steps(move, steps)
-    forced = NO_FORCED_STEP
-    if first_move and limits.forced_first is not None:
-        forced = _signed_steps(limits.forced_first, 1)
+    prescribed = NO_FORCED_STEP
+    if limits.forced_first is not None:
+        prescribed = _signed_steps(limits.forced_first, 1)
+    forced = forced_step(first_move, prescribed)
     after, outcome = titration_step(level, signed, limits.lowest, limits.highest, limits.max_steps, forced)
     if outcome != MOVE_ALLOWED:
         raise TitrationRefused(_REFUSALS[outcome], field="move", fix="choose another move")
@@ -193,16 +229,17 @@ def kits_due(
     and dispensing nothing in silence would be a missed dose. Also for a measure that is needed and not known, and for a dose that the
     strengths cannot make up.
     """
-    at_visit = [
-        (index, row) for index, row in enumerate(rows) if visit in row.visits and row.arm in (None, arm)
-    ]
-    for index, row in at_visit:
-        if row.dose_level is not None and row.dose_level != dose_level:
-            continue
-        if row.bands and not all(band.holds(measures or Measures()) for band in row.bands):
-            continue
-        return _due_by(row, index, visit, arm, dose_level, measures)
-    if at_visit:
+    place = dispensing_row(
+        [visit in row.visits for row in rows],
+        [ANY if row.arm is None else int(row.arm != arm) for row in rows],
+        [ANY if row.dose_level is None else int(row.dose_level != dose_level) for row in rows],
+        _InBands(rows, measures or Measures()),
+        0,
+        0,
+    )
+    if place >= 0:
+        return _due_by(rows[place], place, visit, arm, dose_level, measures)
+    if place == NO_ROW:
         raise InvalidParameter(
             f"visit {visit} dispenses to arm {arm}, but no row matches dose level {dose_level}"
             + ("" if measures is None else f" and {measures}"),
@@ -210,6 +247,26 @@ def kits_due(
             fix="add a row for this dose level, or one for any level",
         )
     return DispensingDecision(RULE_VERSION, visit, arm, dose_level, None, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _InBands(Sequence[bool]):
+    """Whether a subject is in the bands of each row, asked of the rows that matter only: what a band goes by need not be known else."""
+
+    rows: Sequence[DispensingRow]
+    measures: Measures
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> bool: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bool]: ...
+    def __getitem__(self, index: int | slice) -> bool | Sequence[bool]:
+        if isinstance(index, slice):
+            return _InBands(self.rows[index], self.measures)
+        return all(band.holds(self.measures) for band in self.rows[index].bands)
 
 
 def _due_by(

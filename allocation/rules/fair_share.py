@@ -12,7 +12,7 @@ of them share the depot. Source: field note resupply.md ("Order assembly"); the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,21 +24,34 @@ from allocation.rules.compilable import IntArray, compilable
 RULE_VERSION: Final = "fair-share/1"
 
 
+ANYWHERE: Final = -1
+"""No country in particular: all sites share."""
+
+
 @compilable
-def fair_shares(wanted: IntArray, available: int) -> IntArray:
-    """Return how many of the `available` blocks each site gets; all that it wanted where there is enough. By the rule of this module."""
-    shares = np.empty(len(wanted), dtype=np.int64)
+def share_out(
+    wanted: IntArray, countries: IntArray, place: int, available: int, shares: IntArray, given: IntArray
+) -> int:
+    """Fill `shares` with the `available` blocks that each site of the country `place` gets, by the rule of this module; return their sum.
+
+    Each gets all that it wanted where there is enough. `countries` hold each site's number of its country; with ANYWHERE all take part. The
+    shares of other sites are left alone. `given` is scratch, as long as the sites.
+    """
     total = 0
     for i in range(len(wanted)):
-        total += wanted[i]
-        shares[i] = wanted[i]
-    if total <= available:
-        return shares
+        if place == ANYWHERE or countries[i] == place:
+            total += wanted[i]
+            shares[i] = wanted[i]
     left = max(available, 0)
+    if total <= left:
+        return total
     for i in range(len(wanted)):
-        shares[i] = wanted[i] * max(available, 0) // total
-        left -= shares[i]
-    given = np.zeros(len(wanted), dtype=np.int64)
+        # Who does not take part counts as served, so that nothing is left over for it.
+        given[i] = 1
+        if place == ANYWHERE or countries[i] == place:
+            given[i] = 0
+            shares[i] = wanted[i] * max(available, 0) // total
+            left -= shares[i]
     for _ in range(left):
         best = -1
         for i in range(len(wanted)):
@@ -51,9 +64,28 @@ def fair_shares(wanted: IntArray, available: int) -> IntArray:
             if own > other or (own == other and wanted[i] > wanted[best]):
                 best = i
         given[best] = 1
-    for i in range(len(wanted)):
-        shares[i] += given[i]
-    return shares
+        shares[best] += 1
+    return max(available, 0)
+
+
+@compilable
+def shares_by_country(
+    wanted: IntArray,
+    countries: IntArray,
+    usable: IntArray,
+    available: int,
+    shares: IntArray,
+    within: IntArray,
+    given: IntArray,
+) -> int:
+    """Fill `shares` with the blocks that each site gets, first within its country and then of the depot; return their sum.
+
+    `usable` are the blocks that may be shipped to each country, `available` those that may be shipped to any. `within` and `given` are
+    scratch, as long as the sites.
+    """
+    for place in range(len(usable)):
+        share_out(wanted, countries, place, usable[place], within, given)
+    return share_out(within, countries, ANYWHERE, available, shares, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +131,17 @@ def share_kit_type(
             f"{list(wanted.values())} are not all whole blocks of {block_size}", field="wanted"
         )
     sites = sorted(wanted)
-    blocks = {site: wanted[site] // block_size for site in sites}
-    for place in sorted({country[site] for site in sites}):
-        here = [site for site in sites if country[site] == place]
-        blocks |= _shared(here, blocks, usable[place] // block_size)
-    blocks = _shared(sites, blocks, available // block_size)
+    places = sorted({country[site] for site in sites})
+    blocks, within, given = (np.zeros(len(sites), dtype=np.int64) for _ in range(3))
+    shares_by_country(
+        np.array([wanted[site] // block_size for site in sites], dtype=np.int64),
+        np.array([places.index(country[site]) for site in sites], dtype=np.int64),
+        np.array([usable[place] // block_size for place in places], dtype=np.int64),
+        available // block_size,
+        blocks,
+        within,
+        given,
+    )
     return SharedKitType(
         rule_version=RULE_VERSION,
         kit_type=kit_type,
@@ -112,10 +150,5 @@ def share_kit_type(
         usable=dict(usable),
         country={site: country[site] for site in sites},
         wanted={site: wanted[site] for site in sites},
-        shares={site: blocks[site] * block_size for site in sites},
+        shares={site: int(share) * block_size for site, share in zip(sites, blocks, strict=True)},
     )
-
-
-def _shared(sites: Sequence[str], blocks: Mapping[str, int], available: int) -> dict[str, int]:
-    shares = fair_shares(np.array([blocks[site] for site in sites], dtype=np.int64), available)
-    return {site: int(share) for site, share in zip(sites, shares, strict=True)}

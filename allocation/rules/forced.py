@@ -29,7 +29,7 @@ import numpy as np
 from allocation.errors import ListExhausted, RuleError
 from allocation.rules.blocks import ListEntry
 from allocation.rules.compilable import BoolArray, compilable
-from allocation.rules.draws import draw_arm
+from allocation.rules.draws import FloatArray, arm_at, draw_arm
 from allocation.rules.supply_gates import refused_for_supply
 
 RULE_VERSION: Final = "forced/1"
@@ -41,6 +41,58 @@ FR0A: Final = 1
 FR0B: Final = 2
 FR1: Final = 3
 FR2: Final = 4
+
+
+NOT_FORCED: Final = -1.0
+"""The second uniform of a subject who was not forced."""
+BELOW_ONE: Final = 1 - 2.0**-53
+
+
+@compilable
+def forced_arms(
+    mode: int,
+    probabilities: FloatArray,
+    uniform: float,
+    suppliable: BoolArray,
+    all_suppliable: bool,
+    shares: FloatArray,
+    restricted: FloatArray,
+) -> tuple[int, int, float]:
+    """Return the scheduled arm, the assigned one (or REFUSED), and the second uniform (or NOT_FORCED) of a live draw under a mode.
+
+    By the rule of `forced_live_draw`; `all_suppliable` tells whether every arm of the event can be supplied. Fills `restricted`: the
+    probabilities renormalised over the arms that can be supplied, or where none of these has a chance the `shares` of the ratio; all 0
+    where the mode does not force.
+    """
+    scheduled = arm_at(probabilities, uniform)
+    reached = 0.0
+    for i in range(len(probabilities)):
+        restricted[i] = 0.0
+        if i < scheduled:
+            reached += probabilities[i]
+    if (mode == FR0A and not all_suppliable) or (mode == FR0B and not suppliable[scheduled]):
+        return scheduled, REFUSED, NOT_FORCED
+    if mode != FR1 and mode != FR2:
+        return scheduled, scheduled, NOT_FORCED
+    total = 0.0
+    for i in range(len(probabilities)):
+        if suppliable[i]:
+            restricted[i] = probabilities[i]
+            total += probabilities[i]
+    if not total > 0:
+        for i in range(len(probabilities)):
+            if suppliable[i]:
+                restricted[i] = shares[i]
+                total += shares[i]
+    if not total > 0:
+        return scheduled, REFUSED, NOT_FORCED
+    for i in range(len(probabilities)):
+        restricted[i] = restricted[i] / total
+    if suppliable[scheduled]:
+        return scheduled, scheduled, NOT_FORCED
+    # Rounding may carry the place to the ends of the piece, so it is held inside [0, 1).
+    second = min(max((uniform - reached) / probabilities[scheduled], 0.0), BELOW_ONE)
+    return scheduled, arm_at(restricted, second), second
 
 
 class ForcedMode(StrEnum):
@@ -60,7 +112,8 @@ CODES: Final = {
     ForcedMode.FR1: FR1,
     ForcedMode.FR2: FR2,
 }
-"""The integer that the compilable rule takes for each mode."""
+"""The integer that the compilable rules take for each mode."""
+_FORCING: Final = frozenset({ForcedMode.FR1, ForcedMode.FR2})
 
 
 @compilable
@@ -206,36 +259,31 @@ def forced_live_draw(
     """
     if len(arms) != len(probabilities) or any(arm not in suppliable for arm in arms):
         raise RuleError("arms, probabilities and supply do not fit each other", field="suppliable")
-    scheduled = draw_arm(probabilities, uniform)
+    if shares and len(shares) != len(arms):
+        raise RuleError(f"{len(shares)} shares for {len(arms)} arms", field="shares")
+    draw_arm(probabilities, uniform)  # refuses what cannot be
     there = [suppliable[arm] for arm in arms]
-    if (mode is ForcedMode.FR0A and not all(suppliable.values())) or (
-        mode is ForcedMode.FR0B and not there[scheduled]
-    ):
+    restricted = np.zeros(len(arms))
+    scheduled, assigned, second = forced_arms(
+        CODES[mode],
+        np.array(probabilities, dtype=np.float64),
+        uniform,
+        np.array(there, dtype=np.bool_),
+        all(suppliable.values()),
+        np.array(shares, dtype=np.float64) if shares else np.zeros(len(arms)),
+        restricted,
+    )
+    if assigned == REFUSED:
         raise refused_for_supply()
-    restricted: tuple[float, ...] = ()
-    second: float | None = None
-    assigned = scheduled
-    if mode in (ForcedMode.FR1, ForcedMode.FR2):
-        left = [chance if has else 0.0 for chance, has in zip(probabilities, there, strict=True)]
-        if not sum(left) > 0:
-            left = [float(share) if has else 0.0 for share, has in zip(shares, there, strict=bool(shares))]
-        if not sum(left) > 0:
-            raise refused_for_supply()
-        restricted = tuple(chance / sum(left) for chance in left)
-        if not there[scheduled]:
-            # Rounding may carry the place to the ends of the piece, so it is held inside [0, 1).
-            place = (uniform - sum(probabilities[:scheduled])) / probabilities[scheduled]
-            second = min(max(place, 0.0), 1 - 2.0**-53)
-            assigned = draw_arm(restricted, second)
     return ForcedDraw(
         rule_version=RULE_VERSION,
         mode=mode,
         arms=tuple(arms),
         suppliable=tuple(there),
         probabilities=tuple(probabilities),
-        restricted=restricted,
+        restricted=tuple(float(chance) for chance in restricted) if mode in _FORCING else (),
         uniform=uniform,
-        second_uniform=second,
+        second_uniform=None if second == NOT_FORCED else float(second),
         scheduled=arms[scheduled],
         assigned=arms[assigned],
         forced=assigned != scheduled,

@@ -11,6 +11,23 @@ from enum import StrEnum
 from typing import Final
 
 from allocation.errors import DomainRefusal
+from allocation.rules.compilable import compilable
+
+PENDING: Final = 0
+RELEASED: Final = 1
+RESTRICTED: Final = 2
+QUARANTINED: Final = 3
+REJECTED: Final = 4
+RECALLED: Final = 5
+
+
+@compilable
+def lot_is_usable(status: int, released_here: bool, shipping: bool) -> bool:
+    """Return whether kits of a lot may be used in a country that it is released for: shipped to it, or else dispensed in it.
+
+    `status` is one of CODES.
+    """
+    return released_here and (status == RELEASED or (status == RESTRICTED and not shipping))
 
 
 class LotStatus(StrEnum):
@@ -22,6 +39,17 @@ class LotStatus(StrEnum):
     QUARANTINED = "quarantined"
     REJECTED = "rejected"
     RECALLED = "recalled"
+
+
+CODES: Final = {
+    LotStatus.PENDING: PENDING,
+    LotStatus.RELEASED: RELEASED,
+    LotStatus.RESTRICTED: RESTRICTED,
+    LotStatus.QUARANTINED: QUARANTINED,
+    LotStatus.REJECTED: REJECTED,
+    LotStatus.RECALLED: RECALLED,
+}
+"""The integer that the compilable rule takes for each status."""
 
 
 class LotAct(StrEnum):
@@ -74,8 +102,7 @@ LOT_TRANSITIONS: Final[tuple[LotTransition, ...]] = (
 
 NEVER_AGAIN: Final = frozenset({LotStatus.REJECTED, LotStatus.RECALLED})
 """No kit of such a lot is ever released again."""
-DISPENSABLE: Final = frozenset({LotStatus.RELEASED, LotStatus.RESTRICTED})
-SHIPPABLE: Final = frozenset({LotStatus.RELEASED})
+DISPENSABLE: Final = frozenset(one for one in LotStatus if lot_is_usable(CODES[one], True, False))
 
 _ROWS: Final = {(row.from_status, row.act): row for row in LOT_TRANSITIONS}
 
@@ -96,8 +123,8 @@ def lot_transition(lot: str, status: str, act: LotAct) -> LotTransition:
 
 def may_be_used(status: str, released_for: frozenset[str], *countries: str, shipping: bool) -> bool:
     """Whether kits of a lot may be shipped to, or else dispensed in, one of these countries. `released_for`: country codes, or "*"."""
-    allowed = SHIPPABLE if shipping else DISPENSABLE
-    return status in allowed and ("*" in released_for or not released_for.isdisjoint(countries))
+    released_here = "*" in released_for or not released_for.isdisjoint(countries)
+    return lot_is_usable(CODES[LotStatus(status)], released_here, shipping)
 
 
 def lot_never_used(status: str) -> DomainRefusal:

@@ -16,7 +16,7 @@ import numpy as np
 from allocation.errors import RuleError
 from allocation.rules.draws import DrawRecord, FloatArray, draw_arm, uniform_of_draw
 from allocation.rules.imbalance import CODES, CountMatrix, arm_scores
-from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
+from allocation.rules.minimization_chances import next_chances, unit_in_turn
 from allocation.rules.minimization_design import ChanceRule, MinimizationDesign
 
 METHOD: Final = "minimization"
@@ -45,9 +45,7 @@ def count_subjects(
 
     Raises RuleError for levels that do not fit the factors, an unknown arm, or a unit arm that is not the arm's.
     """
-    units = [
-        [unit for unit, of in enumerate(design.arm_of_unit) if of == arm] for arm in range(len(design.arms))
-    ]
+    columns = np.array(design.arm_of_unit, dtype=np.int64)
     turns = [0] * len(design.arms)
     rows = np.zeros((2 + len(design.factors), len(design.unit_ratio)), dtype=np.int64)
     _check_levels(design, levels)
@@ -58,9 +56,9 @@ def count_subjects(
         arm = design.arms.index(subject.arm)
         unit = subject.unit
         if unit is None:
-            unit = units[arm][turns[arm] % len(units[arm])]
+            unit = int(unit_in_turn(columns, arm, turns[arm]))
             turns[arm] += 1
-        elif unit not in units[arm]:
+        elif not (0 <= unit < len(columns) and columns[unit] == arm):
             raise RuleError(f"{unit} is no unit arm of {subject.arm}", field="unit")
         same = [theirs == ours for theirs, ours in zip(subject.levels, levels, strict=True)]
         rows[:, unit] += np.array([True, all(same), *same])
@@ -69,25 +67,23 @@ def count_subjects(
 
 def column_scores(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
     """Return the score of each column: the weighted imbalance if the new subject were added to it. Raises RuleError."""
-    if rows.shape != (len(design.weights), len(design.unit_ratio)):
-        raise RuleError(
-            f"counts have the shape {rows.shape}, not {(len(design.weights), len(design.unit_ratio))}",
-            field="rows",
-        )
+    _check_shape(design, rows)
     shares = np.array(design.unit_ratio, dtype=np.int64)
     return arm_scores(rows, np.array(design.weights, dtype=np.float64), shares, CODES[design.measure])
 
 
 def column_chances(design: MinimizationDesign, rows: CountMatrix) -> FloatArray:
     """Return the chance of each column, the first `simple_first` subjects by the shares alone. Raises RuleError."""
-    scores = column_scores(design, rows)
-    shares = np.array(design.unit_ratio, dtype=np.int64)
-    if _is_simple(design, rows):
-        simple: FloatArray = shares / shares.sum()
-        return simple
-    if design.chance is ChanceRule.RANK:
-        return rank_chances(scores, design.probability)
-    return biased_coin_chances(scores, shares, design.probability)
+    _check_shape(design, rows)
+    return next_chances(
+        rows,
+        np.array(design.weights, dtype=np.float64),
+        np.array(design.unit_ratio, dtype=np.int64),
+        CODES[design.measure],
+        design.chance is ChanceRule.RANK,
+        design.probability,
+        design.simple_first,
+    )
 
 
 def minimization_draw(
@@ -151,6 +147,14 @@ def minimization_draw(
 
 def _is_simple(design: MinimizationDesign, rows: CountMatrix) -> bool:
     return int(rows[0].sum()) < design.simple_first
+
+
+def _check_shape(design: MinimizationDesign, rows: CountMatrix) -> None:
+    if rows.shape != (len(design.weights), len(design.unit_ratio)):
+        raise RuleError(
+            f"counts have the shape {rows.shape}, not {(len(design.weights), len(design.unit_ratio))}",
+            field="rows",
+        )
 
 
 def _check_levels(design: MinimizationDesign, levels: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 
 from allocation.rules.compilable import IntArray, compilable
 from allocation.rules.draws import FloatArray
+from allocation.rules.imbalance import CountMatrix, arm_scores
+from allocation.rules.restricted.complete import by_ratio
 
 TIE_PARTS: Final = 10**9
 """Two scores tie when their difference is below the largest score divided by this."""
@@ -24,6 +26,48 @@ def tied(scores: FloatArray, left: int, right: int) -> bool:
     for arm in range(1, len(scores)):
         largest = max(largest, scores[arm])
     return bool(abs(scores[left] - scores[right]) * TIE_PARTS <= largest)
+
+
+@compilable
+def next_chances(
+    rows: CountMatrix,
+    weights: FloatArray,
+    shares: IntArray,
+    measure: int,
+    by_rank: bool,
+    probability: float,
+    simple_first: int,
+) -> FloatArray:
+    """Return the chance of each column for a new subject: by the scores of the counts, and for the first `simple_first` by the shares.
+
+    `rows` hold the subjects before, the whole in the first row; see minimization.py. `measure` is a code of imbalance.py, `by_rank` tells
+    the rank rule from the biased coin. `draws.arm_at` makes the chances and a uniform a column.
+    """
+    before = 0
+    for unit in range(len(shares)):
+        before += rows[0, unit]
+    if before < simple_first:
+        return by_ratio(shares)
+    scores = arm_scores(rows, weights, shares, measure)
+    if by_rank:
+        return rank_chances(scores, probability)
+    return biased_coin_chances(scores, shares, probability)
+
+
+@compilable
+def unit_in_turn(arm_of_unit: IntArray, arm: int, turn: int) -> int:
+    """Return the column that the `turn`-th (from 0) subject of `arm` without a column of its own is put into: the arm's in turn."""
+    columns = 0
+    for unit in range(len(arm_of_unit)):
+        if arm_of_unit[unit] == arm:
+            columns += 1
+    place = turn % columns
+    for unit in range(len(arm_of_unit)):
+        if arm_of_unit[unit] == arm:
+            if place == 0:
+                return unit
+            place -= 1
+    return -1
 
 
 @compilable

@@ -25,6 +25,12 @@ NEVER_ORDERED: Final = -1
 
 
 @compilable
+def is_urgent(sai: int, d_short: int) -> bool:
+    """Return whether the inventory of a kit type does not even cover its scheduled demand D(0, SW); both in kits."""
+    return sai < d_short
+
+
+@compilable
 def order_waits(
     kits: int, urgent: bool, days_since_order: int, min_shipment_kits: int, days_between_orders: int
 ) -> int:
@@ -79,7 +85,7 @@ def decide_timing(
     decisions: Sequence[ResupplyDecision], kits: int, days_since_order: int | None, policy: TimingPolicy
 ) -> TimingDecision:
     """Decide whether an order of `kits` for one site goes out now; `days_since_order` None for a site that has had none."""
-    urgent = tuple(one.kit_type for one in decisions if one.sai < one.d_short)
+    urgent = tuple(one.kit_type for one in decisions if is_urgent(one.sai, one.d_short))
     since = NEVER_ORDERED if days_since_order is None else days_since_order
     outcome = order_waits(kits, bool(urgent), since, policy.min_shipment_kits, policy.days_between_orders)
     return TimingDecision(RULE_VERSION, _TIMING[outcome], kits, urgent, days_since_order, policy)

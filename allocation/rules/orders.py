@@ -10,6 +10,7 @@ Blinding (field note resupply.md): within a blinding group of several kit types,
 the site's next dispensings to one arm, so such an order is raised. A group of one type has nothing to hide. Where a shortage
 at the depot undoes the protection, the proposal names the group in `exposed_groups`; by `withhold_exposed` its kits stay at the
 depot, otherwise they ship (a missed dose is a harm to the subject) and an unblinded supply manager can stop the order.
+The rules themselves are in order_assembly.py.
 """
 
 from __future__ import annotations
@@ -20,14 +21,29 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
 from allocation.errors import InvalidParameter, RuleError
+from allocation.rules.compilable import IntArray
 from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.order_assembly import (
+    ALL_TYPES,
+    NOT_SHORT,
+    RAISED_SINGLE_KIT,
+    RAISED_SINGLE_TYPE,
+    RAISED_TO_BLOCK,
+    TRIGGERED_TYPES_ONLY,
+    exposes_group,
+    limited_to_share,
+    needed_kits,
+    ordered_kits,
+    shipped_kits,
+)
 from allocation.rules.picking import KitCandidate, PickDecision, SameLot, choose_kits_for_shipping
 from allocation.rules.resupply import ResupplyDecision
 
 RULE_VERSION: Final = "order-assembly/1"
 
-FEWEST_KITS_OF_A_GROUP: Final = 2
 SMALLEST_BLINDING_GAP: Final = 2
 
 
@@ -51,6 +67,19 @@ class Raised(StrEnum):
     BLOCK_SIZE = "block_size"
     SINGLE_TYPE = "single_type"
     SINGLE_KIT = "single_kit"
+
+
+CONSOLIDATION_CODES: Final = {
+    Consolidation.TRIGGERED_TYPES_ONLY: TRIGGERED_TYPES_ONLY,
+    Consolidation.ALL_TYPES: ALL_TYPES,
+}
+"""The integer that the compilable rule takes for each choice."""
+
+_RAISED: Final = (
+    (RAISED_SINGLE_TYPE, Raised.SINGLE_TYPE),
+    (RAISED_SINGLE_KIT, Raised.SINGLE_KIT),
+    (RAISED_TO_BLOCK, Raised.BLOCK_SIZE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,47 +184,60 @@ def plan_order(
     `decisions` hold one per kit type that may be ordered for the site; a paused type has none and is never raised.
     Raises RuleError for a kit type that is decided twice or is not in `kit_types`.
     """
-    lines: dict[str, OrderLine] = {}
     any_triggered = any(decision.triggered for decision in decisions)
-    top_up_all = any_triggered and policy.consolidation == Consolidation.ALL_TYPES
+    consolidation = CONSOLIDATION_CODES[policy.consolidation]
+    needed: dict[str, int] = {}
     for decision in decisions:
-        kit_type = decision.kit_type
-        if kit_type in lines or kit_type not in kit_types:
-            raise RuleError(f"kit type {kit_type} is decided twice or not known", field="kit_type")
-        supply = kit_types[kit_type]
-        needed = decision.top_up if top_up_all else decision.quantity
-        line = OrderLine(kit_type, supply.blinding_group, needed, needed, (), decision.parameters.long_window)
-        lines[kit_type] = _raise_to(line, needed, supply.block_size, None)
-    return _protected(lines, kit_types, policy)
+        if decision.kit_type in needed or decision.kit_type not in kit_types:
+            raise RuleError(f"kit type {decision.kit_type} is decided twice or not known", field="kit_type")
+        needed[decision.kit_type] = needed_kits(
+            any_triggered, decision.quantity, decision.top_up, consolidation
+        )
+    windows = {decision.kit_type: decision.parameters.long_window for decision in decisions}
+    return _lines(needed, windows, kit_types, policy)
 
 
-def _raise_to(line: OrderLine, quantity: int, block_size: int, why: Raised | None) -> OrderLine:
-    """Return the line with at least `quantity` kits, rounded up to the block size, and the reasons for it."""
-    raised = list(line.raised)
-    if why is not None and quantity > line.ordered:
-        raised.append(why)
-    rounded = -(-max(quantity, line.ordered) // block_size) * block_size
-    if rounded > max(quantity, line.ordered):
-        raised.append(Raised.BLOCK_SIZE)
-    return replace(line, ordered=rounded, raised=tuple(dict.fromkeys(raised)))
+def _lines(
+    needed: Mapping[str, int],
+    long_windows: Mapping[str, int],
+    kit_types: Mapping[str, KitTypeSupply],
+    policy: OrderPolicy,
+) -> tuple[OrderLine, ...]:
+    """Return a line for each kit type with what is ordered of it, without those that order nothing."""
+    supplies = [kit_types[kit_type] for kit_type in needed]
+    groups = [supply.blinding_group for supply in supplies]
+    ordered, raised = np.zeros(len(needed), dtype=np.int64), np.zeros(len(needed), dtype=np.int64)
+    ordered_kits(
+        np.array(list(needed.values()), dtype=np.int64),
+        np.array([supply.block_size for supply in supplies], dtype=np.int64),
+        _group_numbers(groups),
+        np.array([_several_types(group, kit_types) for group in groups], dtype=np.bool_),
+        policy.single_type_protection,
+        policy.single_kit_protection,
+        ordered,
+        raised,
+    )
+    return tuple(
+        OrderLine(
+            kit_type,
+            kit_types[kit_type].blinding_group,
+            kits,
+            int(ordered[index]),
+            tuple(why for flag, why in _RAISED if int(raised[index]) & flag),
+            long_windows[kit_type],
+        )
+        for index, (kit_type, kits) in enumerate(needed.items())
+        if ordered[index] > 0
+    )
 
 
-def _protect(
-    lines: dict[str, OrderLine], group: str, kit_types: Mapping[str, KitTypeSupply], policy: OrderPolicy
-) -> None:
-    """Raise the lines of one blinding group so that it ships neither a single kit nor a single kit type."""
-    of_group = [kit_type for kit_type, line in lines.items() if line.blinding_group == group]
-    shipping = [kit_type for kit_type in of_group if lines[kit_type].ordered > 0]
-    if policy.single_type_protection and len(shipping) == 1:
-        for kit_type in of_group:
-            if lines[kit_type].ordered == 0:
-                block = kit_types[kit_type].block_size
-                lines[kit_type] = _raise_to(lines[kit_type], 1, block, Raised.SINGLE_TYPE)
-    total = sum(lines[kit_type].ordered for kit_type in of_group)
-    if policy.single_kit_protection and 0 < total < FEWEST_KITS_OF_A_GROUP:
-        only = shipping[0]
-        block = kit_types[only].block_size
-        lines[only] = _raise_to(lines[only], FEWEST_KITS_OF_A_GROUP, block, Raised.SINGLE_KIT)
+def _group_numbers(groups: Sequence[str]) -> IntArray:
+    """A number for the blinding group of each line."""
+    return np.array([groups.index(group) for group in groups], dtype=np.int64)
+
+
+def _several_types(group: str, kit_types: Mapping[str, KitTypeSupply]) -> bool:
+    return sum(supply.blinding_group == group for supply in kit_types.values()) > 1
 
 
 def limit_to_shares(lines: Sequence[OrderLine], shares: Mapping[str, int]) -> tuple[OrderLine, ...]:
@@ -205,7 +247,7 @@ def limit_to_shares(lines: Sequence[OrderLine], shares: Mapping[str, int]) -> tu
     """
     limited = []
     for line in lines:
-        share = min(shares.get(line.kit_type, line.ordered), line.ordered)
+        share = limited_to_share(line.ordered, shares.get(line.kit_type, NOT_SHORT))
         limited.append(replace(line, ordered=share, cut=line.ordered - share))
     return tuple(limited)
 
@@ -237,10 +279,9 @@ def fill_order(
     exposed = _exposed_groups(picks, kit_types, policy)
     filled: list[FilledLine] = []
     for line, pick in picks:
-        if policy.withhold_exposed and line.blinding_group in exposed:
-            filled.append(FilledLine(line, pick, (), len(pick.chosen)))
-        else:
-            filled.append(FilledLine(line, pick, pick.chosen, 0))
+        found = len(pick.chosen)
+        kits = shipped_kits(found, line.blinding_group in exposed, policy.withhold_exposed)
+        filled.append(FilledLine(line, pick, pick.chosen[:kits], found - kits))
     return OrderProposal(RULE_VERSION, policy, tuple(filled), exposed)
 
 
@@ -250,15 +291,21 @@ def _exposed_groups(
     policy: OrderPolicy,
 ) -> tuple[str, ...]:
     """Return the groups of several kit types of which a single kit or a single kit type would ship."""
-    exposed: list[str] = []
-    for group in dict.fromkeys(line.blinding_group for line, _ in picks):
-        counts = [len(pick.chosen) for line, pick in picks if line.blinding_group == group and pick.chosen]
-        several = sum(supply.blinding_group == group for supply in kit_types.values()) > 1
-        single_kit = policy.single_kit_protection and sum(counts) == 1
-        single_type = policy.single_type_protection and len(counts) == 1
-        if several and (single_kit or single_type):
-            exposed.append(group)
-    return tuple(exposed)
+    groups = [line.blinding_group for line, _ in picks]
+    numbers = _group_numbers(groups)
+    found = np.array([len(pick.chosen) for _, pick in picks], dtype=np.int64)
+    return tuple(
+        group
+        for group in dict.fromkeys(groups)
+        if exposes_group(
+            found,
+            numbers,
+            _several_types(group, kit_types),
+            groups.index(group),
+            policy.single_type_protection,
+            policy.single_kit_protection,
+        )
+    )
 
 
 def plan_seeding(
@@ -271,21 +318,7 @@ def plan_seeding(
 
     `long_windows` in days by kit type, for `min_shipments`. Raises RuleError for a kit type that is not in `kit_types`.
     """
-    lines: dict[str, OrderLine] = {}
-    for kit_type, quantity in quantities.items():
+    for kit_type in quantities:
         if kit_type not in kit_types:
             raise RuleError(f"kit type {kit_type} is not known", field="kit_type")
-        supply = kit_types[kit_type]
-        line = OrderLine(kit_type, supply.blinding_group, quantity, quantity, (), long_windows[kit_type])
-        lines[kit_type] = _raise_to(line, quantity, supply.block_size, None)
-    return _protected(lines, kit_types, policy)
-
-
-def _protected(
-    lines: dict[str, OrderLine], kit_types: Mapping[str, KitTypeSupply], policy: OrderPolicy
-) -> tuple[OrderLine, ...]:
-    """Protect every blinding group of several kit types, and leave out the lines that order nothing."""
-    for group in dict.fromkeys(line.blinding_group for line in lines.values()):
-        if sum(supply.blinding_group == group for supply in kit_types.values()) > 1:
-            _protect(lines, group, kit_types, policy)
-    return tuple(line for line in lines.values() if line.ordered > 0)
+    return _lines(quantities, long_windows, kit_types, policy)

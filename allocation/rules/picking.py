@@ -6,12 +6,13 @@ at the place of the act, is released for the country, and the act is allowed on 
 
 The answer is a decision record: the chosen kits and, for each other candidate, why it was not taken. The record names kit
 types and lots by its nature, so it is for unblinded readers and the ledger; `NoUsableKit` tells a blinded user nothing.
+The choice itself is in pile_picking.py, to which a kit is a pile of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -19,129 +20,24 @@ from typing import Final
 import numpy as np
 
 from allocation.errors import NoUsableKit, RuleError
-from allocation.rules.compilable import NO_DAY, BoolArray, IntArray, compilable
-from allocation.rules.expiry import ExpiryWindows, allowed_on_day, valid_through_day
+from allocation.rules.compilable import NO_DAY
+from allocation.rules.expiry import ExpiryWindows
+from allocation.rules.pile_picking import (
+    EXPIRED,
+    LOT_OFF,
+    LOT_REQUIRED,
+    LOT_WHERE_POSSIBLE,
+    NOT_AVAILABLE,
+    NOT_RELEASED,
+    NOT_VALID_LONG_ENOUGH,
+    PAST_LAST_DATE,
+    USABLE,
+    WRONG_TYPE,
+    kit_usability,
+    pick_kits,
+)
 
 RULE_VERSION: Final = "earliest-expiry/1"
-
-USABLE: Final = 0
-WRONG_TYPE: Final = 1
-NOT_AVAILABLE: Final = 2
-NOT_RELEASED: Final = 3
-EXPIRED: Final = 4
-PAST_LAST_DATE: Final = 5
-NOT_VALID_LONG_ENOUGH: Final = 6
-
-
-@compilable
-def kit_usability(
-    right_type: bool,
-    available: bool,
-    released: bool,
-    expiry_day: int,
-    days_before_expiry: int,
-    today: int,
-    must_stay_valid_until: int,
-) -> int:
-    """Return USABLE, or the code of the first reason why the kit cannot be taken on `today`.
-
-    `days_before_expiry` is DND for dispensing and DNS for shipping; `must_stay_valid_until` is the last day on which the
-    subject may still need the kit (dynamic DND), NO_DAY for none.
-    """
-    if not right_type:
-        return WRONG_TYPE
-    if not available:
-        return NOT_AVAILABLE
-    if not released:
-        return NOT_RELEASED
-    if not allowed_on_day(today, expiry_day, 0):
-        return EXPIRED
-    if not allowed_on_day(today, expiry_day, days_before_expiry):
-        return PAST_LAST_DATE
-    if not valid_through_day(expiry_day, must_stay_valid_until):
-        return NOT_VALID_LONG_ENOUGH
-    return USABLE
-
-
-@compilable
-def _taken_before(
-    left: int, right: int, expiry_days: IntArray, pick_sequences: IntArray, short_dated_before_day: int
-) -> bool:
-    """Return whether kit `left` is taken before kit `right`: not short-dated, earlier expiry, lower pick sequence."""
-    left_short = expiry_days[left] < short_dated_before_day
-    right_short = expiry_days[right] < short_dated_before_day
-    if left_short != right_short:
-        return bool(right_short)
-    if expiry_days[left] != expiry_days[right]:
-        return bool(expiry_days[left] < expiry_days[right])
-    return bool(pick_sequences[left] < pick_sequences[right])
-
-
-@compilable
-def pick_kits(
-    quantity: int,
-    right_type: BoolArray,
-    available: BoolArray,
-    released: BoolArray,
-    expiry_days: IntArray,
-    pick_sequences: IntArray,
-    days_before_expiry: int,
-    today: int,
-    must_stay_valid_until: int,
-    short_dated_before_day: int,
-) -> IntArray:
-    """Return the indexes of up to `quantity` kits to take, in the order of taking; fewer when not enough are usable.
-
-    Kits that expire before `short_dated_before_day` are taken last (`min_shipments`); NO_DAY leaves the plain order of
-    expiry (`min_wastage`). Two kits equal in all respects keep the order of the arrays. One pass with a sorted shortlist:
-    time grows with candidates x quantity at worst, and without quantity where the arrays come in the order of choice.
-    """
-    chosen = np.empty(max(quantity, 0), dtype=np.int64)
-    count = 0
-    for i in range(len(expiry_days)):
-        reason = kit_usability(
-            right_type[i],
-            available[i],
-            released[i],
-            expiry_days[i],
-            days_before_expiry,
-            today,
-            must_stay_valid_until,
-        )
-        if reason != USABLE:
-            continue
-        place = count
-        while place > 0 and _taken_before(
-            i, chosen[place - 1], expiry_days, pick_sequences, short_dated_before_day
-        ):
-            place -= 1
-        if place >= quantity:
-            continue
-        if count < quantity:
-            count += 1
-        for j in range(count - 1, place, -1):
-            chosen[j] = chosen[j - 1]
-        chosen[place] = i
-    return chosen[:count]
-
-
-@compilable
-def pick_kits_of_one_lot(quantity: int, usable: IntArray, lots: IntArray) -> IntArray:
-    """Return the first `quantity` of the `usable` kits (indexes in the order of taking) that are of one lot.
-
-    Empty where no lot has so many. `lots` holds a number for each kit. The lot is the one whose first kit would be taken earliest, among
-    those that have enough.
-    """
-    chosen = np.empty(max(quantity, 0), dtype=np.int64)
-    for i in range(len(usable)):
-        count = 0
-        for j in range(i, len(usable)):
-            if count < quantity and lots[usable[j]] == lots[usable[i]]:
-                chosen[count] = usable[j]
-                count += 1
-        if count == quantity:
-            return chosen
-    return chosen[:0]
 
 
 class SameLot(StrEnum):
@@ -150,6 +46,14 @@ class SameLot(StrEnum):
     OFF = "off"
     WHERE_POSSIBLE = "where_possible"
     REQUIRED = "required"
+
+
+SAME_LOT_CODES: Final = {
+    SameLot.OFF: LOT_OFF,
+    SameLot.WHERE_POSSIBLE: LOT_WHERE_POSSIBLE,
+    SameLot.REQUIRED: LOT_REQUIRED,
+}
+"""The integer that the compilable rule takes for each choice."""
 
 
 class NotChosen(StrEnum):
@@ -172,7 +76,6 @@ _REASONS: Final[dict[int, NotChosen]] = {
     EXPIRED: NotChosen.EXPIRED,
     PAST_LAST_DATE: NotChosen.PAST_LAST_DATE,
     NOT_VALID_LONG_ENOUGH: NotChosen.NOT_VALID_LONG_ENOUGH,
-    USABLE: NotChosen.NOT_NEEDED,
 }
 
 
@@ -241,31 +144,8 @@ def choose_kits_at_site(
     plain choice where no lot has enough kits, `required` takes as many as
     one lot has then: fewer than asked for.
     """
-    days, until = windows.dnd_days, must_stay_valid_until
-    if same_lot == SameLot.OFF or quantity < 2:
-        return _choose(candidates, kit_type, quantity, today, days, until, NO_DAY)
-    usable = _choose(candidates, kit_type, len(candidates), today, days, until, NO_DAY)
-    return _of_one_lot(usable, candidates, quantity, same_lot)
-
-
-def _of_one_lot(
-    usable: PickDecision, candidates: Sequence[KitCandidate], quantity: int, same_lot: SameLot
-) -> PickDecision:
-    """Narrow a choice of all usable kits to `quantity` of one lot, as `same_lot` says."""
-    numbers = {lot: index for index, lot in enumerate(sorted({kit.lot for kit in candidates}))}
-    lots = np.array([numbers[kit.lot] for kit in candidates], dtype=np.int64)
-    order = np.array(usable.chosen, dtype=np.int64)
-    wanted, why = quantity, NotChosen.NOT_NEEDED
-    chosen = tuple(int(index) for index in pick_kits_of_one_lot(wanted, order, lots))
-    if not chosen and same_lot == SameLot.WHERE_POSSIBLE:
-        chosen = usable.chosen[:quantity]
-    while not chosen and wanted > 1:
-        wanted, why = wanted - 1, NotChosen.OTHER_LOT
-        chosen = tuple(int(index) for index in pick_kits_of_one_lot(wanted, order, lots))
-    left = tuple((index, why) for index in usable.chosen if index not in chosen)
-    return replace(
-        usable, quantity=quantity, chosen=chosen, not_chosen=tuple(sorted((*usable.not_chosen, *left)))
-    )
+    until = must_stay_valid_until
+    return _choose(candidates, kit_type, quantity, today, windows.dnd_days, until, NO_DAY, same_lot)
 
 
 def choose_kits_for_shipping(
@@ -286,10 +166,8 @@ def choose_kits_for_shipping(
     short_dated_before = NO_DAY
     if min_shipments_window is not None:
         short_dated_before = today.toordinal() + windows.dns_days + min_shipments_window
-    if same_lot == SameLot.OFF or quantity < 2:
-        return _choose(candidates, kit_type, quantity, today, windows.dns_days, None, short_dated_before)
-    usable = _choose(candidates, kit_type, len(candidates), today, windows.dns_days, None, short_dated_before)
-    return _of_one_lot(usable, candidates, quantity, same_lot)
+    days = windows.dns_days
+    return _choose(candidates, kit_type, quantity, today, days, None, short_dated_before, same_lot)
 
 
 def _choose(
@@ -300,34 +178,45 @@ def _choose(
     days_before_expiry: int,
     must_stay_valid_until: date | None,
     short_dated_before_day: int,
+    same_lot: SameLot,
 ) -> PickDecision:
     if quantity < 0:
         raise RuleError(f"cannot choose {quantity} kits", field="quantity")
     today_day = today.toordinal()
     needed_day = NO_DAY if must_stay_valid_until is None else must_stay_valid_until.toordinal()
     right_type = np.array([kit.kit_type == kit_type for kit in candidates], dtype=np.bool_)
-    available = np.array([kit.available for kit in candidates], dtype=np.bool_)
+    counts = np.array([kit.available for kit in candidates], dtype=np.int64)
     released = np.array([kit.released for kit in candidates], dtype=np.bool_)
     expiry_days = np.array([kit.expiry.toordinal() for kit in candidates], dtype=np.int64)
     sequences = np.array([kit.pick_sequence for kit in candidates], dtype=np.int64)
-    picked = pick_kits(
+    numbers = {lot: index for index, lot in enumerate(sorted({kit.lot for kit in candidates}))}
+    lots = np.array([numbers[kit.lot] for kit in candidates], dtype=np.int64)
+    piles, taken = np.empty_like(counts), np.empty_like(counts)
+    found = pick_kits(
         quantity,
         right_type,
-        available,
+        counts,
         released,
         expiry_days,
         sequences,
+        lots,
         days_before_expiry,
         today_day,
         needed_day,
         short_dated_before_day,
+        SAME_LOT_CODES[same_lot],
+        piles,
+        taken,
     )
-    chosen = tuple(int(index) for index in picked)
-    taken = set(chosen)
+    chosen = tuple(int(index) for index in piles[:found])
+    # A usable kit is left although kits are missing: only where all must be of one lot, and it is of another.
+    not_needed = NotChosen.NOT_NEEDED if len(chosen) == quantity else NotChosen.OTHER_LOT
+    reasons = {**_REASONS, USABLE: not_needed}
+    chosen_kits = set(chosen)
     not_chosen = tuple(
         (
             index,
-            _REASONS[
+            reasons[
                 kit_usability(
                     kit.kit_type == kit_type,
                     kit.available,
@@ -340,7 +229,7 @@ def _choose(
             ],
         )
         for index, kit in enumerate(candidates)
-        if index not in taken
+        if index not in chosen_kits
     )
     return PickDecision(
         rule_version=RULE_VERSION,

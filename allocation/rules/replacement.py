@@ -15,9 +15,28 @@ from dataclasses import dataclass
 from typing import Final
 
 from allocation.errors import DomainRefusal
+from allocation.rules.compilable import compilable
 
 RULE_VERSION: Final = "replacement-same-arm/1"
 MARK: Final = "-R"
+
+REPLACEABLE: Final = 0
+NO_REPLACEMENT: Final = 1
+NOT_REPLACEABLE: Final = 2
+ALREADY_REPLACED: Final = 3
+
+
+@compilable
+def replacement_code(policy_replaces: bool, randomized_and_left: bool, already_replaced: bool) -> int:
+    """Return REPLACEABLE, or the code of the first reason why a subject who left is not replaced."""
+    if not policy_replaces:
+        return NO_REPLACEMENT
+    if not randomized_and_left:
+        return NOT_REPLACEABLE
+    if already_replaced:
+        return ALREADY_REPLACED
+    return REPLACEABLE
+
 
 _MARKED = re.compile(rf"(?P<base>.+){MARK}[0-9]+")
 
@@ -47,21 +66,23 @@ class ReplacementDecision:
 def check_replaceable(policy: str, replaced: ReplacedSubject) -> None:
     """Raise DomainRefusal unless the protocol's `policy` lets this subject be replaced: it was randomized, left, and has no replacement."""
     who = replaced.subject_id
-    if policy == "none":
+    left = replaced.status == "discontinued"
+    code = replacement_code(policy != "none", left, replaced.replaced_by is not None)
+    if code == NO_REPLACEMENT:
         raise DomainRefusal(
             "the protocol does not replace subjects",
             code="no-replacement",
             field="replaces",
             fix="screen the subject without it",
         )
-    if replaced.status != "discontinued":
+    if code == NOT_REPLACEABLE:
         raise DomainRefusal(
             f"subject {who} is {replaced.status}: only one who was randomized and left is replaced",
             code="not-replaceable",
             field="replaces",
             fix="discontinue the subject first",
         )
-    if replaced.replaced_by is not None:
+    if code == ALREADY_REPLACED:
         raise DomainRefusal(
             f"subject {who} is replaced by {replaced.replaced_by} already",
             code="already-replaced",

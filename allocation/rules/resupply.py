@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from allocation.errors import InvalidParameter, RuleError
-from allocation.rules.compilable import BoolArray, IntArray, compilable
+from allocation.rules.compilable import IntArray, compilable
 from allocation.rules.expiry import allowed_on_day
 
 RULE_VERSION: Final = "resupply-combined/1"
@@ -40,18 +40,25 @@ FROM_END_OF_SHORT_WINDOW: Final = 1
 
 
 @compilable
-def demand_in_window(due_offsets: IntArray, quantities: IntArray, after: int, until: int) -> int:
-    """Return D(after, until): the kits due in (t+after, t+until], by offsets in whole days from the run date t.
+def due_in_window(due_offset: int, after: int, until: int) -> bool:
+    """Return whether a visit due in `due_offset` days from the run date t is in the window (t+after, t+until].
 
-    `due_offsets[i]` is projected date minus t and `quantities[i]` the kits of this type at that visit. A visit that is
-    due today (offset 0) or overdue (negative) and neither done nor missed counts as due now. "Now" is the first day of a
+    A visit that is due today (offset 0) or overdue (negative) and neither done nor missed counts as due now. "Now" is the first day of a
     window that begins now, so such a visit is taken at offset 1: it is in D(0, b) for each b >= 1, in no D(a, b) with
     a >= 1, and D(0, 0) is 0, which keeps D(0, a) + D(a, b) = D(0, b) and rule A (windows 0) free of demand.
     """
+    return after < max(due_offset, 1) <= until
+
+
+@compilable
+def demand_in_window(due_offsets: IntArray, quantities: IntArray, after: int, until: int) -> int:
+    """Return D(after, until): the kits due in (t+after, t+until], by offsets in whole days from the run date t.
+
+    `due_offsets[i]` is projected date minus t and `quantities[i]` the kits of this type at that visit; see `due_in_window`.
+    """
     total = 0
     for i in range(len(due_offsets)):
-        offset = max(due_offsets[i], 1)
-        if after < offset <= until:
+        if due_in_window(due_offsets[i], after, until):
             total += quantities[i]
     return total
 
@@ -93,16 +100,16 @@ def stock_use(released: bool, expiry_day: int, dnc_days: int, today: int) -> int
 
 
 @compilable
-def countable_on_hand(available: BoolArray, expiry_days: IntArray, dnc_days: int, today: int) -> int:
-    """Return how many kits count as on hand: available, and `today` on the countable side of their DNC date.
+def countable_on_hand(counts: IntArray, expiry_days: IntArray, dnc_days: int, today: int) -> int:
+    """Return how many kits count as on hand: `today` on the countable side of their DNC date.
 
-    Since DNC >= 0, a countable kit is never an expired one.
+    `counts` are the available and released kits of each pile. Since DNC >= 0, a countable kit is never an expired one.
     """
-    count = 0
-    for i in range(len(available)):
-        if stock_use(available[i], expiry_days[i], dnc_days, today) == COUNTS:
-            count += 1
-    return count
+    kits = 0
+    for i in range(len(counts)):
+        if stock_use(counts[i] > 0, expiry_days[i], dnc_days, today) == COUNTS:
+            kits += counts[i]
+    return kits
 
 
 class Trigger(StrEnum):
@@ -240,7 +247,7 @@ def decide_resupply(
         d_long=d_long,
         d_after_short=d_after_short,
         parameters=parameters,
-        counted=tuple(due for due in due_visits if max(due.due_offset, 1) <= horizon),
+        counted=tuple(due for due in due_visits if due_in_window(due.due_offset, 0, horizon)),
         triggered=triggered,
         trigger_level=trigger_level,
         up_to_level=up_to_level,

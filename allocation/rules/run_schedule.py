@@ -8,10 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+
+from allocation.rules.compilable import BoolArray, compilable
 
 _DAY = timedelta(days=1)
 _DAYS_OF_A_WEEK = 7
+
+
+@compilable
+def weekday_of(day: int) -> int:
+    """Return the weekday of a day (ordinal): 0 Monday to 6 Sunday. Day 1 of the calendar, 1 January of year 1, is a Monday."""
+    return (day - 1) % 7
+
+
+@compilable
+def is_run_day(day: int, run_weekdays: BoolArray) -> bool:
+    """Return whether a run is scheduled on a day; `run_weekdays` has a flag for each weekday from Monday."""
+    return bool(run_weekdays[weekday_of(day)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +37,11 @@ class Cadence:
     effective_at: datetime
     weekdays: tuple[int, ...]
     hour_utc: int
+
+    def runs_on(self, day: date) -> bool:
+        """Whether a run is scheduled on this day (UTC)."""
+        flags = np.array([weekday in self.weekdays for weekday in range(_DAYS_OF_A_WEEK)], dtype=np.bool_)
+        return is_run_day(day.toordinal(), flags)
 
 
 def latest_moment(cadences: Sequence[Cadence], now: datetime) -> datetime | None:
@@ -65,7 +86,7 @@ def _last_in(cadence: Cadence, until: datetime) -> datetime | None:
     today = datetime.combine(until.astimezone(UTC).date(), time(cadence.hour_utc), UTC)
     for back in range(_DAYS_OF_A_WEEK + 1):
         moment = today - back * _DAY
-        if moment <= until and moment.weekday() in cadence.weekdays:
+        if moment <= until and cadence.runs_on(moment.date()):
             return moment if moment >= cadence.effective_at else None
     return None
 
@@ -75,6 +96,6 @@ def _first_after(cadence: Cadence, after: datetime) -> datetime | None:
     today = datetime.combine(start.date(), time(cadence.hour_utc), UTC)
     for ahead in range(_DAYS_OF_A_WEEK + 1):
         moment = today + ahead * _DAY
-        if moment > start and moment.weekday() in cadence.weekdays:
+        if moment > start and cadence.runs_on(moment.date()):
             return moment
     return None

@@ -8,11 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Final
 
 from allocation.errors import DomainRefusal, InvalidParameter, RuleError
+from allocation.rules.compilable import BoolArray, compilable
 
 NO_SUPPLY = "no-supply-to-randomize"
 """Code of every refusal for want of supply: of a gate, and of forced randomization."""
+
+
+GATE_NONE: Final = 0
+GATE_ALL: Final = 1
+GATE_CHOSEN: Final = 2
+
+
+@compilable
+def keeps_gate_closed(gate: int, there: bool, chosen: bool) -> bool:
+    """Return whether a kit type keeps the gate closed: the site lacks it (not `there`), and the gate asks for it."""
+    return not there and (gate == GATE_ALL or (gate == GATE_CHOSEN and chosen))
+
+
+@compilable
+def gate_is_closed(gate: int, there: BoolArray, chosen: BoolArray) -> bool:
+    """Return whether the site may not randomize: some kit type keeps the gate closed. One element a kit type."""
+    closed = False
+    for i in range(len(there)):
+        closed = closed or keeps_gate_closed(gate, there[i], chosen[i])
+    return closed
 
 
 class SupplyGate(StrEnum):
@@ -23,6 +45,14 @@ class SupplyGate(StrEnum):
     CHOSEN_KIT_TYPES = "chosen_kit_types"
 
 
+CODES: Final = {
+    SupplyGate.NONE: GATE_NONE,
+    SupplyGate.ALL_KIT_TYPES: GATE_ALL,
+    SupplyGate.CHOSEN_KIT_TYPES: GATE_CHOSEN,
+}
+"""The integer that the compilable rules take for each gate."""
+
+
 def lacking_kit_types(
     gate: SupplyGate, on_site: Mapping[str, bool], chosen: Collection[str] = ()
 ) -> tuple[str, ...]:
@@ -31,8 +61,6 @@ def lacking_kit_types(
     `on_site` tells for each kit type that this randomization may lead to whether the site has enough usable kits of it for a subject.
     Raises InvalidParameter for a gate on chosen types without any, RuleError for a chosen type that is not in `on_site`.
     """
-    if gate is SupplyGate.NONE:
-        return ()
     if gate is SupplyGate.CHOSEN_KIT_TYPES:
         if not chosen:
             raise InvalidParameter("chosen_kit_types names none", field="gate_kit_types", fix="name some")
@@ -40,8 +68,10 @@ def lacking_kit_types(
             raise RuleError(
                 f"nothing is known of {sorted(set(chosen) - set(on_site))}", field="gate_kit_types"
             )
-    asked = on_site if gate is SupplyGate.ALL_KIT_TYPES else chosen
-    return tuple(kit_type for kit_type, there in on_site.items() if kit_type in asked and not there)
+    code = CODES[gate]
+    return tuple(
+        kit_type for kit_type, there in on_site.items() if keeps_gate_closed(code, there, kit_type in chosen)
+    )
 
 
 def check_supply_gate(gate: SupplyGate, on_site: Mapping[str, bool], chosen: Collection[str] = ()) -> None:

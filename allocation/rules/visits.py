@@ -38,6 +38,14 @@ def study_day_of_offset(offset_days: int) -> int:
 
 
 @compilable
+def planned_day(from_day: int, target_day: int, after_previous: bool) -> int:
+    """Return the target (ordinal) of a visit: `target_day` days after the previous visit, or on that study day of its anchor."""
+    if after_previous:
+        return from_day + target_day
+    return from_day + offset_of_study_day(target_day)
+
+
+@compilable
 def visit_window(target: int, window_before: int, window_after: int) -> tuple[int, int]:
     """Return (opening day, closing day), both inside the window, of a target day (ordinals)."""
     return target - window_before, target + window_after
@@ -121,7 +129,7 @@ def window_from_anchor(anchor: date, target_day: int, window_before: int, window
         raise InvalidParameter(
             "there is no study day 0", field="target_day", fix="the anchor is day 1, the day before it day -1"
         )
-    return _window(anchor.toordinal() + offset_of_study_day(target_day), window_before, window_after)
+    return _window(planned_day(anchor.toordinal(), target_day, False), window_before, window_after)
 
 
 def window_from_previous_visit(
@@ -133,7 +141,7 @@ def window_from_previous_visit(
     """
     if days_after < 0:
         raise InvalidParameter(f"must be 0 days or more, not {days_after}", field="target_day")
-    return _window(previous.toordinal() + days_after, window_before, window_after)
+    return _window(planned_day(previous.toordinal(), days_after, True), window_before, window_after)
 
 
 def study_day(day: date, anchor: date) -> int:

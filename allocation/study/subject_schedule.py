@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from allocation.errors import TitrationRefused
 from allocation.rules.amendments import VersionsByVisit
-from allocation.rules.demand import PlannedDispensing
+from allocation.rules.demand import PlannedDispensing, visit_is_ahead
 from allocation.rules.dosing import DispensingRow, DoseMove, TitrationLimits, kits_due, titrate
 from allocation.rules.measures import Measures
 from allocation.rules.visits import VisitWindow, window_from_anchor, window_from_previous_visit
@@ -101,14 +101,11 @@ def visits_ahead(protocol: Protocol, path: SubjectPath) -> list[tuple[Visit, Vis
     week 8 will not be given week 4's kits any more.
     """
     scheduled = [visit for visit in protocol.visits if not visit.optional and applies_to(visit, path)]
-    latest = max((visit.number for visit in scheduled if visit.code in path.done), default=None)
+    scheduled.sort(key=lambda visit: visit.number)
+    latest = max((place for place, visit in enumerate(scheduled) if visit.code in path.done), default=-1)
     ahead = []
-    for visit in sorted(scheduled, key=lambda visit: visit.number):
-        if (
-            visit.code in path.done
-            or visit.code in path.missed
-            or (latest is not None and visit.number < latest)
-        ):
+    for place, visit in enumerate(scheduled):
+        if not visit_is_ahead(place, latest, visit.code in path.done, visit.code in path.missed):
             continue
         window = window_of(protocol, visit, path)
         if window is not None:
@@ -130,13 +127,11 @@ def needed_until(protocol: Protocol, path: SubjectPath, visit: Visit | None, on:
         for one in protocol.visits
         if (one.dispensing or one.code in done) and not one.optional and applies_to(one, came)
     ]
-    latest = max((one.number for one in following if one.code in done), default=None)
-    later = [
-        one
-        for one in following
-        if one.code not in done and one.code not in path.missed and (latest is None or one.number > latest)
-    ]
-    for one in sorted(later, key=lambda one: one.number):
+    following.sort(key=lambda one: one.number)
+    latest = max((place for place, one in enumerate(following) if one.code in done), default=-1)
+    for place, one in enumerate(following):
+        if not visit_is_ahead(place, latest, one.code in done, one.code in path.missed):
+            continue
         window = window_of(protocol, one, came)
         if window is not None:
             return window.closes

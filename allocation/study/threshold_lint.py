@@ -14,8 +14,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from allocation.errors import InvalidParameter
+from allocation.rules.order_assembly import FEWEST_KITS_OF_A_GROUP
 from allocation.rules.order_leaks import follows_each_dispensing, smallest_order
-from allocation.rules.orders import FEWEST_KITS_OF_A_GROUP, SMALLEST_BLINDING_GAP
+from allocation.rules.orders import SMALLEST_BLINDING_GAP
 from allocation.study.buffers import SET_BY, possible_buffers, provided_buffers
 from allocation.study.lint_finding import LintFindings, Severity
 from allocation.study.parameters import ParameterSource, lead_time_days

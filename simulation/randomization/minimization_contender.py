@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from allocation.rules.compilable import IntArray
 from allocation.rules.draws import FloatArray, arm_at
-from allocation.rules.imbalance import CODES, arm_scores
-from allocation.rules.minimization_chances import biased_coin_chances, rank_chances
+from allocation.rules.imbalance import CODES
+from allocation.rules.minimization_chances import next_chances
 from allocation.rules.minimization_design import ChanceRule, MinimizationDesign
-from allocation.rules.restricted.complete import by_ratio
 from allocation.rules.restricted.design import DesignProblem
 from allocation.study.minimization_settings import MinimizationSettings
 from simulation.randomization.compiled import compiled
@@ -44,7 +43,6 @@ def minimize(
     """
     units = len(shares)
     factors = margins.shape[1]
-    simple = by_ratio(shares)
     for replicate in range(strata.shape[0]):
         whole = np.zeros(units, dtype=np.int64)
         by_stratum = np.zeros((stratum_count, units), dtype=np.int64)
@@ -57,13 +55,7 @@ def minimize(
                 rows[1, one] = by_stratum[stratum, one]
                 for factor in range(factors):
                     rows[2 + factor, one] = by_level[margins[stratum, factor], one]
-            if i < simple_first:
-                probabilities = simple
-            else:
-                scores = arm_scores(rows, weights, shares, measure)
-                probabilities = (
-                    rank_chances(scores, chance) if by_rank else biased_coin_chances(scores, shares, chance)
-                )
+            probabilities = next_chances(rows, weights, shares, measure, by_rank, chance, simple_first)
             unit = arm_at(probabilities, uniforms[replicate, i])
             whole[unit] += 1
             by_stratum[stratum, unit] += 1

@@ -10,16 +10,17 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 
 from allocation.rules import (
     banded_buffer,
+    blocks,
     calculated_dose,
     caps,
     compilable,
     computed_buffer,
+    demand,
     depot_demand,
     dose_kits,
     dosing,
@@ -28,11 +29,16 @@ from allocation.rules import (
     fair_share,
     forced,
     imbalance,
+    lot_status,
     minimization_chances,
+    order_assembly,
     order_timing,
-    picking,
+    pile_picking,
+    replacement,
     resupply,
     run_out,
+    run_schedule,
+    supply_gates,
     visits,
 )
 from allocation.rules.restricted import (
@@ -43,13 +49,17 @@ from allocation.rules.restricted import (
     probabilities,
     urns,
 )
+from tests.rules.compiled_rules import check_compiled
+from tests.rules.supply_calls import DAYS, FLAGS, SUPPLY_CALLS, TURNS
 
 MODULES = (
     *(
         banded_buffer,
+        blocks,
         calculated_dose,
         caps,
         computed_buffer,
+        demand,
         depot_demand,
         dose_kits,
         dosing,
@@ -58,20 +68,22 @@ MODULES = (
         fair_share,
         forced,
         imbalance,
+        lot_status,
         minimization_chances,
+        order_assembly,
         order_timing,
-        picking,
+        pile_picking,
+        replacement,
         resupply,
         run_out,
+        run_schedule,
+        supply_gates,
         visits,
     ),
     *(biased_coins, complete, fixed_totals, maximal_procedure, probabilities, urns),
 )
 RULES = Path(compilable.__file__).parent
 
-FLAGS = np.array([True, True, False, True])
-DAYS = np.array([40, 30, 20, 30], dtype=np.int64)
-TURNS = np.array([1, 9, 2, 3], dtype=np.int64)
 ROWS = np.array([[9, 10, 9], [9, 11, 9], [4, 5, 3]], dtype=np.int64)
 WEIGHTS = np.array([2.0, 0.0, 1.5])
 SCORES = np.array([6.0, 10.0, 5.0])
@@ -93,49 +105,34 @@ NEWCOMERS = (
 """The arm, day and kits of each dispensing of a newcomer."""
 
 CALLS: dict[str, list[tuple[object, ...]]] = {
+    **SUPPLY_CALLS,
     "rounded_multiples": [(amount, 4, way) for amount in (3, 4, 5, 6, 7) for way in (0, 1, 2)],
     "least_kits": [(7, np.array([2, 3], dtype=np.int64))],
     "fewest_kits": [(30, np.array([10, 20], dtype=np.int64)), (7, np.array([2, 4], dtype=np.int64))],
-    "pick_kits_of_one_lot": [
-        (quantity, np.array([2, 0, 1, 3], dtype=np.int64), np.array([1, 2, 1, 1], dtype=np.int64))
-        for quantity in (1, 2, 3, 4)
-    ],
     "cap_reached": [(3, 4), (4, 4)],
     "last_allowed_day": [(100, 10)],
     "allowed_on_day": [(89, 100, 10), (90, 100, 10)],
     "valid_through_day": [(100, 0), (100, 99), (100, 100)],
     "valid_until_day": [(100, 0, 0), (100, 120, 110), (100, 120, 0)],
-    "demand_in_window": [(DAYS, TURNS, 0, 30), (DAYS - 40, TURNS, 0, 14)],
-    "resupply_quantity": [(1, 2, 5, 6, 1, 2, 0, 0), (3, 2, 5, 6, 1, 2, 1, 1), (9, 2, 5, 6, 1, 2, 0, 0)],
     "band_index": [(np.array([0, 5, 9], dtype=np.int64), active) for active in (0, 4, 5, 8, 9, 99)],
     "newcomer_kits": [(arm, day, 14, *NEWCOMERS) for arm in (0, 1) for day in (1, 13, 14)],
-    "newcomer_chances": [(window, np.array([0.6, 0.4]), *NEWCOMERS) for window in (0, 1, 14, 15)],
+    "most_of_a_newcomer": [(THREE,)],
+    "newcomer_chances": [(window, np.array([0.6, 0.4]), *NEWCOMERS, np.ones(7)) for window in (0, 1, 14, 15)],
+    "most_of_newcomers": [(0.92, np.array([0.6, 0.4])), (40.0, np.array([1.0]))],
     "compound_poisson_quantile": [
-        (mean, np.array(chances), confidence)
+        (mean, np.array(chances), confidence, np.ones(500))
         for mean in (0.0, 0.92, 40.0)
         for chances in ([1.0], [0.6, 0.4], [0.1, 0.2, 0.0, 0.7])
         for confidence in (0.5, 0.97)
     ],
-    "uncovered": [(np.array([1, 2, 3], dtype=np.int64), spare) for spare in (-1, 0, 2, 9)],
-    "fair_shares": [(SHARES, available) for available in (-1, 0, 1, 3, 5, 7, 8, 9)],
-    "order_waits": [
-        (kits, urgent, since, 5, 7) for kits in (4, 5) for urgent in (True, False) for since in (-1, 6, 7)
+    "computed_buffers": [
+        (0.1, 0.9, short, 42, np.array([0.6, 0.4]), *NEWCOMERS, np.ones(7), np.ones(400)) for short in (0, 14)
     ],
+    "uncovered": [(np.array([1, 2, 3], dtype=np.int64), spare) for spare in (-1, 0, 2, 9)],
     "run_out_offset": [
         (sai, DAYS - 25, TURNS, np.array([1.0, 0.5, 0.8, 1.0]), horizon)
         for sai in (0, 2, 9)
         for horizon in (3, 60)
-    ],
-    "stock_use": [(released, 100, 10, day) for released in (True, False) for day in (89, 90, 99, 100)],
-    "countable_on_hand": [(FLAGS, DAYS, 5, 24), (FLAGS, DAYS, 5, 25)],
-    "kit_usability": [
-        (True, True, True, 100, 10, day, until) for day in (80, 89, 90, 100) for until in (0, 99, 100)
-    ],
-    "_taken_before": [(0, 1, DAYS, TURNS, 0), (1, 3, DAYS, TURNS, 0), (2, 0, DAYS, TURNS, 25)],
-    "pick_kits": [
-        (2, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 0),
-        (9, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 35),
-        (0, FLAGS, FLAGS, FLAGS, DAYS, TURNS, 5, 20, 0, 0),
     ],
     "arm_at": [(np.array([0.2, 0.3, 0.5]), uniform) for uniform in (0.0, 0.2, 0.99)],
     "row_imbalance": [(ROWS[0], SHARES, arm, measure) for arm in range(3) for measure in range(4)],
@@ -143,6 +140,29 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "tied": [(SCORES, 0, 2), (TIED, 0, 2)],
     "biased_coin_chances": [(SCORES, SHARES, 0.7), (TIED, SHARES, 0.7)],
     "rank_chances": [(SCORES, 0.5), (TIED, 0.5)],
+    "next_chances": [
+        (rows, WEIGHTS, SHARES, 0, by_rank, 0.7, simple)
+        for rows in (ROWS, ROWS * 0)
+        for by_rank in (True, False)
+        for simple in (0, 9)
+    ],
+    "unit_in_turn": [(np.array([0, 0, 1]), arm, turn) for arm in (0, 1, 2) for turn in (0, 1, 5) if arm < 2],
+    "fill_block": [
+        (LEAD, 4, np.array([0, 0, 1, 3]), np.full(4, 9)),
+        (EVEN, 2, np.array([0, 1]), np.full(4, 9)),
+    ],
+    "replacement_code": [
+        (policy, left, already)
+        for policy in (True, False)
+        for left in (True, False)
+        for already in (True, False)
+    ],
+    "forced_arms": [
+        (mode, np.array([0.2, 0.3, 0.0, 0.5]), uniform, there, False, np.ones(4), np.full(4, 7.0))
+        for mode in range(5)
+        for uniform in (0.1, 0.6)
+        for there in (FLAGS, ~FLAGS, FLAGS & False)
+    ],
     "forced_indexes": [
         (mode, skipped, suppliable, False)
         for mode in range(5)
@@ -151,10 +171,18 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     ],
     "offset_of_study_day": [(1,), (-1,)],
     "study_day_of_offset": [(0,), (-1,)],
+    "planned_day": [(100, day, previous) for day in (-1, 1, 8) for previous in (True, False)],
     "visit_window": [(100, 3, 4)],
     "projected_day": [(100, 3)],
     "classify_day": [(9, 10, 12), (12, 10, 12), (13, 10, 12)],
     "is_overdue_day": [(9, 10, False, False), (10, 10, False, False), (9, 10, True, False)],
+    "dispensing_row": [
+        (FLAGS, np.array([0, 1, -1, -1]), np.array([-1, 0, -1, 1]), holds, arm, level)
+        for holds in (FLAGS, ~FLAGS)
+        for arm in (0, 1, 2)
+        for level in (-1, 0, 1)
+    ],
+    "forced_step": [(True, 1), (False, 1)],
     "titration_step": [
         (1, 1, 0, 2, 1, dosing.NO_FORCED_STEP),
         (1, 2, 0, 2, 1, dosing.NO_FORCED_STEP),
@@ -237,14 +265,9 @@ def test_a_marked_rule_keeps_to_the_compilable_subset(name) -> None:
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_a_compiled_rule_answers_as_the_plain_one(name) -> None:
-    compilable.register_rules()
     rule = rules()[name]
-    names = ", ".join(f"a{index}" for index in range(len(CALLS[name][0])))
-    scope = {"rule": rule}
-    exec(f"def call({names}):\n    return rule({names})", scope)  # noqa: S102
-    compiled = numba.njit(scope["call"])
     for arguments in CALLS[name]:
-        np.testing.assert_array_equal(compiled(*arguments), rule(*arguments))
+        check_compiled(rule, arguments)
 
 
 def test_a_command_of_the_service_does_not_wait_for_numba() -> None:

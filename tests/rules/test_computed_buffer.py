@@ -16,8 +16,16 @@ from allocation.rules.computed_buffer import (
     NewcomerDispensing,
     compound_poisson_quantile,
     compute_buffer,
+    most_of_newcomers,
     newcomer_chances,
 )
+from allocation.rules.draws import FloatArray
+
+
+def quantile(mean: float, chances: FloatArray, confidence: float) -> int:
+    scratch = np.full(most_of_newcomers(mean, chances) + 1, np.nan)
+    return compound_poisson_quantile(mean, chances, confidence, scratch)
+
 
 FIRST_KIT = (NewcomerDispensing(arm=0, offset=0, quantity=1),)
 
@@ -42,13 +50,14 @@ def test_the_quantile_is_that_of_the_distribution_summed_by_hand() -> None:
     below = np.cumsum(distribution)
     for confidence in (0.5, 0.6, 0.75, 0.9, 0.95, 0.99):
         expected = int(np.argmax(below >= confidence))
-        assert compound_poisson_quantile(mean, chances, confidence) == expected
+        assert quantile(mean, chances, confidence) == expected
 
 
 def test_a_newcomer_receives_what_falls_into_the_rest_of_the_window() -> None:
     """Arm 0 (3 of 4): one kit at once, two more a week later. Arm 1: none. Days 1 to 3 of 10 see the second visit."""
     arrays = [np.array(column, dtype=np.int64) for column in ([0, 0], [0, 7], [1, 2])]
-    chances = newcomer_chances(10, np.array([0.75, 0.25]), *arrays)
+    chances = np.full(4, np.nan)
+    newcomer_chances(10, np.array([0.75, 0.25]), *arrays, chances)
     assert chances == pytest.approx([0.25, 0.75 * 0.7, 0, 0.75 * 0.3])
 
 
@@ -110,6 +119,6 @@ def test_what_cannot_be_computed_is_refused_by_name(changes: dict[str, object], 
 def test_the_highest_rate_still_sums_to_one() -> None:
     """At the limit of 500 newcomers the recursion starts at exp(-500); the median of a Poisson is within 1 of its mean."""
     chances = np.array([0.0, 1.0])
-    assert compound_poisson_quantile(500.0, chances, 0.5) in (499, 500)
+    assert quantile(500.0, chances, 0.5) in (499, 500)
     for mean, confidence in product((1.0, 500.0), (0.5, 0.99)):
-        assert compound_poisson_quantile(mean, chances, confidence) < mean + 10 * mean**0.5
+        assert quantile(mean, chances, confidence) < mean + 10 * mean**0.5

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocation.errors import InvalidParameter
-from allocation.rules.fair_share import fair_shares, share_kit_type
+from allocation.rules.fair_share import ANYWHERE, share_kit_type, share_out
 
 
 def shares(wanted: list[int], available: int) -> list[int]:
-    return [int(one) for one in fair_shares(np.array(wanted, dtype=np.int64), available)]
+    sites = np.array(wanted, dtype=np.int64)
+    found, given = np.zeros_like(sites), np.zeros_like(sites)
+    share_out(sites, np.zeros_like(sites), ANYWHERE, available, found, given)
+    return [int(one) for one in found]
 
 
 @pytest.mark.parametrize(

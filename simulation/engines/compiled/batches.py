@@ -7,22 +7,23 @@ import numpy as np
 from simulation.engines import outcomes as columns
 from simulation.engines.compiled.memory import CO2, COST_OF_KITS, COST_OF_SHIPMENTS, FULL
 from simulation.engines.compiled.parts import part
+from simulation.engines.compiled.pointers import pointer_to
 from simulation.engines.compiled.replicate import play_one
 
 
-def play_many(places, ints, floats, words, seed, first, outcomes, weekly):
+def play_many(places, whole, real, binary, seed, first, outcomes, weekly):
     """Play a replicate for each row of `outcomes`; gives how many were played before the memory for subjects was too small."""
-    at = places[0]
+    at, ints, floats, words = places[0], pointer_to(whole), pointer_to(real), pointer_to(binary)
     for row in range(len(outcomes)):
         play_one(at, ints, floats, words, seed, first + np.uint64(row), weekly[row])
         if ints[at.level + FULL] != 0:
             return row
-        fill(at, ints, floats, outcomes[row])
+        write(at, ints, floats, outcomes[row])
     return len(outcomes)
 
 
 @part
-def fill(at, ints, floats, row):
+def write(at, ints, floats, row):
     """The outcomes of a replicate that has ended."""
     for column in range(len(row)):
         row[column] = ints[at.tally + column]

@@ -18,6 +18,7 @@ from simulation.engines.compiled.memory import (
     SUBJECTS,
 )
 from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import fill, view
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.stock import dispense, give_initial_stock, receive, review
 from simulation.engines.draws import (
@@ -67,10 +68,10 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
 @part
 def begin(at, ints, floats, words, root):
     """Reset the state, draw when each site opens and how fast it recruits, and enter its first arrival."""
-    ints[at.tally : at.subject_site] = 0
-    ints[at.arriving : at.arriving + at.calendar_days] = -1
-    floats[at.money : at.money + MONEY] = 0.0
-    words[at.site_calendar : at.changed + at.site_words] = 0
+    fill(ints, at.tally, at.subject_site, 0)
+    fill(ints, at.arriving, at.arriving + at.calendar_days, -1)
+    fill(floats, at.money, at.money + MONEY, 0.0)
+    fill(words, at.site_calendar, at.changed + at.site_words, 0)
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = -1
     ints[at.tally + outcomes.DAY_LAST_VISIT] = -1
     shipments = at.shipments
@@ -194,15 +195,15 @@ def screen(at, ints, words, day, site, list_stream):
     allocated = ints[at.taken + at.arms]
     uniform = uniform_at(list_stream, allocated)
     arm = arm_of_block(
-        ints[at.taken : at.taken + at.arms],
-        ints[at.subjects_ratio : at.subjects_ratio + at.arms],
+        view(ints, at.taken, at.arms),
+        view(ints, at.subjects_ratio, at.arms),
         size,
         uniform,
     )
     ints[at.taken + arm] += 1
     ints[at.taken + at.arms] += 1
     if (allocated + 1) % size == 0:
-        ints[at.taken : at.taken + at.arms] = 0
+        fill(ints, at.taken, at.taken + at.arms, 0)
     ints[at.subject_arm + subject] = arm
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = day

@@ -1,0 +1,53 @@
+"""Plain pointers to the arrays of the kernel's memory.
+
+An index of a pointer is not wrapped around from the end, as one of an array is, which saves a comparison at each access; and a pointer
+is one value where an array is seven.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+from simulation.engines.compiled.parts import hot
+
+
+@intrinsic
+def pointer_to(typing_context, array):  # noqa: ARG001
+    """The pointer to the first item of an array, which must outlive it."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return make_array(array)(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def view(typing_context, pointer, begin, count):  # noqa: ARG001
+    """`count` items from `begin` on as an array, for the rules that take one."""
+    array = types.Array(pointer.dtype, 1, "C")
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        made = make_array(array)(context, builder)
+        size = context.get_constant(types.intp, pointer.dtype.bitwidth // 8)
+        populate_array(
+            made,
+            data=builder.gep(arguments[0], [arguments[1]]),
+            shape=[arguments[2]],
+            strides=[size],
+            itemsize=size,
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return array(pointer, types.intp, types.intp), generate
+
+
+@hot
+def fill(pointer: Any, begin: int, end: int, value: Any) -> None:
+    """Write a value to every item from `begin` to before `end`."""
+    for place in range(begin, end):
+        pointer[place] = value
