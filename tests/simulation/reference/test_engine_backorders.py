@@ -59,7 +59,7 @@ def distances(net: NDArray[np.int64], expected: Backordered) -> dict[str, float]
 def test_base_stock_is_palms_theorem(rate: float, lead: float, up_to: int) -> None:
     """No error of discretisation: at the end of a day the level is S less the demand of exactly so many days."""
     lead_days = 50
-    net = net_inventory(rate * lead / lead_days, lead_days, Policy(up_to - 1, up_to), replicates=300)
+    net = net_inventory(rate * lead / lead_days, lead_days, Policy(up_to - 1, up_to), replicates=120)
     found = distances(net, base_stock_backordered(rate, lead, up_to))
     assert max(map(abs, found.values())) < 4, found
 
@@ -76,7 +76,7 @@ def test_reorder_point_with_backorders(rate: float, lead: float, trigger: int, q
     assert daily.ready == pytest.approx(textbook.ready, abs=0.001)
     assert daily[1:] == pytest.approx(textbook[1:], rel=0.014)
     net = net_inventory(
-        rate * lead / lead_days, lead_days, Policy(trigger, trigger + quantity), replicates=200
+        rate * lead / lead_days, lead_days, Policy(trigger, trigger + quantity), replicates=80
     )
     found = distances(net, daily)
     assert max(map(abs, found.values())) < 4, found
@@ -121,7 +121,7 @@ def test_koenig_and_laws_systems(policy: tuple[int, int]) -> None:
     runs = np.array(
         [
             koenig_law_run(compiled.play(plan, 5, replicate, trace=True).trace, policy[1])
-            for replicate in range(300)
+            for replicate in range(150)
         ]
     )
     cost, short = measured(runs[:, 0]), measured(runs[:, 1])
@@ -131,4 +131,4 @@ def test_koenig_and_laws_systems(policy: tuple[int, int]) -> None:
         assert abs(short.distance(expected.short)) < 4
     else:
         assert short == Measured(0, 0)
-        assert expected.short * PERIODS * 300 < 5, "so rare that none was seen"
+        assert expected.short * PERIODS * 150 < 5, "so rare that none was seen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,10 @@ from tests.simulation.reference.inventory_cases import measured
 
 pytestmark = pytest.mark.slow
 
+COUNT = 800
 
+
+@cache
 def outcomes_of(thresholds: Thresholds, count: int) -> NDArray[np.float64]:
     """The engine's outcomes, a row a replicate."""
     return compiled.play_batch(plan_of(*bench100_study(thresholds)), 11, 0, count).outcomes
@@ -34,7 +38,7 @@ def outcomes_of(thresholds: Thresholds, count: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("thresholds", list(REFERENCES), ids=lambda one: f"{one.trigger},{one.up_to}")
 def test_the_reference_means(thresholds: Thresholds) -> None:
-    outcomes = outcomes_of(thresholds, 1000)
+    outcomes = outcomes_of(thresholds, COUNT)
     assert (outcomes[:, RANDOMIZED] == 600).all()
     assert (outcomes[:, OUT_OF_STOCK] == 0).all(), "the depot never runs out"
     columns = (KITS_DISPENSED, MISSED_DISPENSINGS, SHIPMENTS, KITS_SHIPPED)
@@ -50,13 +54,13 @@ def test_the_reference_means(thresholds: Thresholds) -> None:
     ("thresholds", "chance", "error"), [((5, 14), 0.634, 0.002), ((8, 17), 0.0504, 0.0006)]
 )
 def test_the_chance_of_any_stock_out(thresholds: tuple[int, int], chance: float, error: float) -> None:
-    found = measured(outcomes_of(Thresholds(*thresholds), 1000)[:, MISSED_DISPENSINGS] > 0)
+    found = measured(outcomes_of(Thresholds(*thresholds), COUNT)[:, MISSED_DISPENSINGS] > 0)
     assert abs(found.mean - chance) < 4 * np.hypot(found.error, error)
 
 
 def test_stock_outs_fall_as_the_trigger_rises_on_the_same_trials() -> None:
     """Common random numbers: who comes and when does not depend on the thresholds, so that differences are of them alone."""
-    levels = [outcomes_of(Thresholds(trigger, 14), 200) for trigger in range(7)]
+    levels = [outcomes_of(Thresholds(trigger, 14), 100) for trigger in range(7)]
     for other in levels[1:]:
         assert (other[:, [VISITS, DAY_LAST_VISIT]] == levels[0][:, [VISITS, DAY_LAST_VISIT]]).all()
     stock_outs = [level[:, MISSED_DISPENSINGS] for level in levels]
