@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from allocation.rules.compilable import compilable
+from allocation.rules.compilable import compilable, inlined
 
 
 @compilable
+@inlined
 def cap_reached(count: int, limit: int) -> bool:
     """Return whether one subject more would pass the cap: `count` are those who count toward it now."""
     return count >= limit

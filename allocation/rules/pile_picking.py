@@ -24,6 +24,7 @@ LOT_REQUIRED: Final = 2
 
 
 @compilable
+@inlined
 def kit_usability(
     right_type: bool,
     available: bool,

@@ -28,19 +28,59 @@ ARRIVAL: Final = 2
 VISIT_DAY: Final = 3
 VISIT_DROP_OUT: Final = 4
 LANE_DELAY: Final = 5
+NEVER_OPENS: Final = 6
+SCREENING_DAYS: Final = 7
+SCREEN_FAILURE: Final = 8
+VISIT_MISSED: Final = 9
+VISIT_LATE: Final = 10
+LATE_DAYS: Final = 11
+DROP_OUT: Final = 12
+DISPATCH_DAYS: Final = 13
+CUSTOMS_HOLD: Final = 14
+CUSTOMS_DAYS: Final = 15
+SHIPMENT_LOST: Final = 16
+KIT_DAMAGED: Final = 17
+STRATUM: Final = 18
 
-SITE_PURPOSES: Final = ("activation", "rate", "arrival", "day of visit", "drop-out at visit", "lane delay")
+SITE_PURPOSES: Final = (
+    "activation",
+    "rate",
+    "arrival",
+    "day of visit",
+    "drop-out at visit",
+    "lane delay",
+    "never-activated",
+    "screening days",
+    "screen failure",
+    "missed visit",
+    "late visit",
+    "late days",
+    "drop-out",
+    "dispatch days",
+    "customs hold",
+    "customs days",
+    "lost",
+    "damaged",
+    "stratum",
+)
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 
 ALLOCATION: Final = "allocation"
-"""The purpose of the draws of arms, for the entity TRIAL, by the number of the allocation in its stratum."""
+BLOCK_SIZE: Final = "block size"
+"""The purposes of the draws of arms and of block sizes, for the entity TRIAL: by group (`group_index`) and the number of the draw in it."""
+
+ALLOCATIONS_PER_GROUP: Final = 1 << 24
 
 SITE_WORDS: Final = np.array([word_of(purpose) for purpose in SITE_PURPOSES], dtype=np.uint64)
 TRIAL_WORD: Final = np.uint64(word_of(TRIAL))
 ALLOCATION_WORD: Final = np.uint64(word_of(ALLOCATION))
+BLOCK_SIZE_WORD: Final = np.uint64(word_of(BLOCK_SIZE))
 
 VISITS_PER_SUBJECT: Final = 512
 """The indexes that each subject of a site has of one purpose: one a visit."""
+
+KITS_PER_SHIPMENT: Final = 65536
+"""The indexes that each shipment of a site has for its kits; shipments are indexed by the day of their order."""
 
 RATE_DRAWS: Final = 4
 """Uniforms that one attempt at a gamma rate may use."""
@@ -92,6 +132,15 @@ def subject_index(number: int, visit: int) -> int:
 @register_jitable
 def place_in(cumulative: Floats, begin: int, count: int, u: float) -> int:
     """The place (from 0) of the uniform `u` in the cumulative shares `cumulative[begin : begin + count]`, the last of which is 1."""
+    if count > 64:
+        low, high = 0, count - 1
+        while low < high:
+            middle = (low + high) // 2
+            if u < cumulative[begin + middle]:
+                high = middle
+            else:
+                low = middle + 1
+        return low
     at = int(u * count)
     while at > 0 and u < cumulative[begin + at - 1]:
         at -= 1

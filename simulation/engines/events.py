@@ -8,29 +8,35 @@ LOT_ARRIVED: Final = 0
 KITS_EXPIRED: Final = 1
 STOCKED: Final = 2
 RECEIVED: Final = 3
-OPENED: Final = 4
-SCREENED: Final = 5
-SCREEN_FAILED: Final = 6
-RANDOMIZED: Final = 7
-REFUSED: Final = 8
-VISITED: Final = 9
-DISPENSED: Final = 10
-NOT_DISPENSED: Final = 11
-COMPLETED: Final = 12
-DISCONTINUED: Final = 13
-ORDERED: Final = 14
+LOST: Final = 4
+DAMAGED: Final = 5
+OPENED: Final = 6
+SCREENED: Final = 7
+SCREEN_FAILED: Final = 8
+RANDOMIZED: Final = 9
+REFUSED: Final = 10
+VISITED: Final = 11
+MISSED: Final = 12
+DISPENSED: Final = 13
+NOT_DISPENSED: Final = 14
+COMPLETED: Final = 15
+DISCONTINUED: Final = 16
+ORDERED: Final = 17
 
 KINDS: Final = (
     "lot_arrived",
     "kits_expired",
     "stocked",
     "received",
+    "lost",
+    "damaged",
     "opened",
     "screened",
     "screen_failed",
     "randomized",
     "refused",
     "visited",
+    "missed",
     "dispensed",
     "not_dispensed",
     "completed",
@@ -40,6 +46,7 @@ KINDS: Final = (
 """The names of the kinds, in their order.
 
 `stocked`: kits that a site has from the beginning. `randomized`: the quantity is the arm. `visited`: the quantity is the visit (from 0, the
-first one after randomization). `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
+first one after randomization), and that of `missed`.
+`not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
 and lot, taken from the depot.
 """

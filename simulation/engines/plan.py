@@ -16,13 +16,19 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 
+SCOPE_STUDY = 0
+SCOPE_COUNTRY = 1
+SCOPE_SITE = 2
+NOT_LEAVING = -1
+
 
 class Calendar(NamedTuple):
-    """The days of the trial: 0 to `days` - 1, in `weeks` weeks of which the last may be short."""
+    """The days of the trial: 0 to `days` - 1, in `weeks` weeks of which the last may be short; the weekday of day 0, 0 for Monday."""
 
     first_ordinal: int
     days: int
     weeks: int
+    monday: int
 
 
 class Laws(NamedTuple):
@@ -36,7 +42,8 @@ class Laws(NamedTuple):
 class Sites(NamedTuple):
     """By site. `words` stand for their codes in the addresses of random numbers; `rate` is the mean number screened in a day.
 
-    `opening_law` is an index of the laws, in days after `planned_day`.
+    `opening_law` is an index of the laws, in days after `planned_day`. Where arrivals are not `flat`, row `pattern` of `intensity` has the
+    sum of season, pauses and decay (from day 0 on) over the days before each day; `decay` is what is left of a rate on each day.
     """
 
     words: Words
@@ -46,26 +53,64 @@ class Sites(NamedTuple):
     rate: Floats
     gamma_shape: float
     opening_law: int
+    never_opens: float
+    weekdays: bool
+    flat: bool
+    pattern: Ints
+    intensity: Floats
+    decay: Floats
 
 
 class Subjects(NamedTuple):
-    """What becomes of those screened. `ratio` is by arm, `block_sizes` of the permuted blocks, `cap` on those randomized (-1: none)."""
+    """What becomes of those screened. `ratio` is by arm, `block_sizes` of the permuted blocks, `strata` the cumulative shares of strata.
+
+    A run of blocks belongs to a stratum and a holder: the study, a country or a site by SCOPE_... `held_by`.
+
+    `longest_screening` in days, -1: no limit. `drop_out_law` is by arm, of days from randomization; -1: nobody leaves so.
+    """
 
     ratio: Ints
     block_sizes: Ints
-    cap: int
+    block_size_count: int
+    strata: Floats
+    stratum_count: int
+    held_by: int
+    holders: int
+    screening_law: int
+    longest_screening: int
+    failure: float
     per_visit_drop_out: float
+    drop_out_law: Ints
+
+
+class Caps(NamedTuple):
+    """By cap: whether it is on those randomized (else screened), SCOPE_..., which country or site, the limit, and whether those in
+    screening are refused at it."""
+
+    size: int
+    on_randomized: Ints
+    scope: Ints
+    place: Ints
+    limit: Ints
+    refuses: Ints
 
 
 class Visits(NamedTuple):
-    """By visit from the first one after randomization: days from it to the target, and the law of the day around the target.
+    """By visit from the first one after randomization: days from it to the target and the ends of the window, and the law of the day
+    around the target.
 
     The kits of visit v in arm a are the lines `line_start[a, v]` to `line_start[a, v + 1]` - 1 of `line_kit_type`, `line_quantity`.
     """
 
     size: int
     target: Ints
+    opens: Ints
+    closes: Ints
     day_law: Ints
+    missed: float
+    late: float
+    late_law: int
+    weekdays: bool
     line_start: Ints
     line_kit_type: Ints
     line_quantity: Ints
@@ -95,15 +140,23 @@ class Lots(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """How shipments go to each site: days from dispatch to receipt, the law of the delay, the cost and CO2 of a shipment.
+    """How shipments go to each site: days from dispatch to receipt, the law of the delay, customs, the cost and CO2 of a shipment.
+
+    `dispatch_law` is of the days from order to dispatch; `weekdays`: nothing leaves or is received on a weekend.
 
     `longest_days`: the longest time that any shipment can take.
     """
 
     lead_days: Ints
     delay_law: Ints
+    customs_hold: Floats
+    customs_law: Ints
     cost: Floats
     co2_kg: Floats
+    dispatch_law: int
+    weekdays: bool
+    lost: float
+    damaged: float
     longest_days: int
 
 
@@ -135,6 +188,7 @@ class TrialPlan(NamedTuple):
     laws: Laws
     sites: Sites
     subjects: Subjects
+    caps: Caps
     visits: Visits
     kits: Kits
     lots: Lots

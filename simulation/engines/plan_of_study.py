@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import accumulate
+from math import prod
 
 import numpy as np
 
@@ -11,10 +13,16 @@ from allocation.rules.visits import offset_of_study_day
 from allocation.study.parameters import effective_parameters, lead_time_days
 from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
+from allocation.study.strata import strata_of
 from allocation.study.supply import Site
 from simulation.engines.day_laws import LawTables
 from simulation.engines.plan import (
+    NOT_LEAVING,
+    SCOPE_COUNTRY,
+    SCOPE_SITE,
+    SCOPE_STUDY,
     Calendar,
+    Caps,
     Costs,
     Kits,
     Lanes,
@@ -28,10 +36,14 @@ from simulation.engines.plan import (
     floats,
     ints,
 )
+from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
 from simulation.laws import window_shares
 from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, LotPlan, Scenario
 from simulation.streams import word_of
+
+HELD_BY = {"stratum": SCOPE_STUDY, "country": SCOPE_COUNTRY, "site": SCOPE_SITE}
+"""Who holds a run of blocks beside the stratum."""
 
 
 def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
@@ -42,21 +54,38 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     visits = _visits(protocol, scenario, tables)
     lanes = _lanes(protocol, scenario, tables)
     kits, lots = _kits_and_lots(protocol, scenario)
-    cap = next((cap.limit for cap in protocol.caps if cap.kind == "randomization"), -1)
-    expected = cap if cap >= 0 else int(2 * sites.rate.sum() * scenario.duration_days) + 64
+    screened = min((cap.limit for cap in protocol.caps if cap.scope == "study"), default=1 << 30)
+    expected = min(screened, int(2 * sites.rate.sum() * scenario.duration_days)) + 64
     event = protocol.randomization[0]
+    strata = _strata(protocol, scenario)
+    subjects = Subjects(
+        ratio=ints([arm.ratio for arm in protocol.arms]),
+        block_sizes=ints(event.block_sizes),
+        block_size_count=len(event.block_sizes),
+        strata=floats(strata),
+        stratum_count=len(strata),
+        held_by=HELD_BY[event.held_by],
+        holders={"stratum": 1, "country": len(protocol.countries), "site": len(protocol.sites)}[
+            event.held_by
+        ],
+        screening_law=tables.add(scenario.screening.duration_days),
+        longest_screening=_or_none(protocol.screening.max_days_to_randomization),
+        failure=scenario.screening.failure_probability,
+        per_visit_drop_out=scenario.drop_out.per_visit_probability,
+        drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
+    )
+    laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
-            scenario.starts_on.toordinal(), scenario.duration_days, -(-scenario.duration_days // 7)
+            scenario.starts_on.toordinal(),
+            scenario.duration_days,
+            -(-scenario.duration_days // 7),
+            scenario.starts_on.weekday(),
         ),
-        laws=tables.laws(),
+        laws=laws,
         sites=sites,
-        subjects=Subjects(
-            ratio=ints([arm.ratio for arm in protocol.arms]),
-            block_sizes=ints(event.block_sizes),
-            cap=cap,
-            per_visit_drop_out=scenario.drop_out.per_visit_probability,
-        ),
+        subjects=subjects,
+        caps=_caps(protocol),
         visits=visits,
         kits=kits,
         lots=lots,
@@ -130,7 +159,55 @@ def _sites(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Sites:
         rate=floats(rates),
         gamma_shape=recruitment.gamma_shape or 0.0,
         opening_law=tables.add(scenario.activation.delay_days),
+        never_opens=scenario.activation.never_probability,
+        weekdays=recruitment.weekdays_only,
+        **arrival_patterns(protocol, scenario),
     )
+
+
+def _strata(protocol: Protocol, scenario: Scenario) -> list[float]:
+    """The cumulative shares of the strata of the event, whose factors are independent."""
+    shares = [
+        prod(scenario.population.strata[factor].get(level, 0.0) for factor, level in stratum.items())
+        for stratum in strata_of(protocol, protocol.randomization[0])
+    ]
+    return [*list(accumulate(shares))[:-1], 1.0]
+
+
+def _caps(protocol: Protocol) -> Caps:
+    places = {
+        "study": [""],
+        "country": [country.code for country in protocol.countries],
+        "site": [site.code for site in protocol.sites],
+    }
+    scopes = list(places)
+    return Caps(
+        size=len(protocol.caps),
+        on_randomized=ints([cap.kind == "randomization" for cap in protocol.caps]),
+        scope=ints([scopes.index(cap.scope) for cap in protocol.caps]),
+        place=ints([places[cap.scope].index(cap.key) for cap in protocol.caps]),
+        limit=ints([cap.limit for cap in protocol.caps]),
+        refuses=ints([cap.at_cap == "refuse" for cap in protocol.caps]),
+    )
+
+
+def _or_none(days: int | None) -> int:
+    return -1 if days is None else days
+
+
+def _drop_out_law(scenario: Scenario, arm: str, tables: LawTables) -> int:
+    """The law of the days from randomization to drop-out by the monthly probabilities; its last value is after the scenario's end."""
+    monthly = scenario.drop_out.monthly_probability[arm]
+    if monthly == 0:
+        return NOT_LEAVING
+    shares, survival = [], 1.0
+    for day in range(2, scenario.duration_days + 2):
+        periods = scenario.drop_out.periods
+        factor = next((period.factor for period in periods if day <= period.until_day), 1.0)
+        left = survival * (1 - min(monthly * factor, 1.0)) ** (1 / DAYS_PER_MONTH)
+        shares.append(survival - left)
+        survival = left
+    return tables.add_shares(1, [*shares, survival])
 
 
 def _visits(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Visits:
@@ -155,6 +232,12 @@ def _visits(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Visits
             starts[-1].append(len(lines))
     return Visits(
         size=len(visits),
+        opens=ints([offset_of_study_day(visit.target_day or 1) - visit.window_before for visit in visits]),
+        closes=ints([offset_of_study_day(visit.target_day or 1) + visit.window_after for visit in visits]),
+        missed=scenario.visits.missed_probability,
+        late=scenario.visits.late_probability,
+        late_law=tables.add(scenario.visits.late_days),
+        weekdays=scenario.visits.weekdays_only,
         target=ints([offset_of_study_day(visit.target_day or 1) for visit in visits]),
         day_law=ints(laws),
         line_start=ints(starts),
@@ -203,18 +286,42 @@ def lane_delay(scenario: Scenario, country: str) -> LaneDelay:
 
 def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
     lead, laws, costs, co2 = [], [], [], []
+    holds, customs = [], []
     for site in protocol.sites:
         depot = depot_of(protocol, site)
         days = lead_time_days(protocol, depot, site.country, site.code)
         lead.append(days)
-        laws.append(tables.add(lane_delay(scenario, site.country).days))
+        delay = lane_delay(scenario, site.country)
+        laws.append(tables.add(delay.days))
+        holds.append(delay.customs_hold_probability)
+        customs.append(tables.add(delay.customs_hold_days))
         lanes = [lane for lane in protocol.lanes if lane.depot == depot]
         own = [lane for lane in lanes if lane.site == site.code]
         lane = (own or [lane for lane in lanes if lane.country == site.country])[0]
         costs.append(float(lane.cost or 0))
         co2.append(scenario.shipping.co2_kg_per_shipment.get(depot, 0.0))
-    longest = max((one + tables.largest(law) for one, law in zip(lead, laws, strict=True)), default=0)
-    return Lanes(ints(lead), ints(laws), floats(costs), floats(co2), max(longest, 1))
+    shipping = scenario.shipping
+    dispatch = tables.add(shipping.dispatch_days)
+    longest = max(
+        (
+            max(one + tables.largest(law), 0) + tables.largest(hold)
+            for one, law, hold in zip(lead, laws, customs, strict=True)
+        ),
+        default=0,
+    )
+    return Lanes(
+        lead_days=ints(lead),
+        delay_law=ints(laws),
+        customs_hold=floats(holds),
+        customs_law=ints(customs),
+        cost=floats(costs),
+        co2_kg=floats(co2),
+        dispatch_law=dispatch,
+        weekdays=shipping.weekday_receipt,
+        lost=shipping.lost_probability,
+        damaged=shipping.damaged_probability,
+        longest_days=max(longest, 0) + tables.largest(dispatch) + 5,
+    )
 
 
 def _resupply(protocol: Protocol, scenario: Scenario) -> Resupply:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from allocation.study.protocol import Protocol
 from simulation.errors import NotSimulated
-from simulation.scenario import DayLaw, Scenario
+from simulation.scenario import Scenario
 
 LONGEST_SUBJECT = 512
 """Visits from randomization on that a subject may have (draws.VISITS_PER_SUBJECT)."""
@@ -20,39 +20,6 @@ def refuse_what_engines_lack(protocol: Protocol, scenario: Scenario) -> None:
 
 
 def _lacking(protocol: Protocol, scenario: Scenario) -> Iterator[tuple[str, bool, str]]:
-    recruitment, visits, shipping = scenario.recruitment, scenario.visits, scenario.shipping
-    yield "scenario.recruitment.month_factors", bool(recruitment.month_factors), "leave them out"
-    yield "scenario.recruitment.monthly_decay", recruitment.monthly_decay > 0, "set it to 0"
-    yield "scenario.recruitment.weekdays_only", recruitment.weekdays_only, "set it to false"
-    yield "scenario.recruitment.pauses", bool(recruitment.pauses), "leave them out"
-    yield "scenario.activation.never_probability", scenario.activation.never_probability > 0, "set it to 0"
-    yield (
-        "scenario.screening.duration_days",
-        scenario.screening.duration_days != DayLaw(),
-        "make it fixed at 0 days",
-    )
-    yield (
-        "scenario.screening.failure_probability",
-        scenario.screening.failure_probability > 0,
-        "set it to 0",
-    )
-    yield "scenario.visits.missed_probability", visits.missed_probability > 0, "set it to 0"
-    yield "scenario.visits.late_probability", visits.late_probability > 0, "set it to 0"
-    yield "scenario.visits.weekdays_only", visits.weekdays_only, "set it to false"
-    yield (
-        "scenario.drop_out.monthly_probability",
-        any(scenario.drop_out.monthly_probability.values()),
-        "set it to 0 for every arm, and give per_visit_probability",
-    )
-    yield "scenario.shipping.dispatch_days", shipping.dispatch_days != DayLaw(), "make it fixed at 0 days"
-    yield (
-        "scenario.shipping.lane_delays",
-        any(delay.customs_hold_probability > 0 for delay in shipping.lane_delays),
-        "leave out customs holds",
-    )
-    yield "scenario.shipping.weekday_receipt", shipping.weekday_receipt, "set it to false"
-    yield "scenario.shipping.lost_probability", shipping.lost_probability > 0, "set it to 0"
-    yield "scenario.shipping.damaged_probability", shipping.damaged_probability > 0, "set it to 0"
     yield from _lacking_of_protocol(protocol, scenario)
 
 
@@ -61,15 +28,29 @@ def _lacking_of_protocol(protocol: Protocol, scenario: Scenario) -> Iterator[tup
     event = protocol.randomization[0]
     yield "randomization", len(protocol.randomization) > 1, "simulate a protocol with one event"
     yield "randomization[0].method", event.method != "permuted_block", "use permuted_block"
-    yield "randomization[0].factors", bool(event.factors or event.by_cohort), "leave them out"
-    yield "randomization[0].held_by", event.held_by != "stratum", "use stratum"
-    yield "randomization[0].block_sizes", len(event.block_sizes) != 1, "give one size"
+    factors = {factor.code: factor.source for factor in protocol.stratification}
+    yield (
+        "randomization[0].factors",
+        any(factors[code] not in ("entered", "edc") for code in event.factors),
+        "use factors that are entered, and held_by for places",
+    )
+    yield "randomization[0].by_cohort", event.by_cohort or bool(protocol.cohorts), "leave cohorts out"
+    yield "randomization[0].held_by", event.held_by == "region", "use stratum, country or site"
+    yield "randomization[0].block_assignment", event.block_assignment != "static", "use static"
+    yield (
+        "randomization[0].ratio",
+        bool(event.arms or event.ratio) or not all(arm.open for arm in protocol.arms),
+        "let the event take the open arms of the study with their ratio",
+    )
     yield "randomization[0].supply_gate", event.supply_gate != "none", "use none"
     yield "randomization[0].forced", event.forced != "none", "use none"
     yield (
         "caps",
-        any(cap.kind != "randomization" or cap.scope != "study" for cap in protocol.caps),
-        "keep the study's cap on randomization only",
+        any(
+            cap.kind == "forced_randomization" or cap.scope not in ("study", "country", "site")
+            for cap in protocol.caps
+        ),
+        "keep caps on screening and randomization of the study, its countries and sites",
     )
     yield "titration", bool(protocol.titration), "leave it out"
     yield "supply.run_weekdays", bool(supply.run_weekdays), "leave them empty, with on_event true"

@@ -15,3 +15,11 @@ def days_by(at, ints, floats, law, stream, index):
     if count == 1:
         return first
     return first + place_in(floats, at.laws_cumulative + begin, count, uniform_at(stream, index))
+
+
+@hot
+def happens(chance, stream, index):
+    """Whether something of this probability happens; what is certain draws nothing."""
+    if chance <= 0.0:
+        return False
+    return chance >= 1.0 or uniform_at(stream, index) < chance

@@ -56,19 +56,32 @@ OWN_INTS: Final = (
     "ordered",
     "depot_stock",
     "taken",
+    "allocated",
+    "block_size",
+    "block_left",
+    "cap_counts",
     "subject_site",
     "subject_number",
     "subject_arm",
     "subject_visit",
     "subject_day0",
+    "subject_leaves",
     "arriving",
     "next_shipment",
     "shipment_site",
+    "shipment_day",
     "contents",
     "trace",
 )
 OWN_FLOATS: Final = ("money", "own_rate", "operational")
-OWN_WORDS: Final = ("stream", "site_calendar", "visit_calendar", "changed")
+OWN_WORDS: Final = (
+    "stream",
+    "site_calendar",
+    "decision_calendar",
+    "visit_calendar",
+    "leaving_calendar",
+    "changed",
+)
 SIZES: Final = (
     "site_count",
     "site_words",
@@ -102,22 +115,30 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "trace_room": trace_room,
     }
     days = plan.calendar.days
+    groups = plan.subjects.stratum_count * plan.subjects.holders
     own = {
         "tally": N_OUTCOMES,
         "level": LEVELS,
         "stock": sites * lots,
         "ordered": sites * plan.kits.size,
         "depot_stock": plan.depots * lots,
-        "taken": plan.arms + 1,
+        "taken": groups * plan.arms,
+        "allocated": groups,
+        "block_size": groups,
+        "block_left": groups,
+        "cap_counts": plan.caps.size,
         "arriving": days,
         "next_shipment": sizes["shipments"],
         "shipment_site": sizes["shipments"],
+        "shipment_day": sizes["shipments"],
         "contents": sizes["shipments"] * lots,
         "trace": trace_room * len(COLUMNS),
         "money": MONEY,
         "stream": PURPOSES * sites,
         "site_calendar": days * sizes["site_words"],
-        "visit_calendar": days * sizes["subject_words"],
+        **dict.fromkeys(
+            ("decision_calendar", "visit_calendar", "leaving_calendar"), days * sizes["subject_words"]
+        ),
         "changed": sizes["site_words"],
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("subject_")), capacity),
     }

@@ -6,8 +6,9 @@ from allocation.rules.compilable import NO_DAY
 from allocation.rules.picking import USABLE, kit_usability
 from allocation.rules.resupply import COUNTS, FROM_TODAY, resupply_quantity, stock_use
 from simulation.engines import events, outcomes, phases
+from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
-from simulation.engines.compiled.laws import days_by
+from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
     AT_SITES,
@@ -19,7 +20,15 @@ from simulation.engines.compiled.memory import (
 )
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
-from simulation.engines.draws import LANE_DELAY
+from simulation.engines.draws import (
+    CUSTOMS_DAYS,
+    CUSTOMS_HOLD,
+    DISPATCH_DAYS,
+    KIT_DAMAGED,
+    KITS_PER_SHIPMENT,
+    LANE_DELAY,
+    SHIPMENT_LOST,
+)
 
 
 @hot
@@ -144,25 +153,49 @@ def take_from_depot(at, ints, floats, site, kit_type, lot, wanted, day):
 
 
 @hot
-def receive(at, ints, day):
+def receive(at, ints, words, day):
     """Shipments arrive at their sites."""
     shipment = ints[at.arriving + day]
     while shipment >= 0:
-        site = ints[at.shipment_site + shipment]
-        for lot in range(at.lots_size):
-            kits = ints[at.contents + shipment * at.lots_size + lot]
-            if kits > 0:
-                kit_type = ints[at.lots_kit_type + lot]
-                ints[at.stock + site * at.lots_size + lot] += kits
-                ints[at.ordered + site * at.kits_size + kit_type] -= kits
-                ints[at.level + AT_SITES] += kits
-                ints[at.level + IN_TRANSIT] -= kits
-                if at.trace_room > 0:
-                    record(at, ints, day, phases.RECEIPTS, events.RECEIVED, site, -1, kit_type, lot, kits)
+        unpack(at, ints, words, day, shipment)
         following = ints[at.next_shipment + shipment]
         ints[at.next_shipment + shipment] = ints[at.level + FREE_SHIPMENT]
         ints[at.level + FREE_SHIPMENT] = shipment
         shipment = following
+
+
+@hot
+def unpack(at, ints, words, day, shipment):
+    """A shipment is received, but for what was lost or damaged on the way."""
+    site, sent = ints[at.shipment_site + shipment], ints[at.shipment_day + shipment]
+    lost = happens(at.lanes_lost, words[at.stream + SHIPMENT_LOST * at.site_count + site], sent)
+    unpacked = 0
+    for lot in range(at.lots_size):
+        kits = ints[at.contents + shipment * at.lots_size + lot]
+        if kits == 0:
+            continue
+        kit_type = ints[at.lots_kit_type + lot]
+        ints[at.ordered + site * at.kits_size + kit_type] -= kits
+        ints[at.level + IN_TRANSIT] -= kits
+        if lost:
+            ints[at.tally + outcomes.KITS_LOST] += kits
+            if at.trace_room > 0:
+                record(at, ints, day, phases.RECEIPTS, events.LOST, site, -1, kit_type, lot, kits)
+            continue
+        damaged = 0
+        if at.lanes_damaged > 0.0:
+            stream = words[at.stream + KIT_DAMAGED * at.site_count + site]
+            for kit in range(unpacked, unpacked + kits):
+                if happens(at.lanes_damaged, stream, sent * KITS_PER_SHIPMENT + kit):
+                    damaged += 1
+            unpacked += kits
+        ints[at.stock + site * at.lots_size + lot] += kits - damaged
+        ints[at.level + AT_SITES] += kits - damaged
+        ints[at.tally + outcomes.KITS_DAMAGED] += damaged
+        if at.trace_room > 0:
+            record(at, ints, day, phases.RECEIPTS, events.RECEIVED, site, -1, kit_type, lot, kits - damaged)
+            if damaged > 0:
+                record(at, ints, day, phases.RECEIPTS, events.DAMAGED, site, -1, kit_type, lot, damaged)
 
 
 @hot
@@ -246,11 +279,41 @@ def send(at, ints, floats, words, day, site, shipment, kits):
     ints[at.level + IN_TRANSIT] += kits
     floats[at.money + COST_OF_SHIPMENTS] += floats[at.lanes_cost + site]
     floats[at.money + CO2] += floats[at.lanes_co2_kg + site]
-    law = ints[at.lanes_delay_law + site]
-    delay = days_by(at, ints, floats, law, words[at.stream + LANE_DELAY * at.site_count + site], day)
-    arrives = max(day + ints[at.lanes_lead_days + site] + delay, day + 1)
+    arrives = arrival_day(at, ints, floats, words, day, site)
     ints[at.level + FREE_SHIPMENT] = ints[at.next_shipment + shipment]
     ints[at.shipment_site + shipment] = site
+    ints[at.shipment_day + shipment] = day
     if arrives < at.calendar_days:
         ints[at.next_shipment + shipment] = ints[at.arriving + arrives]
         ints[at.arriving + arrives] = shipment
+
+
+@hot
+def arrival_day(at, ints, floats, words, day, site):
+    """The day on which a shipment that is ordered today is received: at the earliest tomorrow."""
+    leaves = day + days_by(
+        at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], day
+    )
+    if at.lanes_weekdays:
+        leaves = weekday_after(leaves, at.calendar_monday)
+    travels = ints[at.lanes_lead_days + site] + days_by(
+        at,
+        ints,
+        floats,
+        ints[at.lanes_delay_law + site],
+        words[at.stream + LANE_DELAY * at.site_count + site],
+        day,
+    )
+    if happens(
+        floats[at.lanes_customs_hold + site], words[at.stream + CUSTOMS_HOLD * at.site_count + site], day
+    ):
+        travels += days_by(
+            at,
+            ints,
+            floats,
+            ints[at.lanes_customs_law + site],
+            words[at.stream + CUSTOMS_DAYS * at.site_count + site],
+            day,
+        )
+    arrives = max(leaves + max(travels, 0), day + 1)
+    return weekday_after(arrives, at.calendar_monday) if at.lanes_weekdays else arrives

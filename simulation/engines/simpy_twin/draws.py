@@ -6,21 +6,37 @@ from functools import partial
 
 from simulation.engines.draws import (
     ALLOCATION,
+    ALLOCATIONS_PER_GROUP,
     ARRIVAL,
+    BLOCK_SIZE,
+    CUSTOMS_DAYS,
+    CUSTOMS_HOLD,
+    DISPATCH_DAYS,
+    DROP_OUT,
+    KIT_DAMAGED,
+    KITS_PER_SHIPMENT,
     LANE_DELAY,
+    LATE_DAYS,
+    NEVER_OPENS,
     OPENING,
     RATE,
     RATE_DRAWS,
+    SCREEN_FAILURE,
+    SCREENING_DAYS,
+    SHIPMENT_LOST,
     SITE_PURPOSES,
+    STRATUM,
     TRIAL,
     VISIT_DAY,
     VISIT_DROP_OUT,
+    VISIT_LATE,
+    VISIT_MISSED,
     exponential_gap,
     gamma_attempt,
     place_in,
     subject_index,
 )
-from simulation.engines.plan import TrialPlan
+from simulation.engines.plan import NOT_LEAVING, TrialPlan
 from simulation.streams import Streams, word_of
 
 
@@ -44,6 +60,15 @@ class Draws:
             return first
         return first + place_in(laws.cumulative, begin, count, self._of_site(site, purpose, index))
 
+    def _happens(self, chance: float, site: int, purpose: int, index: int) -> bool:
+        if chance <= 0 or chance >= 1:
+            return chance >= 1
+        return self._of_site(site, purpose, index) < chance
+
+    def never_opens(self, site: int) -> bool:
+        """Whether a site is never activated."""
+        return self._happens(self.plan.sites.never_opens, site, NEVER_OPENS, 0)
+
     def opening_delay(self, site: int) -> int:
         """Days from the planned activation of a site to its opening."""
         return self._days(self.plan.sites.opening_law, site, OPENING, 0)
@@ -65,22 +90,78 @@ class Draws:
         """The gap before an arrival, in the time in which arrivals come at rate 1."""
         return exponential_gap(self._of_site(site, ARRIVAL, arrival))
 
-    def allocation(self, entry: int) -> float:
-        """The uniform of an allocation."""
-        return self.streams.uniform(TRIAL, ALLOCATION, entry)
+    def screening_days(self, site: int, number: int) -> int:
+        """Days from the screening of a subject to the decision."""
+        return self._days(self.plan.subjects.screening_law, site, SCREENING_DAYS, number)
+
+    def fails_screening(self, site: int, number: int) -> bool:
+        """Whether a subject is not eligible."""
+        return self._happens(self.plan.subjects.failure, site, SCREEN_FAILURE, number)
+
+    def stratum(self, site: int, number: int) -> int:
+        """The stratum of a subject."""
+        subjects = self.plan.subjects
+        if subjects.stratum_count == 1:
+            return 0
+        return place_in(subjects.strata, 0, subjects.stratum_count, self._of_site(site, STRATUM, number))
+
+    def allocation(self, group: int, entry: int) -> float:
+        """The uniform of an allocation in a group (stratum and holder)."""
+        return self.streams.uniform(TRIAL, ALLOCATION, group * ALLOCATIONS_PER_GROUP + entry)
+
+    def block_size(self, group: int, entry: int) -> int:
+        """The size of a block that begins with an allocation."""
+        sizes = self.plan.subjects.block_sizes
+        if len(sizes) == 1:
+            return int(sizes[0])
+        u = self.streams.uniform(TRIAL, BLOCK_SIZE, group * ALLOCATIONS_PER_GROUP + entry)
+        return int(sizes[int(u * len(sizes))])
+
+    def days_on_study(self, site: int, number: int, arm: int) -> int | None:
+        """Days from randomization until a subject leaves; None: it does not."""
+        law = int(self.plan.subjects.drop_out_law[arm])
+        return None if law == NOT_LEAVING else self._days(law, site, DROP_OUT, number)
 
     def drops_out(self, site: int, number: int, visit: int) -> bool:
-        """Whether a subject leaves instead of coming to a visit."""
+        """Whether a subject leaves after a visit."""
         chance = self.plan.subjects.per_visit_drop_out
-        if chance <= 0 or chance >= 1:
-            return chance >= 1
-        return self._of_site(site, VISIT_DROP_OUT, subject_index(number, visit)) < chance
+        return self._happens(chance, site, VISIT_DROP_OUT, subject_index(number, visit))
+
+    def misses(self, site: int, number: int, visit: int) -> bool:
+        """Whether a subject misses a visit."""
+        return self._happens(self.plan.visits.missed, site, VISIT_MISSED, subject_index(number, visit))
+
+    def days_late(self, site: int, number: int, visit: int) -> int | None:
+        """Days after the window on which a subject comes to a visit; None: it comes in the window."""
+        visits, index = self.plan.visits, subject_index(number, visit)
+        if not self._happens(visits.late, site, VISIT_LATE, index):
+            return None
+        return self._days(visits.late_law, site, LATE_DAYS, index)
 
     def visit_offset(self, site: int, number: int, visit: int) -> int:
         """Days from the target of a visit to the day on which the subject comes."""
         law = int(self.plan.visits.day_law[visit])
         return self._days(law, site, VISIT_DAY, subject_index(number, visit))
 
-    def lane_delay(self, site: int, day: int) -> int:
-        """Days that a shipment of that day takes beyond the lead time."""
-        return self._days(int(self.plan.lanes.delay_law[site]), site, LANE_DELAY, day)
+    def dispatch_days(self, site: int, ordered: int) -> int:
+        """Days from an order to its dispatch."""
+        return self._days(self.plan.lanes.dispatch_law, site, DISPATCH_DAYS, ordered)
+
+    def travel_days(self, site: int, ordered: int) -> int:
+        """Days from the dispatch of a shipment to its receipt."""
+        lanes = self.plan.lanes
+        days = int(lanes.lead_days[site]) + self._days(int(lanes.delay_law[site]), site, LANE_DELAY, ordered)
+        if self._happens(float(lanes.customs_hold[site]), site, CUSTOMS_HOLD, ordered):
+            days += self._days(int(lanes.customs_law[site]), site, CUSTOMS_DAYS, ordered)
+        return max(days, 0)
+
+    def is_lost(self, site: int, ordered: int) -> bool:
+        """Whether a shipment is lost."""
+        return self._happens(self.plan.lanes.lost, site, SHIPMENT_LOST, ordered)
+
+    def damaged(self, site: int, ordered: int, kits: range) -> int:
+        """How many of these kits of a shipment (by their place in it) are damaged."""
+        chance = self.plan.lanes.damaged
+        return sum(
+            self._happens(chance, site, KIT_DAMAGED, ordered * KITS_PER_SHIPMENT + kit) for kit in kits
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from allocation.rules.resupply import COUNTS, FROM_TODAY, resupply_quantity, stock_use
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
+from simulation.engines.calendar_days import weekday_after
 from simulation.engines.simpy_twin.depot import lots_of
 
 if TYPE_CHECKING:
@@ -73,11 +74,35 @@ def _shipment(twin: Twin, site: Site, contents: dict[int, int]) -> Any:
     twin.count(out.COST_SHIPMENTS, float(plan.lanes.cost[site.index]))
     twin.count(out.CO2_KG, float(plan.lanes.co2_kg[site.index]))
     twin.in_transit += sum(contents.values())
-    days = int(plan.lanes.lead_days[site.index]) + twin.draws.lane_delay(site.index, twin.day)
-    yield twin.until(twin.day + max(days, 1), phases.RECEIPTS, number)
+    ordered, monday = twin.day, plan.calendar.monday
+    leaves = ordered + twin.draws.dispatch_days(site.index, ordered)
+    if plan.lanes.weekdays:
+        leaves = weekday_after(leaves, monday)
+    arrives = max(leaves + twin.draws.travel_days(site.index, ordered), ordered + 1)
+    if plan.lanes.weekdays:
+        arrives = weekday_after(arrives, monday)
+    yield twin.until(arrives, phases.RECEIPTS, number)
+    _unpack(twin, site, contents, ordered)
+
+
+def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> None:
+    """A shipment is received, but for what was lost or damaged on the way."""
+    lost, unpacked = twin.draws.is_lost(site.index, ordered), 0
+
+    def tell(kind: int, lot: int, kits: int) -> None:
+        twin.record(phases.RECEIPTS, kind, site.index, -1, int(twin.plan.lots.kit_type[lot]), lot, kits)
+
     for lot, kits in contents.items():
-        kit_type = int(plan.lots.kit_type[lot])
-        site.stock[lot] += kits
-        site.ordered[kit_type] -= kits
+        site.ordered[int(twin.plan.lots.kit_type[lot])] -= kits
         twin.in_transit -= kits
-        twin.record(phases.RECEIPTS, events.RECEIVED, site.index, -1, kit_type, lot, kits)
+        if lost:
+            twin.count(out.KITS_LOST, kits)
+            tell(events.LOST, lot, kits)
+            continue
+        damaged = twin.draws.damaged(site.index, ordered, range(unpacked, unpacked + kits))
+        unpacked += kits
+        site.stock[lot] += kits - damaged
+        twin.count(out.KITS_DAMAGED, damaged)
+        tell(events.RECEIVED, lot, kits - damaged)
+        if damaged:
+            tell(events.DAMAGED, lot, damaged)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allocation.rules.caps import cap_reached
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
+from simulation.engines.calendar_days import first_day_reaching, weekday_after
 from simulation.engines.simpy_twin.depot import lots_of, may_be_taken
-from simulation.engines.simpy_twin.subject import Subject, on_study
+from simulation.engines.simpy_twin.subject import Subject, in_screening
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.twin import Twin
@@ -45,23 +45,46 @@ class Site:
 
 
 def recruiting(twin: Twin, site: Site) -> Any:
-    """Stock the site, open it, and let people come as a Poisson process of the site's own rate."""
-    plan, draws = twin.plan, twin.draws
-    opened = max(int(plan.sites.planned_day[site.index]) + draws.opening_delay(site.index), 0)
-    rate = draws.own_rate(site.index)
-    yield twin.until(0, phases.EXPIRIES, site.index)
+    """Stock the site, open it, and let people come as a Poisson process of the site's own rate, until a cap is reached."""
+    plan, draws, index = twin.plan, twin.draws, site.index
+    calendar = plan.calendar
+    yield twin.until(0, phases.EXPIRIES, index)
     _give_initial_stock(twin, site)
+    if draws.never_opens(index):
+        return
+    opened = max(int(plan.sites.planned_day[index]) + draws.opening_delay(index), 0)
+    if plan.sites.weekdays:
+        opened = weekday_after(opened, calendar.monday)
+    if opened >= calendar.days:
+        return
+    yield twin.until(opened, phases.OPENINGS, index)
+    twin.record(phases.OPENINGS, events.OPENED, index)
+    rate = draws.own_rate(index)
     arrival, operational = 0, 0.0
     while rate > 0:
-        operational += draws.gap(site.index, arrival)
+        operational += draws.gap(index, arrival)
         arrival += 1
-        after = operational / rate
-        if after >= plan.calendar.days or opened + int(after) >= plan.calendar.days:
+        day = _day_of(twin, index, opened, operational / rate)
+        if day >= calendar.days:
             return
-        yield twin.until(opened + int(after), phases.SCREENINGS, site.index)
-        if twin.closed:
+        yield twin.until(day, phases.SCREENINGS, index)
+        if twin.closed or twin.caps.stop_screening(index):
             return
         _screen(twin, site)
+
+
+def _day_of(twin: Twin, site: int, opened: int, after: float) -> int:
+    """The day on which `after` days at the site's first rate have passed, by season, pauses and decay."""
+    plan, days = twin.plan, twin.plan.calendar.days
+    if plan.sites.flat:
+        if after >= days:
+            return days
+        day = opened + int(after)
+    else:
+        cumulative = plan.sites.intensity[plan.sites.pattern[site]]
+        level = float(cumulative[opened]) + after * float(plan.sites.decay[opened])
+        day = first_day_reaching(cumulative, 0, days, level)
+    return weekday_after(day, plan.calendar.monday) if plan.sites.weekdays else day
 
 
 def _give_initial_stock(twin: Twin, site: Site) -> None:
@@ -73,15 +96,12 @@ def _give_initial_stock(twin: Twin, site: Site) -> None:
 
 
 def _screen(twin: Twin, site: Site) -> None:
-    """A person is screened, and randomized on the same day; at the cap nobody else is screened."""
+    """A person is screened; the subject's process goes on from there."""
     subject = Subject(twin.subjects, site, site.screened)
     twin.subjects += 1
+    twin.on_study += 1
     site.screened += 1
     twin.count(out.SCREENED)
+    twin.caps.count(site.index, randomized=False)
     twin.record(phases.SCREENINGS, events.SCREENED, site.index, subject.index)
-    twin.on_study += 1
-    twin.count(out.RANDOMIZED)
-    cap = twin.plan.subjects.cap
-    if cap >= 0 and cap_reached(int(twin.tally[out.RANDOMIZED]), cap):
-        twin.closed = True
-    twin.environment.process(on_study(twin, subject))
+    twin.environment.process(in_screening(twin, subject))

@@ -9,8 +9,11 @@ import numpy as np
 
 from allocation.rules.draws import arm_at
 from allocation.rules.restricted.fixed_totals import what_is_left
+from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
+from simulation.engines.calendar_days import screening_ends, weekday_after, weekday_near
+from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.site import Site
@@ -27,32 +30,89 @@ class Subject:
     arm: int = -1
 
 
-def on_study(twin: Twin, subject: Subject) -> Any:
-    """From randomization to the last visit, or until the subject leaves."""
-    site, plan = subject.site, twin.plan
-    yield twin.until(twin.day, phases.RANDOMIZATIONS, subject.index)
-    randomized_on = twin.day
-    subject.arm = _allocate(twin)
-    twin.tally[out.DAY_LAST_RANDOMIZED] = randomized_on
-    twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site.index, subject.index, quantity=subject.arm)
-    for visit in range(plan.visits.size):
-        if visit > 0:
-            if twin.draws.drops_out(site.index, subject.number, visit):
-                yield twin.until(twin.day, phases.DROP_OUTS, subject.index)
-                _end(twin, subject, phases.DROP_OUTS, events.DISCONTINUED, out.DISCONTINUED)
-                return
-            planned = randomized_on + int(plan.visits.target[visit])
-            coming = max(planned + twin.draws.visit_offset(site.index, subject.number, visit), twin.day + 1)
-            if coming >= plan.calendar.days:
-                return
-            yield twin.until(coming, phases.VISITS, subject.index)
+def in_screening(twin: Twin, subject: Subject) -> Any:
+    """From screening to screen failure, refusal at a cap, or randomization, and on from there."""
+    site, plan, calendar = subject.site, twin.plan, twin.plan.calendar
+    duration = twin.draws.screening_days(site.index, subject.number)
+    ends = screening_ends(
+        twin.day, duration, plan.subjects.longest_screening, plan.sites.weekdays, calendar.monday
+    )
+    if ends >= calendar.days:
+        return
+    yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
+    if twin.draws.fails_screening(site.index, subject.number):
+        _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
+    elif twin.caps.refuse_randomization(site.index):
+        _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED, out.REFUSED_RANDOMIZATIONS)
+    else:
+        subject.arm = _allocate(twin, subject)
+        twin.count(out.RANDOMIZED)
+        twin.caps.count(site.index, randomized=True)
+        twin.tally[out.DAY_LAST_RANDOMIZED] = ends
+        twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site.index, subject.index, quantity=subject.arm)
+        yield from _on_study(twin, subject, ends)
+
+
+def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
+    """The visits, until the last one or until the subject leaves."""
+    site, number, draws, last_day = subject.site, subject.number, twin.draws, twin.plan.calendar.days - 1
+    stays = draws.days_on_study(site.index, number, subject.arm)
+    leaves_on = last_day + 1 if stays is None else randomized_on + stays
+    for visit in range(twin.plan.visits.size):
+        coming = _coming(twin, subject, randomized_on, visit)
+        if leaves_on < coming:
+            leaves_on = max(leaves_on, twin.day)
+            if leaves_on <= last_day:
+                yield from _leave(twin, subject, leaves_on)
+            return
+        if coming > last_day:
+            return
+        yield twin.until(coming, phases.VISITS, subject.index)
+        if visit > 0 and draws.misses(site.index, number, visit):
+            twin.count(out.MISSED_VISITS)
+            twin.record(phases.VISITS, events.MISSED, site.index, subject.index, quantity=visit)
         else:
-            yield twin.until(twin.day, phases.VISITS, subject.index)
-        twin.count(out.VISITS)
-        twin.tally[out.DAY_LAST_VISIT] = twin.day
-        twin.record(phases.VISITS, events.VISITED, site.index, subject.index, quantity=visit)
-        _dispense(twin, subject, visit)
+            _attend(twin, subject, randomized_on, visit)
+        is_last = visit + 1 == twin.plan.visits.size
+        if not is_last and draws.drops_out(site.index, number, visit):
+            yield from _leave(twin, subject, twin.day)
+            return
     _end(twin, subject, phases.VISITS, events.COMPLETED, out.COMPLETED)
+
+
+def _coming(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> int:
+    """The day on which the subject comes to a visit: the first on the day of randomization, each other after the one before it."""
+    if visit == 0:
+        return randomized_on
+    visits, monday = twin.plan.visits, twin.plan.calendar.monday
+    place = (subject.site.index, subject.number, visit)
+    opens, closes = (randomized_on + int(ends[visit]) for ends in (visits.opens, visits.closes))
+    late = twin.draws.days_late(*place)
+    if late is not None:
+        coming = closes + late
+        if visits.weekdays:
+            coming = weekday_after(coming, monday)
+    else:
+        coming = randomized_on + int(visits.target[visit]) + twin.draws.visit_offset(*place)
+        if visits.weekdays:
+            coming = weekday_near(coming, opens, closes, monday)
+    return max(coming, twin.day + 1)
+
+
+def _attend(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> None:
+    visits = twin.plan.visits
+    opens, closes = (randomized_on + int(ends[visit]) for ends in (visits.opens, visits.closes))
+    twin.count(out.VISITS)
+    twin.tally[out.DAY_LAST_VISIT] = twin.day
+    if classify_day(twin.day, opens, closes) == LATE:
+        twin.count(out.LATE_VISITS)
+    twin.record(phases.VISITS, events.VISITED, subject.site.index, subject.index, quantity=visit)
+    _dispense(twin, subject, visit)
+
+
+def _leave(twin: Twin, subject: Subject, day: int) -> Any:
+    yield twin.until(day, phases.DROP_OUTS, subject.index)
+    _end(twin, subject, phases.DROP_OUTS, events.DISCONTINUED, out.DISCONTINUED)
 
 
 def _end(twin: Twin, subject: Subject, phase: int, kind: int, outcome: int) -> None:
@@ -61,15 +121,29 @@ def _end(twin: Twin, subject: Subject, phase: int, kind: int, outcome: int) -> N
     twin.record(phase, kind, subject.site.index, subject.index)
 
 
-def _allocate(twin: Twin) -> int:
-    """The arm by permuted blocks."""
-    ratio, size = twin.plan.subjects.ratio, int(twin.plan.subjects.block_sizes[0])
-    shares = what_is_left(np.array(twin.taken, dtype=np.int64), ratio, size)
-    arm = arm_at(shares, twin.draws.allocation(twin.allocated))
-    twin.taken[arm] += 1
-    twin.allocated += 1
-    if sum(twin.taken) == size:
-        twin.taken = [0] * twin.plan.arms
+@dataclass
+class Block:
+    """The open permuted block of a stratum and holder, and how many were allocated there in all."""
+
+    taken: list[int]
+    size: int = 0
+    allocated: int = 0
+
+
+def _allocate(twin: Twin, subject: Subject) -> int:
+    """The arm by the open block of the subject's stratum and holder."""
+    subjects, site = twin.plan.subjects, subject.site.index
+    holder = {SCOPE_STUDY: 0, SCOPE_COUNTRY: int(twin.plan.sites.country[site]), SCOPE_SITE: site}
+    stratum = twin.draws.stratum(site, subject.number)
+    group = holder[subjects.held_by] * subjects.stratum_count + stratum
+    block = twin.blocks.setdefault(group, Block([0] * twin.plan.arms))
+    if sum(block.taken) == block.size:
+        block.size = twin.draws.block_size(group, block.allocated)
+        block.taken = [0] * twin.plan.arms
+    shares = what_is_left(np.array(block.taken, dtype=np.int64), subjects.ratio, block.size)
+    arm = arm_at(shares, twin.draws.allocation(group, block.allocated))
+    block.taken[arm] += 1
+    block.allocated += 1
     return arm
 
 

@@ -15,10 +15,12 @@ from simulation.engines import outcomes as out
 from simulation.engines import phases
 from simulation.engines.outcomes import N_OUTCOMES, N_SERIES, Replicate
 from simulation.engines.plan import TrialPlan
+from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.site import Site, recruiting
+from simulation.engines.simpy_twin.subject import Block
 from simulation.engines.trace import canonical
 
 RANKS: Final = 1 << 40
@@ -40,8 +42,8 @@ class Twin:
         self.sites = [Site(self, index) for index in range(len(plan.sites.words))]
         self.changed: set[int] = set()
         self.subjects = self.on_study = self.in_transit = self.shipments = 0
-        self.taken = [0] * plan.arms
-        self.allocated = 0
+        self.blocks: dict[int, Block] = {}
+        self.caps = Caps(self)
         self.closed = False
 
     @property

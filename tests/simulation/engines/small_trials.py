@@ -58,10 +58,60 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     scenario["visits"]["day_law"] = draw(st.sampled_from(["triangular", "uniform"]))
     scenario["shipping"]["lane_delays"] = [{"days": draw(day_laws(9))}]
     scenario["site_stock_at_start"] = draw(st.sampled_from(["none", "up_to_level", "seed_quantity"]))
+    _recruitment(draw, protocol, scenario)
+    _behaviour(draw, protocol, scenario)
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})
     return Protocol.model_validate(protocol), Scenario.model_validate(scenario)
+
+
+def _recruitment(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Seasons, pauses, decay, activation, screening, strata and caps."""
+    chance = st.sampled_from([0.0, 0.3, 1.0])
+    recruitment, site = scenario["recruitment"], protocol["sites"][0]["code"]
+    recruitment["month_factors"] = draw(st.sampled_from([[], [0, 2, 1, 1, 1, 0, 3, 1, 1, 1, 1, 0.5]]))
+    recruitment["monthly_decay"] = draw(st.sampled_from([0.0, 0.2]))
+    recruitment["weekdays_only"] = draw(st.booleans())
+    recruitment["pauses"] = draw(
+        st.sampled_from([[], [{"site": site, "first_day": "2025-01-20", "last_day": "2025-03-01"}]])
+    )
+    scenario["activation"]["never_probability"] = draw(st.sampled_from([0.0, 0.0, 0.3]))
+    scenario["screening"]["duration_days"] = draw(day_laws(20))
+    scenario["screening"]["failure_probability"] = draw(chance.filter(lambda one: one < 1))
+    protocol["screening"]["max_days_to_randomization"] = draw(st.sampled_from([None, 20, 31]))
+    if draw(st.booleans()):
+        protocol["stratification"] = [
+            {"code": "SEX", "name": "Sex", "levels": [{"code": one, "label": one} for one in ("F", "M")]}
+        ]
+        scenario["population"]["strata"] = {"SEX": {"F": 0.25, "M": 0.75}}
+        protocol["randomization"][0]["factors"] = ["SEX"]
+    protocol["randomization"][0]["held_by"] = draw(st.sampled_from(["stratum", "site", "country"]))
+    protocol["randomization"][0]["block_sizes"] = draw(st.sampled_from([[2], [4], [2, 6]]))
+    at_cap = st.sampled_from(["refuse", "finish_screening"])
+    protocol["caps"][0]["at_cap"] = draw(at_cap)
+    for scope, key in (("site", site), ("country", "DEU"), ("study", "")):
+        if draw(st.booleans()):
+            kind = "screening" if scope == "study" else draw(st.sampled_from(["screening", "randomization"]))
+            cap = {"kind": kind, "scope": scope, "key": key, "limit": draw(st.integers(0, 12))}
+            protocol["caps"].append({**cap, "at_cap": draw(at_cap)})
+
+
+def _behaviour(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Missed and late visits, weekdays, drop-out by time, and what happens to shipments."""
+    chance = st.sampled_from([0.0, 0.2, 1.0])
+    visits, shipping = scenario["visits"], scenario["shipping"]
+    visits |= {"missed_probability": draw(chance), "late_probability": draw(chance)}
+    visits |= {"late_days": draw(day_laws(9)), "weekdays_only": draw(st.booleans())}
+    scenario["drop_out"]["monthly_probability"] = {"A": draw(chance), "B": 0.1}
+    scenario["drop_out"]["periods"] = draw(st.sampled_from([[], [{"until_day": 30, "factor": 0.5}]]))
+    shipping |= {"dispatch_days": draw(day_laws(3)), "weekday_receipt": draw(st.booleans())}
+    shipping |= {"lost_probability": draw(chance), "damaged_probability": draw(chance)}
+    shipping["lane_delays"][0] |= {
+        "customs_hold_probability": draw(chance),
+        "customs_hold_days": draw(day_laws(9)),
+    }
+    scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5}
 
 
 def plans() -> st.SearchStrategy[TrialPlan]:

@@ -1,0 +1,286 @@
+"""Sites and the people who come to them: openings, arrivals, screening, randomization."""
+
+from __future__ import annotations
+
+from allocation.rules.caps import cap_reached
+from allocation.rules.restricted.fixed_totals import arm_of_block
+from simulation.engines import events, outcomes, phases
+from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
+from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.laws import days_by, happens
+from simulation.engines.compiled.memory import CLOSED, FULL, ON_STUDY, SUBJECTS
+from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import view
+from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.visits import schedule
+from simulation.engines.draws import (
+    ALLOCATION_WORD,
+    ALLOCATIONS_PER_GROUP,
+    ARRIVAL,
+    BLOCK_SIZE_WORD,
+    DROP_OUT,
+    NEVER_OPENS,
+    OPENING,
+    RATE,
+    RATE_DRAWS,
+    SCREEN_FAILURE,
+    SCREENING_DAYS,
+    STRATUM,
+    TRIAL_WORD,
+    exponential_gap,
+    gamma_attempt,
+    place_in,
+    stream_word,
+    uniform_at,
+)
+from simulation.engines.plan import NOT_LEAVING, SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
+
+
+@hot
+def open_site(at, ints, floats, words, site):
+    """Draw when a site opens and how fast it recruits, and enter its first arrival."""
+    opened = at.calendar_days
+    if not happens(at.sites_never_opens, words[at.stream + NEVER_OPENS * at.site_count + site], 0):
+        delay = days_by(
+            at, ints, floats, at.sites_opening_law, words[at.stream + OPENING * at.site_count + site], 0
+        )
+        opened = max(ints[at.sites_planned_day + site] + delay, 0)
+        if at.sites_weekdays:
+            opened = weekday_after(opened, at.calendar_monday)
+    opened = min(opened, at.calendar_days)
+    ints[at.opened + site] = opened
+    ints[at.next_arrival + site] = at.calendar_days
+    if opened == at.calendar_days:
+        return
+    if at.trace_room > 0:
+        record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
+    floats[at.own_rate + site] = floats[at.sites_rate + site] * own_rate(
+        at, words[at.stream + RATE * at.site_count + site]
+    )
+    floats[at.operational + site] = 0.0
+    next_arrival(at, ints, floats, words, site)
+
+
+@hot
+def own_rate(at, stream):
+    """A site's rate by the mean: a gamma number of mean 1, or 1 without a shape."""
+    shape = at.sites_gamma_shape
+    if shape <= 0.0:
+        return 1.0
+    attempt = 0
+    while True:
+        first = attempt * RATE_DRAWS
+        drawn = gamma_attempt(
+            shape,
+            uniform_at(stream, first),
+            uniform_at(stream, first + 1),
+            uniform_at(stream, first + 2),
+            uniform_at(stream, first + 3),
+        )
+        if drawn >= 0.0:
+            return drawn / shape
+        attempt += 1
+
+
+@part
+def next_arrival(at, ints, floats, words, site):
+    """Draw the next arrival at a site, and enter it if it comes before the end."""
+    days = at.calendar_days
+    ints[at.next_arrival + site] = days
+    rate = floats[at.own_rate + site]
+    if rate <= 0.0:
+        return
+    stream = words[at.stream + ARRIVAL * at.site_count + site]
+    floats[at.operational + site] += exponential_gap(uniform_at(stream, ints[at.arrivals + site]))
+    ints[at.arrivals + site] += 1
+    opened = ints[at.opened + site]
+    after = floats[at.operational + site] / rate
+    if at.sites_flat:
+        if after >= days:
+            return
+        day = opened + int(after)
+    else:
+        row = at.sites_intensity + ints[at.sites_pattern + site] * (days + 1)
+        level = floats[row + opened] + after * floats[at.sites_decay + opened]
+        day = first_day_reaching(floats, row, days, level)
+    if at.sites_weekdays:
+        day = weekday_after(day, at.calendar_monday)
+    if day < days:
+        ints[at.next_arrival + site] = day
+        enter(words, at.site_calendar + day * at.site_words, site)
+
+
+@hot
+def screenings(at, ints, floats, words, day):
+    """Who comes today, by site; at a cap a site stops."""
+    row = at.site_calendar + day * at.site_words
+    for place in range(at.site_words):
+        word = words[row + place]
+        while word != 0:
+            site = place * 64 + lowest(word)
+            word = without_lowest(word)
+            while ints[at.next_arrival + site] == day:
+                if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
+                    break
+                next_arrival(at, ints, floats, words, site)
+                screen(at, ints, floats, words, day, site)
+        words[row + place] = 0
+
+
+@part
+def applies(at, ints, cap, site):
+    """Whether a cap is on the site, its country or the study."""
+    scope, place = ints[at.caps_scope + cap], ints[at.caps_place + cap]
+    if scope == SCOPE_COUNTRY:
+        return place == ints[at.sites_country + site]
+    if scope == SCOPE_SITE:
+        return place == site
+    return True
+
+
+@part
+def at_cap(at, ints, site, of_randomization, refusing):
+    """Whether a cap on the site is reached: any (nobody is screened then), or for a randomization those that refuse it."""
+    reached = False
+    for cap in range(at.caps_size):
+        if of_randomization and ints[at.caps_on_randomized + cap] == 0:
+            continue
+        if refusing and ints[at.caps_refuses + cap] == 0:
+            continue
+        if applies(at, ints, cap, site) and cap_reached(ints[at.cap_counts + cap], ints[at.caps_limit + cap]):
+            reached = True
+            if ints[at.caps_scope + cap] == SCOPE_STUDY:
+                ints[at.level + CLOSED] = 1
+    return reached
+
+
+@part
+def count_for_caps(at, ints, site, randomized):
+    """One subject more that counts toward the caps on the screened, or on the randomized; a study at a cap is closed."""
+    for cap in range(at.caps_size):
+        if (ints[at.caps_on_randomized + cap] == 1) == randomized and applies(at, ints, cap, site):
+            ints[at.cap_counts + cap] += 1
+            if ints[at.caps_scope + cap] == SCOPE_STUDY and cap_reached(
+                ints[at.cap_counts + cap], ints[at.caps_limit + cap]
+            ):
+                ints[at.level + CLOSED] = 1
+
+
+@part
+def screen(at, ints, floats, words, day, site):
+    """A subject is screened, and entered for the day on which its screening ends."""
+    subject = ints[at.level + SUBJECTS]
+    if subject >= at.capacity:
+        ints[at.level + FULL] = 1
+        ints[at.level + CLOSED] = 1
+        return
+    number = ints[at.subjects_of + site]
+    ints[at.level + SUBJECTS] += 1
+    ints[at.level + ON_STUDY] += 1
+    ints[at.subjects_of + site] += 1
+    ints[at.subject_site + subject] = site
+    ints[at.subject_number + subject] = number
+    ints[at.tally + outcomes.SCREENED] += 1
+    count_for_caps(at, ints, site, False)
+    if at.trace_room > 0:
+        record(at, ints, day, phases.SCREENINGS, events.SCREENED, site, subject, -1, -1, 1)
+    duration = days_by(
+        at,
+        ints,
+        floats,
+        at.subjects_screening_law,
+        words[at.stream + SCREENING_DAYS * at.site_count + site],
+        number,
+    )
+    ends = screening_ends(
+        day, duration, at.subjects_longest_screening, at.sites_weekdays != 0, at.calendar_monday
+    )
+    if ends < at.calendar_days:
+        enter(words, at.decision_calendar + ends * at.subject_words, subject)
+
+
+@hot
+def randomizations(at, ints, floats, words, day, root):
+    """Whose screening ends today, by subject."""
+    row = at.decision_calendar + day * at.subject_words
+    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
+        word = words[row + place]
+        if word == 0:
+            continue
+        words[row + place] = 0
+        while word != 0:
+            subject = place * 64 + lowest(word)
+            word = without_lowest(word)
+            decide(at, ints, floats, words, day, subject, root)
+
+
+@part
+def decide(at, ints, floats, words, day, subject, root):
+    """Screen failure, refusal at a cap, or randomization with the first visit on the same day."""
+    site, number = ints[at.subject_site + subject], ints[at.subject_number + subject]
+    if happens(at.subjects_failure, words[at.stream + SCREEN_FAILURE * at.site_count + site], number):
+        ints[at.tally + outcomes.SCREEN_FAILURES] += 1
+        ints[at.level + ON_STUDY] -= 1
+        if at.trace_room > 0:
+            record(at, ints, day, phases.RANDOMIZATIONS, events.SCREEN_FAILED, site, subject, -1, -1, 1)
+        return
+    if at_cap(at, ints, site, True, True):
+        ints[at.tally + outcomes.REFUSED_RANDOMIZATIONS] += 1
+        ints[at.level + ON_STUDY] -= 1
+        if at.trace_room > 0:
+            record(at, ints, day, phases.RANDOMIZATIONS, events.REFUSED, site, subject, -1, -1, 1)
+        return
+    stratum = 0
+    if at.subjects_stratum_count > 1:
+        u = uniform_at(words[at.stream + STRATUM * at.site_count + site], number)
+        stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
+    arm = allocate(at, ints, site, stratum, root)
+    ints[at.subject_arm + subject] = arm
+    ints[at.subject_visit + subject] = 0
+    ints[at.subject_day0 + subject] = day
+    ints[at.tally + outcomes.RANDOMIZED] += 1
+    ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = day
+    count_for_caps(at, ints, site, True)
+    if at.trace_room > 0:
+        record(at, ints, day, phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject, -1, -1, arm)
+    leaves = at.calendar_days
+    law = ints[at.subjects_drop_out_law + arm]
+    if law != NOT_LEAVING:
+        leaves = day + days_by(
+            at, ints, floats, law, words[at.stream + DROP_OUT * at.site_count + site], number
+        )
+    ints[at.subject_leaves + subject] = leaves
+    schedule(at, ints, floats, words, day, subject, 0)
+
+
+@hot
+def allocate(at, ints, site, stratum, root):
+    """The arm by the open permuted block of the subject's stratum and holder."""
+    group = stratum
+    if at.subjects_held_by == SCOPE_COUNTRY:
+        group += ints[at.sites_country + site] * at.subjects_stratum_count
+    elif at.subjects_held_by == SCOPE_SITE:
+        group += site * at.subjects_stratum_count
+    taken = at.taken + group * at.arms
+    allocated = ints[at.allocated + group]
+    if ints[at.block_left + group] == 0:
+        pick = 0
+        if at.subjects_block_size_count > 1:
+            stream = stream_word(root, TRIAL_WORD, BLOCK_SIZE_WORD)
+            u = uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated)
+            pick = int(u * at.subjects_block_size_count)
+        ints[at.block_size + group] = ints[at.subjects_block_sizes + pick]
+        ints[at.block_left + group] = ints[at.subjects_block_sizes + pick]
+        for arm in range(at.arms):
+            ints[taken + arm] = 0
+    stream = stream_word(root, TRIAL_WORD, ALLOCATION_WORD)
+    arm = arm_of_block(
+        view(ints, taken, at.arms),
+        view(ints, at.subjects_ratio, at.arms),
+        ints[at.block_size + group],
+        uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated),
+    )
+    ints[taken + arm] += 1
+    ints[at.allocated + group] += 1
+    ints[at.block_left + group] -= 1
+    return arm

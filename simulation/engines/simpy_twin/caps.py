@@ -1,0 +1,59 @@
+"""Caps on those screened and those randomized, of the study, its countries and its sites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocation.rules.caps import cap_reached
+from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
+
+if TYPE_CHECKING:
+    from simulation.engines.simpy_twin.twin import Twin
+
+
+class Caps:
+    """How many count toward each cap. The trial closes when a cap of the study is reached."""
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self.counts = [0] * twin.plan.caps.size
+
+    def _of(self, site: int) -> list[int]:
+        plan = self.twin.plan
+        places = {SCOPE_COUNTRY: int(plan.sites.country[site]), SCOPE_SITE: site}
+        return [
+            cap
+            for cap in range(plan.caps.size)
+            if int(plan.caps.place[cap]) == places.get(int(plan.caps.scope[cap]), int(plan.caps.place[cap]))
+        ]
+
+    def _reached(self, cap: int) -> bool:
+        return cap_reached(self.counts[cap], int(self.twin.plan.caps.limit[cap]))
+
+    def stop_screening(self, site: int) -> bool:
+        """Whether a cap of whatever kind is reached, so that nobody new is screened at the site."""
+        reached = [cap for cap in self._of(site) if self._reached(cap)]
+        self._close(reached)
+        return bool(reached)
+
+    def refuse_randomization(self, site: int) -> bool:
+        """Whether a cap on those randomized is reached that refuses those in screening too."""
+        caps = self.twin.plan.caps
+        reached = [
+            cap
+            for cap in self._of(site)
+            if caps.on_randomized[cap] and caps.refuses[cap] and self._reached(cap)
+        ]
+        self._close(reached)
+        return bool(reached)
+
+    def count(self, site: int, *, randomized: bool) -> None:
+        """One more is screened, or randomized."""
+        for cap in self._of(site):
+            if bool(self.twin.plan.caps.on_randomized[cap]) == randomized:
+                self.counts[cap] += 1
+                self._close([cap] if self._reached(cap) else [])
+
+    def _close(self, reached: list[int]) -> None:
+        if any(int(self.twin.plan.caps.scope[cap]) == SCOPE_STUDY for cap in reached):
+            self.twin.closed = True
