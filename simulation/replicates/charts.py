@@ -16,6 +16,7 @@ from simulation.replicates.folder import RunFolder
 from simulation.replicates.run import Run
 from simulation.replicates.summary import Summary
 from simulation.replicates.table import percent
+from simulation.scenario import DAYS_PER_MONTH
 
 _WIDTH: Final = 350
 _HEIGHT: Final = 215
@@ -31,7 +32,7 @@ class _Panel(NamedTuple):
     risk: bool = False
     """Whether the share of the trials in which the series is above 0 is drawn, in place of its fan."""
     rare: bool = False
-    """Whether it counts what should not happen: drawn in steps, with its mean, since its median is mostly 0."""
+    """Whether it counts what should not happen: drawn with its mean, since its median is mostly 0; in steps while it is small."""
 
 
 _PANELS: Final = (
@@ -48,6 +49,8 @@ _PANELS: Final = (
     ),
     _Panel("kits_expired", "Waste by expiry", "kits expired so far, anywhere", "#c4721a", rare=True),
 )
+_STEPS_UNTIL: Final = 30
+"""Counts below it are drawn in steps."""
 _BANDS: Final = (("q05", "q95", 0.16), ("q25", "q75", 0.30))
 """From, to, opacity."""
 _TOLD: Final = {"q95": "95 %", "q75": "75 %", "q50": "median", "q25": "25 %", "q05": "5 %", "mean": "mean"}
@@ -85,7 +88,7 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
         subtitleColor=MUTED,
         subtitleFontSize=12,
         subtitlePadding=6,
-        offset=26,
+        offset=20,
     )
     # Flush: the frames stand in line, however wide the labels of their axes are.
     grid = alt.concat(
@@ -101,23 +104,11 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
         {**row, "date": _moment(row["date"]), "share": 100 * row["above_zero"]}
         for row in rows.iter_rows(named=True)
     ]
-    title = alt.Title(
-        panel.title,
-        subtitle=panel.unit,
-        anchor="start",
-        frame="group",
-        color=INK,
-        fontSize=14,
-        subtitleColor=MUTED,
-        subtitleFontSize=11,
-        subtitlePadding=3,
-        offset=10,
-    )
     base = alt.Chart(alt.Data(values=values)).encode(
         x=alt.X(
             "date:T",
             title=None,
-            axis=alt.Axis(format="%b %Y", tickCount=4, grid=False, labelFlush=False, labelOverlap="greedy"),
+            axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": _months(rows)}, grid=False),
         )
     )
     bottom, top = _domain(panel, rows)
@@ -129,7 +120,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
     def height(field: str) -> Any:
         return alt.Y(f"{field}:Q", title=None, scale=scale, axis=axis)
 
-    bend: Any = "step-after" if panel.rare else "monotone"
+    bend: Any = "step-after" if panel.rare and top < _STEPS_UNTIL else "monotone"
     middle = "share" if panel.risk else "q50"
     fans = [
         base.mark_area(color=panel.colour, opacity=opacity, interpolate=bend, clip=True).encode(
@@ -152,17 +143,28 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
             *(alt.Tooltip(f"{name}:Q", title=text, format=",.1f") for name, text in told.items()),
         ],
     )
-    notes = [_note("none in any trial")] if nothing else []
-    return alt.layer(*fans, line, *means, points, *notes).properties(
-        width=_WIDTH, height=_HEIGHT, title=title
-    )
+    # Not as a title, whose place would depend on the labels of the axis.
+    words = [
+        _words(panel.title, 0, -32, size=14, weight="bold", colour=INK),
+        _words(panel.unit, 0, -14, size=11),
+    ]
+    if nothing:
+        words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
+    return alt.layer(*fans, line, *means, points, *words).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def _months(rows: pl.DataFrame) -> int:
+    """Months between two dates on the axis, so that about five of them have room."""
+    first, last = rows["date"][0], rows["date"][-1]
+    span = (last - first).days / DAYS_PER_MONTH
+    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
 
 
 def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
     """From 0, but for a stock that hardly moves against its size; to a little above the highest band. 0 to 0: it never happens."""
     if panel.risk:
         highest = _most(rows, "above_zero")
-        return 0, min(100.0, 108 * highest)
+        return 0, min(104.0, 108 * highest)
     top = max(_most(rows, "q95"), _most(rows, "mean"))
     least = float(rows["q05"].min() or 0)  # type: ignore[arg-type]
     bottom = least if least > 0.8 * top else 0.0
@@ -170,13 +172,24 @@ def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
     return max(0.0, bottom - room) if bottom else 0.0, top + room
 
 
-def _note(text: str) -> Any:
+def _words(
+    text: str,
+    x: float,
+    y: float,
+    *,
+    size: int = 12,
+    weight: Any = "normal",
+    style: Any = "normal",
+    align: Any = "left",
+    colour: str = MUTED,
+) -> Any:
+    """Words at a place in pixels from the corner of the frame."""
     import altair as alt
 
     return (
         alt.Chart(alt.Data(values=[{"text": text}]))
-        .mark_text(color=MUTED, fontSize=12, fontStyle="italic")
-        .encode(x=alt.value(_WIDTH / 2), y=alt.value(_HEIGHT / 2), text="text:N")
+        .mark_text(color=colour, fontSize=size, fontWeight=weight, fontStyle=style, align=align, clip=False)
+        .encode(x=alt.value(x), y=alt.value(y), text="text:N")
     )
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from allocation.ledger.database import rtsm_home
 from simulation.engines.outcomes import Batch
 from simulation.replicates.bands import COLUMNS, bands_of, last_week
 from simulation.replicates.folder import RunFolder
@@ -62,13 +63,12 @@ def simulate(
         ),
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder for the results. With finished batches of the same run in it, only the rest is played.",
-            show_default=False,
+            help="Folder for the results; with batches of the same run in it, only the rest is played (default: one in RTSM_HOME).",
         ),
-    ],
+    ] = None,
     replicates: Annotated[int, typer.Option(min=1, max=MOST_REPLICATES, help="Simulated trials.")] = 1_000,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of all random numbers (default: the scenario's).")
@@ -122,6 +122,7 @@ def simulate(
         )
     began = time.monotonic()
     run = read_run(scenario, engine, seed)
+    out = out or rtsm_home() / "simulations" / f"{scenario.stem}-{engine}-{run.seed}-{run.fingerprint()}"
     folder = RunFolder(out, run)
     played = _play(run, folder, replicates, workers or workers_of_machine(), cluster, batch, quiet=as_json)
     outcomes = folder.outcomes(replicates)

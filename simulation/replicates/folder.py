@@ -22,7 +22,7 @@ import psutil
 
 from simulation.engines.outcomes import OUTCOMES, SERIES, Batch, Column
 from simulation.errors import SimulationError
-from simulation.replicates.run import Run, plan_hashes, rules_hash
+from simulation.replicates.run import Run, rules_hash
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -160,7 +160,7 @@ def _manifest(run: Run) -> dict[str, Any]:
         "engine": run.engine.value,
         "seed": run.seed,
         "rules": rules_hash(),
-        "plan": plan_hashes(run.plan, run.names),
+        "plan": run.plan_hashes(),
         "openrtsm": version("openrtsm"),
     }
 

@@ -50,6 +50,15 @@ class Run:
     engine: Engine
     seed: int
 
+    def plan_hashes(self) -> dict[str, str]:
+        """A hash for each topic of the plan (sites, visits, lots ...) and for the names, so that two plans differ by topic."""
+        topics = {**self.plan._asdict(), "names": self.names}
+        return {topic: hashlib.sha256(_bytes_of(value)).hexdigest()[:16] for topic, value in topics.items()}
+
+    def fingerprint(self) -> str:
+        """A short hash of plan and rules, for the name of a folder."""
+        return hashlib.sha256(repr((self.plan_hashes(), rules_hash())).encode()).hexdigest()[:8]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -120,12 +129,6 @@ def play_one(plan: TrialPlan, engine: Engine, seed: int, replicate: int, trace: 
     from simulation.engines import simpy_twin  # here, since the compiled engine does without SimPy
 
     return simpy_twin.play(plan, seed, replicate, trace=trace)
-
-
-def plan_hashes(plan: TrialPlan, names: Names) -> dict[str, str]:
-    """A hash for each topic of a plan (sites, visits, lots ...) and for the names, so that two plans can be told apart by topic."""
-    topics = {**plan._asdict(), "names": names}
-    return {topic: hashlib.sha256(_bytes_of(value)).hexdigest()[:16] for topic, value in topics.items()}
 
 
 def _bytes_of(value: Any) -> bytes:
