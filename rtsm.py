@@ -113,6 +113,9 @@ COMMANDS = {
     ),
     "vault": Mounted("allocation.cli", "Addresses of patients: encrypted, apart from everything else."),
     "ledger": Mounted("allocation.cli", "Verify, export or rebuild the ledger."),
+    "simulate": Mounted(
+        "simulation.replicates.cli", "Play a trial many times before it runs, by the rules that run it."
+    ),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from allocation.rules.expiry import ExpiryWindows, last_ship_date
-from allocation.study.inconsistency import Findings, Inconsistency, Path
+from allocation.study.doubts import warnings
+from allocation.study.inconsistency import Findings, Inconsistency, Path, path_text
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -25,6 +26,7 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     _check_titration(scenario, protocol, findings)
     _check_shipping(scenario, protocol, findings)
     _check_lots(scenario, protocol, findings)
+    _check_visit_windows(scenario, protocol, findings)
     return findings.found
 
 
@@ -141,6 +143,18 @@ def _check_shipping(scenario: Scenario, protocol: Protocol, findings: Findings) 
         findings.name(("shipping", "co2_kg_per_shipment", code), code, depots, "depot")
 
 
+def _check_visit_windows(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
+    """Visits whose windows overlap or whose days are out of order have no order in which they could be played."""
+    for doubt in warnings(protocol):
+        if doubt.path[:1] == ("visits",) and doubt.path[-1] in ("window_before", "target_day"):
+            findings.add(
+                ("protocol",),
+                scenario.protocol,
+                f"has a visit that cannot be played: {path_text(doubt.path)}, {doubt.value} {doubt.message}",
+                "in the protocol, narrow a window or move a day",
+            )
+
+
 def _check_lots(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
     kit_types = {kit_type.code: kit_type for kit_type in protocol.kit_types}
     countries = [country.code for country in protocol.countries]
@@ -158,11 +172,13 @@ def _check_lots(scenario: Scenario, protocol: Protocol, findings: Findings) -> N
                 f"is not after manufactured_on {lot.manufactured_on}",
                 "correct one of the two",
             )
-        _check_arrivals(lot, protocol, path, findings)
+        _check_arrivals(lot, scenario.starts_on, protocol, path, findings)
     _check_reach(scenario, protocol, findings)
 
 
-def _check_arrivals(lot: LotPlan, protocol: Protocol, path: Path, findings: Findings) -> None:
+def _check_arrivals(
+    lot: LotPlan, starts_on: date, protocol: Protocol, path: Path, findings: Findings
+) -> None:
     depots = [depot.code for depot in protocol.depots]
     kit_type = protocol.kit_type(lot.kit_type)
     for at, arrival in enumerate(lot.arrivals):
@@ -178,13 +194,21 @@ def _check_arrivals(lot: LotPlan, protocol: Protocol, path: Path, findings: Find
         shortest = min(
             (lane.lead_time_days for lane in protocol.lanes if lane.depot == arrival.depot), default=0
         )
-        if last_ship_date(lot.expires_on, windows) < arrival.on + timedelta(days=shortest):
+        last = last_ship_date(lot.expires_on, windows) - timedelta(days=shortest)
+        why = f"(DNS {windows.dns_days} days, lead time {shortest}): no site could ever get a kit of it"
+        if last < arrival.on:
             findings.add(
                 (*here, "on"),
                 arrival.on,
-                f"is too late for the expiry {lot.expires_on} (DNS {windows.dns_days} days, lead time {shortest}): "
-                "no site could ever get a kit of it",
+                f"is too late for the expiry {lot.expires_on} {why}",
                 "let it arrive earlier, or expire later",
+            )
+        elif at == 0 and last < starts_on:
+            findings.add(
+                (*path, "expires_on"),
+                lot.expires_on,
+                f"is too early for the start of the scenario, {starts_on} {why}",
+                "leave the lot out, or correct the date",
             )
 
 

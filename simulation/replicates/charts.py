@@ -1,0 +1,202 @@
+"""Fan charts of a run: how enrolment, stock, missed dispensings and waste run over the weeks, as HTML and PNG, drawn without a browser.
+
+One drawing (Vega-Lite, by Altair) gives both: the HTML can be pointed at and holds all it needs, so it opens without a network.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from simulation.randomization.chart_file import INK, MUTED, styled
+from simulation.replicates.folder import RunFolder
+from simulation.replicates.run import Run
+from simulation.replicates.summary import Summary
+from simulation.replicates.table import percent
+from simulation.scenario import DAYS_PER_MONTH
+
+_WIDTH: Final = 350
+_HEIGHT: Final = 215
+_ACROSS: Final = 3
+_BAD: Final = "#b3261e"
+
+
+class _Panel(NamedTuple):
+    series: str
+    title: str
+    unit: str
+    colour: str
+    risk: bool = False
+    """Whether the share of the trials in which the series is above 0 is drawn, in place of its fan."""
+    rare: bool = False
+    """Whether it counts what should not happen: drawn with its mean, since its median is mostly 0; in steps while it is small."""
+
+
+_PANELS: Final = (
+    _Panel("randomized", "Enrolment", "subjects randomized", "#0b4f8a"),
+    _Panel("kits_at_sites", "Stock at sites", "kits", "#1b8f7a"),
+    _Panel("kits_at_depots", "Stock at depots", "kits", "#1b8f7a"),
+    _Panel("missed_dispensings", "Missed dispensings", "visits without their kit, so far", _BAD, rare=True),
+    _Panel(
+        "missed_dispensings",
+        "Risk of a missed dispensing",
+        "% of the trials with any, so far",
+        _BAD,
+        risk=True,
+    ),
+    _Panel("kits_expired", "Waste by expiry", "kits expired so far, anywhere", "#c4721a", rare=True),
+)
+_STEPS_UNTIL: Final = 30
+"""Counts below it are drawn in steps."""
+_BANDS: Final = (("q05", "q95", 0.16), ("q25", "q75", 0.30))
+"""From, to, opacity."""
+_TOLD: Final = {"q95": "95 %", "q75": "75 %", "q50": "median", "q25": "25 %", "q05": "5 %", "mean": "mean"}
+
+
+def write_charts(folder: RunFolder, run: Run, summary: Summary, bands: pl.DataFrame, last: int) -> list[Path]:
+    """Write `trial.html` and `trial.png` into the run's folder, up to the week `last`. The files are given back."""
+    specification = _chart(run, summary, bands.filter(pl.col("week") <= last)).to_json()
+    import vl_convert  # after the work: it takes a while
+
+    html = vl_convert.vegalite_to_html(specification, bundle=True)
+    png = vl_convert.vegalite_to_png(specification, scale=2)
+    return [
+        folder.write("trial.html", lambda path: path.write_text(html, encoding="utf-8")),
+        folder.write("trial.png", lambda path: path.write_bytes(png)),
+    ]
+
+
+def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
+    import altair as alt  # here, since a run without plots should not wait for it
+
+    panels = [_panel(panel, bands.filter(pl.col("series") == panel.series)) for panel in _PANELS]
+    missed = next(one for one in summary.risks if one.name == "any_missed")
+    title = alt.Title(
+        run.scenario.name,
+        subtitle=[
+            f"{summary.replicates:,} simulated trials of {run.protocol.study.id}, seed {run.seed}. "
+            "Line: median. Dark band: the middle half of the trials. Light band: 5 % to 95 % of them. Dashed: mean.",
+            f"In {percent(missed.value)} of the trials at least one visit goes without its kit "
+            f"(95 % interval {percent(missed.low)} to {percent(missed.high)}).",
+        ],
+        anchor="start",
+        color=INK,
+        fontSize=18,
+        subtitleColor=MUTED,
+        subtitleFontSize=12,
+        subtitlePadding=6,
+        offset=20,
+    )
+    # Flush: the frames stand in line, however wide the labels of their axes are.
+    grid = alt.concat(
+        *panels, columns=_ACROSS, align="all", bounds="flush", spacing={"row": 88, "column": 82}
+    )
+    return styled(grid.properties(title=title))
+
+
+def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
+    import altair as alt
+
+    values = [
+        {**row, "date": _moment(row["date"]), "share": 100 * row["above_zero"]}
+        for row in rows.iter_rows(named=True)
+    ]
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=alt.X(
+            "date:T",
+            title=None,
+            axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": _months(rows)}, grid=False),
+        )
+    )
+    bottom, top = _domain(panel, rows)
+    nothing = top == 0
+    scale = alt.Scale(domain=[bottom, top or 1], nice=False, zero=False)
+    axis = alt.Axis(tickCount=5, format=",~f", domain=False, ticks=False, labelPadding=6)
+    axis = alt.Axis(values=[0], format="~f", domain=False, ticks=False, labelPadding=6) if nothing else axis
+
+    def height(field: str) -> Any:
+        return alt.Y(f"{field}:Q", title=None, scale=scale, axis=axis)
+
+    bend: Any = "step-after" if panel.rare and top < _STEPS_UNTIL else "monotone"
+    middle = "share" if panel.risk else "q50"
+    fans = [
+        base.mark_area(color=panel.colour, opacity=opacity, interpolate=bend, clip=True).encode(
+            y=height(under), y2=f"{over}:Q"
+        )
+        for under, over, opacity in ([] if panel.risk else _BANDS)
+    ]
+    line = base.mark_line(color=panel.colour, strokeWidth=2.2, interpolate=bend, clip=True).encode(
+        y=height(middle)
+    )
+    means = [
+        base.mark_line(color=INK, strokeWidth=1.3, strokeDash=[5, 3], clip=True).encode(y=height("mean"))
+        for _ in range(panel.rare and not nothing)
+    ]
+    told = {"share": "% of the trials"} if panel.risk else _TOLD
+    points = base.mark_point(opacity=0, size=140).encode(
+        y=height(middle),
+        tooltip=[
+            alt.Tooltip("date:T", title="week to", format="%d %b %Y"),
+            *(alt.Tooltip(f"{name}:Q", title=text, format=",.1f") for name, text in told.items()),
+        ],
+    )
+    # Not as a title, whose place would depend on the labels of the axis.
+    words = [
+        _words(panel.title, 0, -32, size=14, weight="bold", colour=INK),
+        _words(panel.unit, 0, -14, size=11),
+    ]
+    if nothing:
+        words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
+    return alt.layer(*fans, line, *means, points, *words).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def _months(rows: pl.DataFrame) -> int:
+    """Months between two dates on the axis, so that about five of them have room."""
+    first, last = rows["date"][0], rows["date"][-1]
+    span = (last - first).days / DAYS_PER_MONTH
+    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
+
+
+def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
+    """From 0, but for a stock that hardly moves against its size; to a little above the highest band. 0 to 0: it never happens."""
+    if panel.risk:
+        highest = _most(rows, "above_zero")
+        return 0, min(104.0, 108 * highest)
+    top = max(_most(rows, "q95"), _most(rows, "mean"))
+    least = float(rows["q05"].min() or 0)  # type: ignore[arg-type]
+    bottom = least if least > 0.8 * top else 0.0
+    room = 0.06 * (top - bottom) or 0.06 * top
+    return max(0.0, bottom - room) if bottom else 0.0, top + room
+
+
+def _words(
+    text: str,
+    x: float,
+    y: float,
+    *,
+    size: int = 12,
+    weight: Any = "normal",
+    style: Any = "normal",
+    align: Any = "left",
+    colour: str = MUTED,
+) -> Any:
+    """Words at a place in pixels from the corner of the frame."""
+    import altair as alt
+
+    return (
+        alt.Chart(alt.Data(values=[{"text": text}]))
+        .mark_text(color=colour, fontSize=size, fontWeight=weight, fontStyle=style, align=align, clip=False)
+        .encode(x=alt.value(x), y=alt.value(y), text="text:N")
+    )
+
+
+def _most(rows: pl.DataFrame, column: str) -> float:
+    return float(rows[column].max() or 0)  # type: ignore[arg-type]
+
+
+def _moment(day: date) -> str:
+    """With a time, so that no reader takes it as midnight in Greenwich and shows the day before."""
+    return f"{day.isoformat()}T00:00:00"

@@ -1,0 +1,230 @@
+"""The command `rtsm simulate`: many replicates of a scenario, summed up."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from allocation.ledger.database import rtsm_home
+from simulation.engines.outcomes import Batch
+from simulation.replicates.bands import COLUMNS, bands_of, last_week
+from simulation.replicates.folder import RunFolder
+from simulation.replicates.playing import play_parts
+from simulation.replicates.run import Engine, Run, batch_size, parts_of, read_run
+from simulation.replicates.summary import Summary, summary_of
+from simulation.replicates.table import summary_tables
+from simulation.replicates.trace_file import write_trace
+from simulation.replicates.workforce import workers_of_machine, workforce
+
+app = typer.Typer()
+
+MOST_REPLICATES: Final = 10_000_000
+MOST_WORKERS: Final = 1_024
+INTERRUPTED: Final = 130
+_WIDTH_WITHOUT_TERMINAL: Final = 160
+
+
+@app.callback()
+def _simulating() -> None:
+    """Play a trial many times before it runs."""
+
+
+def _cluster(value: str | None) -> str | None:
+    if value is None or value == "local" or "://" in value:
+        return value
+    raise typer.BadParameter(f"{value} is neither local nor an address like tcp://HOST:8786")
+
+
+@app.command("simulate")
+def simulate(
+    scenario: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCENARIO",
+            help="A scenario as in studies/demo-scenario.yaml; it names its protocol.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the results; with batches of the same run in it, only the rest is played (default: one in RTSM_HOME).",
+        ),
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=1, max=MOST_REPLICATES, help="Simulated trials.")] = 1_000,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of all random numbers (default: the scenario's).")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="compiled is fast; simpy is the readable reference, with the same events.")
+    ] = Engine.COMPILED,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_WORKERS,
+            help="Threads (compiled) or processes (simpy) (default: one per processor).",
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Dask scheduler, as tcp://HOST:8786, or local to start one here with --workers processes.",
+            callback=_cluster,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100_000,
+            help="Replicates of a batch, 100 or more to be quick (default: by their number).",
+        ),
+    ] = None,
+    trace: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_REPLICATES,
+            metavar="REPLICATE",
+            help="Write every event of this replicate (from 0) too, as Parquet and CSV.",
+        ),
+    ] = None,
+    plots: Annotated[bool, typer.Option("--plots", help="Draw fan charts, as HTML and PNG.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Play a scenario many times by the rules that run the trial: enrolment, stock-outs, waste, shipments, costs, CO2.
+
+    Results do not depend on workers or batches. A run that was cut off goes on with the same command.
+    """
+    if workers is not None and cluster not in (None, "local"):
+        raise typer.BadParameter(
+            "the workers are those of the cluster; leave --workers out", param_hint="--workers"
+        )
+    began = time.monotonic()
+    run = read_run(scenario, engine, seed)
+    out = out or rtsm_home() / "simulations" / f"{scenario.stem}-{engine}-{run.seed}-{run.fingerprint()}"
+    folder = RunFolder(out, run)
+    played = _play(run, folder, replicates, workers or workers_of_machine(), cluster, batch, quiet=as_json)
+    outcomes = folder.outcomes(replicates)
+    summary = summary_of(outcomes, run.protocol.study.currency)
+    bands = bands_of(folder.weekly(replicates), run.scenario.starts_on, run.plan.calendar.days)
+    folder.write_frame(bands, "bands.parquet", COLUMNS)
+    files = [out / "bands.parquet"]
+    if plots:
+        from simulation.replicates.charts import write_charts
+
+        last = last_week(outcomes, run.plan.calendar.weeks)
+        files += write_charts(folder, run, summary, bands, last)
+    if trace is not None:
+        files += write_trace(folder, run, trace)
+    told = {
+        **_about(run),
+        **summary.as_json(),
+        "folder": str(out),
+        "files": [str(file) for file in files],
+    }
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    folder.write("summary.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    if as_json:
+        seconds = round(time.monotonic() - began, 3)
+        typer.echo(json.dumps({**told, "played": played, "seconds": seconds}, indent=2, ensure_ascii=False))
+        return
+    _print(run, summary, folder, files, played, time.monotonic() - began)
+
+
+def _play(
+    run: Run,
+    folder: RunFolder,
+    replicates: int,
+    workers: int,
+    cluster: str | None,
+    batch: int | None,
+    quiet: bool,
+) -> int:
+    """Play what is missing, and tell how many replicates that were."""
+    missing = folder.missing(replicates)
+    total = sum(end - first for first, end in missing)
+    if not total:
+        return 0
+    parts = list(parts_of(run, missing, batch or batch_size(total, workers)))
+    try:
+        with _progress(replicates, replicates - total, quiet) as done:
+
+            def keep(result: Batch) -> None:
+                folder.keep(result)
+                done(len(result.outcomes))
+
+            with workforce(run.engine, min(workers, len(parts)), cluster) as force:
+                play_parts(parts, force, keep)
+    except KeyboardInterrupt:
+        typer.echo("rtsm: cut off; the same command goes on from here", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    return total
+
+
+def _about(run: Run) -> dict[str, object]:
+    return {
+        "study": run.protocol.study.id,
+        "scenario": run.scenario.name,
+        "engine": run.engine.value,
+        "seed": run.seed,
+    }
+
+
+def _print(
+    run: Run, summary: Summary, folder: RunFolder, files: list[Path], played: int, seconds: float
+) -> None:
+    console = Console()
+    console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    console.print(summary_tables(run, summary))
+    before = summary.replicates - played
+    resumed = f", {before:,} were there before" if before else ""
+    typer.echo(
+        f"{played:,} replicates played in {seconds:.1f} s in all{resumed}; all results in {folder.folder}"
+    )
+    for file in files:
+        typer.echo(f"  {file}")
+
+
+class _Rate(ProgressColumn):
+    """Replicates a second, of those that this command has played."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once there is one."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def _progress(total: int, before: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, on a terminal only. The first run on a machine also waits for the compiler."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("simulating", total=total, completed=before)
+        yield lambda played: bar.advance(task, played)
