@@ -26,7 +26,8 @@ CountedUnits = Annotated[
     list[str] | None,
     typer.Option(
         "--units",
-        help="LOT=QUANTITY:RETURNED[/LOST[/USED]] of bulk supply: so many units, and what came of them in all.",
+        help="Of bulk supply so many units, and what came of them in all: LOT=QUANTITY:RETURNED, "
+        "LOT=QUANTITY:RETURNED/LOST or LOT=QUANTITY:RETURNED/LOST/USED.",
         show_default=False,
     ),
 ]

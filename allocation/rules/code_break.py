@@ -122,14 +122,13 @@ def check_approved(policy: CodeBreakPolicy, kind: CodeBreakKind, state: str | No
     """Raise DomainRefusal for a planned break that the protocol wants approved, by the state of the person's own open request."""
     if policy.approval_by is None or kind is CodeBreakKind.EMERGENCY or state == RequestState.APPROVED:
         return
-    asked = state == RequestState.REQUESTED
+    first = f"a planned code break is approved by the {policy.approval_by.replace('_', ' ')} first"
+    if state == RequestState.REQUESTED:
+        raise DomainRefusal(
+            first, code="approval-awaited", field="kind", fix="wait for the decision; in an emergency, say so"
+        )
     raise DomainRefusal(
-        f"a planned code break is approved by the {policy.approval_by.replace('_', ' ')} first",
-        code="approval-awaited" if asked else "approval-missing",
-        field="kind",
-        fix="wait for the decision; in an emergency, say so"
-        if asked
-        else "ask for it; in an emergency, say so",
+        first, code="approval-missing", field="kind", fix="ask for it; in an emergency, say so"
     )
 
 

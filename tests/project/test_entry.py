@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from types import ModuleType
 from typing import Annotated
@@ -28,7 +29,7 @@ HEAVY = (
 
 
 @pytest.fixture
-def mounted(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+def mounted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
     """Mounts a small app as `rtsm trial ...`; gives the list of database URLs that its command saw."""
     seen: list[str | None] = []
     module = ModuleType("a_package_cli")
@@ -56,7 +57,9 @@ def mounted(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     monkeypatch.setitem(sys.modules, "a_package_cli", module)
     monkeypatch.setitem(rtsm.COMMANDS, "trial", rtsm.Mounted("a_package_cli", "A trial."))
     monkeypatch.delenv("RTSM_DATABASE_URL", raising=False)
-    return seen
+    rtsm.registered.cache_clear()  # it may hold the small app of the test before
+    yield seen
+    rtsm.registered.cache_clear()
 
 
 def test_help_lists_every_command_and_imports_no_package() -> None:

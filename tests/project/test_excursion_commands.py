@@ -64,7 +64,7 @@ def test_a_loggers_file_is_recorded_shown_plotted_and_its_kits_released(
         (
             "Date time;Temperature (C)\n2026-03-04 10:00;5\n2026-03-04 10:10;5\n",
             (),
-            "shipment_id, site_id and depot_id",
+            "shipment_id, parcel_id, site_id and depot_id",
         ),
         ("Date time;Temperature (C)\n2026-03-04 10:00;5\n2026-03-04 10:10;5\n", ("--site", "S99"), "S99"),
         ("Date time;Temperature (C)\n2026-03-04 10:00;5\n2026-03-04 10:10;5\n", ("--shipment", "X"), "X"),
