@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.bench100 import Thresholds
 from benchmarks.bench100_study import bench100_study
 from simulation.engines import compiled
-from simulation.engines.events import SCREENED as SCREENED_EVENT
+from simulation.engines.events import RANDOMIZED as RANDOMIZED_EVENT
 from simulation.engines.outcomes import DAY_LAST_RANDOMIZED, RANDOMIZED, SCREENED, VISITS
 from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
@@ -162,12 +162,12 @@ def test_a_rate_that_rises_month_by_month() -> None:
 
 
 def counts_by_site(plan: TrialPlan, replicates: int) -> NDArray[np.int64]:
-    """Subjects screened at each site: replicates x sites."""
+    """Subjects randomized at each site: replicates x sites."""
     found = []
     for replicate in range(replicates):
         trace = compiled.play(plan, 9, replicate, trace=True).trace
-        screened = trace[trace[:, COLUMNS.index("kind")] == SCREENED_EVENT]
-        found.append(np.bincount(screened[:, COLUMNS.index("site")], minlength=len(plan.sites.rate)))
+        randomized = trace[trace[:, COLUMNS.index("kind")] == RANDOMIZED_EVENT]
+        found.append(np.bincount(randomized[:, COLUMNS.index("site")], minlength=len(plan.sites.rate)))
     return np.array(found)
 
 
