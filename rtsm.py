@@ -68,6 +68,9 @@ COMMANDS = {
             ),
         },
     ),
+    "scenario": Mounted(
+        "simulation.scenario_cli", "Fit a scenario of assumptions to a running study's ledger."
+    ),
     "kit": Mounted(
         "allocation.cli",
         "Number, quarantine, release, write off and destroy kits; show histories and the kit states.",

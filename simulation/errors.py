@@ -1,6 +1,7 @@
 """The root of the errors of this package.
 
 SimulationError (RTSMError)
+├── fitting.errors.FitError      a scenario cannot be fitted to a ledger
 └── replay.errors.ReplayError   a recorded study cannot be read, played or compared
 """
 
