@@ -69,7 +69,7 @@ COMMANDS = {
         },
     ),
     "scenario": Mounted(
-        "simulation.scenario_cli", "Fit a scenario of assumptions to a running study's ledger."
+        "simulation.scenario_cli", "Fit a scenario to a running study, and decide its resupply runs anew."
     ),
     "kit": Mounted(
         "allocation.cli",

@@ -2,6 +2,7 @@
 
 SimulationError (RTSMError)
 ├── fitting.errors.FitError      a scenario cannot be fitted to a ledger
+├── order_replay.errors.OrderReplayError   a ledger holds what the replay of orders does not play
 └── replay.errors.ReplayError   a recorded study cannot be read, played or compared
 """
 

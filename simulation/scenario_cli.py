@@ -1,4 +1,4 @@
-"""Commands on scenarios: `rtsm scenario fit`, the assumptions of a running study drawn from its ledger."""
+"""Commands that read a running study's ledger for the simulator: `rtsm scenario fit` and `rtsm scenario replay-orders`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from allocation.ledger.database import open_database
 from allocation.terminal import acting, the_study
 from simulation.fitting.fit_plot import write_fit_plot
 from simulation.fitting.fit_table import fit_table
 from simulation.fitting.scenario_fit import fit_scenario, write_fit
+from simulation.order_replay.comparison import OrderComparison, replay_orders
 from simulation.randomization.chart_file import check_chart_file
 
 app = typer.Typer()
@@ -25,7 +28,7 @@ _WIDTH_WITHOUT_TERMINAL = 180
 
 @scenario.callback()
 def _scenario() -> None:
-    """Fit a scenario of assumptions to a running study."""
+    """Fit a scenario to a running study, and decide its resupply runs anew."""
 
 
 @scenario.command("fit")
@@ -80,3 +83,54 @@ def fit_command(
     for name, file in files.items():
         if file is not None:
             typer.echo(f"{name}: {file}")
+
+
+@scenario.command("replay-orders")
+def replay_orders_command(
+    study: Annotated[
+        str | None, typer.Argument(metavar="STUDY", help="The study (default: the only one).")
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option("--as", help="The account that looks (default: the operator).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Decide every resupply run of a study anew on a twin's state; exit code 1 where an order differs. It UNBLINDS.
+
+    The recorded inputs (lots, randomizations, visits, receipts, losses) drive the twin; the rules are the service's.
+    """
+    database = open_database(create=False)
+    try:
+        found = replay_orders(database, acting(database, actor), the_study(database, study))
+    finally:
+        database.dispose()
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        _show(found)
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+def _show(found: OrderComparison) -> None:
+    share = f"{100 * found.agreed / found.orders:.1f} %" if found.orders else "no order"
+    typer.echo(
+        f"{found.study_id}: {found.runs} resupply runs, {found.decided} decisions about sites, {found.orders} orders of "
+        f"{found.kits} kits; the twin orders the same in {found.agreed} ({share})"
+    )
+    if found.other_orders:
+        typer.echo(f"{found.other_orders} orders by hand were taken as they are")
+    if found.equal:
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("run", "date", "site", "kit type", "twin", "service"):
+        table.add_column(name)
+    for one in found.differences:
+        by_lot = [
+            " ".join(f"{lot}:{kits}" for lot, kits in kits_of.items()) or "none"
+            for kits_of in (one.twin, one.service)
+        ]
+        table.add_row(one.run_id, one.on.isoformat(), one.site_id, one.kit_type, *by_lot)
+    console = Console()
+    console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    console.print(table)

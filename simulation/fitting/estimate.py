@@ -1,19 +1,22 @@
 """One estimate with what it rests on, and the two laws of counting that most of them share.
 
-Where data are few an estimate leans on a weak prior, and says so. A probability has a Beta prior and a rate a Gamma prior that is worth
-half an event, in as many trials or as much time as its mean makes of it; shares have a Dirichlet prior worth one observation in all.
+Where data are few an estimate leans on a weak prior, and says so. A probability has a Beta prior worth twenty trials, a rate a Gamma
+prior worth half an event, shares a Dirichlet prior worth one observation in all. The intervals of the first two are of
+the data alone (Jeffreys).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any, Final, Literal
 
 from scipy.stats import beta, gamma
 
 FEW: Final = 20
 """Below so many observations the basis of an estimate is called few data."""
+PRIOR_TRIALS: Final = 20
 LEVEL: Final = 0.95
 """Of every interval."""
 
@@ -50,11 +53,18 @@ def basis_of(observations: int) -> Basis:
 def probability(
     path: str, events: int, trials: int, prior_mean: float, unit: str, note: str = ""
 ) -> Estimate:
-    """The mean of the Beta posterior of a probability and its interval; the prior has mean `prior_mean` and is worth half an event."""
-    a, b = events + 0.5, trials - events + 0.5 / prior_mean - 0.5
-    note = note or f"{events} of {trials}; prior worth half an event in {0.5 / prior_mean:.0f}"
-    low, high = beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], a, b)
-    return Estimate(path, a / (a + b), unit, trials, basis_of(trials), float(low), float(high), note)
+    """A probability and its interval.
+
+    The prior has mean `prior_mean` and is worth 20 trials; the interval is Jeffreys', of the data alone.
+    """
+    value = (events + prior_mean * PRIOR_TRIALS) / (trials + PRIOR_TRIALS)
+    note = note or f"{events} of {trials}"
+    if not trials:
+        return Estimate(path, prior_mean, unit, 0, "prior", note="no observation: the prior's mean")
+    low, high = beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], events + 0.5, trials - events + 0.5)
+    return Estimate(
+        path, value, unit, trials, basis_of(trials), min(float(low), value), max(float(high), value), note
+    )
 
 
 def shares(path: str, counts: Mapping[str, int], note: str = "") -> tuple[dict[str, float], list[Estimate]]:
@@ -79,7 +89,12 @@ def shares(path: str, counts: Mapping[str, int], note: str = "") -> tuple[dict[s
 
 
 def event_rate(events: float, exposure: float, prior_rate: float) -> tuple[float, float, float]:
-    """The mean of the Gamma posterior of a rate and its interval; the prior is worth half an event at `prior_rate`."""
-    shape, scale = events + 0.5, 1 / (exposure + 0.5 / prior_rate)
-    low, high = gamma.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], shape, scale=scale)
-    return shape * scale, float(low), float(high)
+    """A rate and its interval. The prior is worth half an event at `prior_rate`; the interval is Jeffreys', of the data alone.
+
+    Without exposure the interval has no upper end.
+    """
+    value = (events + 0.5) / (exposure + 0.5 / prior_rate)
+    if exposure <= 0:
+        return value, 0.0, inf
+    low, high = gamma.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], events + 0.5, scale=1 / exposure)
+    return value, min(float(low), value), max(float(high), value)

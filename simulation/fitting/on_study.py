@@ -299,7 +299,7 @@ def _times(
 def _period(
     days: NDArray[np.float64], left: NDArray[np.bool_], arm_of: NDArray[np.int64], arms: int
 ) -> tuple[int, float, float]:
-    """Days to which the hazard is a multiple of the later one in all arms, that multiple, and the gain; 0 days where none is clearly better."""
+    """Days to which the hazard is a multiple of the later one in all arms, that multiple, and the gain; 0 days where no cut is better."""
     events = np.array([left[arm_of == arm].sum() for arm in range(arms)], dtype=np.float64)
     best = (0, 1.0, 0.0)
     for cut in range(28, 366, 28):

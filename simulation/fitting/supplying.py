@@ -13,7 +13,7 @@ import numpy as np
 
 from allocation.study.parameters import lead_time_days
 from simulation.fitting.day_laws import Days, FittedDays, fit_days, log_likelihood, moved_to_monday
-from simulation.fitting.estimate import Estimate, basis_of, probability
+from simulation.fitting.estimate import PRIOR_TRIALS, Estimate, basis_of, probability
 from simulation.fitting.observed import Observed, SeenLot, SeenShipment
 from simulation.scenario import DayLaw
 
@@ -259,7 +259,7 @@ def _hold_probability(counts: Counter[Days], law: DayLaw, hold: DayLaw, held: in
     width = (law.max_days if law.max_days is not None else law.min_days) - law.min_days + 1
     extras = np.arange(hold.min_days, (hold.max_days or hold.min_days) + 1)
     seen_as_held = float(np.mean(np.minimum(extras, width) / width))
-    p = min((held + 0.5) / (counts.total() + 0.5 / _PRIOR_HOLD) / seen_as_held, 0.5)
+    p = min((held + _PRIOR_HOLD * PRIOR_TRIALS) / (counts.total() + PRIOR_TRIALS) / seen_as_held, 0.5)
     return p, log_likelihood(counts, *lane_shares(law, p, hold))
 
 

@@ -1,7 +1,6 @@
 """A scenario fitted to a trial that the real service recorded gives back what the trial was played with."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from typer.testing import CliRunner
 import rtsm
 from allocation.access.actors import SYSTEM_ACTOR, Actor, Grant
 from allocation.errors import NotFound, NotPermitted
-from allocation.ledger.database import Database, open_database
+from allocation.ledger.database import Database
 from allocation.ledger.sealing import seal_pending
 from simulation.fitting.errors import FitError
 from simulation.fitting.fit_plot import write_fit_plot
@@ -19,35 +18,6 @@ from simulation.randomization.chart_file import PlotError
 from simulation.scenario import Scenario, load_scenario
 from tests.api.trial import STUDY
 from tests.commands.desk import desk_at
-from tests.simulation.test_twin import SCENARIO, staged
-
-DAYS = 100
-
-
-def busy() -> dict[str, object]:
-    """The demo's assumptions, but more of everything: three times as many screened, ten times as many who leave, parcels lost."""
-    scenario = load_scenario(SCENARIO)
-    flat = {"screened_per_site_month": 3.2, "month_factors": (), "pauses": (), "monthly_decay": 0.0}
-    leaving = {"ORT20": 0.09, "ORTTITR": 0.08, "PLACEBO": 0.15}
-    return {
-        "recruitment": scenario.recruitment.model_dump() | flat,
-        "drop_out": scenario.drop_out.model_dump() | {"monthly_probability": leaving, "periods": ()},
-        "shipping": scenario.shipping.model_dump() | {"lost_probability": 0.05},
-    }
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Scenario, str]]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('fit') / 'rtsm.db'}"
-    database = open_database(url)
-    try:
-        twin, trial = staged(database, DAYS, busy())
-        trial.set_up()
-        twin.run(trial)
-        seal_pending(database)
-        yield database, twin.scenario, url
-    finally:
-        database.dispose()
 
 
 @pytest.fixture(scope="module")
