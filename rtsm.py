@@ -70,6 +70,9 @@ COMMANDS = {
             ),
         },
     ),
+    "scenario": Mounted(
+        "simulation.scenario_cli", "Fit a scenario to a running study, and decide its resupply runs anew."
+    ),
     "kit": Mounted(
         "allocation.cli",
         "Number, quarantine, release, write off and destroy kits; show histories and the kit states.",

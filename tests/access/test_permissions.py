@@ -42,6 +42,7 @@ def test_every_role_is_blinded_or_unblinded_and_never_both():
         "view.stock.unblinded",
         "view.lists",
         "view.protocol",
+        "scenario.fit",
         "ledger.read",
         "export.unblinded",
         "list.upload",

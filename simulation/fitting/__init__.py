@@ -1,0 +1,1 @@
+"""A scenario fitted from a running study's ledger, with the fit shown."""
