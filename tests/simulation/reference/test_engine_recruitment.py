@@ -188,6 +188,25 @@ def test_a_region_of_four_sites_recruits_a_beta_binomial_share() -> None:
     assert counts.std(ddof=1) == pytest.approx(law.std(), rel=4 * 1.2 / (2 * 400) ** 0.5)
 
 
+@pytest.mark.parametrize(("block", "published"), [(2, 28.618378), (4, 47.703903), (6, 66.699919)])
+def test_imbalance_of_blocks_within_sites(block: int, published: float) -> None:
+    """The sum over sites of the arms' squared differences, where each site has blocks of its own."""
+    process = PoissonGamma(60, 1.2, 4)
+    assert process.squared_imbalance(block, 24) == pytest.approx(published, abs=1e-6)
+    event = {"code": "RAND", "visit": "V1", "method": "permuted_block", "held_by": "site"}
+    protocol = protocol_of(NO_SUPPLY, 1, process.sites, randomization=[event | {"block_sizes": [block]}])
+    scenario = scenario_of(0.3 / 30, 24 * 30)
+    recruitment = scenario.recruitment.model_copy(update={"gamma_shape": process.shape})
+    plan = plan_of(protocol, scenario.model_copy(update={"recruitment": recruitment}))
+    found = []
+    for replicate in range(100):
+        trace = compiled.play(plan, 12, replicate, trace=True).trace
+        randomized = trace[trace[:, COLUMNS.index("kind")] == RANDOMIZED_EVENT]
+        arm, site = (randomized[:, COLUMNS.index(name)] for name in ("quantity", "site"))
+        found.append((np.bincount(site, 2 * arm - 1, minlength=process.sites) ** 2).sum())
+    assert abs(measured(np.array(found)).distance(published)) < 4
+
+
 @pytest.mark.parametrize(("leaves", "visits"), [(0.02, 12), (0.05, 8), (0.01, 26)])
 def test_visits_of_subjects_who_may_leave(leaves: float, visits: int) -> None:
     protocol, scenario = bench100_study(Thresholds(5, 14), visits=visits)
