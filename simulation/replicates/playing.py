@@ -14,6 +14,8 @@ from simulation.replicates.workforce import Workforce
 
 MOST_TRIES: Final = 3
 """Workers that a batch may take down with it before it is to blame."""
+LOOK_AGAIN_SECONDS: Final = 5
+"""How long to wait for a batch before asking whether there is room for more: workers may join a cluster."""
 
 
 class BatchLost(SimulationError):
@@ -40,11 +42,18 @@ def play_parts(
         while waiting and len(playing) < room:
             part = waiting.popleft()
             playing[workers.executor.submit(play, part)] = part
-        for future in wait(playing, return_when=FIRST_COMPLETED).done:
+        for future in wait(playing, LOOK_AGAIN_SECONDS, FIRST_COMPLETED).done:
             part = playing.pop(future)
             try:
                 batch = future.result()
-            except (BrokenExecutor, CancelledError) as lost:
+            except CancelledError as gone:  # nobody cancels here: the scheduler is out of reach
+                raise BatchLost(
+                    "the cluster went away",
+                    code="cluster-lost",
+                    field="--cluster",
+                    fix="start it again; the same command goes on from here",
+                ) from gone
+            except BrokenExecutor as lost:
                 tries[part.first] += 1
                 if tries[part.first] >= MOST_TRIES:
                     raise _lost(part) from lost

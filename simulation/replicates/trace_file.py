@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
-from simulation.engines import events
 from simulation.engines.trace import Trace, as_frame
 from simulation.replicates.folder import RunFolder
 from simulation.replicates.run import Run, play_one
+
+_OF_ARM: Final = ["randomized"]
+_OF_VISIT: Final = ["visited", "missed"]
+"""Kinds of events whose quantity is an arm, or a visit (engines/events.py)."""
 
 
 def write_trace(folder: RunFolder, run: Run, replicate: int) -> list[Path]:
@@ -33,8 +37,7 @@ def named_events(trace: Trace, run: Run) -> pl.DataFrame:
     names = run.names
     frame = as_frame(trace)
     place, kind, quantity = pl.col("site"), pl.col("kind"), pl.col("quantity")
-    of_arm = kind == events.KINDS[events.RANDOMIZED]
-    of_visit = kind == events.KINDS[events.VISITED]
+    of_arm, of_visit = kind.is_in(_OF_ARM), kind.is_in(_OF_VISIT)
     return frame.select(
         "day",
         (pl.lit(run.scenario.starts_on) + pl.duration(days=pl.col("day"))).alias("date"),
