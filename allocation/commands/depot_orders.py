@@ -66,7 +66,7 @@ def order_for_depots(
             at = situation.at
             before = len(pools.tries)
             pools.for_depot(at.supplied_by, code, at.countries)
-            pooled = {one["kit_type"] for one in pools.tries[before:] if one["taken"]}
+            pooled = {one["kit_type"] for one in pools.tries[before:] if one["kits"]}
             own = {kind: one for kind, one in shares.get(depot_asker(code), {}).items() if kind not in pooled}
             ordered = _order_for_depot(service, order_act, study_id, request, why, own)
         results.append(ordered or depot_result(code, need, None))
