@@ -71,10 +71,10 @@ def _facts(found: ResupplyExplanation) -> Iterator[str]:
     for code, why in record["paused"].items():
         yield f"{code}: {why}"
     for one in record["fair_share"]:
+        who = found.site_id if found.site_id in one["wanted"] else f"depot {found.site_id}"
         yield (
-            f"shared {one['kit_type']}: the depot may ship {one['available']} of the {sum(one['wanted'].values())} kits "
-            f"that {len(one['wanted'])} sites are to get; {found.site_id} gets {one['shares'][found.site_id]} "
-            f"of {one['wanted'][found.site_id]}"
+            f"shared {one['kit_type']}: {found.depot_id} may ship {one['available']} of the {sum(one['wanted'].values())} kits "
+            f"that {', '.join(one['wanted'])} are to get; {who} gets {one['shares'][who]} of {one['wanted'][who]}"
         )
     for origin in found.kits_by_origin:
         lent = f"{origin.kits} from study {origin.from_study} (pool {origin.pool})"

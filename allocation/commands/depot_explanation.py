@@ -32,6 +32,7 @@ from allocation.ledger.reader import SealedEntry
 from allocation.ledger.replay import Progress, no_progress, replayed
 from allocation.ledger.schema import kit, lot
 from allocation.ledger.sealing import seal_pending
+from allocation.rules.fair_share import SharedKitType
 from allocation.rules.kit_status import KitStatus, Place
 from allocation.study.protocol import Protocol
 
@@ -85,17 +86,19 @@ def _derived(
     situation = next(one for one in situations if one.at.depot_id == depot_id)
     at, need = situation.at, depot_need(situation)
     ordered = entry.command == "order_shipment"
+    shares = recorded["record"]["fair_share"] if ordered else recorded.get("fair_share", ())
+    shared = {one["kit_type"]: SharedKitType(**one) for one in shares}
     numbers: list[str] = []
     proposal = None
     if need.lines and (ordered or recorded["why"] == NOTHING_TO_SHIP):
         zone = depot_zone(state, study_id, at.supplied_by)
         today = moment.astimezone(ZoneInfo(zone)).date()
-        numbers, proposal = filled_depot_order(state, study_id, situation.protocol, need, at, today)
-    record = plain(decision_record(need, proposal, {}))
+        numbers, proposal = filled_depot_order(state, study_id, situation.protocol, need, at, today, shared)
+    record = plain(decision_record(need, proposal, shared))
     if ordered:
         same = numbers == recorded["kits"] and agrees(recorded["record"], record)
     else:
-        same = agrees(recorded, plain(depot_result(depot_id, need, proposal)))
+        same = agrees(recorded, plain(depot_result(depot_id, need, proposal, shared)))
     return ResupplyExplanation(
         study_id=study_id,
         site_id=depot_id,

@@ -1,10 +1,9 @@
-"""What a depot gives for the needs of a run: its stock shared between the sites where it is short, and the kits of one order."""
+"""What a depot gives for the need of a site: the kits of one order, within its share where the depot is short (scarce_stock.py)."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -19,12 +18,10 @@ from allocation.commands.kit_candidates import (
     kits_at_depot,
 )
 from allocation.commands.lot_expiry import any_country_dates, lot_expiries
-from allocation.commands.shippable_kits import ShippableKits, shippable_kits
 from allocation.commands.site_supply import SiteAt, SiteNeed, kit_type_supplies, order_policy
 from allocation.ledger.schema import site
 from allocation.ledger.shipment_ends import ShipmentEnds
-from allocation.ledger.versions import Protocols, protocol_of
-from allocation.rules.fair_share import SharedKitType, share_kit_type
+from allocation.rules.fair_share import SharedKitType
 from allocation.rules.kit_status import Place
 from allocation.rules.orders import LotChoice, OrderProposal, fill_order, limit_to_shares
 from allocation.rules.picking import SameLot
@@ -32,68 +29,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.satellites import pharmacy_of
 
 Shares = Mapping[str, SharedKitType]
-"""Kit type -> how the run shared it out; only those that the site's depot is short of."""
-
-
-def depot_shares(
-    connection: Connection,
-    study_id: str,
-    needs: Sequence[tuple[SiteAt, SiteNeed]],
-    now: datetime,
-    known: Protocols,
-) -> dict[str, Shares]:
-    """Site -> its depot's scarce kit types, each shared between the sites of the run that are to get it. `now` is UTC.
-
-    Only sites whose protocol version says `fair_share` take part, and only where two or more of one depot ask for the same kit type.
-    """
-    asking: dict[str, list[tuple[SiteAt, SiteNeed]]] = defaultdict(list)
-    protocols = {}
-    for at, need in needs:
-        protocols[at.site_id] = protocol_of(connection, study_id, at.version, known)
-        if pharmacy_of(protocols[at.site_id], at.site_id) is not None:
-            continue
-        if need.lines and protocols[at.site_id].supply.depot_shortage == "fair_share":
-            asking[at.depot_id].append((at, need))
-    shares: dict[str, dict[str, SharedKitType]] = defaultdict(dict)
-    for depot_id, of_depot in asking.items():
-        wanted: dict[str, dict[str, int]] = defaultdict(dict)
-        for at, need in of_depot:
-            for line in need.lines:
-                wanted[line.kit_type][at.site_id] = line.ordered
-        several = {kit_type: by_site for kit_type, by_site in wanted.items() if len(by_site) > 1}
-        if several:
-            country = {at.site_id: at.country for at, _ in of_depot}
-            stock = shippable_kits(connection, study_id, depot_id, list(several), now)
-            for kit_type, by_site in several.items():
-                block = _largest_block([protocols[site_id] for site_id in by_site], kit_type)
-                shared = _share(kit_type, by_site, country, stock[kit_type], block)
-                if shared is not None:
-                    for site_id in by_site:
-                        shares[site_id][kit_type] = shared
-    return dict(shares)
-
-
-def _largest_block(protocols: Sequence[Protocol], kit_type: str) -> int:
-    """The block size of the kit type; 1 where an amendment changed it between the countries, so that orders are no whole blocks."""
-    sizes = {one.block_size for found in protocols if (one := found.kit_type(kit_type)) is not None}
-    return sizes.pop() if len(sizes) == 1 else 1
-
-
-def _share(
-    kit_type: str,
-    wanted: Mapping[str, int],
-    country: Mapping[str, str],
-    stock: Sequence[ShippableKits],
-    block_size: int,
-) -> SharedKitType | None:
-    """The shares, where somebody gets less than was wanted."""
-    countries = {country[site_id] for site_id in wanted}
-    usable = {
-        place: sum(alike.kits for alike in stock if alike.may_ship_to(place)) for place in sorted(countries)
-    }
-    available = sum(alike.kits for alike in stock if alike.may_ship_to(*countries))
-    shared = share_kit_type(kit_type, wanted, country, usable, available, block_size)
-    return shared if shared.shares != shared.wanted else None
+"""Kit type -> how the run shared it out; only those that the place which supplies the site or depot is short of."""
 
 
 def filled_order(

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from allocation.commands.kit_candidates import is_released
 from allocation.commands.satellite_supply import supplied_situations
 from allocation.commands.shippable_kits import shippable_kits
 from allocation.commands.site_supply import SiteAt, site_need
@@ -36,13 +35,11 @@ def shortage_at_depot(
     for kit_type, by_asker in wanted.items():
         places = {asker: ",".join(countries[asker]) for asker in by_asker}
         usable = {
-            place: sum(
-                row.kits for row in stock[kit_type] if is_released(row, *place.split(","), shipping=True)
-            )
+            place: sum(row.kits for row in stock[kit_type] if row.may_ship_to(*place.split(",")))
             for place in sorted(set(places.values()))
         }
         anywhere = sorted({country for asker in by_asker for country in countries[asker]})
-        available = sum(row.kits for row in stock[kit_type] if is_released(row, *anywhere, shipping=True))
+        available = sum(row.kits for row in stock[kit_type] if row.may_ship_to(*anywhere))
         found[kit_type] = share_kit_type(kit_type, by_asker, places, usable, available)
     return found
 

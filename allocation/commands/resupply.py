@@ -18,13 +18,12 @@ from sqlalchemy import select
 
 from allocation.access.permissions import authorize
 from allocation.commands.automatic_pooling import PoolsOfRun
-from allocation.commands.depot_orders import order_for_depots, order_lines
+from allocation.commands.depot_orders import order_for_depots, order_lines, refills_of_run
 from allocation.commands.expiry import ExpireKitsRequest, expire_kits
 from allocation.commands.lot_expiry import dates_for_order
 from allocation.commands.open_sites import open_sites, require_in_force, site_at
 from allocation.commands.order_filling import (
     Shares,
-    depot_shares,
     filled_order,
     order_ends,
     origin_zone,
@@ -32,6 +31,7 @@ from allocation.commands.order_filling import (
 from allocation.commands.order_record import decision_record, site_result
 from allocation.commands.resupply_events import Waiting, take_away, waiting_at
 from allocation.commands.satellite_supply import lock_satellites, supplied_situations
+from allocation.commands.scarce_stock import shares_of_run
 from allocation.commands.service import Act, CommandRequest, Service
 from allocation.commands.shipment_numbers import next_shipment_id
 from allocation.commands.site_supply import (
@@ -107,7 +107,8 @@ def run_resupply(
     pools = PoolsOfRun(service, study_id, run_id, base_key, act.actor.username)
     pools.for_sites(asked)
     with service.database.read() as connection:
-        shares = depot_shares(connection, study_id, asked, now, service.protocols)
+        refills = [] if request.sites else refills_of_run(service, connection, study_id, now)
+        shares = shares_of_run(connection, study_id, asked, refills, now, service.protocols)
     needs = list(zip(sites, decided, strict=True))
     results = []
     for row, need in needs:
@@ -130,7 +131,7 @@ def run_resupply(
     if not request.sites:
         why = _asked_by(scheduled_for, [])
         depots = order_for_depots(
-            service, replace(act, signature=None), study_id, run_id, base_key, why, pools
+            service, replace(act, signature=None), study_id, run_id, base_key, why, pools, shares
         )
 
     def body(transaction: Transaction) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a depot could ship on its date, and to which countries: kits that are alike, counted."""
+"""What a depot, or a central pharmacy, could ship on its date, and to which countries: kits that are alike, counted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from allocation.commands.depot_zones import depot_zone
 from allocation.commands.kit_candidates import is_released
 from allocation.commands.lot_expiry import lots_by_country
-from allocation.ledger.schema import kit, lot
+from allocation.ledger.schema import kit, lot, site
 from allocation.rules.expiry import kit_expiry_date
 from allocation.rules.expiry_change import LotExpiry
 from allocation.rules.kit_status import KitStatus, Place
 
+_STOCK = {Place.DEPOT: KitStatus.DEPOT_AVAILABLE, Place.SITE: KitStatus.SITE_AVAILABLE}
 _ALIKE = (
     kit.c.kit_type,
     kit.c.lot_id,
@@ -32,10 +33,10 @@ _AVAILABLE = (
     .join_from(kit, lot, (lot.c.study_id == kit.c.study_id) & (lot.c.lot_id == kit.c.lot_id))
     .where(
         kit.c.study_id == bindparam("study"),
-        kit.c.place_kind == Place.DEPOT.value,
+        kit.c.place_kind == bindparam("kind"),
         kit.c.place == bindparam("at"),
         kit.c.kit_type.in_(bindparam("types", expanding=True)),
-        kit.c.status == KitStatus.DEPOT_AVAILABLE.value,
+        kit.c.status == bindparam("status"),
     )
     .group_by(*_ALIKE)
 )
@@ -43,7 +44,7 @@ _AVAILABLE = (
 
 @dataclass(frozen=True, slots=True)
 class ShippableKits:
-    """Available kits of a depot that are alike. `lot`: its dates, where some country has another one; `today`: the depot's date."""
+    """Available kits of a place that are alike. `lot`: its dates, where some country has another one; `today`: the date there."""
 
     row: Row[Any]
     lot: LotExpiry | None
@@ -72,12 +73,34 @@ class ShippableKits:
 
 
 def shippable_kits(
-    connection: Connection, study_id: str, depot_id: str, kit_types: list[str], now: datetime
+    connection: Connection,
+    study_id: str,
+    depot_id: str,
+    kit_types: list[str],
+    now: datetime,
+    kind: Place = Place.DEPOT,
 ) -> dict[str, list[ShippableKits]]:
-    """Kit type -> its available kits at the depot, which say to which countries they may be shipped on its date. `now` is UTC."""
-    today = now.astimezone(ZoneInfo(depot_zone(connection, study_id, depot_id))).date()
+    """Kit type -> its available kits at the depot, which say to which countries they may be shipped on its date. `now` is UTC.
+
+    `kind`: also of a site, which supplies satellites; one that is not open has none.
+    """
+    if kind == Place.DEPOT:
+        zone: str | None = depot_zone(connection, study_id, depot_id)
+    else:
+        of_site = select(site.c.timezone).where(site.c.study_id == study_id, site.c.site_id == depot_id)
+        zone = connection.execute(of_site).scalar()
+    if zone is None:
+        return defaultdict(list)
+    today = now.astimezone(ZoneInfo(zone)).date()
     lots = lots_by_country(connection, study_id)
     found: dict[str, list[ShippableKits]] = defaultdict(list)
-    for row in connection.execute(_AVAILABLE, {"study": study_id, "at": depot_id, "types": kit_types}):
+    keys = {
+        "study": study_id,
+        "kind": kind.value,
+        "at": depot_id,
+        "types": kit_types,
+        "status": _STOCK[kind].value,
+    }
+    for row in connection.execute(_AVAILABLE, keys):
         found[row.kit_type].append(ShippableKits(row, lots.get(row.lot_id), today))
     return found

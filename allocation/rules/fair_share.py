@@ -1,5 +1,7 @@
 """Who gets what of a depot that has less of a kit type than the sites of one resupply run are to get.
 
+A lower depot, and a satellite of a pharmacy, shares as a site does: "site" stands for whoever asks.
+
     share of a site = available * wanted / wanted by all, in whole blocks: rounded down, and the blocks that are left over go one by
                       one to the largest remainders, of equal ones to the larger order, then to the earlier site
 

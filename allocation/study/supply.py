@@ -303,7 +303,8 @@ class Supply(ProtocolPart):
         default=0, ge=0, le=730, description="days from one order of a site to its next, unless it is urgent"
     )
     depot_shortage: Literal["fair_share", "first_come"] = Field(
-        default="fair_share", description="who gets what where a depot has less than the sites of a run need"
+        default="fair_share",
+        description="who gets what where a depot or pharmacy has less than a run asks of it",
     )
     order_approval: Literal["none", "manual", "all"] = Field(
         default="none",

@@ -12,7 +12,7 @@ from allocation.commands.site_supply import kit_type_supplies, order_policy
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.schema import depot
 from allocation.rules.expiry import may_ship
-from allocation.rules.orders import fill_order
+from allocation.rules.orders import fill_order, limit_to_shares
 
 if TYPE_CHECKING:
     from tests.commands.derivation import Derivation
@@ -40,6 +40,8 @@ def derive_depot_order(derivation: "Derivation", state: Connection, entry: Seale
     stock = derivation.candidates(state, "depot_available", supplier, *situation.at.countries)
     zone = state.execute(select(depot.c.timezone).where(depot.c.depot_id == supplier)).scalar_one()
     today = entry.recorded_at.astimezone(ZoneInfo(zone)).date()
-    proposal = fill_order(need.lines, stock, supplies, today, order_policy(protocol))
+    shared = {one["kit_type"]: derivation.shared(one) for one in after["record"]["fair_share"]}
+    own = {kit_type: one.shares[f"depot {code}"] for kit_type, one in shared.items()}
+    proposal = fill_order(limit_to_shares(need.lines, own), stock, supplies, today, order_policy(protocol))
     assert [stock[index].key for index in proposal.shipped] == after["kits"]
-    assert json.loads(json.dumps(decision_record(need, proposal, {}), default=str)) == after["record"]
+    assert json.loads(json.dumps(decision_record(need, proposal, shared), default=str)) == after["record"]
