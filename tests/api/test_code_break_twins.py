@@ -23,12 +23,10 @@ from allocation.rules.code_break import (
 )
 from pipelines.events.reading import read_events
 from tests.api.conftest import Trial, trial_at
-from tests.api.transcript import Transcript
+from tests.api.transcript import Transcript, is_shown
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY, protocol
 from tests.notify.mail_server import Inbox, certificates, mail_server
 from tests.notify.people import address
-
-SHOWN = ("POST /code-breaks", "POST /broken-code-readings")
 
 
 def signature(meaning: str) -> dict[str, str]:
@@ -81,12 +79,6 @@ def breaks_in_the_lake(trial: Trial) -> pl.DataFrame:
     """What the pipelines read of code breaks: the blinded product takes the frame as it is."""
     seal_pending(trial.database)
     return read_events(trial.database, STUDY)["code_breaks"]
-
-
-def is_shown(sent: tuple[str, str, int, str, bytes]) -> bool:
-    """Whether it is the answer of a break or a reading to the one who signed."""
-    who, asked, status, _, _ = sent
-    return who == "investigator" and status == 200 and asked.startswith(SHOWN)
 
 
 @pytest.mark.slow

@@ -11,14 +11,24 @@ from tests.api.running_app import ApiClient
 from tests.api.trial import STUDY
 
 PATH = f"/studies/{STUDY}"
+SHOWN = ("POST /code-breaks", "POST /broken-code-readings")
+
+Sent = tuple[str, str, int, str, bytes]
+"""Who, what was asked, status, type and bytes."""
+
+
+def is_shown(sent: Sent) -> bool:
+    """Whether it is the answer of a code break, or of a reading of one, to the investigator who signed: it tells the treatment."""
+    who, asked, status, _, _ = sent
+    return who == "investigator" and status == 200 and asked.startswith(SHOWN)
 
 
 @dataclass
 class Transcript:
-    """All that blinded people were sent, in order: who, what was asked, status, type and bytes."""
+    """All that blinded people were sent, in order."""
 
     trial: Trial
-    sent: list[tuple[str, str, int, str, bytes]] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
 
     def note(self, who: str, asked: str, call: Callable[[ApiClient], Any]) -> Any:
         answer = call(self.trial.clients[who])

@@ -116,7 +116,7 @@ class SubjectActs(AnyOrderDesk):
             accept_partial=ago == 0,
             **given,
         )
-        before = self.desk.state()
+        before = self.state
         answer = self.attempt(dispense, request)
         if person is None:
             assert isinstance(self.refusal, NotFound)
@@ -126,7 +126,7 @@ class SubjectActs(AnyOrderDesk):
             self.nothing_suits(who, code, on)
         if answer is None:
             return
-        assert before != self.desk.state()
+        assert before != self.state
         visited = date.fromisoformat(answer["visit_date"])
         assert visited == (on or self.today(person.site_id))
         if code != AGAIN:

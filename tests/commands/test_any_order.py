@@ -77,10 +77,10 @@ def test_any_order_of_acts_leaves_a_true_trial(tmp_path: Path) -> None:
         shutil.copyfile(template, copy)
         return f"sqlite:///{copy}"
 
-    try_many(fresh_url, examples=7, steps=30, met=KIT_ACTS)
+    try_many(fresh_url, examples=5, steps=30, met=KIT_ACTS)
 
 
 @pytest.mark.slow
 @pytest.mark.postgres
 def test_any_order_of_acts_leaves_a_true_trial_on_postgresql(fresh_postgres_url: Callable[[], str]) -> None:
-    try_many(fresh_postgres_url, examples=2, steps=20)
+    try_many(fresh_postgres_url, examples=2, steps=12)
