@@ -118,13 +118,12 @@ class Deciding:
 
     def _on_hand(self, state: TwinState, site: TwinSite, kit_type: str, today: date) -> int:
         here = [(lot, kits) for _, lot, kits in state.stock("site", site.code) if lot.kit_type == kit_type]
-        counts = [kits for _, kits in here]
-        expiries = np.repeat(np.array([lot.expiry.toordinal() for lot, _ in here], dtype=np.int64), counts)
-        usable = np.repeat(
-            np.array([_usable(lot, site.country, shipping=False) for lot, _ in here], dtype=np.bool_), counts
+        counts = np.array(
+            [kits if _usable(lot, site.country, shipping=False) else 0 for lot, kits in here], dtype=np.int64
         )
+        expiries = np.array([lot.expiry.toordinal() for lot, _ in here], dtype=np.int64)
         windows = self.supplies[kit_type].windows
-        return int(countable_on_hand(usable, expiries, windows.dnc_days, today.toordinal()))
+        return int(countable_on_hand(counts, expiries, windows.dnc_days, today.toordinal()))
 
     def _demand(
         self, paths: Iterable[SubjectPath]

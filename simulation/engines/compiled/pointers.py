@@ -14,8 +14,11 @@ from numba.np.arrayobj import make_array, populate_array
 
 from simulation.engines.compiled.parts import hot
 
+builtin: Any = intrinsic
+"""numba's decorator, without its stub, which takes the typing context for an argument of whoever calls."""
 
-@intrinsic
+
+@builtin
 def pointer_to(typing_context, array):  # noqa: ARG001
     """The pointer to the first item of an array, which must outlive it."""
 
@@ -25,7 +28,7 @@ def pointer_to(typing_context, array):  # noqa: ARG001
     return types.CPointer(array.dtype)(array), generate
 
 
-@intrinsic
+@builtin
 def view(typing_context, pointer, begin, count):  # noqa: ARG001
     """`count` items from `begin` on as an array, for the rules that take one."""
     array = types.Array(pointer.dtype, 1, "C")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from allocation.rules.compilable import NO_DAY
-from allocation.rules.picking import USABLE, kit_usability
+from allocation.rules.pile_picking import USABLE, kit_usability
 from allocation.rules.resupply import COUNTS, FROM_TODAY, resupply_quantity, stock_use
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after

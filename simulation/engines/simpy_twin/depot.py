@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from allocation.rules.compilable import NO_DAY
-from allocation.rules.picking import USABLE, kit_usability
+from allocation.rules.pile_picking import USABLE, kit_usability
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 
