@@ -70,17 +70,8 @@ def test_a_return_is_typed_from_the_count_to_the_certificate(
     assert answer(run(url, "returns", "receive", name, "--json", who="depot"))["kits"]["good"] == 2
     paper = tmp_path / "certificate.pdf"
     paper.write_bytes(b"%PDF certificate")
-    today_at_depot = utc_now().astimezone(ZoneInfo("Europe/Berlin"))
-    told = (
-        "--certificate",
-        str(paper),
-        "--number",
-        "C7",
-        "--place",
-        "Nord",
-        "--on",
-        f"{today_at_depot:%Y-%m-%d}",
-    )
+    today = utc_now().astimezone(ZoneInfo("Europe/Berlin"))  # the depot's and the site's date
+    told = ("--certificate", str(paper), "--number", "C7", "--place", "Nord", "--on", f"{today:%Y-%m-%d}")
     done = run(url, "returns", "destroy", name, "--reason", "end", *told, "--json", who="depot", signs=True)
     assert answer(done)["state"] == "closed"
     detail = answer(run(url, "returns", "show", name, "--json"))
