@@ -114,10 +114,13 @@ class RunFolder:
         """Write a file of the folder by `content`, so that it appears whole or not at all, whatever happens meanwhile."""
         path = self.folder / name
         unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
-        content(unfinished)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
+        try:
+            content(unfinished)
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         return path
 
     def _scan(self, name: str, replicates: int) -> pl.LazyFrame:

@@ -42,6 +42,7 @@ def test_a_batch_that_kills_every_process_is_told_with_its_replicates(tmp_path: 
     assert kept  # what was finished before was kept
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_batch_of_a_killed_worker_to_another(tmp_path: Path) -> None:
     kept: list[tuple[int, int]] = []
     with joined("local", 2) as cluster:

@@ -61,6 +61,7 @@ def test_the_table_has_units_and_the_second_command_plays_only_the_rest(
     assert "10 were there before" in more.stdout
 
 
+@pytest.mark.slow
 def test_plots_are_written_as_html_without_links_and_as_png(small_file: Path, tmp_path: Path) -> None:
     result = run(
         small_file, "--replicates", 10, "--engine", "simpy", "--workers", 1, "--out", tmp_path, "--plots"
