@@ -20,6 +20,8 @@ from simulation.scenario import DAYS_PER_MONTH
 
 _RARE: Final = 0.001
 """A gap without any screening is a pause, or the end, when one so long is rarer than this in the whole study."""
+_MOST_A_MONTH: Final = 1000.0
+"""The largest rate of a site that a scenario may have."""
 _CONVINCING: Final = 0.01
 """Season and decay are in the scenario when the likelihood-ratio test against none is below it."""
 _FEWEST_FOR_SEASON: Final = 240
@@ -84,7 +86,8 @@ def fit_recruitment(found: Observed) -> FittedRecruitment:
     decay, decay_estimate, decay_gain = _decay(grid)
     season, season_estimates, season_gain = _season(grid, decay)
     weights = (1 - decay) ** grid.age * grid.is_open * season[grid.month]
-    exposures = np.maximum(weights.sum(axis=1), 1e-9)
+    # Whoever screened on the day of opening had that day.
+    exposures = np.maximum(weights.sum(axis=1), np.where(grid.counts > 0, 1.0, 1e-9))
     groups = _groups(found)
     fit = rates_by_group(grid.counts, exposures, groups)
     document, estimates = _described(fit, int(grid.counts.sum()), groups)
@@ -190,7 +193,7 @@ def _described(
 ) -> tuple[dict[str, Any], list[Estimate]]:
     months = DAYS_PER_MONTH
     document: dict[str, Any] = {
-        "screened_per_site_month": round(fit.mean * months, 6),
+        "screened_per_site_month": round(min(fit.mean * months, _MOST_A_MONTH), 6),
         "gamma_shape": None if fit.shape is None else round(fit.shape, 4),
         "country_factors": {},
         "profile_factors": {},
