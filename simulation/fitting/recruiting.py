@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2, poisson
 
-from simulation.fitting.estimate import Estimate, basis_of
+from simulation.fitting.estimate import FEW, Estimate, basis_of
 from simulation.fitting.observed import Observed
 from simulation.fitting.site_rates import Factors, rates_by_group
 from simulation.scenario import DAYS_PER_MONTH
 
 _RARE: Final = 0.001
 """A gap without any screening is a pause, or the end, when one so long is rarer than this in the whole study."""
+_MOST_A_MONTH: Final = 1000.0
+"""The largest rate of a site that a scenario may have."""
 _CONVINCING: Final = 0.01
 """Season and decay are in the scenario when the likelihood-ratio test against none is below it."""
 _FEWEST_FOR_SEASON: Final = 240
@@ -63,7 +65,7 @@ def fit_recruitment(found: Observed) -> FittedRecruitment:
     first = min(site.opened_on for site in sites)
     screened = [subject for subject in found.subjects.values() if subject.site in found.sites]
     on = sorted(subject.screened_on for subject in screened)
-    closed_on, pauses = _gaps(on, found.as_of)
+    closed_on, pauses = _gaps(on, found)
     last = closed_on or found.as_of
     pauses = [pause for pause in pauses if pause[1] < last]
     screened = [subject for subject in screened if subject.screened_on <= last]
@@ -84,7 +86,8 @@ def fit_recruitment(found: Observed) -> FittedRecruitment:
     decay, decay_estimate, decay_gain = _decay(grid)
     season, season_estimates, season_gain = _season(grid, decay)
     weights = (1 - decay) ** grid.age * grid.is_open * season[grid.month]
-    exposures = np.maximum(weights.sum(axis=1), 1e-9)
+    # Whoever screened on the day of opening had that day.
+    exposures = np.maximum(weights.sum(axis=1), np.where(grid.counts > 0, 1.0, 1e-9))
     groups = _groups(found)
     fit = rates_by_group(grid.counts, exposures, groups)
     document, estimates = _described(fit, int(grid.counts.sum()), groups)
@@ -128,20 +131,29 @@ def _paused(day: date, pauses: list[tuple[date, date]]) -> bool:
     return any(start <= day <= end for start, end in pauses)
 
 
-def _gaps(on: list[date], as_of: date) -> tuple[date | None, list[tuple[date, date]]]:
+def _gaps(on: list[date], found: Observed) -> tuple[date | None, list[tuple[date, date]]]:
     """When recruitment closed, if it did, and the pauses of the whole study: gaps that are too long to be chance.
 
-    A gap is judged by the rate of the 90 days before it and after it, as a Poisson process would have one.
+    A gap is judged by the screenings of an open site and day, in all the study or in the 90 days around it, whichever are fewer.
     """
+    # The rate of a few is no rate: a study that has just begun is neither paused nor closed.
+    if len(on) < FEW:
+        return None, []
+    opened = [site.opened_on for site in found.sites.values()]
+
+    def site_days(first: date, last: date) -> int:
+        return sum(max((last - max(first, day)).days + 1, 0) for day in opened)
+
     pauses = []
     days = sorted(set(on))
     for before, after in pairwise(days):
-        quiet = (after - before).days - 1
-        near = sum(abs((day - before).days) <= 90 + quiet for day in on)
-        rate = near / min(181 + quiet, (days[-1] - days[0]).days + 1)
-        if quiet > 3 and len(days) * exp(-rate * quiet) < _RARE:
-            pauses.append((before + timedelta(days=1), after - timedelta(days=1)))
-    return _closing(on, as_of), pauses
+        start, end = before + timedelta(days=1), after - timedelta(days=1)
+        first, last = max(start - timedelta(days=90), days[0]), min(end + timedelta(days=90), days[-1])
+        near = sum(first <= day <= last for day in on) / max(site_days(first, last), 1)
+        rate = min(near, len(on) / max(site_days(days[0], days[-1]), 1))
+        if (end - start).days >= 3 and len(days) * exp(-rate * site_days(start, end)) < _RARE:
+            pauses.append((start, end))
+    return _closing(on, found.as_of), pauses
 
 
 def _closing(on: list[date], as_of: date) -> date | None:
@@ -181,7 +193,7 @@ def _described(
 ) -> tuple[dict[str, Any], list[Estimate]]:
     months = DAYS_PER_MONTH
     document: dict[str, Any] = {
-        "screened_per_site_month": round(fit.mean * months, 6),
+        "screened_per_site_month": round(min(fit.mean * months, _MOST_A_MONTH), 6),
         "gamma_shape": None if fit.shape is None else round(fit.shape, 4),
         "country_factors": {},
         "profile_factors": {},

@@ -90,6 +90,13 @@ def fit_observed(found: Observed, seed: int = 1) -> ScenarioFit:
             field="STUDY",
             fix="fit it once it recruits; until then write the scenario by hand, like studies/demo-scenario.yaml",
         )
+    if not found.protocol.criteria:
+        raise FitError(
+            f"the protocol of study {found.study_id} has no criteria, and a scenario says which one a screening failure did not meet",
+            code="nothing-to-fit",
+            field="STUDY",
+            fix="amend the protocol with its inclusion and exclusion criteria",
+        )
     recruitment = fit_recruitment(found)
     activation_document, activation_rows, activation = _activation(found)
     screening_document, screening_rows, screening = fit_screening(found)

@@ -13,13 +13,14 @@ DAYS = 95
 
 
 def busy() -> dict[str, object]:
-    """The demo's assumptions, but more of everything: three times as many screened, ten times as many who leave, parcels lost."""
+    """The demo's assumptions, but with more of all that is to be estimated: three times as many screened, and far more that goes wrong."""
     scenario = load_scenario(SCENARIO)
     flat = {"screened_per_site_month": 3.2, "month_factors": (), "pauses": (), "monthly_decay": 0.0}
     leaving = {"ORT20": 0.09, "ORTTITR": 0.08, "PLACEBO": 0.15}
     return {
         "recruitment": scenario.recruitment.model_dump() | flat,
         "drop_out": scenario.drop_out.model_dump() | {"monthly_probability": leaving, "periods": ()},
+        "visits": scenario.visits.model_dump() | {"missed_probability": 0.1, "late_probability": 0.25},
         "shipping": scenario.shipping.model_dump() | {"lost_probability": 0.05},
     }
 

@@ -79,7 +79,9 @@ def test_fitting_a_played_trial_gives_back_its_assumptions(
     assert within >= 0.85 * checked
     scenario = fit.scenario
     assert scenario.shipping.dispatch_days == played[1].shipping.dispatch_days
-    assert scenario.visits.late_days == played[1].visits.late_days
+    late = scenario.visits.late_days
+    assert (late.law, late.min_days >= 1, (late.max_days or 0) <= 6) == ("uniform", True, True)
+    assert scenario.recruitment.pauses == ()
     assert (scenario.visits.weekdays_only, scenario.shipping.weekday_receipt) == (True, True)
     assert (scenario.recruitment.weekdays_only, scenario.recruitment.monthly_decay) == (True, 0)
     assert rows["visits.day_law"].value == "triangular"
@@ -163,3 +165,13 @@ def test_only_the_unblinded_may_fit_and_an_unknown_study_or_one_without_subjects
             reader = Actor("reader", "A reader", (Grant(role),))
             with pytest.raises(FitError, match="nobody was screened"):
                 fit_scenario(desk.database, reader, STUDY)
+        desk.screened()
+        desk.eligible()
+        seal_pending(desk.database)
+        fit = fit_scenario(desk.database, SYSTEM_ACTOR, STUDY)
+        rows = {one.path: one for one in fit.estimates}
+        assert fit.recruitment.closed_on is None
+        assert rows["screening.failure_probability"].basis == "few data"
+        assert rows["visits.missed_probability"].basis == "prior"
+        assert rows["visits.missed_probability"].value == pytest.approx(0.03)
+        assert rows["visits.late_days"].note.startswith("no observation: left at the default")
