@@ -18,25 +18,22 @@ from dataclasses import dataclass
 from datetime import date
 
 from allocation.errors import InvalidParameter
-from allocation.rules.compilable import NO_DAY, compilable, inlined
+from allocation.rules.compilable import NO_DAY, compilable
 
 
 @compilable
-@inlined
 def last_allowed_day(expiry_day: int, days_before_expiry: int) -> int:
     """Return the last day (ordinal) of an act that is forbidden from `days_before_expiry` days before expiry on."""
     return expiry_day - days_before_expiry - 1
 
 
 @compilable
-@inlined
 def allowed_on_day(today: int, expiry_day: int, days_before_expiry: int) -> bool:
     """Return whether the act is allowed on `today`: `today < expiry_day - days_before_expiry`."""
     return today <= last_allowed_day(expiry_day, days_before_expiry)
 
 
 @compilable
-@inlined
 def valid_through_day(expiry_day: int, needed_until_day: int) -> bool:
     """Return whether a kit can still be used on `needed_until_day` (dynamic DND); NO_DAY asks for nothing."""
     return needed_until_day == NO_DAY or allowed_on_day(needed_until_day, expiry_day, 0)

@@ -24,7 +24,6 @@ LOT_REQUIRED: Final = 2
 
 
 @compilable
-@inlined
 def kit_usability(
     right_type: bool,
     available: bool,

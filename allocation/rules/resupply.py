@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from allocation.errors import InvalidParameter, RuleError
-from allocation.rules.compilable import IntArray, compilable, inlined
+from allocation.rules.compilable import IntArray, compilable
 from allocation.rules.expiry import allowed_on_day
 
 RULE_VERSION: Final = "resupply-combined/1"
@@ -64,7 +64,6 @@ def demand_in_window(due_offsets: IntArray, quantities: IntArray, after: int, un
 
 
 @compilable
-@inlined
 def resupply_quantity(
     sai: int,
     d_short: int,
@@ -89,7 +88,6 @@ def resupply_quantity(
 
 
 @compilable
-@inlined
 def stock_use(released: bool, expiry_day: int, dnc_days: int, today: int) -> int:
     """Return whether an available kit at the site counts as on hand, and why not: COUNTS, NOT_RELEASED, EXPIRED, PAST_COUNT_DATE."""
     if not released:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from allocation.errors import InvalidParameter, VisitOutsideWindow
-from allocation.rules.compilable import compilable, inlined
+from allocation.rules.compilable import compilable
 
 RULE_VERSION: Final = "visit-window/1"
 
@@ -58,7 +58,6 @@ def projected_day(target: int, window_before: int) -> int:
 
 
 @compilable
-@inlined
 def classify_day(day: int, opens: int, closes: int) -> int:
     """Return EARLY, IN_WINDOW or LATE for a visit on `day`; the opening and the closing day are in the window."""
     if day < opens:

@@ -41,6 +41,7 @@ CUSTOMS_DAYS: Final = 15
 SHIPMENT_LOST: Final = 16
 KIT_DAMAGED: Final = 17
 STRATUM: Final = 18
+TITRATION: Final = 19
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -62,6 +63,7 @@ SITE_PURPOSES: Final = (
     "lost",
     "damaged",
     "stratum",
+    "titration",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 

@@ -99,7 +99,8 @@ class Visits(NamedTuple):
     """By visit from the first one after randomization: days from it to the target and the ends of the window, and the law of the day
     around the target.
 
-    The kits of visit v in arm a are the lines `line_start[a, v]` to `line_start[a, v + 1]` - 1 of `line_kit_type`, `line_quantity`.
+    The kits of visit v in arm a on dose level d are the lines `line_start[a, d, v]` to `line_start[a, d, v + 1]` - 1 of `line_kit_type`,
+    `line_quantity`. `needed_until`: days from randomization to the end of the next dispensing window, -1: none follows.
     """
 
     size: int
@@ -114,25 +115,52 @@ class Visits(NamedTuple):
     line_start: Ints
     line_kit_type: Ints
     line_quantity: Ints
+    needed_until: Ints
+
+
+class Doses(NamedTuple):
+    """Dose levels in their order, by visit whether the site moves the dose and between which levels, and how often it asks for what.
+
+    `moves[a, d]` are the cumulative shares of up, maintain and down in arm a on level d; `start` is by arm.
+    """
+
+    levels: int
+    start: Ints
+    titrated: Ints
+    lowest: Ints
+    highest: Ints
+    max_steps: Ints
+    moves: Floats
 
 
 class Kits(NamedTuple):
-    """By kit type: windows in days, cost of a kit; the lots of kit type k are `lot_start[k]` to `lot_start[k + 1]` - 1."""
+    """By kit type: windows in days, cost of a kit, whether it must stay valid until the next dispensing, the size of its blocks in orders,
+    its blinding group and whether that has several types; the lots of kit type k are `lot_start[k]` to `lot_start[k + 1]` - 1."""
 
     size: int
     dns_days: Ints
     dnc_days: Ints
     dnd_days: Ints
     cost: Floats
+    stays_valid: Ints
+    block_size: Ints
+    group: Ints
+    several: Ints
     lot_start: Ints
 
 
 class Lots(NamedTuple):
-    """By lot, its expiry as an ordinal; and arrivals in order of their day: lot, depot, day (before 0: there at the start), kits."""
+    """By lot, its expiry as an ordinal and as a day, and by country whether it is released there.
+
+    And arrivals in order of their day: lot, depot, day (before 0: there at the start), kits.
+    """
 
     size: int
     kit_type: Ints
     expiry_ordinal: Ints
+    expiry_day: Ints
+    countries: int
+    released: Ints
     arrival_lot: Ints
     arrival_depot: Ints
     arrival_day: Ints
@@ -161,15 +189,31 @@ class Lanes(NamedTuple):
 
 
 class Resupply(NamedTuple):
-    """Parameters by site and kit type as rules/resupply.py takes them; `all_types`: one trigger tops up every kit type.
+    """Parameters by period, site and kit type as rules/resupply.py takes them, and the protocol's ways of ordering.
+
+    `period` and `run` are by day: which parameters hold, and whether a run is scheduled. `windows`: whether any demand window is above 0.
+    `consolidation` is a choice of rules/order_assembly.py, `overdue_days` as in rules/demand.py.
 
     `initial` is what each site has from the beginning.
     """
 
+    period: Ints
+    run: Ints
+    on_event: bool
+    seeds: bool
     min_buffer: Ints
     max_buffer: Ints
+    short_window: Ints
+    long_window: Ints
     trigger: Ints
-    all_types: bool
+    long_window_from: Ints
+    seed_quantity: Ints
+    windows: bool
+    consolidation: int
+    single_type: bool
+    single_kit: bool
+    fair_share: bool
+    overdue_days: int
     initial: Ints
 
 
@@ -190,6 +234,7 @@ class TrialPlan(NamedTuple):
     subjects: Subjects
     caps: Caps
     visits: Visits
+    doses: Doses
     kits: Kits
     lots: Lots
     lanes: Lanes

@@ -8,13 +8,10 @@ from math import prod
 
 import numpy as np
 
-from allocation.rules.resupply import TRIGGER_AT, TRIGGER_BELOW
-from allocation.rules.visits import offset_of_study_day
-from allocation.study.parameters import effective_parameters, lead_time_days
+from allocation.study.parameters import lead_time_days
 from allocation.study.protocol import Protocol
-from allocation.study.schedule import Visit
 from allocation.study.strata import strata_of
-from allocation.study.supply import Site
+from allocation.study.supply import Site, stays_valid
 from simulation.engines.day_laws import LawTables
 from simulation.engines.plan import (
     NOT_LEAVING,
@@ -28,17 +25,16 @@ from simulation.engines.plan import (
     Lanes,
     Lots,
     Names,
-    Resupply,
     Sites,
     Subjects,
     TrialPlan,
-    Visits,
     floats,
     ints,
 )
+from simulation.engines.plan_of_resupply import resupply_of
+from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
-from simulation.laws import window_shares
 from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, LotPlan, Scenario
 from simulation.streams import word_of
 
@@ -48,10 +44,10 @@ HELD_BY = {"stratum": SCOPE_STUDY, "country": SCOPE_COUNTRY, "site": SCOPE_SITE}
 
 def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     """The plan of the trial. Raises NotSimulated, which names the field, for what the engines do not play."""
-    refuse_what_engines_lack(protocol, scenario)
+    refuse_what_engines_lack(protocol)
     tables = LawTables()
     sites = _sites(protocol, scenario, tables)
-    visits = _visits(protocol, scenario, tables)
+    visits = visits_of_plan(protocol, scenario, tables)
     lanes = _lanes(protocol, scenario, tables)
     kits, lots = _kits_and_lots(protocol, scenario)
     screened = min((cap.limit for cap in protocol.caps if cap.scope == "study"), default=1 << 30)
@@ -87,10 +83,11 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         subjects=subjects,
         caps=_caps(protocol),
         visits=visits,
+        doses=doses_of(protocol, scenario),
         kits=kits,
         lots=lots,
         lanes=lanes,
-        resupply=_resupply(protocol, scenario),
+        resupply=resupply_of(protocol, scenario),
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
             scenario.costs.destruction_per_kit,
@@ -111,18 +108,6 @@ def names_of(protocol: Protocol, scenario: Scenario) -> Names:
         kit_types=tuple(kit_type.code for kit_type in protocol.kit_types),
         lots=tuple(lot.code for lot in lots_in_order(protocol, scenario)),
         visits=tuple(visit.code for visit in visits_of(protocol)),
-    )
-
-
-def visits_of(protocol: Protocol) -> list[Visit]:
-    """The planned visits from randomization on, in their order."""
-    return sorted(
-        (
-            visit
-            for visit in protocol.visits
-            if visit.anchor == "randomization" and not visit.optional and visit.target_day is not None
-        ),
-        key=lambda visit: (offset_of_study_day(visit.target_day or 1), visit.number),
     )
 
 
@@ -210,42 +195,6 @@ def _drop_out_law(scenario: Scenario, arm: str, tables: LawTables) -> int:
     return tables.add_shares(1, [*shares, survival])
 
 
-def _visits(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Visits:
-    visits = visits_of(protocol)
-    laws = []
-    for visit in visits:
-        shares = window_shares(visit.window_before, visit.window_after, scenario.visits.day_law)
-        laws.append(tables.add_shares(-visit.window_before, shares))
-    kit_types = [kit_type.code for kit_type in protocol.kit_types]
-    starts: list[list[int]] = []
-    lines: list[tuple[int, int]] = []
-    for arm in protocol.arms:
-        starts.append([len(lines)])
-        for visit in visits:
-            if visit.dispensing:
-                entry = next(
-                    one
-                    for one in protocol.dispensing
-                    if visit.code in one.visits and one.arm in (None, arm.code)
-                )
-                lines += [(kit_types.index(kit.kit_type), kit.quantity) for kit in entry.kits]
-            starts[-1].append(len(lines))
-    return Visits(
-        size=len(visits),
-        opens=ints([offset_of_study_day(visit.target_day or 1) - visit.window_before for visit in visits]),
-        closes=ints([offset_of_study_day(visit.target_day or 1) + visit.window_after for visit in visits]),
-        missed=scenario.visits.missed_probability,
-        late=scenario.visits.late_probability,
-        late_law=tables.add(scenario.visits.late_days),
-        weekdays=scenario.visits.weekdays_only,
-        target=ints([offset_of_study_day(visit.target_day or 1) for visit in visits]),
-        day_law=ints(laws),
-        line_start=ints(starts),
-        line_kit_type=ints([kit_type for kit_type, _ in lines]),
-        line_quantity=ints([quantity for _, quantity in lines]),
-    )
-
-
 def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
     ordered = lots_in_order(protocol, scenario)
     codes = [kit_type.code for kit_type in protocol.kit_types]
@@ -257,18 +206,31 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
         for arrival in lot.arrivals
     )
     windows = [kit_type.expiry for kit_type in protocol.kit_types]
+    groups = [kit_type.blinding_group for kit_type in protocol.kit_types]
     kits = Kits(
         size=len(codes),
         dns_days=ints([one.dns_days for one in windows]),
         dnc_days=ints([one.dnc_days for one in windows]),
         dnd_days=ints([one.dnd_days for one in windows]),
         cost=floats([float(kit_type.cost or 0) for kit_type in protocol.kit_types]),
+        stays_valid=ints([stays_valid(protocol, kit_type) for kit_type in protocol.kit_types]),
+        block_size=ints([kit_type.block_size for kit_type in protocol.kit_types]),
+        group=ints([groups.index(kit_type.blinding_group) for kit_type in protocol.kit_types]),
+        several=ints([groups.count(kit_type.blinding_group) > 1 for kit_type in protocol.kit_types]),
         lot_start=ints([sum(one < index for one in of_type) for index in range(len(codes) + 1)]),
     )
     lots = Lots(
         size=len(ordered),
         kit_type=ints(of_type),
         expiry_ordinal=ints([lot.expires_on.toordinal() for lot in ordered]),
+        expiry_day=ints([_day(lot.expires_on, scenario) for lot in ordered]),
+        countries=len(protocol.countries),
+        released=ints(
+            [
+                [not {"*", country.code}.isdisjoint(lot.released_for) for country in protocol.countries]
+                for lot in ordered
+            ]
+        ),
         arrival_lot=ints([lot for _, lot, _, _ in arrivals]),
         arrival_depot=ints([depot for _, _, depot, _ in arrivals]),
         arrival_day=ints([max(day, 0) for day, _, _, _ in arrivals]),
@@ -321,32 +283,6 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         lost=shipping.lost_probability,
         damaged=shipping.damaged_probability,
         longest_days=max(longest, 0) + tables.largest(dispatch) + 5,
-    )
-
-
-def _resupply(protocol: Protocol, scenario: Scenario) -> Resupply:
-    initial = []
-    parameters = []
-    for site in protocol.sites:
-        held = [
-            effective_parameters(protocol, kit_type.code, scenario.starts_on, site=site.code)
-            for kit_type in protocol.kit_types
-        ]
-        parameters.append(held)
-        at_start = {
-            "none": lambda _: 0,
-            "seed_quantity": lambda one: one.seed_quantity,
-            "up_to_level": lambda one: one.max_buffer,
-        }[scenario.site_stock_at_start]
-        initial.append([at_start(one) for one in held])
-    return Resupply(
-        min_buffer=ints([[one.min_buffer for one in held] for held in parameters]),
-        max_buffer=ints([[one.max_buffer for one in held] for held in parameters]),
-        trigger=ints(
-            [[TRIGGER_AT if one.trigger == "at" else TRIGGER_BELOW for one in held] for held in parameters]
-        ),
-        all_types=protocol.supply.consolidation == "all_types",
-        initial=ints(initial),
     )
 
 

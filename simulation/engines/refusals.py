@@ -1,29 +1,23 @@
-"""What a protocol or scenario asks for that the engines do not play: refused by name, never left out in silence."""
+"""What a protocol asks for that the engines do not play: refused by name, never left out in silence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from allocation.study.protocol import Protocol
+from simulation.engines.draws import VISITS_PER_SUBJECT
+from simulation.engines.plan_of_visits import visits_of
 from simulation.errors import NotSimulated
-from simulation.scenario import Scenario
-
-LONGEST_SUBJECT = 512
-"""Visits from randomization on that a subject may have (draws.VISITS_PER_SUBJECT)."""
 
 
-def refuse_what_engines_lack(protocol: Protocol, scenario: Scenario) -> None:
-    """Raise NotSimulated for the first part of the protocol or scenario that the engines do not play."""
-    for field, used, fix in _lacking(protocol, scenario):
+def refuse_what_engines_lack(protocol: Protocol) -> None:
+    """Raise NotSimulated for the first part of the protocol that the engines do not play."""
+    for field, used, fix in _lacking(protocol):
         if used:
             raise NotSimulated(f"{field} is not played by the simulator's engines", field=field, fix=fix)
 
 
-def _lacking(protocol: Protocol, scenario: Scenario) -> Iterator[tuple[str, bool, str]]:
-    yield from _lacking_of_protocol(protocol, scenario)
-
-
-def _lacking_of_protocol(protocol: Protocol, scenario: Scenario) -> Iterator[tuple[str, bool, str]]:
+def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
     supply = protocol.supply
     event = protocol.randomization[0]
     yield "randomization", len(protocol.randomization) > 1, "simulate a protocol with one event"
@@ -52,35 +46,48 @@ def _lacking_of_protocol(protocol: Protocol, scenario: Scenario) -> Iterator[tup
         ),
         "keep caps on screening and randomization of the study, its countries and sites",
     )
-    yield "titration", bool(protocol.titration), "leave it out"
-    yield "supply.run_weekdays", bool(supply.run_weekdays), "leave them empty, with on_event true"
-    yield "supply.on_event", not supply.on_event, "set it to true"
-    yield "supply.single_kit_protection", supply.single_kit_protection, "set it to false"
-    yield "supply.single_type_protection", supply.single_type_protection, "set it to false"
-    yield "supply.depot_shortage", supply.depot_shortage != "first_come", "use first_come"
-    yield "supply.seeding", supply.seeding != "none", "use none, and the scenario's site_stock_at_start"
-    yield "kit_types", any(one.block_size > 1 for one in protocol.kit_types), "use block_size 1"
+    yield (
+        "titration",
+        any(one.kind != "investigator" or one.forced_first is not None for one in protocol.titration),
+        "use investigator titration without a forced first move",
+    )
+    yield (
+        "dispensing",
+        any(entry.bands or entry.dose is not None for entry in protocol.dispensing),
+        "state kits and quantities without bands and calculated doses",
+    )
+    yield (
+        "visits",
+        any(
+            visit.anchor in ("first_dose", "previous_visit") or visit.cohorts or visit.strata
+            for visit in protocol.visits
+        )
+        or len(visits_of(protocol)) > VISITS_PER_SUBJECT,
+        f"anchor visits at randomization, for every stratum, and at most {VISITS_PER_SUBJECT}",
+    )
+    yield "visits", not any(v.target_day == 1 for v in visits_of(protocol)[:1]), "begin with a visit on day 1"
+    yield "supply.eligible_subjects", supply.eligible_subjects != "randomized", "use randomized"
+    yield (
+        "supply.ignore_if_last_dispensing_skipped",
+        supply.ignore_if_last_dispensing_skipped,
+        "set it to false",
+    )
+    yield "supply.pipeline_statuses", len(supply.pipeline_statuses) != 3, "count all three statuses"
+    yield "supply.lot_choice", supply.lot_choice != "min_wastage", "use min_wastage"
+    yield "supply.same_lot_shipments", supply.same_lot_shipments != "off", "use off"
+    yield "supply.withhold_exposed", supply.withhold_exposed, "set it to false"
+    yield "supply.min_shipment_kits", supply.min_shipment_kits > 0, "set it to 0"
+    yield "supply.days_between_orders", supply.days_between_orders > 0, "set it to 0"
+    yield "supply.order_approval", supply.order_approval != "none", "use none"
+    yield "supply.seeding", supply.seeding == "on_first_screening", "use on_activation or none"
+    yield "sites", any(site.supplied_by_site for site in protocol.sites), "supply sites from depots"
     yield (
         "supply.parameters",
         any(
-            entry.parameters.short_window
-            or entry.parameters.long_window
-            or entry.parameters.valid_from
+            entry.level == "depot"
             or entry.parameters.paused
             or entry.parameters.buffer_from not in (None, "min_max")
             for entry in supply.parameters
         ),
-        "use min_buffer and max_buffer without windows or dates",
-    )
-    last = scenario.starts_on.toordinal() + scenario.duration_days
-    yield (
-        "scenario.lots",
-        any(lot.expires_on.toordinal() <= last for lot in scenario.lots)
-        or any(lot.released_for != ("*",) for lot in scenario.lots),
-        "let lots expire after the scenario, and release them for every country",
-    )
-    yield (
-        "depots",
-        any(depot.supplied_by is not None for depot in protocol.depots),
-        "let no depot refill another",
+        "set buffers and windows of sites; leave depots, pauses, computed buffers and bands out",
     )

@@ -40,3 +40,9 @@ def without_lowest(word):
 def enter(words, row, index):
     """Put `index` into the row of bits that begins at `row`."""
     words[row + (index >> 6)] |= _ONE << (np.uint64(index) & _BITS)
+
+
+@hot
+def holds(words, row, index):
+    """Whether `index` is in a row of bits."""
+    return (words[row + (index >> 6)] >> (np.uint64(index) & _BITS)) & _ONE != 0

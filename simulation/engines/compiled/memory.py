@@ -25,7 +25,7 @@ from simulation.engines.trace import COLUMNS
 
 PURPOSES: Final = len(SITE_PURPOSES)
 
-LEVELS: Final = 9
+LEVELS: Final = 11
 (
     AT_SITES,
     IN_TRANSIT,
@@ -36,9 +36,11 @@ LEVELS: Final = 9
     EVENTS,
     FREE_SHIPMENT,
     FULL,
+    DECISIONS,
+    LEAVERS,
 ) = range(LEVELS)
 """Places after `at.level`: kits by place, subjects so far and on study, whether screening is closed, events written down, the first free
-place for a shipment, and whether the memory for subjects was too small."""
+place for a shipment, and whether the memory for subjects was too small; decisions and drop-outs that are entered."""
 
 COST_OF_KITS: Final = 0
 COST_OF_SHIPMENTS: Final = 1
@@ -52,6 +54,18 @@ OWN_INTS: Final = (
     "arrivals",
     "next_arrival",
     "subjects_of",
+    "first_subject",
+    "wanted",
+    "due",
+    "needed",
+    "raised",
+    "sharing",
+    "shares",
+    "within",
+    "given",
+    "blocks",
+    "usable",
+    "countries",
     "stock",
     "ordered",
     "depot_stock",
@@ -66,6 +80,9 @@ OWN_INTS: Final = (
     "subject_visit",
     "subject_day0",
     "subject_leaves",
+    "subject_level",
+    "subject_state",
+    "subject_next",
     "arriving",
     "next_shipment",
     "shipment_site",
@@ -81,6 +98,7 @@ OWN_WORDS: Final = (
     "visit_calendar",
     "leaving_calendar",
     "changed",
+    "ordering",
 )
 SIZES: Final = (
     "site_count",
@@ -121,6 +139,11 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "level": LEVELS,
         "stock": sites * lots,
         "ordered": sites * plan.kits.size,
+        "wanted": sites * plan.kits.size,
+        "due": 3 * plan.kits.size,
+        "needed": plan.kits.size,
+        "raised": plan.kits.size,
+        "usable": plan.lots.countries,
         "depot_stock": plan.depots * lots,
         "taken": groups * plan.arms,
         "allocated": groups,
@@ -140,6 +163,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
             ("decision_calendar", "visit_calendar", "leaving_calendar"), days * sizes["subject_words"]
         ),
         "changed": sizes["site_words"],
+        "ordering": sizes["site_words"],
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("subject_")), capacity),
     }
     places: dict[str, float] = dict(sizes)

@@ -21,11 +21,8 @@ def part(function: Callable[..., Any]) -> Any:
 
 
 def hot(function: Callable[..., Any]) -> Any:
-    """A function of the kernel that becomes a part of whoever calls it: small, or called from one place."""
-    return _COMPILE(
-        _nrt=False,
-        error_model="numpy",
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        forceinline=True,
-    )(function)
+    """A function of the kernel that is written into whoever calls it before that is compiled: small, or called from one place.
+
+    LLVM could do that as well, but would compile the function again on each level of those that call it: minutes instead of seconds.
+    """
+    return _COMPILE(_nrt=False, error_model="numpy", inline="always")(function)

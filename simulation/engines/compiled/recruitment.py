@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from allocation.rules import demand
 from allocation.rules.caps import cap_reached
 from allocation.rules.restricted.fixed_totals import arm_of_block
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.laws import days_by, happens
-from simulation.engines.compiled.memory import CLOSED, FULL, ON_STUDY, SUBJECTS
+from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import view
 from simulation.engines.compiled.recording import record
@@ -58,6 +59,9 @@ def open_site(at, ints, floats, words, site):
         at, words[at.stream + RATE * at.site_count + site]
     )
     floats[at.operational + site] = 0.0
+    if at.resupply_seeds:
+        # Entered for its opening too, so that it is seeded on that day.
+        enter(words, at.site_calendar + opened * at.site_words, site)
     next_arrival(at, ints, floats, words, site)
 
 
@@ -119,6 +123,8 @@ def screenings(at, ints, floats, words, day):
         while word != 0:
             site = place * 64 + lowest(word)
             word = without_lowest(word)
+            if at.resupply_seeds and ints[at.opened + site] == day:
+                enter(words, at.changed, site)
             while ints[at.next_arrival + site] == day:
                 if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
                     break
@@ -180,6 +186,11 @@ def screen(at, ints, floats, words, day, site):
     ints[at.subjects_of + site] += 1
     ints[at.subject_site + subject] = site
     ints[at.subject_number + subject] = number
+    ints[at.subject_visit + subject] = 0
+    ints[at.subject_day0 + subject] = 0
+    ints[at.subject_state + subject] = demand.SCREENED
+    ints[at.subject_next + subject] = ints[at.first_subject + site]
+    ints[at.first_subject + site] = subject
     ints[at.tally + outcomes.SCREENED] += 1
     count_for_caps(at, ints, site, False)
     if at.trace_room > 0:
@@ -196,12 +207,15 @@ def screen(at, ints, floats, words, day, site):
         day, duration, at.subjects_longest_screening, at.sites_weekdays != 0, at.calendar_monday
     )
     if ends < at.calendar_days:
+        ints[at.level + DECISIONS] += 1
         enter(words, at.decision_calendar + ends * at.subject_words, subject)
 
 
 @hot
 def randomizations(at, ints, floats, words, day, root):
     """Whose screening ends today, by subject."""
+    if ints[at.level + DECISIONS] == 0:
+        return
     row = at.decision_calendar + day * at.subject_words
     for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
         word = words[row + place]
@@ -211,6 +225,7 @@ def randomizations(at, ints, floats, words, day, root):
         while word != 0:
             subject = place * 64 + lowest(word)
             word = without_lowest(word)
+            ints[at.level + DECISIONS] -= 1
             decide(at, ints, floats, words, day, subject, root)
 
 
@@ -220,12 +235,14 @@ def decide(at, ints, floats, words, day, subject, root):
     site, number = ints[at.subject_site + subject], ints[at.subject_number + subject]
     if happens(at.subjects_failure, words[at.stream + SCREEN_FAILURE * at.site_count + site], number):
         ints[at.tally + outcomes.SCREEN_FAILURES] += 1
+        ints[at.subject_state + subject] = demand.SCREEN_FAILED
         ints[at.level + ON_STUDY] -= 1
         if at.trace_room > 0:
             record(at, ints, day, phases.RANDOMIZATIONS, events.SCREEN_FAILED, site, subject, -1, -1, 1)
         return
     if at_cap(at, ints, site, True, True):
         ints[at.tally + outcomes.REFUSED_RANDOMIZATIONS] += 1
+        ints[at.subject_state + subject] = demand.SCREEN_FAILED
         ints[at.level + ON_STUDY] -= 1
         if at.trace_room > 0:
             record(at, ints, day, phases.RANDOMIZATIONS, events.REFUSED, site, subject, -1, -1, 1)
@@ -236,6 +253,8 @@ def decide(at, ints, floats, words, day, subject, root):
         stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
     arm = allocate(at, ints, site, stratum, root)
     ints[at.subject_arm + subject] = arm
+    ints[at.subject_level + subject] = ints[at.doses_start + arm]
+    ints[at.subject_state + subject] = demand.RANDOMIZED
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = day
     ints[at.tally + outcomes.RANDOMIZED] += 1

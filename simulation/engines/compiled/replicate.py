@@ -16,7 +16,8 @@ from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
-from simulation.engines.compiled.stock import give_initial_stock, receive, review
+from simulation.engines.compiled.resupply import review
+from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
 from simulation.engines.draws import SITE_WORDS, mix, replicate_word
 
@@ -32,6 +33,7 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         arrival = lots(at, ints, day, arrival)
         if day == 0:
             give_initial_stock(at, ints, floats)
+        expiries(at, ints, day)
         receive(at, ints, words, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
@@ -52,7 +54,10 @@ def begin(at, ints, floats, words, root):
     fill(ints, at.tally, at.subject_site, 0)
     fill(ints, at.arriving, at.arriving + at.calendar_days, -1)
     fill(floats, at.money, at.money + MONEY, 0.0)
-    fill(words, at.site_calendar, at.changed + at.site_words, 0)
+    # The calendars of subjects are left empty by the replicate before.
+    fill(words, at.site_calendar, at.decision_calendar, 0)
+    fill(words, at.changed, at.ordering + at.site_words, 0)
+    fill(ints, at.first_subject, at.first_subject + at.site_count, -1)
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = -1
     ints[at.tally + outcomes.DAY_LAST_VISIT] = -1
     shipments = at.shipments

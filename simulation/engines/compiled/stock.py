@@ -1,13 +1,12 @@
-"""Kits in the kernel: what is dispensed, received, reviewed and shipped. Every decision is a rule of allocation.rules, compiled as is."""
+"""Kits on the move in the kernel: what depots give, what arrives, what expires. Every decision is a rule of allocation.rules, compiled."""
 
 from __future__ import annotations
 
 from allocation.rules.compilable import NO_DAY
+from allocation.rules.expiry import allowed_on_day
 from allocation.rules.pile_picking import USABLE, kit_usability
-from allocation.rules.resupply import COUNTS, FROM_TODAY, resupply_quantity, stock_use
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
-from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
@@ -32,87 +31,54 @@ from simulation.engines.draws import (
 
 
 @hot
-def usable(at, ints, kits, lot, days_before_expiry, today):
-    """Kits of a lot that may be taken today (an ordinal): all of them or none."""
+def usable(at, ints, kits, lot, country, days_before_expiry, today, until):
+    """Kits of a lot that may be taken today (an ordinal) for a country: all of them or none. `until`: they must stay valid until then."""
     if kits <= 0:
         return 0
+    released = ints[at.lots_released + lot * at.lots_countries + country] == 1
     found = kit_usability(
-        True, True, True, ints[at.lots_expiry_ordinal + lot], days_before_expiry, today, NO_DAY
+        True, True, released, ints[at.lots_expiry_ordinal + lot], days_before_expiry, today, until
     )
     return kits if found == USABLE else 0
 
 
 @hot
-def dispense(at, ints, words, day, subject, site, visit):
-    """Hand out what is due at a visit, all of it or nothing, earliest expiry first."""
-    arm = ints[at.subject_arm + subject]
-    lines = at.visits_line_start + arm * (at.visits_size + 1) + visit
-    first, last = ints[lines], ints[lines + 1]
-    if first == last:
-        return
-    today = at.calendar_first_ordinal + day
-    missing = -1
-    for line in range(first, last):
-        kit_type = ints[at.visits_line_kit_type + line]
-        wanted = ints[at.visits_line_quantity + line]
-        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-            wanted -= usable(
-                at,
-                ints,
-                ints[at.stock + site * at.lots_size + lot],
-                lot,
-                ints[at.kits_dnd_days + kit_type],
-                today,
-            )
-        if wanted > 0:
-            missing = kit_type
-    if missing >= 0:
-        miss(at, ints, day, subject, site, missing, today)
-        return
-    for line in range(first, last):
-        kit_type = ints[at.visits_line_kit_type + line]
-        wanted = ints[at.visits_line_quantity + line]
-        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-            there = usable(
-                at,
-                ints,
-                ints[at.stock + site * at.lots_size + lot],
-                lot,
-                ints[at.kits_dnd_days + kit_type],
-                today,
-            )
-            take = min(there, wanted)
-            if take > 0:
-                ints[at.stock + site * at.lots_size + lot] -= take
-                wanted -= take
-                if at.trace_room > 0:
-                    record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
-        ints[at.tally + outcomes.KITS_DISPENSED] += ints[at.visits_line_quantity + line]
-        ints[at.level + AT_SITES] -= ints[at.visits_line_quantity + line]
-    enter(words, at.changed, site)
+def shippable(at, ints, depot, kit_type, lot, country, today):
+    """Kits of a lot that a depot may ship to a country today."""
+    kits = ints[at.depot_stock + depot * at.lots_size + lot]
+    return usable(at, ints, kits, lot, country, ints[at.kits_dns_days + kit_type], today, NO_DAY)
+
+
+@hot
+def expiries(at, ints, day):
+    """Lots that expire today leave the stock of depots and sites."""
+    for lot in range(at.lots_size):
+        if ints[at.lots_expiry_day + lot] == day:
+            expire(at, ints, day, lot)
 
 
 @part
-def miss(at, ints, day, subject, site, kit_type, today):
-    """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
-    upstream = 0
-    depot = ints[at.sites_depot + site]
-    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-        upstream += usable(
-            at,
-            ints,
-            ints[at.depot_stock + depot * at.lots_size + lot],
-            lot,
-            ints[at.kits_dns_days + kit_type],
-            today,
-        )
-    if upstream + ints[at.ordered + site * at.kits_size + kit_type] > 0:
-        ints[at.tally + outcomes.MISSED_DISPENSINGS] += 1
-    else:
-        ints[at.tally + outcomes.OUT_OF_STOCK] += 1
-    if at.trace_room > 0:
-        there = 1 if upstream + ints[at.ordered + site * at.kits_size + kit_type] > 0 else 0
-        record(at, ints, day, phases.VISITS, events.NOT_DISPENSED, site, subject, kit_type, -1, there)
+def expire(at, ints, day, lot):
+    """A lot expires everywhere."""
+    kit_type = ints[at.lots_kit_type + lot]
+    for depot in range(at.depots):
+        kits = ints[at.depot_stock + depot * at.lots_size + lot]
+        if kits > 0:
+            ints[at.depot_stock + depot * at.lots_size + lot] = 0
+            ints[at.level + AT_DEPOTS] -= kits
+            ints[at.tally + outcomes.KITS_EXPIRED_DEPOT] += kits
+            if at.trace_room > 0:
+                record(
+                    at, ints, day, phases.EXPIRIES, events.KITS_EXPIRED, -2 - depot, -1, kit_type, lot, kits
+                )
+    for site in range(at.site_count):
+        kits = ints[at.stock + site * at.lots_size + lot]
+        if kits > 0:
+            ints[at.stock + site * at.lots_size + lot] = 0
+            ints[at.level + AT_SITES] -= kits
+            ints[at.tally + outcomes.KITS_EXPIRED_SITE] += kits
+            if at.trace_room > 0:
+                record(at, ints, day, phases.EXPIRIES, events.KITS_EXPIRED, site, -1, kit_type, lot, kits)
 
 
 @part
@@ -135,14 +101,7 @@ def take_from_depot(at, ints, floats, site, kit_type, lot, wanted, day):
     """Take up to `wanted` kits of a lot that the site's depot may ship today; gives how many."""
     depot = ints[at.sites_depot + site]
     today = at.calendar_first_ordinal + day
-    there = usable(
-        at,
-        ints,
-        ints[at.depot_stock + depot * at.lots_size + lot],
-        lot,
-        ints[at.kits_dns_days + kit_type],
-        today,
-    )
+    there = shippable(at, ints, depot, kit_type, lot, ints[at.sites_country + site], today)
     take = min(there, wanted)
     if take > 0:
         ints[at.depot_stock + depot * at.lots_size + lot] -= take
@@ -189,86 +148,19 @@ def unpack(at, ints, words, day, shipment):
                 if happens(at.lanes_damaged, stream, sent * KITS_PER_SHIPMENT + kit):
                     damaged += 1
             unpacked += kits
-        ints[at.stock + site * at.lots_size + lot] += kits - damaged
-        ints[at.level + AT_SITES] += kits - damaged
         ints[at.tally + outcomes.KITS_DAMAGED] += damaged
+        arrived = kits - damaged
+        kind = events.RECEIVED
+        if allowed_on_day(at.calendar_first_ordinal + day, ints[at.lots_expiry_ordinal + lot], 0):
+            ints[at.stock + site * at.lots_size + lot] += arrived
+            ints[at.level + AT_SITES] += arrived
+        else:
+            ints[at.tally + outcomes.KITS_EXPIRED_SITE] += arrived
+            kind = events.KITS_EXPIRED
         if at.trace_room > 0:
-            record(at, ints, day, phases.RECEIPTS, events.RECEIVED, site, -1, kit_type, lot, kits - damaged)
+            record(at, ints, day, phases.RECEIPTS, kind, site, -1, kit_type, lot, arrived)
             if damaged > 0:
                 record(at, ints, day, phases.RECEIPTS, events.DAMAGED, site, -1, kit_type, lot, damaged)
-
-
-@hot
-def review(at, ints, floats, words, day):
-    """Review the sites whose stock fell today."""
-    for place in range(at.site_words):
-        word = words[at.changed + place]
-        if word == 0:
-            continue
-        words[at.changed + place] = 0
-        while word != 0:
-            site = place * 64 + lowest(word)
-            word = without_lowest(word)
-            review_site(at, ints, floats, words, day, site)
-
-
-@hot
-def inventory(at, ints, site, kit_type, today):
-    """Site available inventory: what counts on hand, and what is on its way."""
-    sai = ints[at.ordered + site * at.kits_size + kit_type]
-    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-        kits = ints[at.stock + site * at.lots_size + lot]
-        if kits > 0 and (
-            stock_use(True, ints[at.lots_expiry_ordinal + lot], ints[at.kits_dnc_days + kit_type], today)
-            == COUNTS
-        ):
-            sai += kits
-    return sai
-
-
-@hot
-def quantity_for(at, ints, site, kit_type, today):
-    """Whether the site is resupplied with a kit type, and what would bring it to its up-to level."""
-    sai = inventory(at, ints, site, kit_type, today)
-    triggered, _, up_to, _ = resupply_quantity(
-        sai,
-        0,
-        0,
-        0,
-        ints[at.resupply_min_buffer + site * at.kits_size + kit_type],
-        ints[at.resupply_max_buffer + site * at.kits_size + kit_type],
-        ints[at.resupply_trigger + site * at.kits_size + kit_type],
-        FROM_TODAY,
-    )
-    return triggered, max(up_to - sai, 0)
-
-
-@part
-def review_site(at, ints, floats, words, day, site):
-    """Review one site, and ship what it is to get."""
-    today = at.calendar_first_ordinal + day
-    any_triggered = False
-    for kit_type in range(at.kits_size):
-        if quantity_for(at, ints, site, kit_type, today)[0]:
-            any_triggered = True
-    if not any_triggered:
-        return
-    shipment = ints[at.level + FREE_SHIPMENT]
-    shipped = 0
-    for kit_type in range(at.kits_size):
-        triggered, wanted = quantity_for(at, ints, site, kit_type, today)
-        if not (triggered or at.resupply_all_types):
-            wanted = 0
-        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-            take = take_from_depot(at, ints, floats, site, kit_type, lot, wanted, day)
-            ints[at.contents + shipment * at.lots_size + lot] = take
-            wanted -= take
-            shipped += take
-            ints[at.ordered + site * at.kits_size + kit_type] += take
-            if at.trace_room > 0 and take > 0:
-                record(at, ints, day, phases.RESUPPLY, events.ORDERED, site, -1, kit_type, lot, take)
-    if shipped > 0:
-        send(at, ints, floats, words, day, site, shipment, shipped)
 
 
 @hot

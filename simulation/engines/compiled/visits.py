@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from allocation.rules import demand
 from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after, weekday_near
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.dispensing import dispense
 from simulation.engines.compiled.laws import days_by, happens
-from simulation.engines.compiled.memory import ON_STUDY, SUBJECTS
+from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
-from simulation.engines.compiled.stock import dispense
 from simulation.engines.draws import (
     LATE_DAYS,
     VISIT_DAY,
@@ -54,6 +55,7 @@ def schedule(at, ints, floats, words, day, subject, visit):
     if leaves < coming:
         leaves = max(leaves, day)
         if leaves < at.calendar_days:
+            ints[at.level + LEAVERS] += 1
             enter(words, at.leaving_calendar + leaves * at.subject_words, subject)
     elif coming < at.calendar_days:
         enter(words, at.visit_calendar + coming * at.subject_words, subject)
@@ -95,9 +97,10 @@ def visit_of(at, ints, floats, words, day, subject):
         kind = events.MISSED if missed else events.VISITED
         record(at, ints, day, phases.VISITS, kind, site, subject, -1, -1, visit)
     if not missed:
-        dispense(at, ints, words, day, subject, site, visit)
+        dispense(at, ints, floats, words, day, subject, site, visit)
     if visit + 1 == at.visits_size:
         ints[at.tally + outcomes.COMPLETED] += 1
+        ints[at.subject_state + subject] = demand.COMPLETED
         ints[at.level + ON_STUDY] -= 1
         if at.trace_room > 0:
             record(at, ints, day, phases.VISITS, events.COMPLETED, site, subject, -1, -1, 1)
@@ -112,6 +115,8 @@ def visit_of(at, ints, floats, words, day, subject):
 @hot
 def drop_outs(at, ints, words, day):
     """Who leaves today without a visit, by subject."""
+    if ints[at.level + LEAVERS] == 0:
+        return
     row = at.leaving_calendar + day * at.subject_words
     for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
         word = words[row + place]
@@ -121,6 +126,7 @@ def drop_outs(at, ints, words, day):
         while word != 0:
             subject = place * 64 + lowest(word)
             word = without_lowest(word)
+            ints[at.level + LEAVERS] -= 1
             leave(at, ints, day, subject)
 
 
@@ -128,6 +134,7 @@ def drop_outs(at, ints, words, day):
 def leave(at, ints, day, subject):
     """A subject discontinues."""
     ints[at.tally + outcomes.DISCONTINUED] += 1
+    ints[at.subject_state + subject] = demand.DISCONTINUED
     ints[at.level + ON_STUDY] -= 1
     if at.trace_room > 0:
         site = ints[at.subject_site + subject]

@@ -25,17 +25,21 @@ class Depots:
         """Kits in stock at all depots."""
         return sum(sum(stock) for stock in self.stock)
 
-    def may_ship(self, depot: int, kit_type: int) -> int:
-        """Kits of a type that a depot may ship today."""
-        lots = lots_of(self.twin, kit_type)
-        return sum(self.stock[depot][lot] for lot in lots if self._shippable(kit_type, lot))
+    def may_ship(self, depot: int, kit_type: int, country: int) -> dict[int, int]:
+        """Kits of a type that a depot may ship to a country today, by lot, earliest expiry first."""
+        days = int(self.twin.plan.kits.dns_days[kit_type])
+        return {
+            lot: self.stock[depot][lot]
+            for lot in lots_of(self.twin, kit_type)
+            if may_be_taken(self.twin, lot, country, days)
+        }
 
-    def take(self, depot: int, kit_type: int, wanted: int) -> dict[int, int]:
+    def take(self, depot: int, kit_type: int, country: int, wanted: int) -> dict[int, int]:
         """Take up to `wanted` kits for a site; gives how many of which lot."""
         twin, taken = self.twin, {}
-        for lot in lots_of(twin, kit_type):
-            kits = min(self.stock[depot][lot], wanted)
-            if kits > 0 and self._shippable(kit_type, lot):
+        for lot, there in self.may_ship(depot, kit_type, country).items():
+            kits = min(there, wanted)
+            if kits > 0:
                 self.stock[depot][lot] -= kits
                 wanted -= kits
                 taken[lot] = kits
@@ -43,15 +47,15 @@ class Depots:
                 twin.count(out.COST_KITS, kits * float(twin.plan.kits.cost[kit_type]))
         return taken
 
-    def _shippable(self, kit_type: int, lot: int) -> bool:
-        plan = self.twin.plan
-        return may_be_taken(self.twin, lot, int(plan.kits.dns_days[kit_type]))
 
+def may_be_taken(twin: Twin, lot: int, country: int, days_before_expiry: int, until: int = NO_DAY) -> bool:
+    """Whether kits of a lot may be taken today for a country: shipped (with DNS days) or dispensed (with DND days).
 
-def may_be_taken(twin: Twin, lot: int, days_before_expiry: int) -> bool:
-    """Whether kits of a lot may be taken today: shipped (with DNS days) or dispensed (with DND days)."""
-    expiry = int(twin.plan.lots.expiry_ordinal[lot])
-    return kit_usability(True, True, True, expiry, days_before_expiry, twin.today, NO_DAY) == USABLE
+    `until`: they must stay valid until then (an ordinal).
+    """
+    lots = twin.plan.lots
+    released, expiry = bool(lots.released[lot, country]), int(lots.expiry_ordinal[lot])
+    return kit_usability(True, True, released, expiry, days_before_expiry, twin.today, until) == USABLE
 
 
 def lots_of(twin: Twin, kit_type: int) -> range:
@@ -71,3 +75,20 @@ def lot_arrivals(twin: Twin) -> Any:
         twin.depots.stock[depot][lot] += kits
         twin.count(out.KITS_PRODUCED, kits)
         twin.record(phases.LOTS, events.LOT_ARRIVED, -2 - depot, -1, int(lots.kit_type[lot]), lot, kits)
+
+
+def expiries(twin: Twin) -> Any:
+    """A lot expires everywhere: what is in stock of it is stock no more."""
+    lots = twin.plan.lots
+    for day, lot in sorted((int(day), lot) for lot, day in enumerate(lots.expiry_day)):
+        if not 0 <= day < twin.plan.calendar.days:
+            continue
+        yield twin.until(day, phases.EXPIRIES, lot)
+        kit_type = int(lots.kit_type[lot])
+        places = [(-2 - depot, stock) for depot, stock in enumerate(twin.depots.stock)]
+        places += [(site.index, site.stock) for site in twin.sites]
+        for place, stock in places:
+            if stock[lot] > 0:
+                twin.count(out.KITS_EXPIRED_DEPOT if place < 0 else out.KITS_EXPIRED_SITE, stock[lot])
+                twin.record(phases.EXPIRIES, events.KITS_EXPIRED, place, -1, kit_type, lot, stock[lot])
+                stock[lot] = 0

@@ -26,6 +26,7 @@ from simulation.engines.draws import (
     SHIPMENT_LOST,
     SITE_PURPOSES,
     STRATUM,
+    TITRATION,
     TRIAL,
     VISIT_DAY,
     VISIT_DROP_OUT,
@@ -142,6 +143,12 @@ class Draws:
         """Days from the target of a visit to the day on which the subject comes."""
         law = int(self.plan.visits.day_law[visit])
         return self._days(law, site, VISIT_DAY, subject_index(number, visit))
+
+    def dose_step(self, site: int, number: int, visit: int, arm: int, level: int) -> int:
+        """By how many levels the site asks to move the dose: 1 up, 0, -1 down."""
+        u = self._of_site(site, TITRATION, subject_index(number, visit))
+        doses = self.plan.doses
+        return 1 - place_in(doses.moves[arm * doses.levels + level], 0, 3, u)
 
     def dispatch_days(self, site: int, ordered: int) -> int:
         """Days from an order to its dispatch."""

@@ -1,14 +1,21 @@
-"""Resupply: the review of sites, and the shipments that follow from it."""
+"""Resupply: the runs and reviews of sites, how a shortage is shared, and the shipments that follow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allocation.rules.resupply import COUNTS, FROM_TODAY, resupply_quantity, stock_use
+import numpy as np
+
+from allocation.rules.demand import COUNTED, demand_code
+from allocation.rules.expiry import allowed_on_day
+from allocation.rules.fair_share import shares_by_country
+from allocation.rules.order_assembly import limited_to_share, needed_kits, ordered_kits
+from allocation.rules.resupply import COUNTS, demand_in_window, resupply_quantity, stock_use
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.simpy_twin.depot import lots_of
+from simulation.engines.simpy_twin.subject import lines_at
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.site import Site
@@ -16,53 +23,163 @@ if TYPE_CHECKING:
 
 
 def reviews(twin: Twin) -> Any:
-    """At the end of each day, review the sites whose stock fell."""
+    """At the end of each day: the run over every open site, or the review of those whose stock fell; who opened today is seeded."""
+    held = twin.plan.resupply
     for day in range(twin.plan.calendar.days):
         yield twin.until(day, phases.RESUPPLY)
-        changed, twin.changed = sorted(twin.changed), set()
-        for index in changed:
-            _review(twin, twin.sites[index])
+        changed, twin.changed = twin.changed, set()
+        opened = [site for site in twin.sites if site.opened_on is not None]
+        seeded = [site for site in opened if held.seeds and site.opened_on == day]
+        if held.run[day]:
+            looked_at = opened
+        elif held.on_event:
+            looked_at = [site for site in twin.sites if site.index in changed or site in seeded]
+        else:
+            looked_at = seeded
+        orders = {}
+        for site in looked_at:
+            needed = _seed(twin, site) if site in seeded else _needed(twin, site)
+            lines = _assembled(twin, needed)
+            if any(lines):
+                orders[site.index] = lines
+        if held.fair_share:
+            _share_shortages(twin, orders)
+        for index, lines in orders.items():
+            _ship(twin, twin.sites[index], lines)
 
 
-def _review(twin: Twin, site: Site) -> None:
-    """Order what the site is to get, and send it."""
-    decisions = [_decide(twin, site, kit_type) for kit_type in range(twin.plan.kits.size)]
-    if not any(triggered for triggered, _ in decisions):
-        return
+def _seed(twin: Twin, site: Site) -> list[int]:
+    held = twin.plan.resupply
+    return [int(kits) for kits in held.seed_quantity[held.period[twin.day], site.index]]
+
+
+def _needed(twin: Twin, site: Site) -> list[int]:
+    """The kits of each type that the thresholds ask for."""
+    decisions = [_threshold(twin, site, kit_type) for kit_type in range(twin.plan.kits.size)]
+    triggered = any(reached for reached, _, _ in decisions)
+    if not triggered:
+        return [0] * len(decisions)
+    consolidation = twin.plan.resupply.consolidation
+    return [needed_kits(triggered, quantity, top_up, consolidation) for _, quantity, top_up in decisions]
+
+
+def _threshold(twin: Twin, site: Site, kit_type: int) -> tuple[bool, int, int]:
+    """Whether the site is resupplied with a kit type, with how many, and what would bring it to its up-to level."""
+    plan, held = twin.plan, twin.plan.resupply
+    dnc_days = int(plan.kits.dnc_days[kit_type])
+    on_hand = sum(
+        site.stock[lot]
+        for lot in lots_of(twin, kit_type)
+        if stock_use(
+            bool(plan.lots.released[lot, site.country]),
+            int(plan.lots.expiry_ordinal[lot]),
+            dnc_days,
+            twin.today,
+        )
+        == COUNTS
+    )
+    sai = on_hand + site.ordered[kit_type]
+    place = (int(held.period[twin.day]), site.index, kit_type)
+    short, long = int(held.short_window[place]), int(held.long_window[place])
+    offsets, quantities = _due(twin, site, kit_type)
+    triggered, _, up_to, quantity = resupply_quantity(
+        sai,
+        int(demand_in_window(offsets, quantities, 0, short)),
+        int(demand_in_window(offsets, quantities, 0, long)),
+        int(demand_in_window(offsets, quantities, short, short + long)),
+        int(held.min_buffer[place]),
+        int(held.max_buffer[place]),
+        int(held.trigger[place]),
+        int(held.long_window_from[place]),
+    )
+    return triggered, quantity, max(up_to - sai, 0)
+
+
+def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:
+    """The planned dispensings of a kit type: days from today to the opening of each window, and kits."""
+    plan = twin.plan
+    due = []
+    for subject in site.subjects if plan.resupply.windows else []:
+        closes = subject.randomized_on + int(plan.visits.closes[subject.next_visit])
+        counted = demand_code(
+            subject.state,
+            False,
+            False,
+            plan.calendar.first_ordinal + closes,
+            twin.today,
+            False,
+            False,
+            plan.resupply.overdue_days,
+        )
+        if counted != COUNTED:
+            continue
+        due += [
+            (subject.randomized_on + int(plan.visits.opens[visit]) - twin.day, quantity)
+            for visit in range(subject.next_visit, plan.visits.size)
+            for line_type, quantity in lines_at(twin, subject.arm, subject.level, visit)
+            if line_type == kit_type
+        ]
+    table = np.array(due, dtype=np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _assembled(twin: Twin, needed: list[int]) -> list[int]:
+    """The kits of each type that are ordered: in whole blocks, and so that no shipment tells an arm."""
+    kits, held = twin.plan.kits, twin.plan.resupply
+    ordered, raised = np.zeros(kits.size, dtype=np.int64), np.zeros(kits.size, dtype=np.int64)
+    ordered_kits(
+        np.array(needed, dtype=np.int64),
+        kits.block_size,
+        kits.group,
+        kits.several.astype(np.bool_),
+        held.single_type,
+        held.single_kit,
+        ordered,
+        raised,
+    )
+    return [int(one) for one in ordered]
+
+
+def _share_shortages(twin: Twin, orders: dict[int, list[int]]) -> None:
+    """Lower what the sites of a depot are to get to their fair shares, for each kit type of which it has less than they want."""
+    plan = twin.plan
+    countries = range(plan.lots.countries)
+    for depot in range(plan.depots):
+        for kit_type in range(plan.kits.size):
+            sites = [
+                index
+                for index, lines in orders.items()
+                if twin.sites[index].depot == depot and lines[kit_type] > 0
+            ]
+            by_country = [twin.depots.may_ship(depot, kit_type, country) for country in countries]
+            usable = np.array([sum(lots.values()) for lots in by_country], dtype=np.int64)
+            lots = lots_of(twin, kit_type)
+            available = sum(max(there.get(lot, 0) for there in by_country) for lot in lots)
+            wanted = np.array([orders[index][kit_type] for index in sites], dtype=np.int64)
+            places = np.array([twin.sites[index].country for index in sites], dtype=np.int64)
+            asked = np.array([wanted[places == country].sum() for country in countries], dtype=np.int64)
+            if not sites or (wanted.sum() <= available and (asked <= usable).all()):
+                continue
+            block = int(plan.kits.block_size[kit_type])
+            shares, within, given = (np.zeros(len(sites), dtype=np.int64) for _ in range(3))
+            shares_by_country(
+                wanted // block, places, usable // block, available // block, shares, within, given
+            )
+            for index, share in zip(sites, shares, strict=True):
+                orders[index][kit_type] = limited_to_share(orders[index][kit_type], int(share) * block)
+
+
+def _ship(twin: Twin, site: Site, lines: list[int]) -> None:
+    """Take what a site is to get from its depot, as far as that has it, and send it."""
     contents: dict[int, int] = {}
-    for kit_type, (triggered, top_up) in enumerate(decisions):
-        wanted = top_up if triggered or twin.plan.resupply.all_types else 0
-        taken = twin.depots.take(site.depot, kit_type, wanted)
+    for kit_type, wanted in enumerate(lines):
+        taken = twin.depots.take(site.depot, kit_type, site.country, wanted)
         site.ordered[kit_type] += sum(taken.values())
         for lot, kits in taken.items():
             twin.record(phases.RESUPPLY, events.ORDERED, site.index, -1, kit_type, lot, kits)
         contents |= taken
     if contents:
         twin.environment.process(_shipment(twin, site, contents))
-
-
-def _decide(twin: Twin, site: Site, kit_type: int) -> tuple[bool, int]:
-    """Whether the site is resupplied with a kit type, and what would bring it to its up-to level."""
-    plan, held = twin.plan, twin.plan.resupply
-    dnc_days = int(plan.kits.dnc_days[kit_type])
-    on_hand = sum(
-        site.stock[lot]
-        for lot in lots_of(twin, kit_type)
-        if stock_use(True, int(plan.lots.expiry_ordinal[lot]), dnc_days, twin.today) == COUNTS
-    )
-    sai = on_hand + site.ordered[kit_type]
-    place = (site.index, kit_type)
-    triggered, _, up_to, _ = resupply_quantity(
-        sai,
-        0,
-        0,
-        0,
-        int(held.min_buffer[place]),
-        int(held.max_buffer[place]),
-        int(held.trigger[place]),
-        FROM_TODAY,
-    )
-    return triggered, max(up_to - sai, 0)
 
 
 def _shipment(twin: Twin, site: Site, contents: dict[int, int]) -> Any:
@@ -101,8 +218,12 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
             continue
         damaged = twin.draws.damaged(site.index, ordered, range(unpacked, unpacked + kits))
         unpacked += kits
-        site.stock[lot] += kits - damaged
         twin.count(out.KITS_DAMAGED, damaged)
-        tell(events.RECEIVED, lot, kits - damaged)
+        if allowed_on_day(twin.today, int(twin.plan.lots.expiry_ordinal[lot]), 0):
+            site.stock[lot] += kits - damaged
+            tell(events.RECEIVED, lot, kits - damaged)
+        else:
+            twin.count(out.KITS_EXPIRED_SITE, kits - damaged)
+            tell(events.KITS_EXPIRED, lot, kits - damaged)
         if damaged:
             tell(events.DAMAGED, lot, damaged)

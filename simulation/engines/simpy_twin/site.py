@@ -13,6 +13,9 @@ from simulation.engines.simpy_twin.subject import Subject, in_screening
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.twin import Twin
 
+STOCKING = 1 << 32
+"""Sites are given their first stock after the lots of the first day."""
+
 
 class Site:
     """The stock of a site by lot, what is on its way to it by kit type, and how many were screened."""
@@ -23,21 +26,26 @@ class Site:
         self.depot = int(twin.plan.sites.depot[index])
         self.stock = [0] * twin.plan.lots.size
         self.ordered = [0] * twin.plan.kits.size
+        self.country = int(twin.plan.sites.country[index])
         self.screened = 0
+        self.opened_on: int | None = None
+        self.subjects: list[Subject] = []
 
-    def usable(self, kit_type: int) -> int:
-        """Kits of a type that may be dispensed today."""
+    def usable(self, kit_type: int, until: int) -> dict[int, int]:
+        """Kits of a type that may be dispensed today and stay valid `until` a day, by lot, earliest expiry first."""
         days = int(self.twin.plan.kits.dnd_days[kit_type])
-        return sum(
-            self.stock[lot] for lot in lots_of(self.twin, kit_type) if may_be_taken(self.twin, lot, days)
-        )
+        return {
+            lot: self.stock[lot]
+            for lot in lots_of(self.twin, kit_type)
+            if may_be_taken(self.twin, lot, self.country, days, until)
+        }
 
-    def take(self, kit_type: int, wanted: int) -> dict[int, int]:
-        """Take `wanted` kits for a subject, earliest expiry first; gives how many of which lot."""
-        days, taken = int(self.twin.plan.kits.dnd_days[kit_type]), {}
-        for lot in lots_of(self.twin, kit_type):
-            kits = min(self.stock[lot], wanted)
-            if kits > 0 and may_be_taken(self.twin, lot, days):
+    def take(self, kit_type: int, wanted: int, until: int) -> dict[int, int]:
+        """Take `wanted` kits for a subject; gives how many of which lot."""
+        taken = {}
+        for lot, there in self.usable(kit_type, until).items():
+            kits = min(there, wanted)
+            if kits > 0:
                 self.stock[lot] -= kits
                 wanted -= kits
                 taken[lot] = kits
@@ -48,7 +56,7 @@ def recruiting(twin: Twin, site: Site) -> Any:
     """Stock the site, open it, and let people come as a Poisson process of the site's own rate, until a cap is reached."""
     plan, draws, index = twin.plan, twin.draws, site.index
     calendar = plan.calendar
-    yield twin.until(0, phases.EXPIRIES, index)
+    yield twin.until(0, phases.LOTS, STOCKING + index)
     _give_initial_stock(twin, site)
     if draws.never_opens(index):
         return
@@ -58,6 +66,7 @@ def recruiting(twin: Twin, site: Site) -> Any:
     if opened >= calendar.days:
         return
     yield twin.until(opened, phases.OPENINGS, index)
+    site.opened_on = opened
     twin.record(phases.OPENINGS, events.OPENED, index)
     rate = draws.own_rate(index)
     arrival, operational = 0, 0.0
@@ -90,7 +99,7 @@ def _day_of(twin: Twin, site: int, opened: int, after: float) -> int:
 def _give_initial_stock(twin: Twin, site: Site) -> None:
     for kit_type in range(twin.plan.kits.size):
         wanted = int(twin.plan.resupply.initial[site.index, kit_type])
-        for lot, kits in twin.depots.take(site.depot, kit_type, wanted).items():
+        for lot, kits in twin.depots.take(site.depot, kit_type, site.country, wanted).items():
             site.stock[lot] += kits
             twin.record(phases.LOTS, events.STOCKED, site.index, -1, kit_type, lot, kits)
 
@@ -101,6 +110,7 @@ def _screen(twin: Twin, site: Site) -> None:
     twin.subjects += 1
     twin.on_study += 1
     site.screened += 1
+    site.subjects.append(subject)
     twin.count(out.SCREENED)
     twin.caps.count(site.index, randomized=False)
     twin.record(phases.SCREENINGS, events.SCREENED, site.index, subject.index)

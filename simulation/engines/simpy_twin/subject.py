@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from allocation.rules import demand
+from allocation.rules.compilable import NO_DAY
+from allocation.rules.dosing import NO_FORCED_STEP, titration_step
 from allocation.rules.draws import arm_at
 from allocation.rules.restricted.fixed_totals import what_is_left
 from allocation.rules.visits import LATE, classify_day
@@ -28,6 +31,10 @@ class Subject:
     site: Site
     number: int
     arm: int = -1
+    level: int = 0
+    state: int = demand.SCREENED
+    next_visit: int = 0
+    randomized_on: int = 0
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -41,11 +48,15 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
         return
     yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
     if twin.draws.fails_screening(site.index, subject.number):
+        subject.state = demand.SCREEN_FAILED
         _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
     elif twin.caps.refuse_randomization(site.index):
+        subject.state = demand.SCREEN_FAILED
         _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED, out.REFUSED_RANDOMIZATIONS)
     else:
         subject.arm = _allocate(twin, subject)
+        subject.level = int(plan.doses.start[subject.arm])
+        subject.state, subject.randomized_on = demand.RANDOMIZED, ends
         twin.count(out.RANDOMIZED)
         twin.caps.count(site.index, randomized=True)
         twin.tally[out.DAY_LAST_RANDOMIZED] = ends
@@ -59,6 +70,7 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
     stays = draws.days_on_study(site.index, number, subject.arm)
     leaves_on = last_day + 1 if stays is None else randomized_on + stays
     for visit in range(twin.plan.visits.size):
+        subject.next_visit = visit
         coming = _coming(twin, subject, randomized_on, visit)
         if leaves_on < coming:
             leaves_on = max(leaves_on, twin.day)
@@ -77,6 +89,7 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
         if not is_last and draws.drops_out(site.index, number, visit):
             yield from _leave(twin, subject, twin.day)
             return
+    subject.state = demand.COMPLETED
     _end(twin, subject, phases.VISITS, events.COMPLETED, out.COMPLETED)
 
 
@@ -112,6 +125,7 @@ def _attend(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> Non
 
 def _leave(twin: Twin, subject: Subject, day: int) -> Any:
     yield twin.until(day, phases.DROP_OUTS, subject.index)
+    subject.state = demand.DISCONTINUED
     _end(twin, subject, phases.DROP_OUTS, events.DISCONTINUED, out.DISCONTINUED)
 
 
@@ -148,29 +162,58 @@ def _allocate(twin: Twin, subject: Subject) -> int:
 
 
 def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
-    """Hand out all that is due at a visit, or nothing."""
-    site, visits = subject.site, twin.plan.visits
-    first, last = (int(visits.line_start[subject.arm, at]) for at in (visit, visit + 1))
-    lines = [
-        (int(visits.line_kit_type[line]), int(visits.line_quantity[line])) for line in range(first, last)
+    """Hand out all that is due at a visit, or nothing. A dose moves only where its kits are there."""
+    site, plan = subject.site, twin.plan
+    level = _titrated(twin, subject, visit) if plan.doses.titrated[visit] else subject.level
+    lines = lines_at(twin, subject.arm, level, visit)
+    needed_until = int(plan.visits.needed_until[visit])
+
+    def until(kit_type: int) -> int:
+        if needed_until < 0 or not plan.kits.stays_valid[kit_type]:
+            return NO_DAY
+        return plan.calendar.first_ordinal + subject.randomized_on + needed_until
+
+    missing = [
+        kit_type
+        for kit_type, wanted in lines
+        if sum(site.usable(kit_type, until(kit_type)).values()) < wanted
     ]
-    missing = [kit_type for kit_type, wanted in lines if site.usable(kit_type) < wanted]
     if missing:
-        kit_type = missing[-1]
-        upstream = twin.depots.may_ship(site.depot, kit_type) + site.ordered[kit_type]
-        twin.count(out.MISSED_DISPENSINGS if upstream > 0 else out.OUT_OF_STOCK)
-        twin.record(
-            phases.VISITS,
-            events.NOT_DISPENSED,
-            site.index,
-            subject.index,
-            kit_type,
-            quantity=int(upstream > 0),
-        )
+        _miss(twin, subject, missing[-1])
         return
     for kit_type, wanted in lines:
         twin.count(out.KITS_DISPENSED, wanted)
-        for lot, kits in site.take(kit_type, wanted).items():
+        for lot, kits in site.take(kit_type, wanted, until(kit_type)).items():
             twin.record(phases.VISITS, events.DISPENSED, site.index, subject.index, kit_type, lot, kits)
     if lines:
+        subject.level = level
         twin.changed.add(site.index)
+
+
+def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:
+    """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
+    site = subject.site
+    at_depot = twin.depots.may_ship(site.depot, kit_type, site.country)
+    upstream = sum(at_depot.values()) + site.ordered[kit_type] > 0
+    twin.count(out.MISSED_DISPENSINGS if upstream else out.OUT_OF_STOCK)
+    twin.record(
+        phases.VISITS, events.NOT_DISPENSED, site.index, subject.index, kit_type, quantity=int(upstream)
+    )
+
+
+def _titrated(twin: Twin, subject: Subject, visit: int) -> int:
+    """The dose level after what the site asks for; what the limits forbid maintains it."""
+    doses = twin.plan.doses
+    step = twin.draws.dose_step(subject.site.index, subject.number, visit, subject.arm, subject.level)
+    lowest, highest, most = (int(limit[visit]) for limit in (doses.lowest, doses.highest, doses.max_steps))
+    return titration_step(subject.level, step, lowest, highest, most, NO_FORCED_STEP)[0]
+
+
+def lines_at(twin: Twin, arm: int, level: int, visit: int) -> list[tuple[int, int]]:
+    """The (kit type, quantity) that are due at a visit."""
+    visits = twin.plan.visits
+    starts = visits.line_start[arm * twin.plan.doses.levels + level]
+    return [
+        (int(visits.line_kit_type[line]), int(visits.line_quantity[line]))
+        for line in range(int(starts[visit]), int(starts[visit + 1]))
+    ]

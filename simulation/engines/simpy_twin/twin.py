@@ -16,7 +16,7 @@ from simulation.engines import phases
 from simulation.engines.outcomes import N_OUTCOMES, N_SERIES, Replicate
 from simulation.engines.plan import TrialPlan
 from simulation.engines.simpy_twin.caps import Caps
-from simulation.engines.simpy_twin.depot import Depots, lot_arrivals
+from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.site import Site, recruiting
@@ -87,6 +87,7 @@ class Twin:
         """Play from the first day to the end."""
         environment = self.environment
         environment.process(lot_arrivals(self))
+        environment.process(expiries(self))
         for site in self.sites:
             environment.process(recruiting(self, site))
         environment.process(reviews(self))

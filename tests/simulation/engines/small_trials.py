@@ -60,6 +60,7 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     scenario["site_stock_at_start"] = draw(st.sampled_from(["none", "up_to_level", "seed_quantity"]))
     _recruitment(draw, protocol, scenario)
     _behaviour(draw, protocol, scenario)
+    _supply(draw, protocol, scenario)
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})
@@ -112,6 +113,74 @@ def _behaviour(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, An
         "customs_hold_days": draw(day_laws(9)),
     }
     scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5}
+
+
+def _supply(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Runs, windows, dates, protection, seeding, shortage; countries, expiry, releases; doses."""
+    supply = protocol["supply"]
+    supply["run_weekdays"] = draw(st.sampled_from([[], [0, 1, 2, 3, 4], [2]]))
+    supply["on_event"] = draw(st.booleans())
+    supply["seeding"] = draw(st.sampled_from(["none", "on_activation"]))
+    supply["depot_shortage"] = draw(st.sampled_from(["fair_share", "first_come"]))
+    supply["single_kit_protection"] = draw(st.booleans())
+    supply["single_type_protection"] = draw(st.booleans())
+    supply["ignore_if_overdue_days"] = draw(st.sampled_from([None, 0, 10]))
+    set_of_study = supply["parameters"][0]["parameters"]
+    short = draw(st.sampled_from([0, 0, 9, 40]))
+    set_of_study |= {
+        "short_window": short,
+        "long_window": short + draw(st.integers(0, 30)),
+        "seed_quantity": 2,
+    }
+    set_of_study["long_window_from"] = draw(st.sampled_from(["today", "end_of_short_window"]))
+    later = {**set_of_study, "max_buffer": set_of_study["max_buffer"] + 3, "valid_from": "2025-03-01"}
+    supply["parameters"].append(
+        {"level": "site", "key": protocol["sites"][-1]["code"], "kit_type": "KA", "parameters": later}
+    )
+    together = draw(st.booleans())
+    for index, kit_type in enumerate(protocol["kit_types"]):
+        kit_type["block_size"] = draw(st.sampled_from([1, 1, 3]))
+        kit_type["blinding_group"] = "GA" if together or index == 0 else "GB"
+        kit_type["expiry"] = draw(
+            st.sampled_from([{}, {"dns_days": 20, "dnc_days": 12, "dnd_days": 5}, {"dns_days": 60}])
+        )
+        kit_type["valid_until_next_visit"] = draw(st.booleans())
+    protocol["countries"].append({**protocol["countries"][0], "code": "FRA", "name": "France"})
+    protocol["lanes"].append({**protocol["lanes"][0], "country": "FRA", "lead_time_days": 9, "cost": 310})
+    for site in protocol["sites"][1::2]:
+        site["country"] = "FRA"
+    for index, lot in enumerate(list(scenario["lots"])):
+        extra = {
+            **lot,
+            "code": f"{lot['code']}2",
+            "arrivals": [{"depot": "DEP", "on": "2025-01-20", "kits": 12}],
+        }
+        extra["expires_on"] = draw(st.sampled_from(["2025-02-20", "2025-06-01", "2100-01-01"]))
+        extra["released_for"] = draw(st.sampled_from([["*"], ["DEU"], ["FRA"]]))
+        scenario["lots"].append(extra)
+        if index == 0 and draw(st.booleans()):
+            lot["expires_on"] = "2025-04-10"
+    _doses(draw, protocol, scenario)
+
+
+def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    if not draw(st.booleans()):
+        return
+    protocol["dose_levels"] = [
+        {"code": one, "label": one, "order": at} for at, one in enumerate(("L1", "L2"))
+    ]
+    for arm in protocol["arms"]:
+        arm["start_dose_level"] = "L1"
+    first = protocol["dispensing"][0]
+    twice = [{**first["kits"][0], "quantity": 2}, {"kit_type": "KB", "quantity": 1, "units_per_day": None}]
+    protocol["dispensing"].insert(0, {**first, "dose_level": "L2", "kits": twice})
+    limits = {"min_level": "L1", "max_level": "L2"}
+    codes = [visit["code"] for visit in protocol["visits"]][2:]
+    if codes:
+        protocol["titration"] = [
+            {"code": "T", "kind": "investigator", "arms": ["A"], "visits": codes, **limits}
+        ]
+        scenario["titration"] = [{"dose_level": None, "arm": None, "up": 0.5, "maintain": 0.2, "down": 0.3}]
 
 
 def plans() -> st.SearchStrategy[TrialPlan]:

@@ -10,6 +10,8 @@ from simulation.engines import compiled, simpy_twin
 from simulation.engines.outcomes import OUTCOMES, Replicate
 from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
+from simulation.scenario import load_scenario_and_protocol
+from tests.conftest import REPOSITORY
 from tests.simulation.engines.small_trials import plans
 
 
@@ -67,3 +69,24 @@ def test_memory_that_is_too_small_is_made_larger_and_changes_nothing(bench_trial
     plan = plan_of(protocol, scenario)
     small = compiled.play_batch(plan._replace(subjects_expected=64), 11, 5, 3)
     np.testing.assert_array_equal(small.outcomes, compiled.play_batch(plan, 11, 5, 3).outcomes)
+
+
+def test_both_engines_agree_on_the_demo() -> None:
+    scenario, protocol = load_scenario_and_protocol(REPOSITORY / "studies" / "demo-scenario.yaml")
+    plan = plan_of(protocol, scenario)
+    compiled_one = compiled.play(plan, scenario.seed, 0)
+    check_equal(compiled_one, simpy_twin.play(plan, scenario.seed, 0, trace=True))
+    check_conserved(compiled_one)
+
+
+def test_stock_outs_fall_as_the_trigger_rises_under_common_random_numbers(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    plan = plan_of(protocol, scenario)
+    missed = []
+    for low in (1, 3, 5):
+        thresholds = {"min_buffer": plan.resupply.min_buffer * 0 + low}
+        batch = compiled.play_batch(plan._replace(resupply=plan.resupply._replace(**thresholds)), 3, 0, 60)
+        frame = batch.frame()
+        missed.append((frame["missed_dispensings"] + frame["out_of_stock"]).sum())
+        assert frame["randomized"].sum() == 60 * 600
+    assert missed[0] > missed[1] > missed[2]

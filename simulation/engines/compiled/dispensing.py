@@ -1,0 +1,96 @@
+"""What is handed out at a visit in the kernel: the dose, the kits that are due, all of them or none, earliest expiry first."""
+
+from __future__ import annotations
+
+from allocation.rules.compilable import NO_DAY
+from allocation.rules.dosing import NO_FORCED_STEP, titration_step
+from simulation.engines import events, outcomes, phases
+from simulation.engines.compiled.calendars import enter
+from simulation.engines.compiled.memory import AT_SITES
+from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.stock import shippable, usable
+from simulation.engines.draws import TITRATION, place_in, subject_index, uniform_at
+
+
+@part
+def titrated_level(at, ints, floats, words, subject, site, visit):
+    """The dose level after what the site asks for at a visit; what the limits forbid maintains it."""
+    arm, level = ints[at.subject_arm + subject], ints[at.subject_level + subject]
+    index = subject_index(ints[at.subject_number + subject], visit)
+    u = uniform_at(words[at.stream + TITRATION * at.site_count + site], index)
+    step = 1 - place_in(floats, at.doses_moves + 3 * (arm * at.doses_levels + level), 3, u)
+    moved, _ = titration_step(
+        level,
+        step,
+        ints[at.doses_lowest + visit],
+        ints[at.doses_highest + visit],
+        ints[at.doses_max_steps + visit],
+        NO_FORCED_STEP,
+    )
+    return moved
+
+
+@hot
+def dispense(at, ints, floats, words, day, subject, site, visit):
+    """Hand out what is due at a visit, all of it or nothing. A dose moves only where its kits are there."""
+    arm, level = ints[at.subject_arm + subject], ints[at.subject_level + subject]
+    if ints[at.doses_titrated + visit] == 1:
+        level = titrated_level(at, ints, floats, words, subject, site, visit)
+    lines = at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1) + visit
+    first, last = ints[lines], ints[lines + 1]
+    if first == last:
+        return
+    today = at.calendar_first_ordinal + day
+    country = ints[at.sites_country + site]
+    needed_until = NO_DAY
+    if ints[at.visits_needed_until + visit] >= 0:
+        needed_until = (
+            at.calendar_first_ordinal + ints[at.subject_day0 + subject] + ints[at.visits_needed_until + visit]
+        )
+    missing = -1
+    for line in range(first, last):
+        kit_type = ints[at.visits_line_kit_type + line]
+        wanted = ints[at.visits_line_quantity + line]
+        until = needed_until if ints[at.kits_stays_valid + kit_type] == 1 else NO_DAY
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            kits = ints[at.stock + site * at.lots_size + lot]
+            wanted -= usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
+        if wanted > 0:
+            missing = kit_type
+    if missing >= 0:
+        miss(at, ints, day, subject, site, missing, today)
+        return
+    for line in range(first, last):
+        kit_type = ints[at.visits_line_kit_type + line]
+        wanted = ints[at.visits_line_quantity + line]
+        until = needed_until if ints[at.kits_stays_valid + kit_type] == 1 else NO_DAY
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            kits = ints[at.stock + site * at.lots_size + lot]
+            there = usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
+            take = min(there, wanted)
+            if take > 0:
+                ints[at.stock + site * at.lots_size + lot] -= take
+                wanted -= take
+                if at.trace_room > 0:
+                    record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
+        ints[at.tally + outcomes.KITS_DISPENSED] += ints[at.visits_line_quantity + line]
+        ints[at.level + AT_SITES] -= ints[at.visits_line_quantity + line]
+    ints[at.subject_level + subject] = level
+    enter(words, at.changed, site)
+
+
+@part
+def miss(at, ints, day, subject, site, kit_type, today):
+    """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
+    upstream = ints[at.ordered + site * at.kits_size + kit_type]
+    depot, country = ints[at.sites_depot + site], ints[at.sites_country + site]
+    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+        upstream += shippable(at, ints, depot, kit_type, lot, country, today)
+    if upstream > 0:
+        ints[at.tally + outcomes.MISSED_DISPENSINGS] += 1
+    else:
+        ints[at.tally + outcomes.OUT_OF_STOCK] += 1
+    if at.trace_room > 0:
+        there = 1 if upstream > 0 else 0
+        record(at, ints, day, phases.VISITS, events.NOT_DISPENSED, site, subject, kit_type, -1, there)
