@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from simulation.engines.trace import Trace
 
-N_OUTCOMES: Final = 36
+N_OUTCOMES: Final = 31
 (
     SCREENED,
     SCREEN_FAILURES,
     RANDOMIZED,
     COMPLETED,
     DISCONTINUED,
-    REPLACED,
     VISITS,
     MISSED_VISITS,
     LATE_VISITS,
@@ -29,16 +28,13 @@ N_OUTCOMES: Final = 36
     MISSED_DISPENSINGS,
     OUT_OF_STOCK,
     REFUSED_RANDOMIZATIONS,
-    FORCED_RANDOMIZATIONS,
     ORDERS,
     SHIPMENTS,
     KITS_SHIPPED,
     KITS_LOST,
     KITS_DAMAGED,
-    KITS_EXCURSION_REJECTED,
     KITS_EXPIRED_SITE,
     KITS_EXPIRED_DEPOT,
-    KITS_RETURNED_UNUSED,
     KITS_LEFT,
     KITS_LEFT_SITES,
     KITS_LEFT_TRANSIT,
@@ -48,7 +44,6 @@ N_OUTCOMES: Final = 36
     COST_SHIPMENTS,
     COST_STORAGE,
     COST_DESTRUCTION,
-    COST_LOST_SUBJECTS,
     CO2_KG,
     DAY_LAST_RANDOMIZED,
     DAY_LAST_VISIT,
@@ -69,24 +64,20 @@ OUTCOMES: Final = (
     Column("randomized", "subjects", "randomized"),
     Column("completed", "subjects", "had their last visit"),
     Column("discontinued", "subjects", "left after randomization, before their last visit"),
-    Column("replaced", "subjects", "randomized in place of one who left"),
     Column("visits", "visits", "took place, from randomization on"),
     Column("missed_visits", "visits", "were missed by the subject"),
     Column("late_visits", "visits", "took place after their window"),
     Column("kits_dispensed", "kits", "handed out to subjects"),
     Column("missed_dispensings", "visits", "lacked a kit at the site while there were kits upstream"),
     Column("out_of_stock", "visits", "lacked a kit at the site, and nothing was upstream either"),
-    Column("refused_randomizations", "subjects", "eligible, and not randomized for lack of kits or by a cap"),
-    Column("forced_randomizations", "subjects", "got another arm than their entry, for lack of kits"),
+    Column("refused_randomizations", "subjects", "eligible, and not randomized because of a cap"),
     Column("orders", "orders", "made for sites and depots"),
     Column("shipments", "shipments", "left a depot; the stock that sites start with is none"),
     Column("kits_shipped", "kits", "left a depot for a site, the stock that sites start with included"),
     Column("kits_lost", "kits", "lost on the way"),
     Column("kits_damaged", "kits", "arrived damaged"),
-    Column("kits_excursion_rejected", "kits", "not released after a temperature excursion"),
     Column("kits_expired_site", "kits", "expired at sites"),
     Column("kits_expired_depot", "kits", "expired at depots"),
-    Column("kits_returned_unused", "kits", "returned unused by sites"),
     Column("kits_left", "kits", "at depots when the replicate ends"),
     Column("kits_left_sites", "kits", "at sites when the replicate ends"),
     Column("kits_left_transit", "kits", "on their way when the replicate ends"),
@@ -95,15 +86,12 @@ OUTCOMES: Final = (
     Column("cost_kits", "currency", "kits shipped to sites, at their cost in the protocol"),
     Column("cost_shipments", "currency", "shipments, at the cost of their lanes"),
     Column("cost_storage", "currency", "kit days, at the scenario's cost of storage"),
-    Column(
-        "cost_destruction", "currency", "kits expired, damaged, rejected, or left or returned unused by sites"
-    ),
-    Column("cost_lost_subjects", "currency", "subjects lost to a missed dispensing"),
+    Column("cost_destruction", "currency", "kits expired, damaged, or left at sites when the replicate ends"),
     Column("co2_kg", "kg", "CO2 of shipments"),
     Column("day_last_randomized", "day", "of the last randomization, from 0; -1: none"),
     Column("day_last_visit", "day", "of the last visit, from 0; -1: none"),
 )
-"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged + rejected + returned."""
+"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged."""
 
 N_SERIES: Final = 10
 (

@@ -22,14 +22,13 @@ CONFIDENCE: Final = 0.95
 
 _WASTE: Final = {
     "expired": ("kits_expired_site", "kits_expired_depot"),
-    "returned unused": ("kits_returned_unused",),
+    "left at sites": ("kits_left_sites",),
     "lost": ("kits_lost",),
     "damaged": ("kits_damaged",),
-    "rejected": ("kits_excursion_rejected",),
 }
 """Cause of waste: the outcomes that count it."""
 
-_COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction", "cost_lost_subjects")
+_COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction")
 
 
 @dataclass(frozen=True)

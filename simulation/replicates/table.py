@@ -13,8 +13,8 @@ from simulation.replicates.run import Run
 from simulation.replicates.summary import CONFIDENCE, Probability, Ratio, Spread, Summary
 
 _GROUPS: Final = (
-    ("Subjects", ("screened", "screen_failures", "randomized", "completed", "discontinued", "replaced")),
-    ("Randomizations", ("refused_randomizations", "forced_randomizations")),
+    ("Subjects", ("screened", "screen_failures", "randomized", "completed", "discontinued")),
+    ("Randomizations", ("refused_randomizations",)),
     ("Visits", ("visits", "missed_visits", "late_visits", "missed_dispensings", "out_of_stock")),
     ("Supply", ("kits_produced", "kits_dispensed", "kits_shipped", "orders", "shipments")),
     ("Left at the end", ("kits_left", "kits_left_sites", "kits_left_transit")),

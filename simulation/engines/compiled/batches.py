@@ -31,8 +31,6 @@ def write(at, ints, floats, row):
         row[columns.KITS_EXPIRED_SITE]
         + row[columns.KITS_EXPIRED_DEPOT]
         + row[columns.KITS_DAMAGED]
-        + row[columns.KITS_EXCURSION_REJECTED]
-        + row[columns.KITS_RETURNED_UNUSED]
         + row[columns.KITS_LEFT_SITES]
     )
     row[columns.COST_KITS] = floats[at.money + COST_OF_KITS]

@@ -136,8 +136,6 @@ class Twin:
                 out.KITS_EXPIRED_SITE,
                 out.KITS_EXPIRED_DEPOT,
                 out.KITS_DAMAGED,
-                out.KITS_EXCURSION_REJECTED,
-                out.KITS_RETURNED_UNUSED,
                 out.KITS_LEFT_SITES,
             )
         )

@@ -26,8 +26,6 @@ WHERE_KITS_END = (
     outcomes.KITS_EXPIRED_DEPOT,
     outcomes.KITS_LOST,
     outcomes.KITS_DAMAGED,
-    outcomes.KITS_EXCURSION_REJECTED,
-    outcomes.KITS_RETURNED_UNUSED,
 )
 
 trials = st.builds(
