@@ -75,6 +75,8 @@ def _source_key(product: str, source: str) -> dg.AssetKey:
 def _sources(product: Product, dataset: DerivedDataset) -> set[dg.AssetKey]:
     """What the graph shows a dataset to be built from: its frames, the protocol, confirmations, and the last entry (the cut-off)."""
     found = {_source_key(product, source) for source in dataset.inputs.values()}
+    if product != UNBLINDED and event_key("kits") in found:
+        found |= {event_key("lots")}  # their blinded words, by which bulk supply is named
     return found | {
         event_key(name) for name in ("protocol_versions", "version_countries", "hand_outs", "entries")
     }
