@@ -11,7 +11,7 @@ The live rules judge by date too, so a day is all that matters, and one document
     VISITS          by subject, in the order of screening; the first visit is on the day of randomization
     DROP_OUTS       by subject, in the order of screening
     RETURNS         what is left over is returned, when the trial ends
-    RESUPPLY        the scheduled run over every site, or the review of the sites whose stock fell today; by depot, then site
+    RESUPPLY        the scheduled run over every site, or the review of the sites whose inventory fell today; by depot, then site
     DISPATCH        shipments leave, in the order in which they were made
     CLOSE           the day's books: weekly series, and whether the trial has ended
 

@@ -46,7 +46,13 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
 def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
     pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
-    named |= {"return_id": "S01-R001", "kit_number": "100", "excursion_id": "S01-E1", "sha256": "0" * 64}
+    named |= {
+        "return_id": "S01-R001",
+        "kit_number": "100",
+        "lot": "LA",
+        "excursion_id": "S01-E1",
+        "sha256": "0" * 64,
+    }
     asked = 0
     for page in pages:
         path = page.format(**named)
@@ -59,7 +65,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 42
+    assert asked == 43
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

@@ -33,7 +33,7 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         arrival = lots(at, ints, day, arrival)
         if day == 0:
             give_initial_stock(at, ints, floats)
-        expiries(at, ints, day)
+        expiries(at, ints, words, day)
         receive(at, ints, words, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)

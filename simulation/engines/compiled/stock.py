@@ -7,6 +7,7 @@ from allocation.rules.expiry import allowed_on_day
 from allocation.rules.pile_picking import USABLE, kit_usability
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
+from simulation.engines.compiled.calendars import enter
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
@@ -50,15 +51,15 @@ def shippable(at, ints, depot, kit_type, lot, country, today):
 
 
 @hot
-def expiries(at, ints, day):
+def expiries(at, ints, words, day):
     """Lots that expire today leave the stock of depots and sites."""
     for lot in range(at.lots_size):
         if ints[at.lots_expiry_day + lot] == day:
-            expire(at, ints, day, lot)
+            expire(at, ints, words, day, lot)
 
 
 @part
-def expire(at, ints, day, lot):
+def expire(at, ints, words, day, lot):
     """A lot expires everywhere."""
     kit_type = ints[at.lots_kit_type + lot]
     for depot in range(at.depots):
@@ -77,6 +78,8 @@ def expire(at, ints, day, lot):
             ints[at.stock + site * at.lots_size + lot] = 0
             ints[at.level + AT_SITES] -= kits
             ints[at.tally + outcomes.KITS_EXPIRED_SITE] += kits
+            if ints[at.opened + site] < day:
+                enter(words, at.changed, site)
             if at.trace_room > 0:
                 record(at, ints, day, phases.EXPIRIES, events.KITS_EXPIRED, site, -1, kit_type, lot, kits)
 
@@ -138,6 +141,7 @@ def unpack(at, ints, words, day, shipment):
         ints[at.level + IN_TRANSIT] -= kits
         if lost:
             ints[at.tally + outcomes.KITS_LOST] += kits
+            enter(words, at.changed, site)
             if at.trace_room > 0:
                 record(at, ints, day, phases.RECEIPTS, events.LOST, site, -1, kit_type, lot, kits)
             continue
@@ -149,6 +153,8 @@ def unpack(at, ints, words, day, shipment):
                     damaged += 1
             unpacked += kits
         ints[at.tally + outcomes.KITS_DAMAGED] += damaged
+        if damaged > 0:
+            enter(words, at.changed, site)
         arrived = kits - damaged
         kind = events.RECEIVED
         if allowed_on_day(at.calendar_first_ordinal + day, ints[at.lots_expiry_ordinal + lot], 0):
@@ -156,6 +162,7 @@ def unpack(at, ints, words, day, shipment):
             ints[at.level + AT_SITES] += arrived
         else:
             ints[at.tally + outcomes.KITS_EXPIRED_SITE] += arrived
+            enter(words, at.changed, site)
             kind = events.KITS_EXPIRED
         if at.trace_room > 0:
             record(at, ints, day, phases.RECEIPTS, kind, site, -1, kit_type, lot, arrived)

@@ -92,3 +92,5 @@ def expiries(twin: Twin) -> Any:
                 twin.count(out.KITS_EXPIRED_DEPOT if place < 0 else out.KITS_EXPIRED_SITE, stock[lot])
                 twin.record(phases.EXPIRIES, events.KITS_EXPIRED, place, -1, kit_type, lot, stock[lot])
                 stock[lot] = 0
+                if place >= 0 and twin.sites[place].opened_on is not None:
+                    twin.changed.add(place)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def reviews(twin: Twin) -> Any:
-    """At the end of each day: the run over every open site, or the review of those whose stock fell; who opened today is seeded."""
+    """At the end of each day: the run over every open site, or the review of those whose inventory fell; who opened today is seeded."""
     held = twin.plan.resupply
     for day in range(twin.plan.calendar.days):
         yield twin.until(day, phases.RESUPPLY)
@@ -213,17 +213,21 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
         site.ordered[int(twin.plan.lots.kit_type[lot])] -= kits
         twin.in_transit -= kits
         if lost:
+            twin.changed.add(site.index)
             twin.count(out.KITS_LOST, kits)
             tell(events.LOST, lot, kits)
             continue
         damaged = twin.draws.damaged(site.index, ordered, range(unpacked, unpacked + kits))
         unpacked += kits
         twin.count(out.KITS_DAMAGED, damaged)
+        if damaged:
+            twin.changed.add(site.index)
         if allowed_on_day(twin.today, int(twin.plan.lots.expiry_ordinal[lot]), 0):
             site.stock[lot] += kits - damaged
             tell(events.RECEIVED, lot, kits - damaged)
         else:
             twin.count(out.KITS_EXPIRED_SITE, kits - damaged)
+            twin.changed.add(site.index)
             tell(events.KITS_EXPIRED, lot, kits - damaged)
         if damaged:
             tell(events.DAMAGED, lot, damaged)
