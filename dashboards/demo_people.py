@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from allocation.access.accounts import insert_account
+from allocation.access.accounts import hash_password, insert_account
 from allocation.access.actors import ALL, SYSTEM_ACTOR, Actor, Grant
 from allocation.access.grants import actor_named, insert_grant
 from allocation.access.signing import Signature, sign
@@ -103,10 +103,18 @@ def create_people(
     clock: Callable[[], datetime],
 ) -> None:
     """Create the accounts with `DEMO_PASSWORD` and give each its role, in one transaction."""
+    # It is one password, and no secret: to hash it anew for each of fifty accounts would only take time.
+    hashed = hash_password(DEMO_PASSWORD)
     with database.write() as connection:
         for person in people:
             insert_account(
-                connection, SYSTEM_ACTOR, person.username, person.display_name, DEMO_PASSWORD, clock
+                connection,
+                SYSTEM_ACTOR,
+                person.username,
+                person.display_name,
+                DEMO_PASSWORD,
+                clock,
+                password_hash=hashed,
             )
             insert_grant(connection, SYSTEM_ACTOR, person.username, person.grant, clock)
 

@@ -75,6 +75,11 @@ def create_account(
         return insert_account(connection, by, username, display_name, password, clock, email=email)
 
 
+def hash_password(password: str) -> str:
+    """The salted argon2id hash under which a password is kept."""
+    return _HASHER.hash(password)
+
+
 def insert_account(
     connection: Connection,
     by: Actor,
@@ -84,8 +89,9 @@ def insert_account(
     clock: Clock,
     *,
     email: str | None = None,
+    password_hash: str | None = None,
 ) -> Account:
-    """As `create_account`, in the caller's transaction."""
+    """As `create_account`, in the caller's transaction. `password_hash`: of the same password, where many accounts share one."""
     role = authorize(by, "access.administer", ALL)
     address = None if email is None else email_address(email)
     if not _USERNAME.fullmatch(username) or username == SYSTEM_ACTOR.username:
@@ -116,7 +122,7 @@ def insert_account(
             username=username,
             display_name=display_name.strip(),
             email=address,
-            password_hash=_HASHER.hash(password),
+            password_hash=password_hash or hash_password(password),
             status="active",
             failed_attempts=0,
             password_changed_at=now,
@@ -175,7 +181,7 @@ def set_password(
             update(account)
             .where(account.c.username == username)
             .values(
-                password_hash=_HASHER.hash(password),
+                password_hash=hash_password(password),
                 password_changed_at=now,
                 failed_attempts=0,
                 locked_until=None,
