@@ -70,8 +70,12 @@ def supervise(tmp_path: Path, seen: Seen) -> Iterator[Callable[..., Supervisor]]
         return made[-1]
 
     yield make
-    for one in made:
-        one.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            supervisor_module, "GRACE_SECONDS", 1.0
+        )  # of what a test left running nothing is awaited
+        for one in made:
+            one.stop()
 
 
 def server(name: str, port: int, *, manner: str = "willing") -> ChildSpec:

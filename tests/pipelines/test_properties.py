@@ -94,7 +94,7 @@ def stories(draw: st.DrawFn) -> Story:
     return story
 
 
-SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+SETTINGS = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SETTINGS
