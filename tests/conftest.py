@@ -38,9 +38,13 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that hold slow tests come first: one of them at the end would leave all other workers idle."""
+    """Files that hold slow tests come first: one of them at the end would leave all other workers idle.
+
+    Before them comes one that compiles the simulator's kernel, so that those that need it later find it compiled.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    kernel = REPOSITORY / "tests" / "simulation" / "engines" / "test_trace_equality.py"
+    items.sort(key=lambda item: (item.path != kernel, item.path not in slow))
 
 
 @pytest.fixture(scope="session", autouse=True)
