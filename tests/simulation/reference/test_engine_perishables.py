@@ -15,7 +15,6 @@ from simulation.engines import compiled
 from simulation.engines.outcomes import KITS_DISPENSED, KITS_EXPIRED_SITE, MISSED_DISPENSINGS
 from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
-from simulation.errors import NotSimulated
 from tests.simulation.reference.continuous_review import Perished, perishable_base_stock
 from tests.simulation.reference.inventory_cases import (
     STARTS_ON,
@@ -55,10 +54,7 @@ def perishable(rate: float, shelf_days: int, up_to: int, days: int) -> TrialPlan
         for day in range(days)
     ]
     protocol = protocol_of(Policy(up_to - 1, up_to), LEAD_DAYS, 1, kit_types=[kit_type])
-    try:
-        return plan_of(protocol, scenario_of(rate, days, lots=lots))
-    except NotSimulated as lacking:
-        pytest.skip(f"the engines cannot play this yet: {lacking}")
+    return plan_of(protocol, scenario_of(rate, days, lots=lots))
 
 
 def between(first: float, second: float, found: Measured) -> None:
