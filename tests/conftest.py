@@ -10,6 +10,7 @@
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     kernel = REPOSITORY / "tests" / "simulation" / "engines" / "test_trace_equality.py"
     items.sort(key=lambda item: (item.path != kernel, item.path not in slow))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Give `__main__` back after each test: Streamlit's AppTest puts its page there, and processes that a later test spawns would run it."""
+    main = sys.modules["__main__"]
+    try:
+        return (yield)
+    finally:
+        sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session", autouse=True)
