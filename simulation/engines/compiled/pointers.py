@@ -2,20 +2,31 @@
 
 An index of a pointer is not wrapped around from the end, as one of an array is, which saves a comparison at each access; and a pointer
 is one value where an array is seven.
+
+Where numba is switched off (NUMBA_DISABLE_JIT=1, to step through the kernel or to try an edit without waiting for the compiler), an array
+stands for its pointer.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from simulation.engines.compiled.parts import hot
 
-builtin: Any = intrinsic
-"""numba's decorator, without its stub, which takes the typing context for an argument of whoever calls."""
+
+def builtin(generator: Any) -> Any:
+    """numba's decorator, without its stub, which takes the typing context for an argument of whoever calls."""
+    return INTERPRETED[generator.__name__] if config.DISABLE_JIT else intrinsic(generator)
+
+
+INTERPRETED: Any = {
+    "pointer_to": lambda array: array,
+    "view": lambda pointer, begin, count: pointer[begin : begin + count],
+}
 
 
 @builtin
