@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
-    """Give `__main__` back after each test: Streamlit's AppTest puts its page there, and processes that a later test spawns would run it."""
+    """Give `__main__` back: Streamlit's AppTest leaves its page there, and processes that a later test spawns would run it."""
     main = sys.modules["__main__"]
     try:
         return (yield)
