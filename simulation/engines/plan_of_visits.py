@@ -81,8 +81,10 @@ def _lines(protocol: Protocol, visits: list[Visit]) -> tuple[list[list[int]], li
                     ),
                     None,
                 )
-                if row is not None:
-                    lines += [(kit_types.index(kit_type), quantity) for kit_type, quantity in row.kits]
+                due: dict[int, int] = {}
+                for kit_type, quantity in row.kits if row is not None else ():
+                    due[kit_types.index(kit_type)] = due.get(kit_types.index(kit_type), 0) + quantity
+                lines += due.items()
                 starts[-1].append(len(lines))
     return starts, lines
 
