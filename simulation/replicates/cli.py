@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 from simulation.engines.outcomes import Batch
 from simulation.replicates.bands import COLUMNS, bands_of, last_week
 from simulation.replicates.folder import RunFolder
