@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from sqlalchemy import make_url
 
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 from dashboards.errors import DemoRefused, HomeInUse
 
 MARKER = "demo.json"

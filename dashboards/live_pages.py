@@ -11,7 +11,8 @@ import streamlit as st
 from allocation.access.actors import Actor
 from allocation.access.permissions import reach
 from allocation.errors import DomainRefusal
-from allocation.ledger.database import Database, rtsm_home
+from allocation.home_folder import rtsm_home
+from allocation.ledger.database import Database
 from allocation.views.blinded.overview import study_overview
 from allocation.views.blinded.overview_models import StudyOverview
 from dashboards.blinded.datasets import show_datasets

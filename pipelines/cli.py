@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from allocation.access.permissions import authorize
-from allocation.ledger.database import open_database, rtsm_home
+from allocation.home_folder import rtsm_home
+from allocation.ledger.database import open_database
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.terminal import acting, progress_bar, show, the_study

@@ -5,7 +5,7 @@ Steps run in one process: a refresh is many small frames, and a process for each
 
 import dagster as dg
 
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 from pipelines.assets import ASSETS, LedgerResource
 from pipelines.contract_checks import CHECKS
 from pipelines.io_manager import LakeIOManager

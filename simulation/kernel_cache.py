@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import inspect
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from allocation.ledger.database import rtsm_home
-from allocation.rules.compilable import marked_functions, register_rules
+from allocation.home_folder import rtsm_home
+from allocation.rules import compilable
+
+_MARK: Final = "@compilable"
 
 
 def hash_of_sources(own: Iterable[Path]) -> str:
-    """A hash of numba's version, of the files that hold the marked functions, and of a kernel's `own` files."""
-    files = {Path(inspect.getsourcefile(function) or "") for function in marked_functions()} | set(own)
+    """A hash of numba's version, of every file that holds a marked rule, and of a kernel's `own` files.
+
+    Of every file, not of those imported so far: the worker of a cluster imports fewer than the command that it works for, and has the same
+    rules.
+    """
+    rules = Path(compilable.__file__).parent.rglob("*.py")
+    files = {file for file in rules if _MARK in file.read_text(encoding="utf-8")} | set(own)
     digest = hashlib.sha256(version("numba").encode())
     for file in sorted(files):
         digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
@@ -34,7 +40,7 @@ def kept_kernel(
 
     The first call of a fresh cache takes seconds.
     """
-    register_rules()
+    compilable.register_rules()
     numba = importlib.import_module(
         "numba"
     )  # takes seconds that whoever compiles nothing should not wait for

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from allocation.errors import RTSMError
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 
 SECRET: Final = "RTSM_EDC_SECRET"  # noqa: S105  (the name of a variable)
 SEND_URL: Final = "RTSM_EDC_URL"

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from allocation.errors import DatabaseUnavailable
+from allocation.home_folder import rtsm_home
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-
-
-def rtsm_home() -> Path:
-    """Where a run keeps all it makes: `RTSM_HOME`, else `.rtsm` in the current folder."""
-    return Path(os.environ.get("RTSM_HOME") or ".rtsm")
 
 
 def default_url() -> str:

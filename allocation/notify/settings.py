@@ -19,7 +19,7 @@ from pydantic import (
 
 from allocation.access.addresses import email_address
 from allocation.errors import DomainRefusal, RTSMError
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 
 FILE: Final = "smtp.toml"
 VARIABLES: Final = {

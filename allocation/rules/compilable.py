@@ -12,7 +12,7 @@ Conventions in compilable rules:
 * an enumerated choice is one of the integer constants of its module.
 
 Trap (measured): with `cache=True` numba does not see an edit in a function that the cached kernel calls from another
-module. The kernel's cache folder must carry a hash of the sources of `marked_functions()`.
+module. The kernel's cache folder must carry a hash of the sources of all marked functions (simulation/kernel_cache.py).
 """
 
 from __future__ import annotations
@@ -72,5 +72,5 @@ def register_rules() -> None:
 
 
 def marked_functions() -> tuple[Callable[..., Any], ...]:
-    """Return every function marked so far, in the order of import: what a compiled kernel's cache must be keyed by."""
+    """Return every function marked so far, in the order of import."""
     return tuple(_MARKED)

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from allocation.ledger.database import rtsm_home
+from allocation.home_folder import rtsm_home
 from simulation.engines.outcomes import Batch
 from simulation.replicates.bands import COLUMNS, bands_of, last_week
 from simulation.replicates.folder import RunFolder
@@ -47,9 +47,11 @@ def _simulating() -> None:
 
 
 def _cluster(value: str | None) -> str | None:
-    if value is None or value == "local" or "://" in value:
+    if value is None or value == "local" or "://" in value or Path(value).is_file():
         return value
-    raise typer.BadParameter(f"{value} is neither local nor an address like tcp://HOST:8786")
+    raise typer.BadParameter(
+        f"{value} is neither local nor an address like tcp://HOST:8786 nor a scheduler's file"
+    )
 
 
 @app.command("simulate")
@@ -88,7 +90,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="A Dask scheduler, as tcp://HOST:8786, or local to start one here with --workers processes.",
+            help="A Dask scheduler, as tcp://HOST:8786 or its file, or local to start one here with --workers processes.",
             callback=_cluster,
         ),
     ] = None,

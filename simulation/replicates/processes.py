@@ -8,11 +8,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, Final
+
+_MAIN: Final = threading.Lock()
 
 
 class Processes(Executor):
@@ -49,7 +54,27 @@ class Processes(Executor):
 
 def _pool() -> ProcessPoolExecutor:
     # Spawned, not forked: polars and numba have threads, and a fork would copy their locks.
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+    with _empty_main():
+        pool.submit(int)  # a pool starts its process at the first call
+    return pool
+
+
+@contextmanager
+def _empty_main() -> Iterator[None]:
+    """A `__main__` without a name or file, which multiprocessing leaves alone, while a process is started.
+
+    Else the process would run the main module of this one first ("Safe importing of main module" in multiprocessing's documentation):
+    the page, where this is Streamlit.
+    """
+    with _MAIN:
+        main, empty = sys.modules["__main__"], ModuleType("__main__")
+        sys.modules["__main__"] = empty
+        try:
+            yield
+        finally:
+            if sys.modules["__main__"] is empty:  # else Streamlit has put another page there
+                sys.modules["__main__"] = main
 
 
 def _begin() -> None:

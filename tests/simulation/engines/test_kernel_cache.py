@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from allocation import rules
+from simulation.engines.compiled.cache import sources_hash
 from tests.conftest import REPOSITORY
 
 KERNEL = """
@@ -19,6 +23,7 @@ def last_days(day, days):
 
 PROGRAM = """
 import toy_kernel
+from allocation import rules
 from simulation.engines.compiled.cache import kernel
 compiled = kernel(toy_kernel.last_days)
 print(compiled(100, 30), sum(compiled.stats.cache_hits.values()))
@@ -52,3 +57,14 @@ def test_an_edited_rule_is_seen_by_a_kernel_that_was_in_the_cache(tmp_path) -> N
         encoding="utf-8",
     )
     assert _run(tmp_path) == "68 0"
+
+
+def test_a_process_that_has_imported_little_means_the_same_rules() -> None:
+    """A cluster's worker does not import the service: by a hash of what is imported it would refuse every batch."""
+    program = "from simulation.engines.compiled.cache import sources_hash; print(sources_hash())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for rule in pkgutil.walk_packages(rules.__path__, "allocation.rules."):
+        importlib.import_module(rule.name)
+    assert done.stdout.strip() == sources_hash()

@@ -117,6 +117,7 @@ SIZES = np.array([0, 1 / 6, 1 / 3, 1 / 3, 1 / 6])
 """Law & Kelton's demand: 1 to 4 units."""
 
 
+@lru_cache
 def _compound_poisson(mean: float, length: int) -> NDArray[np.float64]:
     """The law of the units of a Poisson number of demands, by Panjer's recursion."""
     law = np.zeros(length)
@@ -127,32 +128,42 @@ def _compound_poisson(mean: float, length: int) -> NDArray[np.float64]:
     return law
 
 
-@lru_cache
-def _month() -> tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Moments within a month with their weights (Gauss-Legendre on each half), and the demand's law up to each, and to its end."""
+Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Moments within a month of length 1, and their weights in the mean over the month."""
+
+
+def all_month() -> Moments:
+    """As good as the integral over the month: Gauss and Legendre's moments of each half."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
-    moments = np.concatenate([(nodes + 1) / 4, (nodes + 3) / 4])
-    return (
-        moments,
-        np.concatenate([weights, weights]) / 4,
-        [_compound_poisson(10 * t, 160) for t in (*moments, 1.0)],
-    )
+    return np.concatenate([(nodes + 1) / 4, (nodes + 3) / 4]), np.concatenate([weights, weights]) / 4
 
 
-def law_kelton(trigger: int, up_to: int, months: int = 120) -> float:
+def samples_of_month(count: int) -> Moments:
+    """`count` + 1 moments, both ends included, by Simpson's rule on each half; `count` is a multiple of 4."""
+    half = np.array([1.0, *[4.0, 2.0] * (count // 4)])
+    half[-1] = 1.0
+    weights = np.append(half, np.zeros(count // 2)) + np.append(np.zeros(count // 2), half)
+    return np.arange(count + 1) / count, weights / (3 * count)
+
+
+def law_kelton(
+    trigger: int, up_to: int, months: int = 120, moments_and_weights: Moments | None = None
+) -> float:
     """Law & Kelton's inventory (Simulation Modeling and Analysis, section 1.5): the mean cost per month, by the chain of months.
 
     Demands of 1 to 4 units come 10 a month, an order costs 32 and 3 per unit and takes U(0.5, 1) months, a unit costs 1 a month on hand
-    and 5 backordered; it begins with 60. The time integral is by quadrature, everything else is exact.
+    and 5 backordered; it begins with 60. Stock is charged for by its level at the moments (`all_month` if none are given), everything
+    else is exact.
     """
     lowest = -160
     levels = np.arange(lowest, max(up_to, 60) + 1)
     size = np.where(levels < trigger, up_to - levels, 0)
-    moments, weights, laws = _month()
+    moments, weights = moments_and_weights or all_month()
     demand = np.arange(160)
     charged = np.where(size > 0, 32 + 3 * size, 0).astype(float)
-    for moment, weight, law in zip(moments, weights, laws[:-1], strict=True):
+    for moment, weight in zip(moments, weights, strict=True):
         arrived = max(0.0, 2 * (moment - 0.5))
+        law = _compound_poisson(10 * moment, 160)
         for stock, share in ((levels, 1 - arrived), (levels + size, arrived)):
             left = stock[:, None] - demand
             charged += weight * share * (np.where(left > 0, left, -5 * left) @ law)
@@ -163,7 +174,7 @@ def law_kelton(trigger: int, up_to: int, months: int = 120) -> float:
         cost += state @ charged
         raised = np.zeros(len(levels))
         np.add.at(raised, levels + size - lowest, state)
-        state = np.convolve(raised[::-1], laws[-1])[: len(levels)][::-1]
+        state = np.convolve(raised[::-1], _compound_poisson(10, 160))[: len(levels)][::-1]
     return cost / months
 
 

@@ -6,6 +6,7 @@ Times in the unit of the rates, `sites` sites that are all open at 0 unless said
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,21 @@ class PoissonGamma:
     def recruited_with_uniform_opening(self, time: float, within: float) -> tuple[float, float]:
         """(mean, variance) of the number by `time`, where each site opens after U(0, `within`)."""
         if time >= within:
-            open_for, squared = time - within / 2, time**2 - time * within + within**2 / 3
-        else:
-            open_for, squared = time**2 / (2 * within), time**3 / (3 * within)
+            return self.recruited_in(time - within / 2, time**2 - time * within + within**2 / 3)
+        return self.recruited_in(time**2 / (2 * within), time**3 / (3 * within))
+
+    def recruited_with_exponential_opening(self, time: float, mean: float) -> tuple[float, float]:
+        """(mean, variance) of the number by `time`, where each site opens after an exponential time of that mean."""
+        opened = 1 - exp(-time / mean)
+        return self.recruited_in(time - mean * opened, time**2 - 2 * mean * time + 2 * mean**2 * opened)
+
+    def recruited_in(self, exposure: float, squared: float) -> tuple[float, float]:
+        """(mean, variance) of the number, by the means of the time that a site is open and of its square (Anisimov 2009)."""
         mean = self.shape / self.rate
         variance = self.sites * (
-            mean * open_for + self.shape * (self.shape + 1) / self.rate**2 * squared - (mean * open_for) ** 2
+            mean * exposure + self.shape * (self.shape + 1) / self.rate**2 * squared - (mean * exposure) ** 2
         )
-        return self.sites * mean * open_for, variance
+        return self.sites * mean * exposure, variance
 
     def sites_with(self, count: int, of: int) -> float:
         """How many sites are expected to have recruited `count` when `of` have been recruited (their equation 8)."""

@@ -1,9 +1,11 @@
 """The compiled engine as inventories with backorders: never short, it plays the net inventory, from which backorders are read.
 
-What it cannot play is said where it is passed over: Law & Kelton's inventory is reviewed by the month and has demands of 1 to 4 units.
+Law & Kelton's inventory, which is reviewed by the month and has demands of 1 to 4 units, is in `test_engine_law_kelton.py`.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from tests.simulation.reference.inventory_cases import (
     protocol_of,
     scenario_of,
 )
-from tests.simulation.reference.periodic_review import best_policy, koenig_law
+from tests.simulation.reference.periodic_review import best_policy, koenig_law, long_run_cost
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +68,7 @@ def test_base_stock_is_palms_theorem(rate: float, lead: float, up_to: int) -> No
 
 @pytest.mark.parametrize(
     ("rate", "lead", "trigger", "quantity"),
-    [(0.3, 7, 2, 3), (0.5, 10, 6, 4), (1, 5, 6, 10), (50, 1, 56, 18)],
+    [(0.3, 7, 2, 3), (0.5, 10, 6, 4), (1, 5, 6, 10), (50, 1, 56, 18), (1.5, 2, 3, 5), (1.5, 2, 8, 12)],
 )
 def test_reorder_point_with_backorders(rate: float, lead: float, trigger: int, quantity: int) -> None:
     """A day is 1/100 of the lead time; what that changes is known exactly: a share of a thousand's readiness, 1.4 % of backorders."""
@@ -82,16 +84,33 @@ def test_reorder_point_with_backorders(rate: float, lead: float, trigger: int, q
     assert max(map(abs, found.values())) < 4, found
 
 
-@pytest.mark.parametrize("mean", [10, 25, 40, 65])
+@pytest.mark.parametrize("mean", range(10, 80, 5))
 def test_zheng_and_federgruens_table(mean: int) -> None:
+    check_long_run_cost(Costs(1, 9, 64), mean, *best_policy(1, 9, 64, mean)[:2], replicates=40)
+
+
+@pytest.mark.parametrize("policy", [(4, 10), (6, 18)])
+def test_a_small_policy_with_poisson_demand(policy: tuple[int, int]) -> None:
+    check_long_run_cost(Costs(1, 4, 5), 6, *policy, replicates=100)
+
+
+class Costs(NamedTuple):
+    """Of a unit held or short at the end of a period, and of an order."""
+
+    holding: float
+    shortage: float
+    per_order: float
+
+
+def check_long_run_cost(costs: Costs, mean: int, trigger: int, up_to: int, replicates: int) -> None:
     """A day is a period: no error of discretisation. An order at the end of a day is there before the next one's demand."""
-    trigger, up_to, cost = best_policy(1, 9, 64, mean)
+    cost = long_run_cost(*costs, mean, trigger, up_to)
     policy = Policy(trigger + SHIFT, up_to + SHIFT)
-    steady = played(protocol_of(policy, 1), scenario_of(mean, 1000), replicates=40, warm_up_days=70)
+    steady = played(protocol_of(policy, 1), scenario_of(mean, 1000), replicates, warm_up_days=70)
     assert steady.loss().mean == 0
     net = steady.levels(SHIFT)
-    per_period = np.maximum(net, 0).mean(axis=1) + 9 * np.maximum(-net, 0).mean(axis=1)
-    found = measured(per_period + 64 * steady.orders_by_replicate())
+    per_period = costs.holding * np.maximum(net, 0) + costs.shortage * np.maximum(-net, 0)
+    found = measured(per_period.mean(axis=1) + costs.per_order * steady.orders_by_replicate())
     assert found.error < 0.005 * cost
     assert abs(found.distance(cost)) < 4
 

@@ -235,6 +235,22 @@ def test_sites_that_open_late() -> None:
     assert process.recruited_with_uniform_opening(3, 6) == close(13.5, 25.3125)
 
 
+@pytest.mark.parametrize(
+    ("process", "opening", "time", "mean", "sd"),
+    [
+        (PoissonGamma(100, 2, 0.4), 30, 120, 45274.734583, 3629.549319),
+        (PoissonGamma(50, 2, 0.2), 30, 120, 45274.734583, 5128.545776),
+        (PoissonGamma(50, 4, 0.4), 60, 240, 90549.469167, 7764.162440),
+        (PoissonGamma(50, 2, 4), 280, 365, 4025.921409, 697.815747),
+    ],
+)
+def test_sites_that_open_after_an_exponential_time(
+    process: PoissonGamma, opening: float, time: float, mean: float, sd: float
+) -> None:
+    found, variance = process.recruited_with_exponential_opening(time, opening)
+    assert (found, variance**0.5) == close(mean, sd, within=1e-6)
+
+
 def test_how_many_sites_have_recruited_how_many() -> None:
     published = {1: (4.544288, 3.081618, 1.781156), 1.2: (3.320312, 3.210302, 1.961473)}
     for shape, expected in published.items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,6 +18,25 @@ from tests.simulation.replicates.frail import FrailPart, play
 
 def parts(marks: Path, kills: dict[int, int]) -> list[FrailPart]:
     return [FrailPart(first, 100, kills.get(first, 0), str(marks)) for first in range(0, 800, 100)]
+
+
+@pytest.fixture
+def page_as_main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A `__main__` as Streamlit leaves it there: a page, which no worker may run."""
+    page = tmp_path / "page.py"
+    page.write_text("raise RuntimeError('a worker runs the page')", encoding="utf-8")
+    main = ModuleType("__main__")
+    main.__file__ = str(page)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    return main
+
+
+def test_processes_do_not_run_the_page_that_started_them(tmp_path: Path, page_as_main: ModuleType) -> None:
+    kept: list[tuple[int, int]] = []
+    with Processes(1) as executor:
+        assert sys.modules["__main__"] is page_as_main
+        play_parts(parts(tmp_path, {200: 1}), Workforce(executor, lambda: 2), kept.append, play)
+    assert len(kept) == 8
 
 
 def test_the_batch_of_a_killed_process_is_given_to_another(tmp_path: Path) -> None:
@@ -43,7 +64,9 @@ def test_a_batch_that_kills_every_process_is_told_with_its_replicates(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("page_as_main")
 def test_a_dask_cluster_gives_the_batch_of_a_killed_worker_to_another(tmp_path: Path) -> None:
+    """Nor do the workers of a local cluster run the page that started it."""
     kept: list[tuple[int, int]] = []
     with joined("local", 2) as cluster:
         assert cluster.room() == 4
@@ -51,6 +74,15 @@ def test_a_dask_cluster_gives_the_batch_of_a_killed_worker_to_another(tmp_path: 
     assert sorted(first for first, _ in kept) == list(range(0, 800, 100))
     assert os.getpid() not in {process for _, process in kept}
     assert (tmp_path / "400-0").exists()
+
+
+def test_workers_of_a_local_cluster_that_do_not_start_are_told_with_what_they_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "false")
+    with pytest.raises(ClusterError, match="do not start: they say nothing") as refused, joined("local", 1):
+        pass
+    assert refused.value.fix
 
 
 def test_a_cluster_that_does_not_answer_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,6 +138,7 @@ def test_what_cannot_be_played_is_one_line_and_leaves_nothing(
             [small_file, "--out", tmp_path / "cluster", "--cluster", "tcp://127.0.0.1:9"],
             "no Dask scheduler answers",
         ),
+        ([small_file, "--out", tmp_path / "cluster", "--cluster", small_file], "no file of a Dask scheduler"),
     ):
         result = run(*arguments)
         assert result.exit_code == 1, result.output
