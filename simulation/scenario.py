@@ -168,10 +168,12 @@ class DropOut(ProtocolPart):
     """Leaving early: a constant monthly probability by arm, changed in the given periods; `reasons` are SDTM DSDECOD terms.
 
     `per_visit_probability` comes on top of it: after each visit from randomization on, but not after the last.
+    `after_missed_dispensing_probability`: at each visit but the last that lacks a kit, for whatever reason, on the same day.
     """
 
     monthly_probability: dict[Code, Probability] = Field(min_length=1, description="arm -> probability")
     per_visit_probability: Probability = 0.0
+    after_missed_dispensing_probability: Probability = 0.0
     periods: tuple[DropOutPeriod, ...] = ()
     reasons: Shares
     visit: Code | None = Field(default=None, description="the early termination visit that is recorded")

@@ -22,6 +22,7 @@ NOT_DISPENSED: Final = 14
 COMPLETED: Final = 15
 DISCONTINUED: Final = 16
 ORDERED: Final = 17
+RETURNED: Final = 18
 
 KINDS: Final = (
     "lot_arrived",
@@ -42,11 +43,12 @@ KINDS: Final = (
     "completed",
     "discontinued",
     "ordered",
+    "returned",
 )
 """The names of the kinds, in their order.
 
 `stocked`: kits that a site has from the beginning. `randomized`: the quantity is the arm. `visited`: the quantity is the visit (from 0, the
 first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
-and lot, taken from the depot.
+and lot, taken from the depot. `returned`: unused, when the trial is over.
 """

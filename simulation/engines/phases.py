@@ -10,12 +10,13 @@ The live rules judge by date too, so a day is all that matters, and one document
     RANDOMIZATIONS  subjects whose screening ends today, in the order of screening: screen failure, refusal, or an arm
     VISITS          by subject, in the order of screening; the first visit is on the day of randomization
     DROP_OUTS       by subject, in the order of screening
-    RETURNS         what is left over is returned, when the trial ends
+    RETURNS         what sites have is returned unused, when the trial is over
     RESUPPLY        the scheduled run over every site, or the review of the sites whose inventory fell today; by depot, then site
     DISPATCH        shipments leave, in the order in which they were made
     CLOSE           the day's books: weekly series, and whether the trial has ended
 
-A trial ends with the last day of the scenario, or with the day on which nobody can be screened any more and nobody is on study.
+A replicate ends with the last day of the scenario, or before it with the day on which the trial is over: nobody can be screened any more,
+and nobody is in screening or on study. On that day no site is resupplied.
 """
 
 from __future__ import annotations

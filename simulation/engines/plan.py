@@ -66,6 +66,8 @@ class Subjects(NamedTuple):
 
     A run of blocks belongs to a stratum and a holder: the study, a country or a site by SCOPE_... `held_by`.
 
+    `leaves_unserved`: the probability of leaving at each missed dispensing.
+
     `longest_screening` in days, -1: no limit. `drop_out_law` is by arm, of days from randomization; -1: nobody leaves so.
     """
 
@@ -81,6 +83,7 @@ class Subjects(NamedTuple):
     failure: float
     per_visit_drop_out: float
     drop_out_law: Ints
+    leaves_unserved: float
 
 
 class Caps(NamedTuple):

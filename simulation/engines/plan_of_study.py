@@ -69,6 +69,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         failure=scenario.screening.failure_probability,
         per_visit_drop_out=scenario.drop_out.per_visit_probability,
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
+        leaves_unserved=scenario.drop_out.after_missed_dispensing_probability,
     )
     laws = tables.laws()
     return TrialPlan(

@@ -25,7 +25,7 @@ from simulation.engines.trace import COLUMNS
 
 PURPOSES: Final = len(SITE_PURPOSES)
 
-LEVELS: Final = 11
+LEVELS: Final = 12
 (
     AT_SITES,
     IN_TRANSIT,
@@ -38,9 +38,11 @@ LEVELS: Final = 11
     FULL,
     DECISIONS,
     LEAVERS,
+    UNSERVED,
 ) = range(LEVELS)
 """Places after `at.level`: kits by place, subjects so far and on study, whether screening is closed, events written down, the first free
-place for a shipment, and whether the memory for subjects was too small; decisions and drop-outs that are entered."""
+place for a shipment, and whether the memory for subjects was too small; decisions and drop-outs that are entered;
+the subject (from 1) whose visit lacked a kit last."""
 
 COST_OF_KITS: Final = 0
 COST_OF_SHIPMENTS: Final = 1

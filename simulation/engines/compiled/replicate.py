@@ -17,6 +17,7 @@ from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
 from simulation.engines.compiled.resupply import review
+from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
 from simulation.engines.draws import SITE_WORDS, mix, replicate_word
@@ -39,8 +40,11 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
         drop_outs(at, ints, words, day)
-        review(at, ints, floats, words, day)
         ended = ints[at.level + CLOSED] == 1 and ints[at.level + ON_STUDY] == 0
+        if ended:
+            return_unused(at, ints, day)
+        else:
+            review(at, ints, floats, words, day)
         close_day(at, ints, day, weekly, ended)
         if ended or ints[at.level + FULL] != 0:
             break

@@ -17,6 +17,7 @@ from simulation.engines.draws import (
     KITS_PER_SHIPMENT,
     LANE_DELAY,
     LATE_DAYS,
+    LEAVES_UNSERVED,
     NEVER_OPENS,
     OPENING,
     RATE,
@@ -127,6 +128,11 @@ class Draws:
         """Whether a subject leaves after a visit."""
         chance = self.plan.subjects.per_visit_drop_out
         return self._happens(chance, site, VISIT_DROP_OUT, subject_index(number, visit))
+
+    def leaves_unserved(self, site: int, number: int, visit: int) -> bool:
+        """Whether a subject leaves because a visit lacked a kit."""
+        chance = self.plan.subjects.leaves_unserved
+        return self._happens(chance, site, LEAVES_UNSERVED, subject_index(number, visit))
 
     def misses(self, site: int, number: int, visit: int) -> bool:
         """Whether a subject misses a visit."""

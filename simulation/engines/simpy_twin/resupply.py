@@ -27,6 +27,8 @@ def reviews(twin: Twin) -> Any:
     held = twin.plan.resupply
     for day in range(twin.plan.calendar.days):
         yield twin.until(day, phases.RESUPPLY)
+        if twin.over:
+            return
         changed, twin.changed = twin.changed, set()
         opened = [site for site in twin.sites if site.opened_on is not None]
         seeded = [site for site in opened if held.seeds and site.opened_on == day]

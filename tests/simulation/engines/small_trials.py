@@ -112,7 +112,8 @@ def _behaviour(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, An
         "customs_hold_probability": draw(chance),
         "customs_hold_days": draw(day_laws(9)),
     }
-    scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5}
+    scenario["drop_out"]["after_missed_dispensing_probability"] = draw(chance)
+    scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5, "lost_subject": 1000}
 
 
 def _supply(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:

@@ -81,14 +81,14 @@ def test_waste_is_told_by_cause_and_costs_by_kind_with_their_sums() -> None:
         kits_expired_depot=[10, 10],
         kits_lost=[2, 4],
         kits_damaged=[1, 1],
-        kits_left_sites=[5, 5],
+        kits_returned_unused=[5, 5],
         cost_kits=[100, 200],
         cost_shipments=[10, 10],
     )
     waste = {one.name: one.mean for one in summary.waste}
     assert waste == {
         "expired": 12,
-        "left at sites": 5,
+        "returned unused": 5,
         "lost": 3,
         "damaged": 1,
         "in all": 21,
