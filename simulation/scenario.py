@@ -222,6 +222,25 @@ class Shipping(ProtocolPart):
     )
 
 
+class Excursions(ProtocolPart):
+    """Temperature excursions: what was exposed is in quarantine at its site, from the next day on to be released or rejected as a whole.
+
+    It is neither dispensed nor counted by resupply meanwhile. Only in the simulator's engines.
+    """
+
+    shipment_probability: Probability = Field(
+        default=0.0, description="per shipment that arrives: its logger shows one"
+    )
+    per_site_month: float = Field(
+        default=0.0, ge=0, le=30, description="in storage, at each open site; of all in stock"
+    )
+    kit_types: tuple[Code, ...] = Field(default=(), description="which they concern; empty: all")
+    review_days: DayLaw = Field(
+        default=DayLaw(min_days=1), description="from quarantine to the decision; 1 or more"
+    )
+    released_probability: Probability = Field(default=0.0, description="per excursion; else all is rejected")
+
+
 class LotArrival(ProtocolPart):
     """Kits of a lot that arrive at a depot; on or before the start of the scenario they are its first stock."""
 
@@ -279,6 +298,7 @@ class Scenario(ProtocolPart):
     drop_out: DropOut
     titration: tuple[DoseMoves, ...] = ()
     shipping: Shipping
+    excursions: Excursions = Excursions()
     site_stock_at_start: Literal["none", "seed_quantity", "up_to_level"] = Field(
         default="none",
         description="kits of each type that every site has on the first day, from its depot: by that parameter of the site; only in the "

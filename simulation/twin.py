@@ -40,6 +40,8 @@ class Twin:
                 "drop_out.after_missed_dispensing_probability",
                 scenario.drop_out.after_missed_dispensing_probability > 0,
             ),
+            ("excursions.shipment_probability", scenario.excursions.shipment_probability > 0),
+            ("excursions.per_site_month", scenario.excursions.per_site_month > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
         ):
             if used:

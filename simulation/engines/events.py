@@ -23,6 +23,9 @@ COMPLETED: Final = 15
 DISCONTINUED: Final = 16
 ORDERED: Final = 17
 RETURNED: Final = 18
+QUARANTINED: Final = 19
+RELEASED: Final = 20
+REJECTED: Final = 21
 
 KINDS: Final = (
     "lot_arrived",
@@ -44,6 +47,9 @@ KINDS: Final = (
     "discontinued",
     "ordered",
     "returned",
+    "quarantined",
+    "released",
+    "rejected",
 )
 """The names of the kinds, in their order.
 
@@ -51,4 +57,5 @@ KINDS: Final = (
 first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
 and lot, taken from the depot. `returned`: unused, when the trial is over.
+`quarantined`, `released`, `rejected`: because of an excursion, at receipt or in storage.
 """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulation.engines.trace import Trace
 
-N_OUTCOMES: Final = 34
+N_OUTCOMES: Final = 36
 (
     SCREENED,
     SCREEN_FAILURES,
@@ -37,6 +37,8 @@ N_OUTCOMES: Final = 34
     KITS_EXPIRED_SITE,
     KITS_EXPIRED_DEPOT,
     KITS_RETURNED_UNUSED,
+    KITS_QUARANTINED,
+    KITS_EXCURSION_REJECTED,
     KITS_LEFT,
     KITS_LEFT_SITES,
     KITS_LEFT_TRANSIT,
@@ -85,23 +87,29 @@ OUTCOMES: Final = (
     Column("kits_expired_site", "kits", "expired at sites"),
     Column("kits_expired_depot", "kits", "expired at depots"),
     Column("kits_returned_unused", "kits", "unused at sites when the trial is over, returned and destroyed"),
+    Column("kits_quarantined", "kits", "put into quarantine at sites because of an excursion"),
+    Column("kits_excursion_rejected", "kits", "rejected after an excursion, and destroyed"),
     Column("kits_left", "kits", "at depots when the replicate ends"),
-    Column("kits_left_sites", "kits", "at sites when the replicate ends, of a trial that is not over"),
+    Column(
+        "kits_left_sites",
+        "kits",
+        "at sites when the replicate ends, in quarantine too, of a trial that is not over",
+    ),
     Column("kits_left_transit", "kits", "on their way when the replicate ends"),
     Column("kits_produced", "kits", "arrived at depots from production"),
     Column("kit_days", "kit days", "in stock at depots and sites at the end of each day"),
     Column("cost_kits", "currency", "kits shipped to sites, at their cost in the protocol"),
     Column("cost_shipments", "currency", "shipments, at the cost of their lanes"),
     Column("cost_storage", "currency", "kit days, at the scenario's cost of storage"),
-    Column("cost_destruction", "currency", "kits expired, damaged or returned unused"),
+    Column("cost_destruction", "currency", "kits expired, damaged, rejected or returned unused"),
     Column("cost_lost_subjects", "currency", "subjects lost to a missed dispensing, at the scenario's cost"),
     Column("co2_kg", "kg", "CO2 of shipments"),
     Column("day_last_randomized", "day", "of the last randomization, from 0; -1: none"),
     Column("day_last_visit", "day", "of the last visit, from 0; -1: none"),
 )
-"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged + returned."""
+"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged + rejected + returned."""
 
-N_SERIES: Final = 12
+N_SERIES: Final = 13
 (
     WEEKLY_SCREENED,
     WEEKLY_RANDOMIZED,
@@ -115,6 +123,7 @@ N_SERIES: Final = 12
     WEEKLY_AT_DEPOTS,
     WEEKLY_LOST,
     WEEKLY_RETURNED,
+    WEEKLY_REJECTED,
 ) = range(N_SERIES)
 
 SERIES: Final = (
@@ -130,6 +139,7 @@ SERIES: Final = (
     Column("kits_at_depots", "kits", "in stock at depots"),
     Column("kits_lost_damaged", "kits", "lost or damaged on the way so far"),
     Column("kits_returned", "kits", "returned unused so far"),
+    Column("kits_rejected", "kits", "rejected after an excursion so far"),
 )
 """At the end of the last day of each week from day 0 on; after the end of a replicate its last values."""
 

@@ -191,6 +191,19 @@ class Lanes(NamedTuple):
     longest_days: int
 
 
+class Excursions(NamedTuple):
+    """Whether there are any, their probability in a shipment, their rate in a day at an open site, whether they concern a kit type, and
+    the review: the law of its days, the most that it takes, and the probability that it releases."""
+
+    on: bool
+    in_transit: float
+    per_day: float
+    concerned: Ints
+    review_law: int
+    longest_review: int
+    released: float
+
+
 class Resupply(NamedTuple):
     """Parameters by period, site and kit type as rules/resupply.py takes them, and the protocol's ways of ordering.
 
@@ -241,6 +254,7 @@ class TrialPlan(NamedTuple):
     kits: Kits
     lots: Lots
     lanes: Lanes
+    excursions: Excursions
     resupply: Resupply
     costs: Costs
     depots: int

@@ -51,6 +51,7 @@ _PANELS: Final = (
 _WASTE: Final = {
     "kits_expired": ("expired", "#c4721a"),
     "kits_lost_damaged": ("lost, damaged", "#7a4b9a"),
+    "kits_rejected": ("rejected", "#b3261e"),
     "kits_returned": ("returned unused", "#8a9299"),
 }
 """Series of waste: its cause and colour, from the bottom of the chart up."""

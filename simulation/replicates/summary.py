@@ -25,6 +25,7 @@ _WASTE: Final = {
     "returned unused": ("kits_returned_unused",),
     "lost": ("kits_lost",),
     "damaged": ("kits_damaged",),
+    "rejected by excursion": ("kits_excursion_rejected",),
 }
 """Cause of waste: the outcomes that count it."""
 

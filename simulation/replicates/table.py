@@ -26,7 +26,10 @@ _GROUPS: Final = (
     ),
     ("Randomizations", ("refused_randomizations",)),
     ("Visits", ("visits", "missed_visits", "late_visits", "missed_dispensings", "out_of_stock")),
-    ("Supply", ("kits_produced", "kits_dispensed", "kits_shipped", "orders", "shipments")),
+    (
+        "Supply",
+        ("kits_produced", "kits_dispensed", "kits_shipped", "kits_quarantined", "orders", "shipments"),
+    ),
     ("Left at the end", ("kits_left", "kits_left_sites", "kits_left_transit")),
     ("Waste", ()),
     ("Costs", ()),

@@ -32,6 +32,7 @@ def write(at, ints, floats, row):
         + row[columns.KITS_EXPIRED_DEPOT]
         + row[columns.KITS_DAMAGED]
         + row[columns.KITS_RETURNED_UNUSED]
+        + row[columns.KITS_EXCURSION_REJECTED]
     )
     row[columns.COST_KITS] = floats[at.money + COST_OF_KITS]
     row[columns.COST_SHIPMENTS] = floats[at.money + COST_OF_SHIPMENTS]

@@ -52,6 +52,7 @@ def close_day(at, ints, day, weekly, ended):
             ints[at.tally + outcomes.KITS_LOST] + ints[at.tally + outcomes.KITS_DAMAGED]
         )
         row[outcomes.WEEKLY_RETURNED] = ints[at.tally + outcomes.KITS_RETURNED_UNUSED]
+        row[outcomes.WEEKLY_REJECTED] = ints[at.tally + outcomes.KITS_EXCURSION_REJECTED]
 
 
 @part

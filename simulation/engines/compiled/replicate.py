@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulation.engines import events, outcomes, phases
+from simulation.engines.compiled.excursions import begin_excursions, excursions
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
     CLOSED,
@@ -35,7 +36,9 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         if day == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
-        receive(at, ints, words, day)
+        receive(at, ints, floats, words, day)
+        if at.excursions_on:
+            excursions(at, ints, floats, words, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
@@ -50,6 +53,17 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
             break
         day += 1
     settle(at, ints)
+    if at.trace_room > 0:
+        record_openings(at, ints, day)
+
+
+@part
+def record_openings(at, ints, last):
+    """Sites have opened on the days that were drawn when the replicate began, unless it ended before."""
+    for site in range(at.site_count):
+        opened = ints[at.opened + site]
+        if opened <= last and opened < at.calendar_days:
+            record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
 @part
@@ -74,6 +88,8 @@ def begin(at, ints, floats, words, root):
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
         open_site(at, ints, floats, words, site)
+    if at.excursions_on:
+        begin_excursions(at, ints, floats, words)
 
 
 @hot

@@ -10,10 +10,13 @@ from simulation.engines.compiled.recording import record
 
 @part
 def return_unused(at, ints, day):
-    """Every site returns what it has, to be destroyed."""
+    """Every site returns what it has, in quarantine too, to be destroyed."""
     for site in range(at.site_count):
         for lot in range(at.lots_size):
             kits = ints[at.stock + site * at.lots_size + lot]
+            if at.excursions_on:
+                kits += ints[at.quarantine + site * at.lots_size + lot]
+                ints[at.quarantine + site * at.lots_size + lot] = 0
             if kits == 0:
                 continue
             ints[at.stock + site * at.lots_size + lot] = 0

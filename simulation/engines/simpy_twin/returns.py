@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 
 def returns(twin: Twin) -> Any:
-    """On the day on which the trial is over, every site returns what it has, to be destroyed."""
+    """On the day on which the trial is over, every site returns what it has, in quarantine too, to be destroyed."""
     for day in range(twin.plan.calendar.days):
         yield twin.until(day, phases.RETURNS)
         if not twin.over:
             continue
         for site in twin.sites:
-            for lot, kits in enumerate(site.stock):
+            for lot in range(twin.plan.lots.size):
+                kits = site.stock[lot] + site.quarantine[lot]
                 if kits > 0:
-                    site.stock[lot] = 0
+                    site.stock[lot] = site.quarantine[lot] = 0
                     twin.count(out.KITS_RETURNED_UNUSED, kits)
                     kit_type = int(twin.plan.lots.kit_type[lot])
                     twin.record(phases.RETURNS, events.RETURNED, site.index, -1, kit_type, lot, kits)

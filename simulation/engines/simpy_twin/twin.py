@@ -86,8 +86,8 @@ class Twin:
 
     @property
     def kits_at_sites(self) -> int:
-        """Kits in stock at all sites."""
-        return sum(sum(site.stock) for site in self.sites)
+        """Kits at all sites, those in quarantine too."""
+        return sum(sum(site.stock) + sum(site.quarantine) for site in self.sites)
 
     def run(self, trace: bool) -> Replicate:
         """Play from the first day to the end."""
@@ -131,6 +131,7 @@ class Twin:
             out.WEEKLY_AT_DEPOTS: at_depots,
             out.WEEKLY_LOST: tally[out.KITS_LOST] + tally[out.KITS_DAMAGED],
             out.WEEKLY_RETURNED: tally[out.KITS_RETURNED_UNUSED],
+            out.WEEKLY_REJECTED: tally[out.KITS_EXCURSION_REJECTED],
         }
         return [series[column] for column in range(N_SERIES)]
 
@@ -146,6 +147,7 @@ class Twin:
                 out.KITS_EXPIRED_DEPOT,
                 out.KITS_DAMAGED,
                 out.KITS_RETURNED_UNUSED,
+                out.KITS_EXCURSION_REJECTED,
             )
         )
         tally[out.COST_STORAGE] = tally[out.KIT_DAYS] * costs.storage_per_kit_day

@@ -64,6 +64,8 @@ def test_the_twin_of_the_service_refuses_what_only_the_engines_play(bench_trial)
             {"drop_out": {"after_missed_dispensing_probability": 0.1}},
             "drop_out.after_missed_dispensing_probability",
         ),
+        ({"excursions": {"shipment_probability": 0.1}}, "excursions.shipment_probability"),
+        ({"excursions": {"per_site_month": 0.1}}, "excursions.per_site_month"),
     ],
 )
 def test_the_twin_of_the_service_refuses_what_it_lacks_of_the_supply_side(
