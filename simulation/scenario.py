@@ -168,10 +168,12 @@ class DropOut(ProtocolPart):
     """Leaving early: a constant monthly probability by arm, changed in the given periods; `reasons` are SDTM DSDECOD terms.
 
     `per_visit_probability` comes on top of it: after each visit from randomization on, but not after the last.
+    `after_missed_dispensing_probability`: at each visit but the last that lacks a kit, for whatever reason, on the same day.
     """
 
     monthly_probability: dict[Code, Probability] = Field(min_length=1, description="arm -> probability")
     per_visit_probability: Probability = 0.0
+    after_missed_dispensing_probability: Probability = 0.0
     periods: tuple[DropOutPeriod, ...] = ()
     reasons: Shares
     visit: Code | None = Field(default=None, description="the early termination visit that is recorded")
@@ -218,6 +220,25 @@ class Shipping(ProtocolPart):
     co2_kg_per_shipment: dict[Code, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="by depot that ships"
     )
+
+
+class Excursions(ProtocolPart):
+    """Temperature excursions: what was exposed is in quarantine at its site, from the next day on to be released or rejected as a whole.
+
+    It is neither dispensed nor counted by resupply meanwhile. Only in the simulator's engines.
+    """
+
+    shipment_probability: Probability = Field(
+        default=0.0, description="per shipment that arrives: its logger shows one"
+    )
+    per_site_month: float = Field(
+        default=0.0, ge=0, le=30, description="in storage, at each open site; of all in stock"
+    )
+    kit_types: tuple[Code, ...] = Field(default=(), description="which they concern; empty: all")
+    review_days: DayLaw = Field(
+        default=DayLaw(min_days=1), description="from quarantine to the decision; 1 or more"
+    )
+    released_probability: Probability = Field(default=0.0, description="per excursion; else all is rejected")
 
 
 class LotArrival(ProtocolPart):
@@ -277,6 +298,7 @@ class Scenario(ProtocolPart):
     drop_out: DropOut
     titration: tuple[DoseMoves, ...] = ()
     shipping: Shipping
+    excursions: Excursions = Excursions()
     site_stock_at_start: Literal["none", "seed_quantity", "up_to_level"] = Field(
         default="none",
         description="kits of each type that every site has on the first day, from its depot: by that parameter of the site; only in the "

@@ -25,6 +25,7 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     _check_drop_out(scenario, protocol, findings)
     _check_titration(scenario, protocol, findings)
     _check_shipping(scenario, protocol, findings)
+    _check_excursions(scenario, protocol, findings)
     _check_lots(scenario, protocol, findings)
     _check_visit_windows(scenario, protocol, findings)
     return findings.found
@@ -141,6 +142,21 @@ def _check_shipping(scenario: Scenario, protocol: Protocol, findings: Findings) 
         )
     for code in scenario.shipping.co2_kg_per_shipment:
         findings.name(("shipping", "co2_kg_per_shipment", code), code, depots, "depot")
+
+
+def _check_excursions(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
+    excursions = scenario.excursions
+    known = [kit_type.code for kit_type in protocol.kit_types]
+    findings.unique(("excursions", "kit_types"), list(excursions.kit_types), "kit type")
+    for index, code in enumerate(excursions.kit_types):
+        findings.name(("excursions", "kit_types", index), code, known, "kit type")
+    if excursions.review_days.min_days < 1:
+        findings.add(
+            ("excursions", "review_days", "min_days"),
+            excursions.review_days.min_days,
+            "would let kits leave quarantine on the day on which they come into it, or before",
+            "give 1 or more",
+        )
 
 
 def _check_visit_windows(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:

@@ -36,6 +36,12 @@ class Twin:
     def __init__(self, protocol: Protocol, scenario: Scenario, replicate: int = 0) -> None:
         for field, used in (
             ("drop_out.per_visit_probability", scenario.drop_out.per_visit_probability > 0),
+            (
+                "drop_out.after_missed_dispensing_probability",
+                scenario.drop_out.after_missed_dispensing_probability > 0,
+            ),
+            ("excursions.shipment_probability", scenario.excursions.shipment_probability > 0),
+            ("excursions.per_site_month", scenario.excursions.per_site_month > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
         ):
             if used:

@@ -42,6 +42,11 @@ SHIPMENT_LOST: Final = 16
 KIT_DAMAGED: Final = 17
 STRATUM: Final = 18
 TITRATION: Final = 19
+LEAVES_UNSERVED: Final = 20
+SHIPMENT_EXCURSION: Final = 21
+STORAGE_EXCURSION: Final = 22
+REVIEW_DAYS: Final = 23
+REVIEW_RELEASES: Final = 24
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -64,6 +69,11 @@ SITE_PURPOSES: Final = (
     "damaged",
     "stratum",
     "titration",
+    "leaves unserved",
+    "shipment excursion",
+    "storage excursion",
+    "review days",
+    "review releases",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 
@@ -83,6 +93,9 @@ VISITS_PER_SUBJECT: Final = 512
 
 KITS_PER_SHIPMENT: Final = 65536
 """The indexes that each shipment of a site has for its kits; shipments are indexed by the day of their order."""
+
+REVIEWS: Final = 2
+"""Reviews of a site are of excursions in transit (indexed by the day of the order) and in storage (by their number), in turn."""
 
 RATE_DRAWS: Final = 4
 """Uniforms that one attempt at a gamma rate may use."""

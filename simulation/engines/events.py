@@ -22,6 +22,10 @@ NOT_DISPENSED: Final = 14
 COMPLETED: Final = 15
 DISCONTINUED: Final = 16
 ORDERED: Final = 17
+RETURNED: Final = 18
+QUARANTINED: Final = 19
+RELEASED: Final = 20
+REJECTED: Final = 21
 
 KINDS: Final = (
     "lot_arrived",
@@ -42,11 +46,16 @@ KINDS: Final = (
     "completed",
     "discontinued",
     "ordered",
+    "returned",
+    "quarantined",
+    "released",
+    "rejected",
 )
 """The names of the kinds, in their order.
 
 `stocked`: kits that a site has from the beginning. `randomized`: the quantity is the arm. `visited`: the quantity is the visit (from 0, the
 first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
-and lot, taken from the depot.
+and lot, taken from the depot. `returned`: unused, when the trial is over.
+`quarantined`, `released`, `rejected`: because of an excursion, at receipt or in storage.
 """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulation.engines.trace import Trace
 
-N_OUTCOMES: Final = 31
+N_OUTCOMES: Final = 36
 (
     SCREENED,
     SCREEN_FAILURES,
@@ -28,6 +28,7 @@ N_OUTCOMES: Final = 31
     MISSED_DISPENSINGS,
     OUT_OF_STOCK,
     REFUSED_RANDOMIZATIONS,
+    SUBJECTS_LOST_TO_STOCKOUT,
     ORDERS,
     SHIPMENTS,
     KITS_SHIPPED,
@@ -35,6 +36,9 @@ N_OUTCOMES: Final = 31
     KITS_DAMAGED,
     KITS_EXPIRED_SITE,
     KITS_EXPIRED_DEPOT,
+    KITS_RETURNED_UNUSED,
+    KITS_QUARANTINED,
+    KITS_EXCURSION_REJECTED,
     KITS_LEFT,
     KITS_LEFT_SITES,
     KITS_LEFT_TRANSIT,
@@ -44,6 +48,7 @@ N_OUTCOMES: Final = 31
     COST_SHIPMENTS,
     COST_STORAGE,
     COST_DESTRUCTION,
+    COST_LOST_SUBJECTS,
     CO2_KG,
     DAY_LAST_RANDOMIZED,
     DAY_LAST_VISIT,
@@ -71,6 +76,9 @@ OUTCOMES: Final = (
     Column("missed_dispensings", "visits", "lacked a kit at the site while there were kits upstream"),
     Column("out_of_stock", "visits", "lacked a kit at the site, and nothing was upstream either"),
     Column("refused_randomizations", "subjects", "eligible, and not randomized because of a cap"),
+    Column(
+        "subjects_lost_to_stockout", "subjects", "left because a dispensing was missed; discontinued, too"
+    ),
     Column("orders", "orders", "made for sites and depots"),
     Column("shipments", "shipments", "left a depot; the stock that sites start with is none"),
     Column("kits_shipped", "kits", "left a depot for a site, the stock that sites start with included"),
@@ -78,22 +86,30 @@ OUTCOMES: Final = (
     Column("kits_damaged", "kits", "arrived damaged"),
     Column("kits_expired_site", "kits", "expired at sites"),
     Column("kits_expired_depot", "kits", "expired at depots"),
+    Column("kits_returned_unused", "kits", "unused at sites when the trial is over, returned and destroyed"),
+    Column("kits_quarantined", "kits", "put into quarantine at sites because of an excursion"),
+    Column("kits_excursion_rejected", "kits", "rejected after an excursion, and destroyed"),
     Column("kits_left", "kits", "at depots when the replicate ends"),
-    Column("kits_left_sites", "kits", "at sites when the replicate ends"),
+    Column(
+        "kits_left_sites",
+        "kits",
+        "at sites when the replicate ends, in quarantine too, of a trial that is not over",
+    ),
     Column("kits_left_transit", "kits", "on their way when the replicate ends"),
     Column("kits_produced", "kits", "arrived at depots from production"),
     Column("kit_days", "kit days", "in stock at depots and sites at the end of each day"),
     Column("cost_kits", "currency", "kits shipped to sites, at their cost in the protocol"),
     Column("cost_shipments", "currency", "shipments, at the cost of their lanes"),
     Column("cost_storage", "currency", "kit days, at the scenario's cost of storage"),
-    Column("cost_destruction", "currency", "kits expired, damaged, or left at sites when the replicate ends"),
+    Column("cost_destruction", "currency", "kits expired, damaged, rejected or returned unused"),
+    Column("cost_lost_subjects", "currency", "subjects lost to a missed dispensing, at the scenario's cost"),
     Column("co2_kg", "kg", "CO2 of shipments"),
     Column("day_last_randomized", "day", "of the last randomization, from 0; -1: none"),
     Column("day_last_visit", "day", "of the last visit, from 0; -1: none"),
 )
-"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged."""
+"""Kits are conserved: produced = left at depots, at sites and in transit + dispensed + expired + lost + damaged + rejected + returned."""
 
-N_SERIES: Final = 10
+N_SERIES: Final = 13
 (
     WEEKLY_SCREENED,
     WEEKLY_RANDOMIZED,
@@ -105,6 +121,9 @@ N_SERIES: Final = 10
     WEEKLY_AT_SITES,
     WEEKLY_IN_TRANSIT,
     WEEKLY_AT_DEPOTS,
+    WEEKLY_LOST,
+    WEEKLY_RETURNED,
+    WEEKLY_REJECTED,
 ) = range(N_SERIES)
 
 SERIES: Final = (
@@ -118,6 +137,9 @@ SERIES: Final = (
     Column("kits_at_sites", "kits", "in stock at sites"),
     Column("kits_in_transit", "kits", "ordered and not received"),
     Column("kits_at_depots", "kits", "in stock at depots"),
+    Column("kits_lost_damaged", "kits", "lost or damaged on the way so far"),
+    Column("kits_returned", "kits", "returned unused so far"),
+    Column("kits_rejected", "kits", "rejected after an excursion so far"),
 )
 """At the end of the last day of each week from day 0 on; after the end of a replicate its last values."""
 

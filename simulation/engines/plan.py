@@ -66,6 +66,8 @@ class Subjects(NamedTuple):
 
     A run of blocks belongs to a stratum and a holder: the study, a country or a site by SCOPE_... `held_by`.
 
+    `leaves_unserved`: the probability of leaving at each missed dispensing.
+
     `longest_screening` in days, -1: no limit. `drop_out_law` is by arm, of days from randomization; -1: nobody leaves so.
     """
 
@@ -81,6 +83,7 @@ class Subjects(NamedTuple):
     failure: float
     per_visit_drop_out: float
     drop_out_law: Ints
+    leaves_unserved: float
 
 
 class Caps(NamedTuple):
@@ -188,6 +191,19 @@ class Lanes(NamedTuple):
     longest_days: int
 
 
+class Excursions(NamedTuple):
+    """Whether there are any, their probability in a shipment, their rate in a day at an open site, whether they concern a kit type, and
+    the review: the law of its days, the most that it takes, and the probability that it releases."""
+
+    on: bool
+    in_transit: float
+    per_day: float
+    concerned: Ints
+    review_law: int
+    longest_review: int
+    released: float
+
+
 class Resupply(NamedTuple):
     """Parameters by period, site and kit type as rules/resupply.py takes them, and the protocol's ways of ordering.
 
@@ -238,6 +254,7 @@ class TrialPlan(NamedTuple):
     kits: Kits
     lots: Lots
     lanes: Lanes
+    excursions: Excursions
     resupply: Resupply
     costs: Costs
     depots: int

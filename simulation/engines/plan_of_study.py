@@ -31,6 +31,7 @@ from simulation.engines.plan import (
     floats,
     ints,
 )
+from simulation.engines.plan_of_excursions import excursions_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
@@ -49,6 +50,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     sites = _sites(protocol, scenario, tables)
     visits = visits_of_plan(protocol, scenario, tables)
     lanes = _lanes(protocol, scenario, tables)
+    excursions = excursions_of(protocol, scenario, tables)
     kits, lots = _kits_and_lots(protocol, scenario)
     screened = min((cap.limit for cap in protocol.caps if cap.scope == "study"), default=1 << 30)
     expected = min(screened, int(2 * sites.rate.sum() * scenario.duration_days)) + 64
@@ -69,6 +71,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         failure=scenario.screening.failure_probability,
         per_visit_drop_out=scenario.drop_out.per_visit_probability,
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
+        leaves_unserved=scenario.drop_out.after_missed_dispensing_probability,
     )
     laws = tables.laws()
     return TrialPlan(
@@ -87,6 +90,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         kits=kits,
         lots=lots,
         lanes=lanes,
+        excursions=excursions,
         resupply=resupply_of(protocol, scenario),
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,

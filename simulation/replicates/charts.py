@@ -47,8 +47,14 @@ _PANELS: Final = (
         _BAD,
         risk=True,
     ),
-    _Panel("kits_expired", "Waste by expiry", "kits expired so far, anywhere", "#c4721a", rare=True),
 )
+_WASTE: Final = {
+    "kits_expired": ("expired", "#c4721a"),
+    "kits_lost_damaged": ("lost, damaged", "#7a4b9a"),
+    "kits_rejected": ("rejected", "#b3261e"),
+    "kits_returned": ("returned unused", "#8a9299"),
+}
+"""Series of waste: its cause and colour, from the bottom of the chart up."""
 _STEPS_UNTIL: Final = 30
 """Counts below it are drawn in steps."""
 _BANDS: Final = (("q05", "q95", 0.16), ("q25", "q75", 0.30))
@@ -73,6 +79,7 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
     import altair as alt  # here, since a run without plots should not wait for it
 
     panels = [_panel(panel, bands.filter(pl.col("series") == panel.series)) for panel in _PANELS]
+    panels.append(_waste(bands))
     missed = next(one for one in summary.risks if one.name == "any_missed")
     title = alt.Title(
         run.scenario.name,
@@ -151,6 +158,67 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
     if nothing:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
     return alt.layer(*fans, line, *means, points, *words).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def _waste(bands: pl.DataFrame) -> Any:
+    """Means of the kits wasted so far, by cause, on top of each other."""
+    import altair as alt
+
+    causes = [cause for cause, _ in _WASTE.values()]
+    rows = bands.filter(pl.col("series").is_in(list(_WASTE)))
+    values = [
+        {
+            "date": _moment(row["date"]),
+            "cause": _WASTE[row["series"]][0],
+            "layer": list(_WASTE).index(row["series"]),
+            "mean": row["mean"],
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+    top = float(rows.group_by("week").agg(pl.col("mean").sum())["mean"].max() or 0)  # type: ignore[arg-type]
+    axis = alt.Axis(tickCount=5, format=",~f", domain=False, ticks=False, labelPadding=6)
+    if top == 0:
+        axis = alt.Axis(values=[0], format="~f", domain=False, ticks=False, labelPadding=6)
+    months = _months(bands.filter(pl.col("series") == next(iter(_WASTE))))
+    area = (
+        alt.Chart(alt.Data(values=values))
+        .mark_area(opacity=0.85, clip=True)
+        .encode(
+            x=alt.X(
+                "date:T",
+                title=None,
+                axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": months}, grid=False),
+            ),
+            y=alt.Y(
+                "mean:Q",
+                stack="zero",
+                title=None,
+                scale=alt.Scale(domain=[0, 1.06 * top or 1], nice=False),
+                axis=axis,
+            ),
+            color=alt.Color(
+                "cause:N",
+                sort=causes,
+                scale=alt.Scale(domain=causes, range=[colour for _, colour in _WASTE.values()]),
+                legend=None,
+            ),
+            order=alt.Order("layer:Q"),
+            tooltip=[
+                alt.Tooltip("date:T", title="week to", format="%d %b %Y"),
+                alt.Tooltip("cause:N"),
+                alt.Tooltip("mean:Q", title="mean, kits", format=",.1f"),
+            ],
+        )
+    )
+    words = [_words("Waste by cause: kits so far, means", 0, -32, size=14, weight="bold", colour=INK)]
+    # A legend of Vega's would be that of the first frame.
+    across = 0
+    for cause, colour in _WASTE.values():
+        words.append(_words(f"\u25cf {cause}", across, -14, size=11, colour=colour))
+        across += 6 * len(cause) + 20
+    if top == 0:
+        words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
+    return alt.layer(area, *words).properties(width=_WIDTH, height=_HEIGHT)
 
 
 def _months(rows: pl.DataFrame) -> int:

@@ -22,13 +22,14 @@ CONFIDENCE: Final = 0.95
 
 _WASTE: Final = {
     "expired": ("kits_expired_site", "kits_expired_depot"),
-    "left at sites": ("kits_left_sites",),
+    "returned unused": ("kits_returned_unused",),
     "lost": ("kits_lost",),
     "damaged": ("kits_damaged",),
+    "rejected by excursion": ("kits_excursion_rejected",),
 }
 """Cause of waste: the outcomes that count it."""
 
-_COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction")
+_COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction", "cost_lost_subjects")
 
 
 @dataclass(frozen=True)

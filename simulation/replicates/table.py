@@ -13,10 +13,23 @@ from simulation.replicates.run import Run
 from simulation.replicates.summary import CONFIDENCE, Probability, Ratio, Spread, Summary
 
 _GROUPS: Final = (
-    ("Subjects", ("screened", "screen_failures", "randomized", "completed", "discontinued")),
+    (
+        "Subjects",
+        (
+            "screened",
+            "screen_failures",
+            "randomized",
+            "completed",
+            "discontinued",
+            "subjects_lost_to_stockout",
+        ),
+    ),
     ("Randomizations", ("refused_randomizations",)),
     ("Visits", ("visits", "missed_visits", "late_visits", "missed_dispensings", "out_of_stock")),
-    ("Supply", ("kits_produced", "kits_dispensed", "kits_shipped", "orders", "shipments")),
+    (
+        "Supply",
+        ("kits_produced", "kits_dispensed", "kits_shipped", "kits_quarantined", "orders", "shipments"),
+    ),
     ("Left at the end", ("kits_left", "kits_left_sites", "kits_left_transit")),
     ("Waste", ()),
     ("Costs", ()),
@@ -31,6 +44,7 @@ _NAMES: Final = {
     "kits_left_transit": "on their way",
     "missed_dispensings": "kit missing, some upstream",
     "out_of_stock": "kit missing, none upstream",
+    "subjects_lost_to_stockout": "left for want of a kit",
     "co2_kg": "CO2 of shipments",
     "day_last_randomized": "last randomization",
     "day_last_visit": "last visit",

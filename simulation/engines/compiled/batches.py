@@ -31,10 +31,12 @@ def write(at, ints, floats, row):
         row[columns.KITS_EXPIRED_SITE]
         + row[columns.KITS_EXPIRED_DEPOT]
         + row[columns.KITS_DAMAGED]
-        + row[columns.KITS_LEFT_SITES]
+        + row[columns.KITS_RETURNED_UNUSED]
+        + row[columns.KITS_EXCURSION_REJECTED]
     )
     row[columns.COST_KITS] = floats[at.money + COST_OF_KITS]
     row[columns.COST_SHIPMENTS] = floats[at.money + COST_OF_SHIPMENTS]
     row[columns.CO2_KG] = floats[at.money + CO2]
     row[columns.COST_STORAGE] = row[columns.KIT_DAYS] * at.costs_storage_per_kit_day
     row[columns.COST_DESTRUCTION] = destroyed * at.costs_destruction_per_kit
+    row[columns.COST_LOST_SUBJECTS] = row[columns.SUBJECTS_LOST_TO_STOCKOUT] * at.costs_lost_subject

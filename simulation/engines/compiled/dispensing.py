@@ -6,7 +6,7 @@ from allocation.rules.compilable import NO_DAY
 from allocation.rules.dosing import NO_FORCED_STEP, titration_step
 from simulation.engines import events, outcomes, phases
 from simulation.engines.compiled.calendars import enter
-from simulation.engines.compiled.memory import AT_SITES
+from simulation.engines.compiled.memory import AT_SITES, UNSERVED
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.stock import shippable, usable
@@ -83,6 +83,7 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
 @part
 def miss(at, ints, day, subject, site, kit_type, today):
     """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
+    ints[at.level + UNSERVED] = subject + 1
     upstream = ints[at.ordered + site * at.kits_size + kit_type]
     depot, country = ints[at.sites_depot + site], ints[at.sites_country + site]
     for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):

@@ -25,7 +25,7 @@ from simulation.engines.trace import COLUMNS
 
 PURPOSES: Final = len(SITE_PURPOSES)
 
-LEVELS: Final = 11
+LEVELS: Final = 13
 (
     AT_SITES,
     IN_TRANSIT,
@@ -38,9 +38,12 @@ LEVELS: Final = 11
     FULL,
     DECISIONS,
     LEAVERS,
+    UNSERVED,
+    FREE_REVIEW,
 ) = range(LEVELS)
 """Places after `at.level`: kits by place, subjects so far and on study, whether screening is closed, events written down, the first free
-place for a shipment, and whether the memory for subjects was too small; decisions and drop-outs that are entered."""
+place for a shipment, and whether the memory for subjects was too small; decisions and drop-outs that are entered;
+the subject (from 1) whose visit lacked a kit last; the first free place for a review."""
 
 COST_OF_KITS: Final = 0
 COST_OF_SHIPMENTS: Final = 1
@@ -74,6 +77,8 @@ OWN_INTS: Final = (
     "block_size",
     "block_left",
     "cap_counts",
+    "quarantine",
+    "drawn_excursions",
     "subject_site",
     "subject_number",
     "subject_arm",
@@ -88,9 +93,15 @@ OWN_INTS: Final = (
     "shipment_site",
     "shipment_day",
     "contents",
+    "coming_excursion",
+    "reviewing",
+    "next_review",
+    "review_site",
+    "review_number",
+    "review_contents",
     "trace",
 )
-OWN_FLOATS: Final = ("money", "own_rate", "operational")
+OWN_FLOATS: Final = ("money", "own_rate", "operational", "excursion_time")
 OWN_WORDS: Final = (
     "stream",
     "site_calendar",
@@ -106,6 +117,7 @@ SIZES: Final = (
     "subject_words",
     "capacity",
     "shipments",
+    "reviews",
     "arrival_count",
     "trace_room",
 )
@@ -129,6 +141,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "subject_words": -(-capacity // 64),
         "capacity": capacity,
         "shipments": sites * (plan.lanes.longest_days + 1) + 1,
+        "reviews": reviews_at_once(plan),
         "arrival_count": len(plan.lots.arrival_day),
         "trace_room": trace_room,
     }
@@ -156,6 +169,10 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "shipment_day": sizes["shipments"],
         "contents": sizes["shipments"] * lots,
         "trace": trace_room * len(COLUMNS),
+        "quarantine": sites * lots if plan.excursions.on else 1,
+        "reviewing": days if plan.excursions.on else 1,
+        **dict.fromkeys(("next_review", "review_site", "review_number"), sizes["reviews"]),
+        "review_contents": sizes["reviews"] * lots,
         "money": MONEY,
         "stream": PURPOSES * sites,
         "site_calendar": days * sizes["site_words"],
@@ -188,6 +205,14 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     for name, place in places.items():
         at[name] = place
     return Memory(at, *(np.concatenate(parts[kind]) for kind in ("i", "f", "u")))
+
+
+def reviews_at_once(plan: TrialPlan) -> int:
+    """The most reviews that can be under way: by site, of a shipment for each day of order and of one find in storage a day."""
+    if not plan.excursions.on:
+        return 1
+    review = max(plan.excursions.longest_review, 1)
+    return len(plan.sites.words) * (plan.lanes.longest_days + 2 * review + 4) + 1
 
 
 def named_parts(plan: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

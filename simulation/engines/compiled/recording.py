@@ -48,6 +48,11 @@ def close_day(at, ints, day, weekly, ended):
         row[outcomes.WEEKLY_AT_SITES] = ints[at.level + AT_SITES]
         row[outcomes.WEEKLY_IN_TRANSIT] = ints[at.level + IN_TRANSIT]
         row[outcomes.WEEKLY_AT_DEPOTS] = ints[at.level + AT_DEPOTS]
+        row[outcomes.WEEKLY_LOST] = (
+            ints[at.tally + outcomes.KITS_LOST] + ints[at.tally + outcomes.KITS_DAMAGED]
+        )
+        row[outcomes.WEEKLY_RETURNED] = ints[at.tally + outcomes.KITS_RETURNED_UNUSED]
+        row[outcomes.WEEKLY_REJECTED] = ints[at.tally + outcomes.KITS_EXCURSION_REJECTED]
 
 
 @part

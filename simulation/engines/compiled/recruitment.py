@@ -53,8 +53,6 @@ def open_site(at, ints, floats, words, site):
     ints[at.next_arrival + site] = at.calendar_days
     if opened == at.calendar_days:
         return
-    if at.trace_room > 0:
-        record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
     floats[at.own_rate + site] = floats[at.sites_rate + site] * own_rate(
         at, words[at.stream + RATE * at.site_count + site]
     )

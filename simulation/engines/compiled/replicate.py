@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulation.engines import events, outcomes, phases
+from simulation.engines.compiled.excursions import begin_excursions, excursions
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
     CLOSED,
@@ -17,6 +18,7 @@ from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
 from simulation.engines.compiled.resupply import review
+from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
 from simulation.engines.draws import SITE_WORDS, mix, replicate_word
@@ -34,18 +36,34 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         if day == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
-        receive(at, ints, words, day)
+        receive(at, ints, floats, words, day)
+        if at.excursions_on:
+            excursions(at, ints, floats, words, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
         drop_outs(at, ints, words, day)
-        review(at, ints, floats, words, day)
         ended = ints[at.level + CLOSED] == 1 and ints[at.level + ON_STUDY] == 0
+        if ended:
+            return_unused(at, ints, day)
+        else:
+            review(at, ints, floats, words, day)
         close_day(at, ints, day, weekly, ended)
         if ended or ints[at.level + FULL] != 0:
             break
         day += 1
     settle(at, ints)
+    if at.trace_room > 0:
+        record_openings(at, ints, day)
+
+
+@part
+def record_openings(at, ints, last):
+    """Sites have opened on the days that were drawn when the replicate began, unless it ended before."""
+    for site in range(at.site_count):
+        opened = ints[at.opened + site]
+        if opened <= last and opened < at.calendar_days:
+            record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
 @part
@@ -70,6 +88,8 @@ def begin(at, ints, floats, words, root):
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
         open_site(at, ints, floats, words, site)
+    if at.excursions_on:
+        begin_excursions(at, ints, floats, words)
 
 
 @hot

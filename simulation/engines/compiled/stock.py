@@ -8,6 +8,7 @@ from allocation.rules.pile_picking import USABLE, kit_usability
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.calendars import enter
+from simulation.engines.compiled.excursions import hold, is_exposed, start_review
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
@@ -27,6 +28,7 @@ from simulation.engines.draws import (
     KIT_DAMAGED,
     KITS_PER_SHIPMENT,
     LANE_DELAY,
+    REVIEWS,
     SHIPMENT_LOST,
 )
 
@@ -115,11 +117,11 @@ def take_from_depot(at, ints, floats, site, kit_type, lot, wanted, day):
 
 
 @hot
-def receive(at, ints, words, day):
+def receive(at, ints, floats, words, day):
     """Shipments arrive at their sites."""
     shipment = ints[at.arriving + day]
     while shipment >= 0:
-        unpack(at, ints, words, day, shipment)
+        unpack(at, ints, floats, words, day, shipment)
         following = ints[at.next_shipment + shipment]
         ints[at.next_shipment + shipment] = ints[at.level + FREE_SHIPMENT]
         ints[at.level + FREE_SHIPMENT] = shipment
@@ -127,10 +129,12 @@ def receive(at, ints, words, day):
 
 
 @hot
-def unpack(at, ints, words, day, shipment):
-    """A shipment is received, but for what was lost or damaged on the way."""
+def unpack(at, ints, floats, words, day, shipment):
+    """A shipment is received, but for what was lost or damaged on the way; what was exposed goes into quarantine."""
     site, sent = ints[at.shipment_site + shipment], ints[at.shipment_day + shipment]
     lost = happens(at.lanes_lost, words[at.stream + SHIPMENT_LOST * at.site_count + site], sent)
+    exposed = at.excursions_on and not lost and is_exposed(at, words, site, sent)
+    held = 0
     unpacked = 0
     for lot in range(at.lots_size):
         kits = ints[at.contents + shipment * at.lots_size + lot]
@@ -158,8 +162,12 @@ def unpack(at, ints, words, day, shipment):
         arrived = kits - damaged
         kind = events.RECEIVED
         if allowed_on_day(at.calendar_first_ordinal + day, ints[at.lots_expiry_ordinal + lot], 0):
-            ints[at.stock + site * at.lots_size + lot] += arrived
             ints[at.level + AT_SITES] += arrived
+            if exposed and arrived > 0 and ints[at.excursions_concerned + kit_type] == 1:
+                held += hold(at, ints, site, lot, arrived, held)
+                kind = events.QUARANTINED
+            else:
+                ints[at.stock + site * at.lots_size + lot] += arrived
         else:
             ints[at.tally + outcomes.KITS_EXPIRED_SITE] += arrived
             enter(words, at.changed, site)
@@ -168,6 +176,8 @@ def unpack(at, ints, words, day, shipment):
             record(at, ints, day, phases.RECEIPTS, kind, site, -1, kit_type, lot, arrived)
             if damaged > 0:
                 record(at, ints, day, phases.RECEIPTS, events.DAMAGED, site, -1, kit_type, lot, damaged)
+    if held > 0:
+        start_review(at, ints, floats, words, day, site, sent * REVIEWS)
 
 
 @hot

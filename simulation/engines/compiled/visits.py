@@ -9,11 +9,12 @@ from simulation.engines.calendar_days import weekday_after, weekday_near
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.dispensing import dispense
 from simulation.engines.compiled.laws import days_by, happens
-from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS
+from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS, UNSERVED
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.draws import (
     LATE_DAYS,
+    LEAVES_UNSERVED,
     VISIT_DAY,
     VISIT_DROP_OUT,
     VISIT_LATE,
@@ -104,12 +105,26 @@ def visit_of(at, ints, floats, words, day, subject):
         ints[at.level + ON_STUDY] -= 1
         if at.trace_room > 0:
             record(at, ints, day, phases.VISITS, events.COMPLETED, site, subject, -1, -1, 1)
+    elif at.subjects_leaves_unserved > 0.0 and leaves_unserved(at, ints, words, subject, site, index):
+        ints[at.tally + outcomes.SUBJECTS_LOST_TO_STOCKOUT] += 1
+        leave(at, ints, day, subject)
     elif happens(
         at.subjects_per_visit_drop_out, words[at.stream + VISIT_DROP_OUT * at.site_count + site], index
     ):
         leave(at, ints, day, subject)
     else:
         schedule(at, ints, floats, words, day, subject, visit + 1)
+
+
+@part
+def leaves_unserved(at, ints, words, subject, site, index):
+    """Whether a subject leaves because the visit that it has just had lacked a kit."""
+    if ints[at.level + UNSERVED] != subject + 1:
+        return False
+    ints[at.level + UNSERVED] = 0
+    return happens(
+        at.subjects_leaves_unserved, words[at.stream + LEAVES_UNSERVED * at.site_count + site], index
+    )
 
 
 @hot

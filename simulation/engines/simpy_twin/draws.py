@@ -17,14 +17,20 @@ from simulation.engines.draws import (
     KITS_PER_SHIPMENT,
     LANE_DELAY,
     LATE_DAYS,
+    LEAVES_UNSERVED,
     NEVER_OPENS,
     OPENING,
     RATE,
     RATE_DRAWS,
+    REVIEW_DAYS,
+    REVIEW_RELEASES,
+    REVIEWS,
     SCREEN_FAILURE,
     SCREENING_DAYS,
+    SHIPMENT_EXCURSION,
     SHIPMENT_LOST,
     SITE_PURPOSES,
+    STORAGE_EXCURSION,
     STRATUM,
     TITRATION,
     TRIAL,
@@ -128,6 +134,11 @@ class Draws:
         chance = self.plan.subjects.per_visit_drop_out
         return self._happens(chance, site, VISIT_DROP_OUT, subject_index(number, visit))
 
+    def leaves_unserved(self, site: int, number: int, visit: int) -> bool:
+        """Whether a subject leaves because a visit lacked a kit."""
+        chance = self.plan.subjects.leaves_unserved
+        return self._happens(chance, site, LEAVES_UNSERVED, subject_index(number, visit))
+
     def misses(self, site: int, number: int, visit: int) -> bool:
         """Whether a subject misses a visit."""
         return self._happens(self.plan.visits.missed, site, VISIT_MISSED, subject_index(number, visit))
@@ -165,6 +176,28 @@ class Draws:
     def is_lost(self, site: int, ordered: int) -> bool:
         """Whether a shipment is lost."""
         return self._happens(self.plan.lanes.lost, site, SHIPMENT_LOST, ordered)
+
+    def shipment_exposed(self, site: int, ordered: int) -> bool:
+        """Whether the logger of a shipment shows an excursion."""
+        return self._happens(self.plan.excursions.in_transit, site, SHIPMENT_EXCURSION, ordered)
+
+    def days_to_excursion(self, site: int, number: int) -> float:
+        """Days between a site's excursion in storage and the one before it."""
+        gap = exponential_gap(self._of_site(site, STORAGE_EXCURSION, number))
+        return gap / self.plan.excursions.per_day
+
+    def review_days(self, site: int, review: int) -> int:
+        """Days that the review of an excursion takes."""
+        return max(self._days(self.plan.excursions.review_law, site, REVIEW_DAYS, review), 1)
+
+    def review_releases(self, site: int, review: int) -> bool:
+        """Whether the review of an excursion releases the kits."""
+        return self._happens(self.plan.excursions.released, site, REVIEW_RELEASES, review)
+
+    @staticmethod
+    def review_of(index: int, *, in_storage: bool) -> int:
+        """The place of the review of an excursion: of a shipment by the day of its order, in storage by its number."""
+        return index * REVIEWS + in_storage
 
     def damaged(self, site: int, ordered: int, kits: range) -> int:
         """How many of these kits of a shipment (by their place in it) are damaged."""

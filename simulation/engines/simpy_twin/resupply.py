@@ -15,6 +15,7 @@ from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.simpy_twin.depot import lots_of
+from simulation.engines.simpy_twin.excursions import is_concerned, quarantine
 from simulation.engines.simpy_twin.subject import lines_at
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def reviews(twin: Twin) -> Any:
     held = twin.plan.resupply
     for day in range(twin.plan.calendar.days):
         yield twin.until(day, phases.RESUPPLY)
+        if twin.over:
+            return
         changed, twin.changed = twin.changed, set()
         opened = [site for site in twin.sites if site.opened_on is not None]
         seeded = [site for site in opened if held.seeds and site.opened_on == day]
@@ -203,8 +206,10 @@ def _shipment(twin: Twin, site: Site, contents: dict[int, int]) -> Any:
 
 
 def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> None:
-    """A shipment is received, but for what was lost or damaged on the way."""
+    """A shipment is received, but for what was lost or damaged on the way; what was exposed goes into quarantine."""
     lost, unpacked = twin.draws.is_lost(site.index, ordered), 0
+    exposed = not lost and twin.draws.shipment_exposed(site.index, ordered)
+    held: dict[int, int] = {}
 
     def tell(kind: int, lot: int, kits: int) -> None:
         twin.record(phases.RECEIPTS, kind, site.index, -1, int(twin.plan.lots.kit_type[lot]), lot, kits)
@@ -223,11 +228,15 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
         if damaged:
             twin.changed.add(site.index)
         if allowed_on_day(twin.today, int(twin.plan.lots.expiry_ordinal[lot]), 0):
-            site.stock[lot] += kits - damaged
-            tell(events.RECEIVED, lot, kits - damaged)
+            if exposed and kits > damaged and is_concerned(twin, lot):
+                held[lot] = kits - damaged
+            else:
+                site.stock[lot] += kits - damaged
+                tell(events.RECEIVED, lot, kits - damaged)
         else:
             twin.count(out.KITS_EXPIRED_SITE, kits - damaged)
             twin.changed.add(site.index)
             tell(events.KITS_EXPIRED, lot, kits - damaged)
         if damaged:
             tell(events.DAMAGED, lot, damaged)
+    quarantine(twin, site, phases.RECEIPTS, held, twin.draws.review_of(ordered, in_storage=False))

@@ -8,6 +8,7 @@ from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import first_day_reaching, weekday_after
 from simulation.engines.simpy_twin.depot import lots_of, may_be_taken
+from simulation.engines.simpy_twin.excursions import storage_excursions
 from simulation.engines.simpy_twin.subject import Subject, in_screening
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ STOCKING = 1 << 32
 
 
 class Site:
-    """The stock of a site by lot, what is on its way to it by kit type, and how many were screened."""
+    """The stock of a site by lot, what is in quarantine there, what is on its way to it by kit type, and how many were screened."""
 
     def __init__(self, twin: Twin, index: int) -> None:
         self.twin = twin
         self.index = index
         self.depot = int(twin.plan.sites.depot[index])
         self.stock = [0] * twin.plan.lots.size
+        self.quarantine = [0] * twin.plan.lots.size
         self.ordered = [0] * twin.plan.kits.size
         self.country = int(twin.plan.sites.country[index])
         self.screened = 0
@@ -68,6 +70,7 @@ def recruiting(twin: Twin, site: Site) -> Any:
     yield twin.until(opened, phases.OPENINGS, index)
     site.opened_on = opened
     twin.record(phases.OPENINGS, events.OPENED, index)
+    twin.environment.process(storage_excursions(twin, site))
     rate = draws.own_rate(index)
     arrival, operational = 0, 0.0
     while rate > 0:

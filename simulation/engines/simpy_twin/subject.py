@@ -80,12 +80,17 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
         if coming > last_day:
             return
         yield twin.until(coming, phases.VISITS, subject.index)
+        served = True
         if visit > 0 and draws.misses(site.index, number, visit):
             twin.count(out.MISSED_VISITS)
             twin.record(phases.VISITS, events.MISSED, site.index, subject.index, quantity=visit)
         else:
-            _attend(twin, subject, randomized_on, visit)
+            served = _attend(twin, subject, randomized_on, visit)
         is_last = visit + 1 == twin.plan.visits.size
+        if not is_last and not served and draws.leaves_unserved(site.index, number, visit):
+            twin.count(out.SUBJECTS_LOST_TO_STOCKOUT)
+            yield from _leave(twin, subject, twin.day)
+            return
         if not is_last and draws.drops_out(site.index, number, visit):
             yield from _leave(twin, subject, twin.day)
             return
@@ -112,7 +117,8 @@ def _coming(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> int
     return max(coming, twin.day + 1)
 
 
-def _attend(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> None:
+def _attend(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> bool:
+    """A visit takes place; gives whether all that was due there could be handed out."""
     visits = twin.plan.visits
     opens, closes = (randomized_on + int(ends[visit]) for ends in (visits.opens, visits.closes))
     twin.count(out.VISITS)
@@ -120,7 +126,7 @@ def _attend(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> Non
     if classify_day(twin.day, opens, closes) == LATE:
         twin.count(out.LATE_VISITS)
     twin.record(phases.VISITS, events.VISITED, subject.site.index, subject.index, quantity=visit)
-    _dispense(twin, subject, visit)
+    return _dispense(twin, subject, visit)
 
 
 def _leave(twin: Twin, subject: Subject, day: int) -> Any:
@@ -161,8 +167,8 @@ def _allocate(twin: Twin, subject: Subject) -> int:
     return arm
 
 
-def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
-    """Hand out all that is due at a visit, or nothing. A dose moves only where its kits are there."""
+def _dispense(twin: Twin, subject: Subject, visit: int) -> bool:
+    """Hand out all that is due at a visit, or nothing; gives whether nothing was missing. A dose moves only where its kits are there."""
     site, plan = subject.site, twin.plan
     level = _titrated(twin, subject, visit) if plan.doses.titrated[visit] else subject.level
     lines = lines_at(twin, subject.arm, level, visit)
@@ -180,7 +186,7 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
     ]
     if missing:
         _miss(twin, subject, missing[-1])
-        return
+        return False
     for kit_type, wanted in lines:
         twin.count(out.KITS_DISPENSED, wanted)
         for lot, kits in site.take(kit_type, wanted, until(kit_type)).items():
@@ -188,6 +194,7 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
     if lines:
         subject.level = level
         twin.changed.add(site.index)
+    return True
 
 
 def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:

@@ -19,6 +19,7 @@ from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
 from simulation.engines.simpy_twin.resupply import reviews
+from simulation.engines.simpy_twin.returns import returns
 from simulation.engines.simpy_twin.site import Site, recruiting
 from simulation.engines.simpy_twin.subject import Block
 from simulation.engines.trace import canonical
@@ -56,6 +57,11 @@ class Twin:
         """The same day as the rules take it, an ordinal."""
         return self.plan.calendar.first_ordinal + self.day
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody can be screened any more and nobody is in screening or on study."""
+        return self.closed and self.on_study == 0
+
     def until(self, day: int, phase: int, rank: int = 0) -> simpy.events.Timeout:
         """Wait for a place in the order of things; at once where it is now."""
         at = (day * len(phases.PHASES) + phase) * RANKS + rank
@@ -80,8 +86,8 @@ class Twin:
 
     @property
     def kits_at_sites(self) -> int:
-        """Kits in stock at all sites."""
-        return sum(sum(site.stock) for site in self.sites)
+        """Kits at all sites, those in quarantine too."""
+        return sum(sum(site.stock) + sum(site.quarantine) for site in self.sites)
 
     def run(self, trace: bool) -> Replicate:
         """Play from the first day to the end."""
@@ -90,6 +96,7 @@ class Twin:
         environment.process(expiries(self))
         for site in self.sites:
             environment.process(recruiting(self, site))
+        environment.process(returns(self))
         environment.process(reviews(self))
         environment.run(until=environment.process(self._books()))
         return Replicate(self._outcomes(), self.weekly, canonical(self.events) if trace else None)
@@ -101,7 +108,7 @@ class Twin:
             yield self.until(day, phases.CLOSE)
             at_sites, at_depots = self.kits_at_sites, self.depots.kits
             self.count(out.KIT_DAYS, at_sites + at_depots)
-            ended = self.closed and self.on_study == 0
+            ended = self.over
             if ended or day % 7 == 6 or day == calendar.days - 1:
                 row = self.weekly[day // 7]
                 row[:] = self._week(at_sites, at_depots)
@@ -122,6 +129,9 @@ class Twin:
             out.WEEKLY_AT_SITES: at_sites,
             out.WEEKLY_IN_TRANSIT: self.in_transit,
             out.WEEKLY_AT_DEPOTS: at_depots,
+            out.WEEKLY_LOST: tally[out.KITS_LOST] + tally[out.KITS_DAMAGED],
+            out.WEEKLY_RETURNED: tally[out.KITS_RETURNED_UNUSED],
+            out.WEEKLY_REJECTED: tally[out.KITS_EXCURSION_REJECTED],
         }
         return [series[column] for column in range(N_SERIES)]
 
@@ -136,9 +146,11 @@ class Twin:
                 out.KITS_EXPIRED_SITE,
                 out.KITS_EXPIRED_DEPOT,
                 out.KITS_DAMAGED,
-                out.KITS_LEFT_SITES,
+                out.KITS_RETURNED_UNUSED,
+                out.KITS_EXCURSION_REJECTED,
             )
         )
         tally[out.COST_STORAGE] = tally[out.KIT_DAYS] * costs.storage_per_kit_day
         tally[out.COST_DESTRUCTION] = destroyed * costs.destruction_per_kit
+        tally[out.COST_LOST_SUBJECTS] = tally[out.SUBJECTS_LOST_TO_STOCKOUT] * costs.lost_subject
         return np.array([tally[outcome] for outcome in range(N_OUTCOMES)], dtype=np.float64)

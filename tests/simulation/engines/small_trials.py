@@ -112,7 +112,15 @@ def _behaviour(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, An
         "customs_hold_probability": draw(chance),
         "customs_hold_days": draw(day_laws(9)),
     }
-    scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5}
+    scenario["drop_out"]["after_missed_dispensing_probability"] = draw(chance)
+    scenario["excursions"] = {
+        "shipment_probability": draw(chance),
+        "per_site_month": draw(st.sampled_from([0.0, 0.0, 1.0, 9.0])),
+        "kit_types": draw(st.sampled_from([[], ["KA"]])),
+        "review_days": {"law": "uniform", "min_days": 1, "max_days": draw(st.sampled_from([1, 5, 40]))},
+        "released_probability": draw(st.sampled_from([0.0, 0.5, 1.0])),
+    }
+    scenario["costs"] = {"storage_per_kit_month": 0.8, "destruction_per_kit": 2.5, "lost_subject": 1000}
 
 
 def _supply(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:

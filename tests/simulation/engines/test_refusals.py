@@ -9,7 +9,7 @@ import pytest
 from allocation.study.protocol import Protocol
 from simulation.engines.plan_of_study import plan_of
 from simulation.errors import NotSimulated
-from simulation.scenario import load_scenario_and_protocol
+from simulation.scenario import Scenario, load_scenario_and_protocol
 from simulation.twin import Twin
 from tests.conftest import REPOSITORY
 
@@ -55,3 +55,26 @@ def test_the_twin_of_the_service_refuses_what_only_the_engines_play(bench_trial)
     with pytest.raises(NotSimulated) as refused:
         Twin(protocol, scenario)
     assert refused.value.field == "drop_out.per_visit_probability"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (
+            {"drop_out": {"after_missed_dispensing_probability": 0.1}},
+            "drop_out.after_missed_dispensing_probability",
+        ),
+        ({"excursions": {"shipment_probability": 0.1}}, "excursions.shipment_probability"),
+        ({"excursions": {"per_site_month": 0.1}}, "excursions.per_site_month"),
+    ],
+)
+def test_the_twin_of_the_service_refuses_what_it_lacks_of_the_supply_side(
+    change: dict[str, Any], field: str
+) -> None:
+    scenario, protocol = load_scenario_and_protocol(REPOSITORY / "studies" / "demo-scenario.yaml")
+    document = scenario.model_dump(mode="json")
+    for part, values in change.items():
+        document[part] |= values
+    with pytest.raises(NotSimulated) as refused:
+        Twin(protocol, Scenario.model_validate(document))
+    assert refused.value.field == field

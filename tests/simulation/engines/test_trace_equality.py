@@ -30,7 +30,15 @@ def check_equal(one: Replicate, other: Replicate) -> None:
 
 def check_conserved(replicate: Replicate) -> None:
     of = {column.name: value for column, value in zip(OUTCOMES, replicate.outcomes, strict=True)}
-    gone = ("dispensed", "lost", "damaged", "expired_site", "expired_depot")
+    gone = (
+        "dispensed",
+        "lost",
+        "damaged",
+        "expired_site",
+        "expired_depot",
+        "returned_unused",
+        "excursion_rejected",
+    )
     left = ("left", "left_sites", "left_transit")
     assert of["kits_produced"] == sum(of[f"kits_{name}"] for name in (*gone, *left))
     assert of["screened"] >= of["randomized"] >= of["completed"] + of["discontinued"]

@@ -81,17 +81,19 @@ def test_waste_is_told_by_cause_and_costs_by_kind_with_their_sums() -> None:
         kits_expired_depot=[10, 10],
         kits_lost=[2, 4],
         kits_damaged=[1, 1],
-        kits_left_sites=[5, 5],
+        kits_excursion_rejected=[0, 8],
+        kits_returned_unused=[5, 5],
         cost_kits=[100, 200],
         cost_shipments=[10, 10],
     )
     waste = {one.name: one.mean for one in summary.waste}
     assert waste == {
         "expired": 12,
-        "left at sites": 5,
+        "returned unused": 5,
         "lost": 3,
         "damaged": 1,
-        "in all": 21,
+        "rejected by excursion": 4,
+        "in all": 25,
     }
     costs = {one.name: (one.mean, one.unit) for one in summary.costs}
     assert costs["cost_total"] == (160, "EUR")
