@@ -19,7 +19,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.supply import Site
 from simulation.errors import NotSimulated
 from simulation.recruiting import recruiting_site
-from simulation.scenario import Scenario
+from simulation.scenario import DayLaw, Scenario
 from simulation.streams import Streams
 from simulation.supplying import lot_arrivals, resupply_runs
 from simulation.trial import Tally, Trial
@@ -37,6 +37,7 @@ class Twin:
         for field, used in (
             ("drop_out.per_visit_probability", scenario.drop_out.per_visit_probability > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
+            ("shipping.approval_days", scenario.shipping.approval_days != DayLaw()),
         ):
             if used:
                 raise NotSimulated(

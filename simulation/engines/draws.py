@@ -42,6 +42,7 @@ SHIPMENT_LOST: Final = 16
 KIT_DAMAGED: Final = 17
 STRATUM: Final = 18
 TITRATION: Final = 19
+APPROVAL_DAYS: Final = 20
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -64,6 +65,7 @@ SITE_PURPOSES: Final = (
     "damaged",
     "stratum",
     "titration",
+    "approval days",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -21,16 +21,17 @@ from simulation.engines.plan import Resupply, ints
 from simulation.scenario import Scenario
 
 
+def periods_of(protocol: Protocol, scenario: Scenario) -> list[date]:
+    """The first day of each period in which the same parameters hold, the first of which is that of the scenario."""
+    starts = scenario.starts_on
+    dates = {entry.parameters.valid_from for entry in protocol.supply.parameters}
+    return [starts, *sorted(on for on in dates if on is not None and on > starts)]
+
+
 def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     """The parameters that hold at each site from each date on, and the protocol's ways of ordering."""
     supply, starts = protocol.supply, scenario.starts_on
-    dates = sorted(
-        {
-            entry.parameters.valid_from
-            for entry in supply.parameters
-            if entry.parameters.valid_from is not None and entry.parameters.valid_from > starts
-        }
-    )
+    periods = periods_of(protocol, scenario)
     calendar = [starts + timedelta(days=day) for day in range(scenario.duration_days)]
     held = [
         [
@@ -40,7 +41,7 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
             ]
             for site in protocol.sites
         ]
-        for on in [starts, *dates]
+        for on in periods
     ]
 
     def table(name: str) -> np.ndarray:
@@ -58,10 +59,10 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     }[scenario.site_stock_at_start]
     overdue = supply.ignore_if_overdue_days
     return Resupply(
-        period=ints([sum(date <= day for date in dates) for day in calendar]),
+        period=ints([sum(first <= day for first in periods) - 1 for day in calendar]),
         run=ints([is_run_day(day.toordinal(), weekdays) for day in calendar]),
         on_event=supply.on_event,
-        seeds=supply.seeding == "on_activation",
+        seeds=supply.seeding != "none",
         min_buffer=table("min_buffer"),
         max_buffer=table("max_buffer"),
         short_window=table("short_window"),

@@ -84,6 +84,8 @@ def visit_of(at, ints, floats, words, day, subject):
     missed = visit > 0 and happens(
         at.visits_missed, words[at.stream + VISIT_MISSED * at.site_count + site], index
     )
+    if at.ordering_ignores_skipped and ints[at.ordering_dispensing + visit] == 1:
+        ints[at.subject_skipped + subject] = 1 if missed else 0
     if missed:
         ints[at.tally + outcomes.MISSED_VISITS] += 1
     else:
