@@ -218,6 +218,17 @@ class Resupply(NamedTuple):
     initial: Ints
 
 
+class Bands(NamedTuple):
+    """Buffers by active subjects, where there are `any`: the bands of place i of a table by period, site and kit type are `start[i]` to
+    `start[i + 1]` - 1, each with the number of subjects from which on its buffers hold."""
+
+    any: bool
+    start: Ints
+    from_subjects: Ints
+    min_buffer: Ints
+    max_buffer: Ints
+
+
 class Ordering(NamedTuple):
     """What holds orders back, who is seeded when, which orders count as coming, and which lots are taken; flags say whether
     there is anything to do.
@@ -268,6 +279,7 @@ class TrialPlan(NamedTuple):
     lanes: Lanes
     resupply: Resupply
     ordering: Ordering
+    bands: Bands
     costs: Costs
     depots: int
     arms: int

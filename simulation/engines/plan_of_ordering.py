@@ -5,11 +5,10 @@ from __future__ import annotations
 from allocation.rules.orders import LotChoice
 from allocation.rules.picking import SAME_LOT_CODES, SameLot
 from allocation.rules.shipment_status import COUNTED_AS, Approval, ShipmentStatus, opening_status
-from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
 from simulation.engines.day_laws import LawTables
+from simulation.engines.parameter_periods import held_parameters
 from simulation.engines.plan import Ordering, ints
-from simulation.engines.plan_of_resupply import periods_of
 from simulation.engines.plan_of_visits import visits_of
 from simulation.scenario import Scenario
 
@@ -27,14 +26,7 @@ def ordering_of(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Or
     supply = protocol.supply
     groups = [kit_type.blinding_group for kit_type in protocol.kit_types]
     paused = [
-        [
-            [
-                effective_parameters(protocol, one.code, on, site=site.code).paused
-                for one in protocol.kit_types
-            ]
-            for site in protocol.sites
-        ]
-        for on in periods_of(protocol, scenario)
+        [[found.paused for found in row] for row in period] for period in held_parameters(protocol, scenario)
     ]
     counts = [COUNTED_AS[status] in supply.pipeline_statuses for status in ON_THE_WAY]
     same_lot, newest = (

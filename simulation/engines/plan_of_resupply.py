@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 
@@ -15,17 +15,11 @@ from allocation.rules.resupply import (
     TRIGGER_BELOW,
 )
 from allocation.rules.run_schedule import is_run_day
-from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
+from simulation.engines.parameter_periods import held_parameters, periods_of
 from simulation.engines.plan import Resupply, ints
+from simulation.engines.plan_of_buffers import buffers_of
 from simulation.scenario import Scenario
-
-
-def periods_of(protocol: Protocol, scenario: Scenario) -> list[date]:
-    """The first day of each period in which the same parameters hold, the first of which is that of the scenario."""
-    starts = scenario.starts_on
-    dates = {entry.parameters.valid_from for entry in protocol.supply.parameters}
-    return [starts, *sorted(on for on in dates if on is not None and on > starts)]
 
 
 def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
@@ -33,16 +27,8 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     supply, starts = protocol.supply, scenario.starts_on
     periods = periods_of(protocol, scenario)
     calendar = [starts + timedelta(days=day) for day in range(scenario.duration_days)]
-    held = [
-        [
-            [
-                effective_parameters(protocol, kit_type.code, on, site=site.code)
-                for kit_type in protocol.kit_types
-            ]
-            for site in protocol.sites
-        ]
-        for on in periods
-    ]
+    held = held_parameters(protocol, scenario)
+    min_buffer, max_buffer = buffers_of(protocol, held)
 
     def table(name: str) -> np.ndarray:
         return ints([[[getattr(one, name) for one in row] for row in period] for period in held])
@@ -55,7 +41,7 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     initial = {
         "none": table("seed_quantity")[0] * 0,
         "seed_quantity": table("seed_quantity")[0],
-        "up_to_level": table("max_buffer")[0],
+        "up_to_level": max_buffer[0],
     }[scenario.site_stock_at_start]
     overdue = supply.ignore_if_overdue_days
     return Resupply(
@@ -63,8 +49,8 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
         run=ints([is_run_day(day.toordinal(), weekdays) for day in calendar]),
         on_event=supply.on_event,
         seeds=supply.seeding != "none",
-        min_buffer=table("min_buffer"),
-        max_buffer=table("max_buffer"),
+        min_buffer=min_buffer,
+        max_buffer=max_buffer,
         short_window=table("short_window"),
         long_window=table("long_window"),
         trigger=ints(np.where(at, TRIGGER_AT, TRIGGER_BELOW)),

@@ -13,6 +13,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.strata import strata_of
 from allocation.study.supply import Site, stays_valid
 from simulation.engines.day_laws import LawTables
+from simulation.engines.parameter_periods import held_parameters
 from simulation.engines.plan import (
     NOT_LEAVING,
     SCOPE_COUNTRY,
@@ -31,6 +32,7 @@ from simulation.engines.plan import (
     floats,
     ints,
 )
+from simulation.engines.plan_of_buffers import bands_of
 from simulation.engines.plan_of_ordering import ordering_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
@@ -91,6 +93,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         lanes=lanes,
         resupply=resupply_of(protocol, scenario),
         ordering=ordering,
+        bands=bands_of(held_parameters(protocol, scenario)),
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
             scenario.costs.destruction_per_kit,

@@ -75,9 +75,6 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
     yield "sites", any(site.supplied_by_site for site in protocol.sites), "supply sites from depots"
     yield (
         "supply.parameters",
-        any(
-            entry.level == "depot" or entry.parameters.buffer_from not in (None, "min_max")
-            for entry in supply.parameters
-        ),
-        "set buffers and windows of sites; leave depots, computed buffers and bands out",
+        any(entry.level == "depot" for entry in supply.parameters),
+        "set parameters of sites, and leave depots out",
     )

@@ -73,6 +73,7 @@ OWN_INTS: Final = (
     "last_order",
     "first_screened",
     "on_the_way",
+    "active_subjects",
     "picked",
     "pick_type",
     "pick_released",

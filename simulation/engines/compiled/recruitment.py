@@ -262,6 +262,7 @@ def decide(at, ints, floats, words, day, subject, root):
     ints[at.subject_state + subject] = demand.RANDOMIZED
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = day
+    ints[at.active_subjects + site] += 1
     ints[at.tally + outcomes.RANDOMIZED] += 1
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = day
     count_for_caps(at, ints, site, True)

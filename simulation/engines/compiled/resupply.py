@@ -6,6 +6,7 @@ from allocation.rules.demand import COUNTED, demand_code
 from allocation.rules.order_assembly import needed_kits, ordered_kits
 from allocation.rules.resupply import COUNTS, due_in_window, resupply_quantity, stock_use
 from simulation.engines import events, phases
+from simulation.engines.compiled.buffers import band
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.memory import FREE_SHIPMENT
 from simulation.engines.compiled.ordering import (
@@ -122,13 +123,18 @@ def threshold(at, ints, day, site, kit_type, held, today):
             if stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
                 sai += kits
     ints[at.inventory + kit_type] = sai
+    min_buffer, max_buffer = ints[at.resupply_min_buffer + held], ints[at.resupply_max_buffer + held]
+    if at.bands_any:
+        place = band(at, ints, site, held)
+        if place >= 0:
+            min_buffer, max_buffer = ints[at.bands_min_buffer + place], ints[at.bands_max_buffer + place]
     triggered, _, up_to, quantity = resupply_quantity(
         sai,
         ints[at.due + kit_type],
         ints[at.due + at.kits_size + kit_type],
         ints[at.due + 2 * at.kits_size + kit_type],
-        ints[at.resupply_min_buffer + held],
-        ints[at.resupply_max_buffer + held],
+        min_buffer,
+        max_buffer,
         ints[at.resupply_trigger + held],
         ints[at.resupply_long_window_from + held],
     )

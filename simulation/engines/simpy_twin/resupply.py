@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allocation.rules.demand import COUNTED, demand_code
+from allocation.rules.banded_buffer import band_index
+from allocation.rules.demand import COUNTED, RANDOMIZED, demand_code
 from allocation.rules.expiry import allowed_on_day
 from allocation.rules.fair_share import shares_by_country
 from allocation.rules.order_assembly import limited_to_share, needed_kits, ordered_kits
@@ -107,12 +108,23 @@ def _threshold(twin: Twin, site: Site, kit_type: int) -> Threshold:
         d_short,
         int(demand_in_window(offsets, quantities, 0, long)),
         int(demand_in_window(offsets, quantities, short, short + long)),
-        int(held.min_buffer[place]),
-        int(held.max_buffer[place]),
+        *_buffers(twin, site, place),
         int(held.trigger[place]),
         int(held.long_window_from[place]),
     )
     return Threshold(triggered, quantity, max(up_to - sai, 0), sai, d_short)
+
+
+def _buffers(twin: Twin, site: Site, place: tuple[int, int, int]) -> tuple[int, int]:
+    """The buffers of a period, site and kit type: those of the plan, or of the band that the site's active subjects are in."""
+    held, bands = twin.plan.resupply, twin.plan.bands
+    flat = int(np.ravel_multi_index(place, held.min_buffer.shape))
+    of_place = slice(int(bands.start[flat]), int(bands.start[flat + 1]))
+    if of_place.start == of_place.stop:
+        return int(held.min_buffer[place]), int(held.max_buffer[place])
+    active = sum(subject.state == RANDOMIZED for subject in site.subjects)
+    band = of_place.start + band_index(bands.from_subjects[of_place], active)
+    return int(bands.min_buffer[band]), int(bands.max_buffer[band])
 
 
 def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:

@@ -179,6 +179,17 @@ def _ordering(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any
     supply["order_approval"] = draw(st.sampled_from(["none", "manual", "all", "all"]))
     if supply["order_approval"] == "all":
         scenario["shipping"]["approval_days"] = draw(day_laws(9))
+    set_of_study = supply["parameters"][0]["parameters"]
+    bands = [{"from_subjects": at, "min_buffer": at, "max_buffer": 2 * at + 2} for at in (0, 1, 3)]
+    set_of_study |= draw(
+        st.sampled_from(
+            [
+                {},
+                {"buffer_from": "computed", "confidence": "0.9", "enrolment_per_month": "1.5"},
+                {"buffer_from": "bands", "bands": bands},
+            ]
+        )
+    )
     if draw(st.booleans()):
         site, of_type = protocol["sites"][0]["code"], draw(st.sampled_from([None, "KB"]))
         for on, paused in (("2025-01-25", True), ("2025-03-10", False)):
