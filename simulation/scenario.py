@@ -211,6 +211,11 @@ class Shipping(ProtocolPart):
     """From an order to stock on the shelf. Lost and damaged kits are found at receipt."""
 
     dispatch_days: DayLaw = Field(description="order to dispatch; part of the protocol's lead time")
+    approval_days: DayLaw = Field(
+        default=DayLaw(),
+        description="order to approval, where the protocol has all orders approved; dispatch_days count from it; only in the simulator's "
+        "engines",
+    )
     lane_delays: tuple[LaneDelay, ...] = Field(min_length=1)
     weekday_receipt: bool = Field(
         default=True, description="what arrives on a weekend is received on the Monday"

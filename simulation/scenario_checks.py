@@ -140,6 +140,21 @@ def _check_shipping(scenario: Scenario, protocol: Protocol, findings: Findings) 
         findings.add(
             ("shipping", "lane_delays"), code, "is a country without a delay", "add an entry without country"
         )
+    approval = scenario.shipping.approval_days
+    if approval.min_days < 0:
+        findings.add(
+            ("shipping", "approval_days", "min_days"),
+            approval.min_days,
+            "approves an order before it is made",
+            "give 0 or more days",
+        )
+    elif approval != type(approval)() and protocol.supply.order_approval != "all":
+        findings.add(
+            ("shipping", "approval_days"),
+            approval.law,
+            f"is for orders that wait, and the protocol's order_approval is {protocol.supply.order_approval}",
+            "leave it out, or set supply.order_approval of the protocol to all",
+        )
     for code in scenario.shipping.co2_kg_per_shipment:
         findings.name(("shipping", "co2_kg_per_shipment", code), code, depots, "depot")
 

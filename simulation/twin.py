@@ -19,7 +19,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.supply import Site
 from simulation.errors import NotSimulated
 from simulation.recruiting import recruiting_site
-from simulation.scenario import Scenario
+from simulation.scenario import DayLaw, Scenario
 from simulation.streams import Streams
 from simulation.supplying import lot_arrivals, resupply_runs
 from simulation.trial import Tally, Trial
@@ -43,6 +43,7 @@ class Twin:
             ("excursions.shipment_probability", scenario.excursions.shipment_probability > 0),
             ("excursions.per_site_month", scenario.excursions.per_site_month > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
+            ("shipping.approval_days", scenario.shipping.approval_days != DayLaw()),
         ):
             if used:
                 raise NotSimulated(

@@ -47,6 +47,7 @@ SHIPMENT_EXCURSION: Final = 21
 STORAGE_EXCURSION: Final = 22
 REVIEW_DAYS: Final = 23
 REVIEW_RELEASES: Final = 24
+APPROVAL_DAYS: Final = 25
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -74,6 +75,7 @@ SITE_PURPOSES: Final = (
     "storage excursion",
     "review days",
     "review releases",
+    "approval days",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 

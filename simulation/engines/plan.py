@@ -20,6 +20,8 @@ SCOPE_STUDY = 0
 SCOPE_COUNTRY = 1
 SCOPE_SITE = 2
 NOT_LEAVING = -1
+STATUSES = PROPOSED, REQUESTED, CONFIRMED, IN_TRANSIT = 0, 1, 2, 3
+"""How far an order on its way has come (rules/shipment_status.py)."""
 
 
 class Calendar(NamedTuple):
@@ -138,7 +140,7 @@ class Doses(NamedTuple):
 
 class Kits(NamedTuple):
     """By kit type: windows in days, cost of a kit, whether it must stay valid until the next dispensing, the size of its blocks in orders,
-    its blinding group and whether that has several types; the lots of kit type k are `lot_start[k]` to `lot_start[k + 1]` - 1."""
+    whether its blinding group has several types; the lots of kit type k are `lot_start[k]` to `lot_start[k + 1]` - 1."""
 
     size: int
     dns_days: Ints
@@ -147,7 +149,6 @@ class Kits(NamedTuple):
     cost: Floats
     stays_valid: Ints
     block_size: Ints
-    group: Ints
     several: Ints
     lot_start: Ints
 
@@ -233,6 +234,44 @@ class Resupply(NamedTuple):
     initial: Ints
 
 
+class Bands(NamedTuple):
+    """Buffers by active subjects, where there are `any`: the bands of place i of a table by period, site and kit type are `start[i]` to
+    `start[i + 1]` - 1, each with the number of subjects from which on its buffers hold."""
+
+    any: bool
+    start: Ints
+    from_subjects: Ints
+    min_buffer: Ints
+    max_buffer: Ints
+
+
+class Ordering(NamedTuple):
+    """What holds orders back, who is seeded when, which orders count as coming, and which lots are taken; flags say whether
+    there is anything to do.
+
+    `group` is the blinding group by period, site and kit type as rules/order_assembly.py takes it; what is `paused` has one of its own, so
+    that nothing raises it. `counts` tells of each status in STATUSES whether it counts. `dispensing` is by visit. `same_lot` is a choice of
+    rules/pile_picking.py; `newest`: lots that would be past their do-not-ship date within the long window go last (`min_shipments`).
+    """
+
+    limits: bool
+    min_shipment_kits: int
+    days_between_orders: int
+    pauses: bool
+    paused: Ints
+    group: Ints
+    seeds_on_screening: bool
+    approved: bool
+    approval_law: int
+    statuses: bool
+    counts: Ints
+    ignores_skipped: bool
+    dispensing: Ints
+    picks: bool
+    same_lot: int
+    newest: bool
+
+
 class Costs(NamedTuple):
     """Costs in the study's currency that the protocol does not state."""
 
@@ -256,6 +295,8 @@ class TrialPlan(NamedTuple):
     lanes: Lanes
     excursions: Excursions
     resupply: Resupply
+    ordering: Ordering
+    bands: Bands
     costs: Costs
     depots: int
     arms: int

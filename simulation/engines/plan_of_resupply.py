@@ -15,33 +15,20 @@ from allocation.rules.resupply import (
     TRIGGER_BELOW,
 )
 from allocation.rules.run_schedule import is_run_day
-from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
+from simulation.engines.parameter_periods import held_parameters, periods_of
 from simulation.engines.plan import Resupply, ints
+from simulation.engines.plan_of_buffers import buffers_of
 from simulation.scenario import Scenario
 
 
 def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     """The parameters that hold at each site from each date on, and the protocol's ways of ordering."""
     supply, starts = protocol.supply, scenario.starts_on
-    dates = sorted(
-        {
-            entry.parameters.valid_from
-            for entry in supply.parameters
-            if entry.parameters.valid_from is not None and entry.parameters.valid_from > starts
-        }
-    )
+    periods = periods_of(protocol, scenario)
     calendar = [starts + timedelta(days=day) for day in range(scenario.duration_days)]
-    held = [
-        [
-            [
-                effective_parameters(protocol, kit_type.code, on, site=site.code)
-                for kit_type in protocol.kit_types
-            ]
-            for site in protocol.sites
-        ]
-        for on in [starts, *dates]
-    ]
+    held = held_parameters(protocol, scenario)
+    min_buffer, max_buffer = buffers_of(protocol, held)
 
     def table(name: str) -> np.ndarray:
         return ints([[[getattr(one, name) for one in row] for row in period] for period in held])
@@ -54,16 +41,16 @@ def resupply_of(protocol: Protocol, scenario: Scenario) -> Resupply:
     initial = {
         "none": table("seed_quantity")[0] * 0,
         "seed_quantity": table("seed_quantity")[0],
-        "up_to_level": table("max_buffer")[0],
+        "up_to_level": max_buffer[0],
     }[scenario.site_stock_at_start]
     overdue = supply.ignore_if_overdue_days
     return Resupply(
-        period=ints([sum(date <= day for date in dates) for day in calendar]),
+        period=ints([sum(first <= day for first in periods) - 1 for day in calendar]),
         run=ints([is_run_day(day.toordinal(), weekdays) for day in calendar]),
         on_event=supply.on_event,
-        seeds=supply.seeding == "on_activation",
-        min_buffer=table("min_buffer"),
-        max_buffer=table("max_buffer"),
+        seeds=supply.seeding != "none",
+        min_buffer=min_buffer,
+        max_buffer=max_buffer,
         short_window=table("short_window"),
         long_window=table("long_window"),
         trigger=ints(np.where(at, TRIGGER_AT, TRIGGER_BELOW)),

@@ -13,6 +13,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.strata import strata_of
 from allocation.study.supply import Site, stays_valid
 from simulation.engines.day_laws import LawTables
+from simulation.engines.parameter_periods import held_parameters
 from simulation.engines.plan import (
     NOT_LEAVING,
     SCOPE_COUNTRY,
@@ -32,6 +33,8 @@ from simulation.engines.plan import (
     ints,
 )
 from simulation.engines.plan_of_excursions import excursions_of
+from simulation.engines.plan_of_buffers import bands_of
+from simulation.engines.plan_of_ordering import ordering_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
@@ -73,6 +76,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
         leaves_unserved=scenario.drop_out.after_missed_dispensing_probability,
     )
+    ordering = ordering_of(protocol, scenario, tables)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -92,6 +96,8 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         lanes=lanes,
         excursions=excursions,
         resupply=resupply_of(protocol, scenario),
+        ordering=ordering,
+        bands=bands_of(held_parameters(protocol, scenario)),
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
             scenario.costs.destruction_per_kit,
@@ -219,7 +225,6 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
         cost=floats([float(kit_type.cost or 0) for kit_type in protocol.kit_types]),
         stays_valid=ints([stays_valid(protocol, kit_type) for kit_type in protocol.kit_types]),
         block_size=ints([kit_type.block_size for kit_type in protocol.kit_types]),
-        group=ints([groups.index(kit_type.blinding_group) for kit_type in protocol.kit_types]),
         several=ints([groups.count(kit_type.blinding_group) > 1 for kit_type in protocol.kit_types]),
         lot_start=ints([sum(one < index for one in of_type) for index in range(len(codes) + 1)]),
     )
@@ -267,7 +272,7 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         costs.append(float(lane.cost or 0))
         co2.append(scenario.shipping.co2_kg_per_shipment.get(depot, 0.0))
     shipping = scenario.shipping
-    dispatch = tables.add(shipping.dispatch_days)
+    dispatch, approval = tables.add(shipping.dispatch_days), tables.add(shipping.approval_days)
     longest = max(
         (
             max(one + tables.largest(law), 0) + tables.largest(hold)
@@ -286,7 +291,7 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         weekdays=shipping.weekday_receipt,
         lost=shipping.lost_probability,
         damaged=shipping.damaged_probability,
-        longest_days=max(longest, 0) + tables.largest(dispatch) + 5,
+        longest_days=max(longest, 0) + tables.largest(dispatch) + tables.largest(approval) + 5,
     )
 
 

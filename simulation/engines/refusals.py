@@ -66,28 +66,15 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
         f"anchor visits at randomization, for every stratum, and at most {VISITS_PER_SUBJECT}",
     )
     yield "visits", not any(v.target_day == 1 for v in visits_of(protocol)[:1]), "begin with a visit on day 1"
-    yield "supply.eligible_subjects", supply.eligible_subjects != "randomized", "use randomized"
     yield (
-        "supply.ignore_if_last_dispensing_skipped",
-        supply.ignore_if_last_dispensing_skipped,
-        "set it to false",
+        "supply.eligible_subjects",
+        supply.eligible_subjects != "randomized",
+        "use randomized: the service projects nobody before randomization either",
     )
-    yield "supply.pipeline_statuses", len(supply.pipeline_statuses) != 3, "count all three statuses"
-    yield "supply.lot_choice", supply.lot_choice != "min_wastage", "use min_wastage"
-    yield "supply.same_lot_shipments", supply.same_lot_shipments != "off", "use off"
     yield "supply.withhold_exposed", supply.withhold_exposed, "set it to false"
-    yield "supply.min_shipment_kits", supply.min_shipment_kits > 0, "set it to 0"
-    yield "supply.days_between_orders", supply.days_between_orders > 0, "set it to 0"
-    yield "supply.order_approval", supply.order_approval != "none", "use none"
-    yield "supply.seeding", supply.seeding == "on_first_screening", "use on_activation or none"
     yield "sites", any(site.supplied_by_site for site in protocol.sites), "supply sites from depots"
     yield (
         "supply.parameters",
-        any(
-            entry.level == "depot"
-            or entry.parameters.paused
-            or entry.parameters.buffer_from not in (None, "min_max")
-            for entry in supply.parameters
-        ),
-        "set buffers and windows of sites; leave depots, pauses, computed buffers and bands out",
+        any(entry.level == "depot" for entry in supply.parameters),
+        "set parameters of sites, and leave depots out",
     )

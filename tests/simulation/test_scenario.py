@@ -106,6 +106,20 @@ def test_a_seasonality_of_the_demo_leaves_the_yearly_rate_as_it_is() -> None:
         ("  visit: ET", "  visit: V3", "drop_out.visit", "V3", "not an optional visit"),
         ("- {until_day: 85,", "- {until_day: 400,", "drop_out.periods", "[400, 365]", "ascending"),
         (
+            "shipping:\n",
+            "shipping:\n  approval_days: {law: fixed, min_days: -1}\n",
+            "shipping.approval_days.min_days",
+            "-1",
+            "before it is made",
+        ),
+        (
+            "shipping:\n",
+            "shipping:\n  approval_days: {law: fixed, min_days: 2}\n",
+            "shipping.approval_days",
+            "fixed",
+            "order_approval is none",
+        ),
+        (
             "dose_level: L3, up: 0, maintain: 0.88",
             "dose_level: L3, up: 0.2, maintain: 0.88",
             "titration[2]",

@@ -187,6 +187,11 @@ def screen(at, ints, floats, words, day, site):
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = 0
     ints[at.subject_state + subject] = demand.SCREENED
+    ints[at.subject_skipped + subject] = 0
+    if number == 0:
+        ints[at.first_screened + site] = day
+        if at.ordering_seeds_on_screening:
+            enter(words, at.changed, site)
     ints[at.subject_next + subject] = ints[at.first_subject + site]
     ints[at.first_subject + site] = subject
     ints[at.tally + outcomes.SCREENED] += 1
@@ -255,6 +260,7 @@ def decide(at, ints, floats, words, day, subject, root):
     ints[at.subject_state + subject] = demand.RANDOMIZED
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = day
+    ints[at.active_subjects + site] += 1
     ints[at.tally + outcomes.RANDOMIZED] += 1
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = day
     count_for_caps(at, ints, site, True)

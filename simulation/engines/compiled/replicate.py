@@ -76,6 +76,7 @@ def begin(at, ints, floats, words, root):
     fill(words, at.site_calendar, at.decision_calendar, 0)
     fill(words, at.changed, at.ordering + at.site_words, 0)
     fill(ints, at.first_subject, at.first_subject + at.site_count, -1)
+    fill(ints, at.last_order, at.on_the_way + at.site_count, -1)
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = -1
     ints[at.tally + outcomes.DAY_LAST_VISIT] = -1
     shipments = at.shipments

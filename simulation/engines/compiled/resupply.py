@@ -6,8 +6,18 @@ from allocation.rules.demand import COUNTED, demand_code
 from allocation.rules.order_assembly import needed_kits, ordered_kits
 from allocation.rules.resupply import COUNTS, due_in_window, resupply_quantity, stock_use
 from simulation.engines import events, phases
+from simulation.engines.compiled.buffers import band
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.memory import FREE_SHIPMENT
+from simulation.engines.compiled.ordering import (
+    begins_today,
+    is_paused,
+    is_unseeded,
+    pick,
+    seed,
+    uncounted,
+    waits_for_later,
+)
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill, view
 from simulation.engines.compiled.recording import record
@@ -33,8 +43,7 @@ def review(at, ints, floats, words, day):
             while word != 0:
                 site = place * 64 + lowest(word)
                 word = without_lowest(word)
-                seeded = at.resupply_seeds and ints[at.opened + site] == day
-                if at.resupply_on_event or seeded:
+                if at.resupply_on_event or begins_today(at, ints, day, site):
                     found += plan_site(at, ints, words, day, site)
     if found == 0:
         return
@@ -53,15 +62,15 @@ def review(at, ints, floats, words, day):
 def plan_site(at, ints, words, day, site):
     """Fill `wanted` with what a site is to get of each kit type; 1 where that is anything."""
     place = (ints[at.resupply_period + day] * at.site_count + site) * at.kits_size
-    if at.resupply_seeds and ints[at.opened + site] == day:
-        for kit_type in range(at.kits_size):
-            ints[at.needed + kit_type] = ints[at.resupply_seed_quantity + place + kit_type]
+    seeding = is_unseeded(at, ints, site)
+    if seeding:
+        seed(at, ints, site, place)
     elif not needed_at(at, ints, day, site, place):
         return 0
     total = ordered_kits(
         view(ints, at.needed, at.kits_size),
         view(ints, at.kits_block_size, at.kits_size),
-        view(ints, at.kits_group, at.kits_size),
+        view(ints, at.ordering_group + place, at.kits_size),
         view(ints, at.kits_several, at.kits_size),
         at.resupply_single_type != 0,
         at.resupply_single_kit != 0,
@@ -69,6 +78,8 @@ def plan_site(at, ints, words, day, site):
         view(ints, at.raised, at.kits_size),
     )
     if total == 0:
+        return 0
+    if at.ordering_limits and not seeding and waits_for_later(at, ints, day, site, place, total):
         return 0
     enter(words, at.ordering, site)
     return 1
@@ -82,20 +93,27 @@ def needed_at(at, ints, day, site, place):
         project(at, ints, day, site, place)
     any_triggered = False
     for kit_type in range(at.kits_size):
-        if threshold(at, ints, site, kit_type, place + kit_type, today)[0]:
+        if is_paused(at, ints, place + kit_type):
+            continue
+        if threshold(at, ints, day, site, kit_type, place + kit_type, today)[0]:
             any_triggered = True
     if not any_triggered:
         return False
     for kit_type in range(at.kits_size):
-        _, quantity, top_up = threshold(at, ints, site, kit_type, place + kit_type, today)
+        ints[at.needed + kit_type] = 0
+        if is_paused(at, ints, place + kit_type):
+            continue
+        _, quantity, top_up = threshold(at, ints, day, site, kit_type, place + kit_type, today)
         ints[at.needed + kit_type] = needed_kits(True, quantity, top_up, at.resupply_consolidation)
     return True
 
 
 @hot
-def threshold(at, ints, site, kit_type, held, today):
+def threshold(at, ints, day, site, kit_type, held, today):
     """Whether the site is resupplied with a kit type, with how many, and what would bring it to its up-to level."""
     sai = ints[at.ordered + site * at.kits_size + kit_type]
+    if at.ordering_statuses:
+        sai -= uncounted(at, ints, day, site, kit_type)
     country = ints[at.sites_country + site]
     for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
         kits = ints[at.stock + site * at.lots_size + lot]
@@ -104,13 +122,19 @@ def threshold(at, ints, site, kit_type, held, today):
             expiry = ints[at.lots_expiry_ordinal + lot]
             if stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
                 sai += kits
+    ints[at.inventory + kit_type] = sai
+    min_buffer, max_buffer = ints[at.resupply_min_buffer + held], ints[at.resupply_max_buffer + held]
+    if at.bands_any:
+        place = band(at, ints, site, held)
+        if place >= 0:
+            min_buffer, max_buffer = ints[at.bands_min_buffer + place], ints[at.bands_max_buffer + place]
     triggered, _, up_to, quantity = resupply_quantity(
         sai,
         ints[at.due + kit_type],
         ints[at.due + at.kits_size + kit_type],
         ints[at.due + 2 * at.kits_size + kit_type],
-        ints[at.resupply_min_buffer + held],
-        ints[at.resupply_max_buffer + held],
+        min_buffer,
+        max_buffer,
         ints[at.resupply_trigger + held],
         ints[at.resupply_long_window_from + held],
     )
@@ -127,11 +151,11 @@ def project(at, ints, day, site, place):
         counted = demand_code(
             ints[at.subject_state + subject],
             False,
-            False,
+            ints[at.subject_skipped + subject] == 1,
             at.calendar_first_ordinal + closes,
             at.calendar_first_ordinal + day,
             False,
-            False,
+            at.ordering_ignores_skipped != 0,
             at.resupply_overdue_days,
         )
         if counted == COUNTED:
@@ -166,7 +190,11 @@ def ship(at, ints, floats, words, day, site):
     shipped = 0
     for kit_type in range(at.kits_size):
         wanted = ints[at.wanted + site * at.kits_size + kit_type]
+        if at.ordering_picks:
+            pick(at, ints, day, site, kit_type, wanted)
         for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            if at.ordering_picks:
+                wanted = ints[at.picked + lot]
             take = take_from_depot(at, ints, floats, site, kit_type, lot, wanted, day)
             ints[at.contents + shipment * at.lots_size + lot] = take
             wanted -= take
@@ -175,4 +203,5 @@ def ship(at, ints, floats, words, day, site):
             if at.trace_room > 0 and take > 0:
                 record(at, ints, day, phases.RESUPPLY, events.ORDERED, site, -1, kit_type, lot, take)
     if shipped > 0:
+        ints[at.last_order + site] = day
         send(at, ints, floats, words, day, site, shipment, shipped)

@@ -19,9 +19,11 @@ from simulation.engines.compiled.memory import (
     FREE_SHIPMENT,
     IN_TRANSIT,
 )
+from simulation.engines.compiled.ordering import follow, unfollow
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.draws import (
+    APPROVAL_DAYS,
     CUSTOMS_DAYS,
     CUSTOMS_HOLD,
     DISPATCH_DAYS,
@@ -132,6 +134,8 @@ def receive(at, ints, floats, words, day):
 def unpack(at, ints, floats, words, day, shipment):
     """A shipment is received, but for what was lost or damaged on the way; what was exposed goes into quarantine."""
     site, sent = ints[at.shipment_site + shipment], ints[at.shipment_day + shipment]
+    if at.ordering_statuses:
+        unfollow(at, ints, site, shipment)
     lost = happens(at.lanes_lost, words[at.stream + SHIPMENT_LOST * at.site_count + site], sent)
     exposed = at.excursions_on and not lost and is_exposed(at, words, site, sent)
     held = 0
@@ -188,7 +192,7 @@ def send(at, ints, floats, words, day, site, shipment, kits):
     ints[at.level + IN_TRANSIT] += kits
     floats[at.money + COST_OF_SHIPMENTS] += floats[at.lanes_cost + site]
     floats[at.money + CO2] += floats[at.lanes_co2_kg + site]
-    arrives = arrival_day(at, ints, floats, words, day, site)
+    arrives = arrival_day(at, ints, floats, words, day, site, shipment)
     ints[at.level + FREE_SHIPMENT] = ints[at.next_shipment + shipment]
     ints[at.shipment_site + shipment] = site
     ints[at.shipment_day + shipment] = day
@@ -198,13 +202,19 @@ def send(at, ints, floats, words, day, site, shipment, kits):
 
 
 @hot
-def arrival_day(at, ints, floats, words, day, site):
+def arrival_day(at, ints, floats, words, day, site, shipment):
     """The day on which a shipment that is ordered today is received: at the earliest tomorrow."""
-    leaves = day + days_by(
+    approved = day
+    if at.ordering_approved:
+        stream = words[at.stream + APPROVAL_DAYS * at.site_count + site]
+        approved += days_by(at, ints, floats, at.ordering_approval_law, stream, day)
+    leaves = approved + days_by(
         at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], day
     )
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)
+    if at.ordering_statuses:
+        follow(at, ints, site, shipment, approved, leaves)
     travels = ints[at.lanes_lead_days + site] + days_by(
         at,
         ints,

@@ -85,6 +85,8 @@ def visit_of(at, ints, floats, words, day, subject):
     missed = visit > 0 and happens(
         at.visits_missed, words[at.stream + VISIT_MISSED * at.site_count + site], index
     )
+    if at.ordering_ignores_skipped and ints[at.ordering_dispensing + visit] == 1:
+        ints[at.subject_skipped + subject] = 1 if missed else 0
     if missed:
         ints[at.tally + outcomes.MISSED_VISITS] += 1
     else:
@@ -102,6 +104,7 @@ def visit_of(at, ints, floats, words, day, subject):
     if visit + 1 == at.visits_size:
         ints[at.tally + outcomes.COMPLETED] += 1
         ints[at.subject_state + subject] = demand.COMPLETED
+        ints[at.active_subjects + site] -= 1
         ints[at.level + ON_STUDY] -= 1
         if at.trace_room > 0:
             record(at, ints, day, phases.VISITS, events.COMPLETED, site, subject, -1, -1, 1)
@@ -150,6 +153,7 @@ def leave(at, ints, day, subject):
     """A subject discontinues."""
     ints[at.tally + outcomes.DISCONTINUED] += 1
     ints[at.subject_state + subject] = demand.DISCONTINUED
+    ints[at.active_subjects + ints[at.subject_site + subject]] -= 1
     ints[at.level + ON_STUDY] -= 1
     if at.trace_room > 0:
         site = ints[at.subject_site + subject]

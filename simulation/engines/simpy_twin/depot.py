@@ -36,16 +36,22 @@ class Depots:
 
     def take(self, depot: int, kit_type: int, country: int, wanted: int) -> dict[int, int]:
         """Take up to `wanted` kits for a site; gives how many of which lot."""
-        twin, taken = self.twin, {}
+        chosen = {}
         for lot, there in self.may_ship(depot, kit_type, country).items():
             kits = min(there, wanted)
             if kits > 0:
-                self.stock[depot][lot] -= kits
                 wanted -= kits
-                taken[lot] = kits
-                twin.count(out.KITS_SHIPPED, kits)
-                twin.count(out.COST_KITS, kits * float(twin.plan.kits.cost[kit_type]))
-        return taken
+                chosen[lot] = kits
+        return self.give(depot, chosen)
+
+    def give(self, depot: int, chosen: dict[int, int]) -> dict[int, int]:
+        """Take these kits, by lot, for a site."""
+        twin = self.twin
+        for lot, kits in chosen.items():
+            self.stock[depot][lot] -= kits
+            twin.count(out.KITS_SHIPPED, kits)
+            twin.count(out.COST_KITS, kits * float(twin.plan.kits.cost[twin.plan.lots.kit_type[lot]]))
+        return chosen
 
 
 def may_be_taken(twin: Twin, lot: int, country: int, days_before_expiry: int, until: int = NO_DAY) -> bool:

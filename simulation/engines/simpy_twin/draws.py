@@ -7,6 +7,7 @@ from functools import partial
 from simulation.engines.draws import (
     ALLOCATION,
     ALLOCATIONS_PER_GROUP,
+    APPROVAL_DAYS,
     ARRIVAL,
     BLOCK_SIZE,
     CUSTOMS_DAYS,
@@ -164,6 +165,10 @@ class Draws:
     def dispatch_days(self, site: int, ordered: int) -> int:
         """Days from an order to its dispatch."""
         return self._days(self.plan.lanes.dispatch_law, site, DISPATCH_DAYS, ordered)
+
+    def approval_days(self, site: int, ordered: int) -> int:
+        """Days from an order to its approval."""
+        return self._days(self.plan.ordering.approval_law, site, APPROVAL_DAYS, ordered)
 
     def travel_days(self, site: int, ordered: int) -> int:
         """Days from the dispatch of a shipment to its receipt."""

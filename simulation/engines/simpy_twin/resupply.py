@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allocation.rules.demand import COUNTED, demand_code
+from allocation.rules.banded_buffer import band_index
+from allocation.rules.demand import COUNTED, RANDOMIZED, demand_code
 from allocation.rules.expiry import allowed_on_day
 from allocation.rules.fair_share import shares_by_country
 from allocation.rules.order_assembly import limited_to_share, needed_kits, ordered_kits
@@ -14,8 +15,20 @@ from allocation.rules.resupply import COUNTS, demand_in_window, resupply_quantit
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import weekday_after
+from simulation.engines.plan import CONFIRMED, IN_TRANSIT, PROPOSED, REQUESTED
 from simulation.engines.simpy_twin.depot import lots_of
 from simulation.engines.simpy_twin.excursions import is_concerned, quarantine
+from simulation.engines.simpy_twin.ordering import (
+    OnTheWay,
+    Threshold,
+    begins_today,
+    is_paused,
+    is_unseeded,
+    order_goes,
+    picked,
+    pipeline,
+    seed_quantities,
+)
 from simulation.engines.simpy_twin.subject import lines_at
 
 if TYPE_CHECKING:
@@ -31,18 +44,17 @@ def reviews(twin: Twin) -> Any:
         if twin.over:
             return
         changed, twin.changed = twin.changed, set()
-        opened = [site for site in twin.sites if site.opened_on is not None]
-        seeded = [site for site in opened if held.seeds and site.opened_on == day]
         if held.run[day]:
-            looked_at = opened
-        elif held.on_event:
-            looked_at = [site for site in twin.sites if site.index in changed or site in seeded]
+            looked_at = [site for site in twin.sites if site.opened_on is not None]
         else:
-            looked_at = seeded
+            looked_at = [
+                site
+                for site in twin.sites
+                if (held.on_event and site.index in changed) or begins_today(twin, site)
+            ]
         orders = {}
         for site in looked_at:
-            needed = _seed(twin, site) if site in seeded else _needed(twin, site)
-            lines = _assembled(twin, needed)
+            lines = _lines(twin, site)
             if any(lines):
                 orders[site.index] = lines
         if held.fair_share:
@@ -51,23 +63,31 @@ def reviews(twin: Twin) -> Any:
             _ship(twin, twin.sites[index], lines)
 
 
-def _seed(twin: Twin, site: Site) -> list[int]:
-    held = twin.plan.resupply
-    return [int(kits) for kits in held.seed_quantity[held.period[twin.day], site.index]]
+def _lines(twin: Twin, site: Site) -> list[int]:
+    """The kits of each type that are to leave for the site now: its first shipment, or what the thresholds ask for."""
+    if is_unseeded(twin, site):
+        return _assembled(twin, site, seed_quantities(twin, site))
+    kit_types = range(twin.plan.kits.size)
+    decisions = {
+        kit_type: _threshold(twin, site, kit_type)
+        for kit_type in kit_types
+        if not is_paused(twin, site, kit_type)
+    }
+    lines = _assembled(twin, site, [_needed(twin, decisions, kit_type) for kit_type in kit_types])
+    return lines if order_goes(twin, site, list(decisions.values()), sum(lines)) else []
 
 
-def _needed(twin: Twin, site: Site) -> list[int]:
-    """The kits of each type that the thresholds ask for."""
-    decisions = [_threshold(twin, site, kit_type) for kit_type in range(twin.plan.kits.size)]
-    triggered = any(reached for reached, _, _ in decisions)
-    if not triggered:
-        return [0] * len(decisions)
-    consolidation = twin.plan.resupply.consolidation
-    return [needed_kits(triggered, quantity, top_up, consolidation) for _, quantity, top_up in decisions]
+def _needed(twin: Twin, decisions: dict[int, Threshold], kit_type: int) -> int:
+    """The kits of a type that the thresholds ask for; none of one that is paused."""
+    one = decisions.get(kit_type)
+    triggered = any(each.triggered for each in decisions.values())
+    if one is None or not triggered:
+        return 0
+    return needed_kits(triggered, one.quantity, one.top_up, twin.plan.resupply.consolidation)
 
 
-def _threshold(twin: Twin, site: Site, kit_type: int) -> tuple[bool, int, int]:
-    """Whether the site is resupplied with a kit type, with how many, and what would bring it to its up-to level."""
+def _threshold(twin: Twin, site: Site, kit_type: int) -> Threshold:
+    """Whether the site is resupplied with a kit type, and with how many."""
     plan, held = twin.plan, twin.plan.resupply
     dnc_days = int(plan.kits.dnc_days[kit_type])
     on_hand = sum(
@@ -81,21 +101,33 @@ def _threshold(twin: Twin, site: Site, kit_type: int) -> tuple[bool, int, int]:
         )
         == COUNTS
     )
-    sai = on_hand + site.ordered[kit_type]
+    sai = on_hand + pipeline(twin, site, kit_type)
     place = (int(held.period[twin.day]), site.index, kit_type)
     short, long = int(held.short_window[place]), int(held.long_window[place])
     offsets, quantities = _due(twin, site, kit_type)
+    d_short = int(demand_in_window(offsets, quantities, 0, short))
     triggered, _, up_to, quantity = resupply_quantity(
         sai,
-        int(demand_in_window(offsets, quantities, 0, short)),
+        d_short,
         int(demand_in_window(offsets, quantities, 0, long)),
         int(demand_in_window(offsets, quantities, short, short + long)),
-        int(held.min_buffer[place]),
-        int(held.max_buffer[place]),
+        *_buffers(twin, site, place),
         int(held.trigger[place]),
         int(held.long_window_from[place]),
     )
-    return triggered, quantity, max(up_to - sai, 0)
+    return Threshold(triggered, quantity, max(up_to - sai, 0), sai, d_short)
+
+
+def _buffers(twin: Twin, site: Site, place: tuple[int, int, int]) -> tuple[int, int]:
+    """The buffers of a period, site and kit type: those of the plan, or of the band that the site's active subjects are in."""
+    held, bands = twin.plan.resupply, twin.plan.bands
+    flat = int(np.ravel_multi_index(place, held.min_buffer.shape))
+    of_place = slice(int(bands.start[flat]), int(bands.start[flat + 1]))
+    if of_place.start == of_place.stop:
+        return int(held.min_buffer[place]), int(held.max_buffer[place])
+    active = sum(subject.state == RANDOMIZED for subject in site.subjects)
+    band = of_place.start + band_index(bands.from_subjects[of_place], active)
+    return int(bands.min_buffer[band]), int(bands.max_buffer[band])
 
 
 def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:
@@ -107,11 +139,11 @@ def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:
         counted = demand_code(
             subject.state,
             False,
-            False,
+            subject.skipped_last_dispensing,
             plan.calendar.first_ordinal + closes,
             twin.today,
             False,
-            False,
+            plan.ordering.ignores_skipped,
             plan.resupply.overdue_days,
         )
         if counted != COUNTED:
@@ -126,14 +158,14 @@ def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:
     return table[:, 0], table[:, 1]
 
 
-def _assembled(twin: Twin, needed: list[int]) -> list[int]:
+def _assembled(twin: Twin, site: Site, needed: list[int]) -> list[int]:
     """The kits of each type that are ordered: in whole blocks, and so that no shipment tells an arm."""
     kits, held = twin.plan.kits, twin.plan.resupply
     ordered, raised = np.zeros(kits.size, dtype=np.int64), np.zeros(kits.size, dtype=np.int64)
     ordered_kits(
         np.array(needed, dtype=np.int64),
         kits.block_size,
-        kits.group,
+        twin.plan.ordering.group[held.period[twin.day], site.index],
         kits.several.astype(np.bool_),
         held.single_type,
         held.single_kit,
@@ -176,33 +208,45 @@ def _ship(twin: Twin, site: Site, lines: list[int]) -> None:
     """Take what a site is to get from its depot, as far as that has it, and send it."""
     contents: dict[int, int] = {}
     for kit_type, wanted in enumerate(lines):
-        taken = twin.depots.take(site.depot, kit_type, site.country, wanted)
+        chosen = picked(twin, site, kit_type, wanted)
+        taken = twin.depots.give(site.depot, chosen)
         site.ordered[kit_type] += sum(taken.values())
         for lot, kits in taken.items():
             twin.record(phases.RESUPPLY, events.ORDERED, site.index, -1, kit_type, lot, kits)
         contents |= taken
     if contents:
-        twin.environment.process(_shipment(twin, site, contents))
+        site.last_order = twin.day
+        order = OnTheWay(contents, PROPOSED if twin.plan.ordering.approved else REQUESTED)
+        site.on_the_way.append(order)
+        twin.environment.process(_shipment(twin, site, order))
 
 
-def _shipment(twin: Twin, site: Site, contents: dict[int, int]) -> Any:
-    """A shipment is on its way, and is received at its site."""
+def _shipment(twin: Twin, site: Site, order: OnTheWay) -> Any:
+    """An order is approved where that is asked for, leaves, and is received at its site."""
     plan, number = twin.plan, twin.shipments
     twin.shipments += 1
     twin.count(out.ORDERS)
     twin.count(out.SHIPMENTS)
     twin.count(out.COST_SHIPMENTS, float(plan.lanes.cost[site.index]))
     twin.count(out.CO2_KG, float(plan.lanes.co2_kg[site.index]))
-    twin.in_transit += sum(contents.values())
+    twin.in_transit += sum(order.contents.values())
     ordered, monday = twin.day, plan.calendar.monday
-    leaves = ordered + twin.draws.dispatch_days(site.index, ordered)
+    approved = ordered
+    if plan.ordering.approved:
+        approved += twin.draws.approval_days(site.index, ordered)
+    leaves = approved + twin.draws.dispatch_days(site.index, ordered)
     if plan.lanes.weekdays:
         leaves = weekday_after(leaves, monday)
     arrives = max(leaves + twin.draws.travel_days(site.index, ordered), ordered + 1)
     if plan.lanes.weekdays:
         arrives = weekday_after(arrives, monday)
+    for day, status in ((approved, CONFIRMED if plan.ordering.approved else REQUESTED), (leaves, IN_TRANSIT)):
+        if day < arrives:
+            yield twin.until(max(day, ordered), phases.DISPATCH, number)
+            order.status = status
     yield twin.until(arrives, phases.RECEIPTS, number)
-    _unpack(twin, site, contents, ordered)
+    site.on_the_way.remove(order)
+    _unpack(twin, site, order.contents, ordered)
 
 
 def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> None:

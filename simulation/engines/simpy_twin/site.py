@@ -12,6 +12,7 @@ from simulation.engines.simpy_twin.excursions import storage_excursions
 from simulation.engines.simpy_twin.subject import Subject, in_screening
 
 if TYPE_CHECKING:
+    from simulation.engines.simpy_twin.ordering import OnTheWay
     from simulation.engines.simpy_twin.twin import Twin
 
 STOCKING = 1 << 32
@@ -32,6 +33,9 @@ class Site:
         self.screened = 0
         self.opened_on: int | None = None
         self.subjects: list[Subject] = []
+        self.first_screened_on: int | None = None
+        self.last_order: int | None = None
+        self.on_the_way: list[OnTheWay] = []
 
     def usable(self, kit_type: int, until: int) -> dict[int, int]:
         """Kits of a type that may be dispensed today and stay valid `until` a day, by lot, earliest expiry first."""
@@ -113,6 +117,8 @@ def _screen(twin: Twin, site: Site) -> None:
     twin.subjects += 1
     twin.on_study += 1
     site.screened += 1
+    if site.first_screened_on is None:
+        site.first_screened_on = twin.day
     site.subjects.append(subject)
     twin.count(out.SCREENED)
     twin.caps.count(site.index, randomized=False)

@@ -35,6 +35,7 @@ class Subject:
     state: int = demand.SCREENED
     next_visit: int = 0
     randomized_on: int = 0
+    skipped_last_dispensing: bool = False
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -81,7 +82,10 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
             return
         yield twin.until(coming, phases.VISITS, subject.index)
         served = True
-        if visit > 0 and draws.misses(site.index, number, visit):
+        missed = visit > 0 and draws.misses(site.index, number, visit)
+        if twin.plan.ordering.dispensing[visit]:
+            subject.skipped_last_dispensing = missed
+        if missed:
             twin.count(out.MISSED_VISITS)
             twin.record(phases.VISITS, events.MISSED, site.index, subject.index, quantity=visit)
         else:

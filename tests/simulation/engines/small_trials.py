@@ -61,6 +61,7 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     _recruitment(draw, protocol, scenario)
     _behaviour(draw, protocol, scenario)
     _supply(draw, protocol, scenario)
+    _ordering(draw, protocol, scenario)
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})
@@ -169,6 +170,41 @@ def _supply(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any])
         if index == 0 and draw(st.booleans()):
             lot["expires_on"] = "2025-04-10"
     _doses(draw, protocol, scenario)
+
+
+def _ordering(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Limits of orders, pauses, which orders count, approval, the first shipment, and which lots are taken."""
+    supply = protocol["supply"]
+    supply["seeding"] = draw(st.sampled_from(["none", "on_activation", "on_first_screening"]))
+    supply["min_shipment_kits"] = draw(st.sampled_from([0, 0, 4, 9]))
+    supply["days_between_orders"] = draw(st.sampled_from([0, 0, 5, 30]))
+    supply["pipeline_statuses"] = draw(
+        st.sampled_from([["requested", "confirmed", "in_transit"], ["in_transit"], ["confirmed"], []])
+    )
+    supply["ignore_if_last_dispensing_skipped"] = draw(st.booleans())
+    supply["same_lot_shipments"] = draw(st.sampled_from(["off", "where_possible", "required"]))
+    supply["lot_choice"] = draw(st.sampled_from(["min_wastage", "min_shipments"]))
+    supply["order_approval"] = draw(st.sampled_from(["none", "manual", "all", "all"]))
+    if supply["order_approval"] == "all":
+        scenario["shipping"]["approval_days"] = draw(day_laws(9))
+    set_of_study = supply["parameters"][0]["parameters"]
+    bands = [{"from_subjects": at, "min_buffer": at, "max_buffer": 2 * at + 2} for at in (0, 1, 3)]
+    set_of_study |= draw(
+        st.sampled_from(
+            [
+                {},
+                {"buffer_from": "computed", "confidence": "0.9", "enrolment_per_month": "1.5"},
+                {"buffer_from": "bands", "bands": bands},
+            ]
+        )
+    )
+    if draw(st.booleans()):
+        site, of_type = protocol["sites"][0]["code"], draw(st.sampled_from([None, "KB"]))
+        for on, paused in (("2025-01-25", True), ("2025-03-10", False)):
+            parameters = {"paused": paused, "valid_from": on}
+            supply["parameters"].append(
+                {"level": "site", "key": site, "kit_type": of_type, "parameters": parameters}
+            )
 
 
 def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:

@@ -24,9 +24,7 @@ from tests.conftest import REPOSITORY
         ({"randomization": {"supply_gate": "all_kit_types"}}, "randomization[0].supply_gate"),
         ({"randomization": {"forced": "FR1"}}, "randomization[0].forced"),
         ({"supply": {"withhold_exposed": True}}, "supply.withhold_exposed"),
-        ({"supply": {"min_shipment_kits": 4}}, "supply.min_shipment_kits"),
-        ({"supply": {"order_approval": "all"}}, "supply.order_approval"),
-        ({"supply": {"lot_choice": "min_shipments"}}, "supply.lot_choice"),
+        ({"supply": {"eligible_subjects": "screened"}}, "supply.eligible_subjects"),
     ],
 )
 def test_what_the_engines_do_not_play_is_refused_by_name(change: dict[str, Any], field, bench_trial) -> None:
@@ -48,6 +46,17 @@ def test_the_demo_can_be_played_by_the_engines() -> None:
     assert plan.doses.levels == 3
     assert plan.resupply.windows
     assert plan.resupply.fair_share
+
+
+def test_the_twin_of_the_service_refuses_days_of_approval(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    document = scenario.model_dump(mode="json")
+    document["drop_out"]["per_visit_probability"] = 0
+    document["site_stock_at_start"] = "none"
+    document["shipping"]["approval_days"] = {"law": "fixed", "min_days": 2}
+    with pytest.raises(NotSimulated) as refused:
+        Twin(protocol, Scenario.model_validate(document))
+    assert refused.value.field == "shipping.approval_days"
 
 
 def test_the_twin_of_the_service_refuses_what_only_the_engines_play(bench_trial) -> None:

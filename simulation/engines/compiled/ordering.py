@@ -1,0 +1,139 @@
+"""In the kernel: what holds orders back, when a site gets its first shipment, which orders count as coming, and which lots are taken.
+
+Each is asked only where a flag of the plan (`at.ordering_...`) says that there is anything to do.
+"""
+
+from __future__ import annotations
+
+from allocation.rules.compilable import NO_DAY
+from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_waits
+from allocation.rules.pile_picking import pick_kits
+from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import view
+from simulation.engines.plan import CONFIRMED, IN_TRANSIT, PROPOSED, REQUESTED
+
+
+@hot
+def is_paused(at, ints, held):
+    """Whether a kit type is not sent at present; `held` is its place in a table by period, site and kit type."""
+    return at.ordering_pauses != 0 and ints[at.ordering_paused + held] == 1
+
+
+@hot
+def is_unseeded(at, ints, site):
+    """Whether the site is still to get its first shipment, before which there is no resupply."""
+    return at.resupply_seeds != 0 and ints[at.last_order + site] < 0
+
+
+@hot
+def begins_today(at, ints, day, site):
+    """Whether the first shipment is due today, whenever runs are: the site opened, or screened its first subject."""
+    begins_on = ints[at.opened + site]
+    if at.ordering_seeds_on_screening:
+        begins_on = ints[at.first_screened + site]
+    return is_unseeded(at, ints, site) and begins_on == day
+
+
+@part
+def seed(at, ints, site, place):
+    """Fill `needed` with the kits of a first shipment: none where a site is seeded by its first subject and has none."""
+    waits = at.ordering_seeds_on_screening != 0 and ints[at.first_screened + site] < 0
+    for kit_type in range(at.kits_size):
+        kits = ints[at.resupply_seed_quantity + place + kit_type]
+        ints[at.needed + kit_type] = 0 if waits or is_paused(at, ints, place + kit_type) else kits
+
+
+@part
+def waits_for_later(at, ints, day, site, place, kits):
+    """Whether an order of so many kits waits for a later review; `inventory` and `due` are those of its kit types."""
+    urgent = False
+    for kit_type in range(at.kits_size):
+        if not is_paused(at, ints, place + kit_type) and is_urgent(
+            ints[at.inventory + kit_type], ints[at.due + kit_type]
+        ):
+            urgent = True
+    last = ints[at.last_order + site]
+    since = NEVER_ORDERED if last < 0 else day - last
+    waits = order_waits(kits, urgent, since, at.ordering_min_shipment_kits, at.ordering_days_between_orders)
+    return waits != GOES
+
+
+@hot
+def follow(at, ints, site, shipment, approved, leaves):
+    """Keep an order among those on their way to the site, with the days on which it is approved and leaves."""
+    ints[at.shipment_approved + shipment] = approved
+    ints[at.shipment_leaves + shipment] = max(leaves, approved)
+    ints[at.shipment_after + shipment] = ints[at.on_the_way + site]
+    ints[at.on_the_way + site] = shipment
+
+
+@part
+def unfollow(at, ints, site, shipment):
+    """An order is on its way no more."""
+    after = ints[at.shipment_after + shipment]
+    if ints[at.on_the_way + site] == shipment:
+        ints[at.on_the_way + site] = after
+        return
+    before = ints[at.on_the_way + site]
+    while ints[at.shipment_after + before] != shipment:
+        before = ints[at.shipment_after + before]
+    ints[at.shipment_after + before] = after
+
+
+@hot
+def status(at, ints, day, shipment):
+    """How far an order has come when sites are reviewed, which is before anything is approved or leaves on that day."""
+    if ints[at.shipment_leaves + shipment] < day:
+        return IN_TRANSIT
+    if at.ordering_approved == 0:
+        return REQUESTED
+    return CONFIRMED if ints[at.shipment_approved + shipment] < day else PROPOSED
+
+
+@part
+def uncounted(at, ints, day, site, kit_type):
+    """Kits of a type on their way to the site in orders whose status does not count."""
+    kits = 0
+    shipment = ints[at.on_the_way + site]
+    while shipment >= 0:
+        if ints[at.ordering_counts + status(at, ints, day, shipment)] == 0:
+            for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+                kits += ints[at.contents + shipment * at.lots_size + lot]
+        shipment = ints[at.shipment_after + shipment]
+    return kits
+
+
+@part
+def pick(at, ints, day, site, kit_type, wanted):
+    """Fill `picked` with the kits of each lot of a type that the site's depot takes for an order."""
+    begin = ints[at.kits_lot_start + kit_type]
+    lots = ints[at.kits_lot_start + kit_type + 1] - begin
+    for lot in range(lots):
+        released = at.lots_released + (begin + lot) * at.lots_countries + ints[at.sites_country + site]
+        ints[at.pick_type + lot] = 1
+        ints[at.pick_released + lot] = ints[released]
+        ints[at.pick_place + lot] = lot
+        ints[at.picked + begin + lot] = 0
+    today = at.calendar_first_ordinal + day
+    short_dated_before = NO_DAY
+    if at.ordering_newest:
+        held = (ints[at.resupply_period + day] * at.site_count + site) * at.kits_size + kit_type
+        short_dated_before = today + ints[at.kits_dns_days + kit_type] + ints[at.resupply_long_window + held]
+    piles = pick_kits(
+        wanted,
+        view(ints, at.pick_type, lots),
+        view(ints, at.depot_stock + ints[at.sites_depot + site] * at.lots_size + begin, lots),
+        view(ints, at.pick_released, lots),
+        view(ints, at.lots_expiry_ordinal + begin, lots),
+        view(ints, at.pick_place, lots),
+        view(ints, at.pick_place, lots),
+        ints[at.kits_dns_days + kit_type],
+        today,
+        NO_DAY,
+        short_dated_before,
+        at.ordering_same_lot,
+        view(ints, at.pick_pile, lots),
+        view(ints, at.pick_taken, lots),
+    )
+    for pile in range(piles):
+        ints[at.picked + begin + ints[at.pick_pile + pile]] = ints[at.pick_taken + pile]
