@@ -127,6 +127,13 @@ class Screening(ProtocolPart):
     duration_days: DayLaw
     failure_probability: Probability
     failed_criteria: Shares
+    supply_wait_days: int = Field(
+        default=0,
+        ge=0,
+        le=730,
+        description="how long a subject waits at most, and is asked for again each day, where a site cannot supply (0: it leaves); "
+        "only in the simulator's engines",
+    )
 
 
 class Population(ProtocolPart):

@@ -61,6 +61,14 @@ def _check_subjects(scenario: Scenario, protocol: Protocol, findings: Findings) 
             f"is beyond the protocol's max_days_to_randomization {limit}, so that nobody could be randomized",
             "shorten it",
         )
+    event = protocol.randomization[0]
+    if scenario.screening.supply_wait_days and event.supply_gate == event.forced == "none":
+        findings.add(
+            ("screening", "supply_wait_days"),
+            scenario.screening.supply_wait_days,
+            f"would be ignored: {event.code} has neither a supply gate nor forced randomization, so nobody is refused for supply",
+            "leave it out, or set supply_gate or forced in the protocol",
+        )
     population = scenario.population
     for sex in population.sex:
         findings.name(

@@ -36,6 +36,7 @@ class Twin:
     def __init__(self, protocol: Protocol, scenario: Scenario, replicate: int = 0) -> None:
         for field, used in (
             ("drop_out.per_visit_probability", scenario.drop_out.per_visit_probability > 0),
+            ("screening.supply_wait_days", scenario.screening.supply_wait_days > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
         ):
             if used:

@@ -22,6 +22,8 @@ NOT_DISPENSED: Final = 14
 COMPLETED: Final = 15
 DISCONTINUED: Final = 16
 ORDERED: Final = 17
+REFUSED_FOR_SUPPLY: Final = 18
+FORCED: Final = 19
 
 KINDS: Final = (
     "lot_arrived",
@@ -42,11 +44,14 @@ KINDS: Final = (
     "completed",
     "discontinued",
     "ordered",
+    "refused_for_supply",
+    "forced",
 )
 """The names of the kinds, in their order.
 
 `stocked`: kits that a site has from the beginning. `randomized`: the quantity is the arm. `visited`: the quantity is the visit (from 0, the
 first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
-and lot, taken from the depot.
+and lot, taken from the depot. `refused_for_supply`: the quantity is 1 where the subject leaves, 0 where it waits and is asked for again.
+`forced`: beside `randomized`, the quantity is the arm that was scheduled.
 """

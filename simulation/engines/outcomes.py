@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulation.engines.trace import Trace
 
-N_OUTCOMES: Final = 31
+N_OUTCOMES: Final = 33
 (
     SCREENED,
     SCREEN_FAILURES,
@@ -28,6 +28,8 @@ N_OUTCOMES: Final = 31
     MISSED_DISPENSINGS,
     OUT_OF_STOCK,
     REFUSED_RANDOMIZATIONS,
+    REFUSED_FOR_SUPPLY,
+    FORCED_RANDOMIZATIONS,
     ORDERS,
     SHIPMENTS,
     KITS_SHIPPED,
@@ -71,6 +73,10 @@ OUTCOMES: Final = (
     Column("missed_dispensings", "visits", "lacked a kit at the site while there were kits upstream"),
     Column("out_of_stock", "visits", "lacked a kit at the site, and nothing was upstream either"),
     Column("refused_randomizations", "subjects", "eligible, and not randomized because of a cap"),
+    Column("refused_for_supply", "subjects", "eligible, and not randomized for want of supply at the site"),
+    Column(
+        "forced_randomizations", "subjects", "given another arm than the scheduled one for want of its kits"
+    ),
     Column("orders", "orders", "made for sites and depots"),
     Column("shipments", "shipments", "left a depot; the stock that sites start with is none"),
     Column("kits_shipped", "kits", "left a depot for a site, the stock that sites start with included"),

@@ -74,6 +74,19 @@ OWN_INTS: Final = (
     "block_size",
     "block_left",
     "cap_counts",
+    "block_base",
+    "central_next",
+    "scheduled",
+    "forced_counts",
+    "arm_there",
+    "unused_count",
+    "unused_arm",
+    "unused_there",
+    "unused_skipped",
+    "margin_counts",
+    "margin_rows",
+    "turns",
+    "subject_last_try",
     "subject_site",
     "subject_number",
     "subject_arm",
@@ -90,7 +103,7 @@ OWN_INTS: Final = (
     "contents",
     "trace",
 )
-OWN_FLOATS: Final = ("money", "own_rate", "operational")
+OWN_FLOATS: Final = ("money", "own_rate", "operational", "chances", "arm_chances", "restricted")
 OWN_WORDS: Final = (
     "stream",
     "site_calendar",
@@ -108,6 +121,7 @@ SIZES: Final = (
     "shipments",
     "arrival_count",
     "trace_room",
+    "unused_room",
 )
 
 
@@ -131,9 +145,10 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "shipments": sites * (plan.lanes.longest_days + 1) + 1,
         "arrival_count": len(plan.lots.arrival_day),
         "trace_room": trace_room,
+        "unused_room": unused_room(plan, capacity),
     }
     days = plan.calendar.days
-    groups = plan.subjects.stratum_count * plan.subjects.holders
+    groups, event_arms = plan.allocation.groups, plan.allocation.arm_count
     own = {
         "tally": N_OUTCOMES,
         "level": LEVELS,
@@ -145,11 +160,21 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "raised": plan.kits.size,
         "usable": plan.lots.countries,
         "depot_stock": plan.depots * lots,
-        "taken": groups * plan.arms,
+        "taken": groups * event_arms,
         "allocated": groups,
         "block_size": groups,
         "block_left": groups,
         "cap_counts": plan.caps.size,
+        "block_base": groups,
+        **dict.fromkeys(("central_next", "scheduled"), 1),
+        "forced_counts": plan.arm_supply.caps,
+        **dict.fromkeys(("arm_there", "turns", "arm_chances", "restricted"), event_arms),
+        "unused_count": groups,
+        "unused_arm": groups * sizes["unused_room"],
+        **dict.fromkeys(("unused_there", "unused_skipped"), sizes["unused_room"]),
+        "margin_counts": plan.minimization.margins * plan.minimization.units,
+        "margin_rows": plan.minimization.rows * plan.minimization.units,
+        "chances": max(event_arms, plan.minimization.units),
         "arriving": days,
         "next_shipment": sizes["shipments"],
         "shipment_site": sizes["shipments"],
@@ -188,6 +213,17 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     for name, place in places.items():
         at[name] = place
     return Memory(at, *(np.concatenate(parts[kind]) for kind in ("i", "f", "u")))
+
+
+def unused_room(plan: TrialPlan, capacity: int) -> int:
+    """Entries of a list that a run can hold unused: those that forced randomization passed over, and those that it looked ahead to.
+
+    It grows with the capacity, which is doubled where it was too small.
+    """
+    if not plan.arm_supply.looked_at or plan.allocation.live:
+        return 0
+    passed_over = min(2 * capacity, (1 << 20) // max(plan.allocation.groups, 1))
+    return max(passed_over, 64) * max(capacity // max(plan.subjects_expected, 1), 1)
 
 
 def named_parts(plan: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from allocation.rules import demand
 from allocation.rules.caps import cap_reached
-from allocation.rules.restricted.fixed_totals import arm_of_block
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
+from simulation.engines.compiled.allocation import allocate
+from simulation.engines.compiled.arm_supply import count_forced, turn_away
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import view
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.visits import schedule
 from simulation.engines.draws import (
-    ALLOCATION_WORD,
-    ALLOCATIONS_PER_GROUP,
     ARRIVAL,
-    BLOCK_SIZE_WORD,
     DROP_OUT,
     NEVER_OPENS,
     OPENING,
@@ -27,11 +24,9 @@ from simulation.engines.draws import (
     SCREEN_FAILURE,
     SCREENING_DAYS,
     STRATUM,
-    TRIAL_WORD,
     exponential_gap,
     gamma_attempt,
     place_in,
-    stream_word,
     uniform_at,
 )
 from simulation.engines.plan import NOT_LEAVING, SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
@@ -53,8 +48,6 @@ def open_site(at, ints, floats, words, site):
     ints[at.next_arrival + site] = at.calendar_days
     if opened == at.calendar_days:
         return
-    if at.trace_room > 0:
-        record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
     floats[at.own_rate + site] = floats[at.sites_rate + site] * own_rate(
         at, words[at.stream + RATE * at.site_count + site]
     )
@@ -63,6 +56,14 @@ def open_site(at, ints, floats, words, site):
         # Entered for its opening too, so that it is seeded on that day.
         enter(words, at.site_calendar + opened * at.site_words, site)
     next_arrival(at, ints, floats, words, site)
+
+
+@part
+def tell_openings(at, ints, day):
+    """Write down which sites open today."""
+    for site in range(at.site_count):
+        if ints[at.opened + site] == day:
+            record(at, ints, day, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
 @hot
@@ -206,6 +207,11 @@ def screen(at, ints, floats, words, day, site):
     ends = screening_ends(
         day, duration, at.subjects_longest_screening, at.sites_weekdays != 0, at.calendar_monday
     )
+    if at.arm_supply_looked_at:
+        last = ends + at.arm_supply_wait_days
+        if at.subjects_longest_screening >= 0:
+            last = min(last, day + at.subjects_longest_screening)
+        ints[at.subject_last_try + subject] = last
     if ends < at.calendar_days:
         ints[at.level + DECISIONS] += 1
         enter(words, at.decision_calendar + ends * at.subject_words, subject)
@@ -251,7 +257,10 @@ def decide(at, ints, floats, words, day, subject, root):
     if at.subjects_stratum_count > 1:
         u = uniform_at(words[at.stream + STRATUM * at.site_count + site], number)
         stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
-    arm = allocate(at, ints, site, stratum, root)
+    arm = allocate(at, ints, floats, day, site, stratum, root)
+    if arm < 0:
+        turn_away(at, ints, words, day, subject, site)
+        return
     ints[at.subject_arm + subject] = arm
     ints[at.subject_level + subject] = ints[at.doses_start + arm]
     ints[at.subject_state + subject] = demand.RANDOMIZED
@@ -262,6 +271,8 @@ def decide(at, ints, floats, words, day, subject, root):
     count_for_caps(at, ints, site, True)
     if at.trace_room > 0:
         record(at, ints, day, phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject, -1, -1, arm)
+    if at.arm_supply_looked_at and ints[at.scheduled] != arm:
+        count_forced(at, ints, day, subject, site)
     leaves = at.calendar_days
     law = ints[at.subjects_drop_out_law + arm]
     if law != NOT_LEAVING:
@@ -270,36 +281,3 @@ def decide(at, ints, floats, words, day, subject, root):
         )
     ints[at.subject_leaves + subject] = leaves
     schedule(at, ints, floats, words, day, subject, 0)
-
-
-@hot
-def allocate(at, ints, site, stratum, root):
-    """The arm by the open permuted block of the subject's stratum and holder."""
-    group = stratum
-    if at.subjects_held_by == SCOPE_COUNTRY:
-        group += ints[at.sites_country + site] * at.subjects_stratum_count
-    elif at.subjects_held_by == SCOPE_SITE:
-        group += site * at.subjects_stratum_count
-    taken = at.taken + group * at.arms
-    allocated = ints[at.allocated + group]
-    if ints[at.block_left + group] == 0:
-        pick = 0
-        if at.subjects_block_size_count > 1:
-            stream = stream_word(root, TRIAL_WORD, BLOCK_SIZE_WORD)
-            u = uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated)
-            pick = int(u * at.subjects_block_size_count)
-        ints[at.block_size + group] = ints[at.subjects_block_sizes + pick]
-        ints[at.block_left + group] = ints[at.subjects_block_sizes + pick]
-        for arm in range(at.arms):
-            ints[taken + arm] = 0
-    stream = stream_word(root, TRIAL_WORD, ALLOCATION_WORD)
-    arm = arm_of_block(
-        view(ints, taken, at.arms),
-        view(ints, at.subjects_ratio, at.arms),
-        ints[at.block_size + group],
-        uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated),
-    )
-    ints[taken + arm] += 1
-    ints[at.allocated + group] += 1
-    ints[at.block_left + group] -= 1
-    return arm

@@ -15,7 +15,7 @@ from simulation.engines.compiled.memory import (
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
-from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
+from simulation.engines.compiled.recruitment import open_site, randomizations, screenings, tell_openings
 from simulation.engines.compiled.resupply import review
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
@@ -35,6 +35,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
         receive(at, ints, words, day)
+        if at.trace_room > 0:
+            tell_openings(at, ints, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
