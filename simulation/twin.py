@@ -37,6 +37,8 @@ class Twin:
         for field, used in (
             ("drop_out.per_visit_probability", scenario.drop_out.per_visit_probability > 0),
             ("screening.supply_wait_days", scenario.screening.supply_wait_days > 0),
+            ("replacement.probability", scenario.replacement.probability > 0),
+            ("visits.kit_replaced_probability", scenario.visits.kit_replaced_probability > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
         ):
             if used:

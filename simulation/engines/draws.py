@@ -42,6 +42,9 @@ SHIPMENT_LOST: Final = 16
 KIT_DAMAGED: Final = 17
 STRATUM: Final = 18
 TITRATION: Final = 19
+REPLACED: Final = 20
+REPLACEMENT_DAYS: Final = 21
+KIT_REPLACED: Final = 22
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -64,6 +67,9 @@ SITE_PURPOSES: Final = (
     "damaged",
     "stratum",
     "titration",
+    "replaced",
+    "replacement days",
+    "kit replaced",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 
@@ -80,6 +86,9 @@ BLOCK_SIZE_WORD: Final = np.uint64(word_of(BLOCK_SIZE))
 
 VISITS_PER_SUBJECT: Final = 512
 """The indexes that each subject of a site has of one purpose: one a visit."""
+
+KITS_PER_VISIT: Final = 1024
+"""The indexes that each visit of a subject has for the kits handed out at it."""
 
 KITS_PER_SHIPMENT: Final = 65536
 """The indexes that each shipment of a site has for its kits; shipments are indexed by the day of their order."""

@@ -24,6 +24,8 @@ DISCONTINUED: Final = 16
 ORDERED: Final = 17
 REFUSED_FOR_SUPPLY: Final = 18
 FORCED: Final = 19
+REPLACED: Final = 20
+KIT_REPLACED: Final = 21
 
 KINDS: Final = (
     "lot_arrived",
@@ -46,6 +48,8 @@ KINDS: Final = (
     "ordered",
     "refused_for_supply",
     "forced",
+    "replaced",
+    "kit_replaced",
 )
 """The names of the kinds, in their order.
 
@@ -54,4 +58,6 @@ first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
 and lot, taken from the depot. `refused_for_supply`: the quantity is 1 where the subject leaves, 0 where it waits and is asked for again.
 `forced`: beside `randomized`, the quantity is the arm that was scheduled.
+`replaced`: beside `randomized`, the quantity is the subject whose place is taken. `kit_replaced`: beside `dispensed`, which has them
+too.
 """

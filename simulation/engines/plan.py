@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulation.engines.plan_allocation import Allocation, ArmSupply, Minimization
+from simulation.engines.plan_allocation import Allocation, ArmSupply, Minimization, Replacing
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -242,6 +242,7 @@ class TrialPlan(NamedTuple):
     allocation: Allocation
     arm_supply: ArmSupply
     minimization: Minimization
+    replacing: Replacing
     depots: int
     arms: int
     subjects_expected: int

@@ -1,4 +1,4 @@
-"""What a plan says of randomization: the design and its groups, the supply that is asked about, and minimization."""
+"""What a plan says of randomization: the design and its groups, the supply that is asked about, minimization, and replacement."""
 
 from __future__ import annotations
 
@@ -73,3 +73,18 @@ class Minimization(NamedTuple):
     by_rank: bool
     probability: float
     simple_first: int
+
+
+class Replacing(NamedTuple):
+    """For who leaves after randomization somebody is sought with `probability`, until `most` (-1: no limit) have been, and screened days by
+    `law` later. `replaces`: whether this happens at all; `same_arm`: a replacement takes the arm of the one it replaces.
+
+    `kit_probability`: that a kit which was handed out is replaced on the same day.
+    """
+
+    replaces: bool
+    same_arm: bool
+    probability: float
+    most: int
+    law: int
+    kit_probability: float

@@ -33,6 +33,7 @@ from simulation.engines.plan_of_allocation import (
     minimization_of,
     place_of,
 )
+from simulation.engines.plan_of_replacing import replacing_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
@@ -68,6 +69,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         per_visit_drop_out=scenario.drop_out.per_visit_probability,
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
     )
+    replacing = replacing_of(protocol, scenario, tables)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -94,6 +96,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         allocation=allocation,
         arm_supply=arm_supply_of(protocol, scenario, allocation),
         minimization=minimization_of(protocol, drawn),
+        replacing=replacing,
         depots=len(protocol.depots),
         arms=len(protocol.arms),
         subjects_expected=max(expected, 64),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from allocation.rules import demand
 from allocation.rules.caps import cap_reached
 from allocation.rules.compilable import NO_DAY
+from allocation.rules.forced import NONE, REFUSED
 from allocation.rules.supply_gates import keeps_gate_closed
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
@@ -52,6 +53,22 @@ def look_at_arms(at, ints, day, site):
         ints[at.arm_there + arm] = there
         suppliable += there
     return suppliable
+
+
+@part
+def take_arm(at, ints, day, site, arm):
+    """The arm of the subject who is replaced, or REFUSED: the gate is asked as for anybody, and where the event forces, the arm's kits."""
+    if not at.arm_supply_looked_at:
+        return arm
+    if gate_closed(at, ints, day, site):
+        return REFUSED
+    ints[at.scheduled] = arm
+    look_at_arms(at, ints, day, site)
+    for place in range(at.allocation_arm_count):
+        mine = ints[at.allocation_arms + place] == arm
+        if mine and at.arm_supply_forced != NONE and ints[at.arm_there + place] == 0:
+            return REFUSED
+    return arm
 
 
 @part

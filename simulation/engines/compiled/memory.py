@@ -87,6 +87,8 @@ OWN_INTS: Final = (
     "margin_rows",
     "turns",
     "subject_last_try",
+    "subject_replaces",
+    "sought",
     "subject_site",
     "subject_number",
     "subject_arm",
@@ -110,6 +112,7 @@ OWN_WORDS: Final = (
     "decision_calendar",
     "visit_calendar",
     "leaving_calendar",
+    "replacing_calendar",
     "changed",
     "ordering",
 )
@@ -166,7 +169,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "block_left": groups,
         "cap_counts": plan.caps.size,
         "block_base": groups,
-        **dict.fromkeys(("central_next", "scheduled"), 1),
+        **dict.fromkeys(("central_next", "scheduled", "sought"), 1),
         "forced_counts": plan.arm_supply.caps,
         **dict.fromkeys(("arm_there", "turns", "arm_chances", "restricted"), event_arms),
         "unused_count": groups,
@@ -187,6 +190,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         **dict.fromkeys(
             ("decision_calendar", "visit_calendar", "leaving_calendar"), days * sizes["subject_words"]
         ),
+        "replacing_calendar": days * sizes["subject_words"] if plan.replacing.replaces else 0,
         "changed": sizes["site_words"],
         "ordering": sizes["site_words"],
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("subject_")), capacity),

@@ -7,12 +7,13 @@ from allocation.rules.caps import cap_reached
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
 from simulation.engines.compiled.allocation import allocate
-from simulation.engines.compiled.arm_supply import count_forced, turn_away
+from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.replacing import place_is_refused
 from simulation.engines.compiled.visits import schedule
 from simulation.engines.draws import (
     ARRIVAL,
@@ -130,8 +131,26 @@ def screenings(at, ints, floats, words, day):
                 if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
                     break
                 next_arrival(at, ints, floats, words, site)
-                screen(at, ints, floats, words, day, site)
+                screen(at, ints, floats, words, day, site, -1)
         words[row + place] = 0
+    if at.replacing_replaces:
+        screen_replacements(at, ints, floats, words, day)
+
+
+@part
+def screen_replacements(at, ints, floats, words, day):
+    """Who comes today in the place of somebody who left, in the order of those whom they replace."""
+    row = at.replacing_calendar + day * at.subject_words
+    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
+        word = words[row + place]
+        words[row + place] = 0
+        while word != 0:
+            left = place * 64 + lowest(word)
+            word = without_lowest(word)
+            ints[at.level + ON_STUDY] -= 1
+            site = ints[at.subject_site + left]
+            if not place_is_refused(at, ints, site, False):
+                screen(at, ints, floats, words, day, site, left)
 
 
 @part
@@ -174,8 +193,8 @@ def count_for_caps(at, ints, site, randomized):
 
 
 @part
-def screen(at, ints, floats, words, day, site):
-    """A subject is screened, and entered for the day on which its screening ends."""
+def screen(at, ints, floats, words, day, site, replaces):
+    """A subject is screened, and entered for the day on which its screening ends. `replaces`: whose place it takes, or -1."""
     subject = ints[at.level + SUBJECTS]
     if subject >= at.capacity:
         ints[at.level + FULL] = 1
@@ -193,7 +212,9 @@ def screen(at, ints, floats, words, day, site):
     ints[at.subject_next + subject] = ints[at.first_subject + site]
     ints[at.first_subject + site] = subject
     ints[at.tally + outcomes.SCREENED] += 1
-    count_for_caps(at, ints, site, False)
+    ints[at.subject_replaces + subject] = replaces
+    if replaces < 0:
+        count_for_caps(at, ints, site, False)
     if at.trace_room > 0:
         record(at, ints, day, phases.SCREENINGS, events.SCREENED, site, subject, -1, -1, 1)
     duration = days_by(
@@ -246,7 +267,9 @@ def decide(at, ints, floats, words, day, subject, root):
         if at.trace_room > 0:
             record(at, ints, day, phases.RANDOMIZATIONS, events.SCREEN_FAILED, site, subject, -1, -1, 1)
         return
-    if at_cap(at, ints, site, True, True):
+    replaces = ints[at.subject_replaces + subject]
+    refused = place_is_refused(at, ints, site, True) if replaces >= 0 else at_cap(at, ints, site, True, True)
+    if refused:
         ints[at.tally + outcomes.REFUSED_RANDOMIZATIONS] += 1
         ints[at.subject_state + subject] = demand.SCREEN_FAILED
         ints[at.level + ON_STUDY] -= 1
@@ -257,7 +280,10 @@ def decide(at, ints, floats, words, day, subject, root):
     if at.subjects_stratum_count > 1:
         u = uniform_at(words[at.stream + STRATUM * at.site_count + site], number)
         stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
-    arm = allocate(at, ints, floats, day, site, stratum, root)
+    if replaces >= 0 and at.replacing_same_arm:
+        arm = take_arm(at, ints, day, site, ints[at.subject_arm + replaces])
+    else:
+        arm = allocate(at, ints, floats, day, site, stratum, root)
     if arm < 0:
         turn_away(at, ints, words, day, subject, site)
         return
@@ -268,7 +294,12 @@ def decide(at, ints, floats, words, day, subject, root):
     ints[at.subject_day0 + subject] = day
     ints[at.tally + outcomes.RANDOMIZED] += 1
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = day
-    count_for_caps(at, ints, site, True)
+    if replaces < 0:
+        count_for_caps(at, ints, site, True)
+    else:
+        ints[at.tally + outcomes.REPLACED] += 1
+        if at.trace_room > 0:
+            record(at, ints, day, phases.RANDOMIZATIONS, events.REPLACED, site, subject, -1, -1, replaces)
     if at.trace_room > 0:
         record(at, ints, day, phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject, -1, -1, arm)
     if at.arm_supply_looked_at and ints[at.scheduled] != arm:

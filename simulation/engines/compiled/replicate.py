@@ -40,7 +40,7 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
-        drop_outs(at, ints, words, day)
+        drop_outs(at, ints, floats, words, day)
         review(at, ints, floats, words, day)
         ended = ints[at.level + CLOSED] == 1 and ints[at.level + ON_STUDY] == 0
         close_day(at, ints, day, weekly, ended)

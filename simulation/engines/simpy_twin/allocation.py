@@ -18,6 +18,7 @@ from simulation.engines.plan_allocation import MINIMIZED
 from simulation.engines.simpy_twin.arm_supply import ArmSupply
 
 if TYPE_CHECKING:
+    from simulation.engines.simpy_twin.site import Site
     from simulation.engines.simpy_twin.subject import Subject
     from simulation.engines.simpy_twin.twin import Twin
 
@@ -74,6 +75,17 @@ class Allocator:
         else:
             found = self._from_list(site, run, suppliable)
         return None if found is None else Given(*(int(allocation.arms[one]) for one in found))
+
+    def take_arm(self, site: Site, arm: int) -> Given | None:
+        """The arm of the subject who is replaced: without an entry or a draw. Where the event forces, its kits must be there."""
+        plan = self.twin.plan
+        if plan.arm_supply.looked_at:
+            if self.supply.gate_closed(site):
+                return None
+            place = plan.allocation.arms.tolist().index(arm)
+            if plan.arm_supply.forced != NONE and not self.supply.suppliable(site)[place]:
+                return None
+        return Given(arm, arm)
 
     def _may_not_force(self, site: int, arm: int, scheduled: int) -> bool:
         return arm < 0 or (arm != scheduled and self.supply.forcing_capped(site))

@@ -31,6 +31,7 @@ class Subject:
     state: int = demand.SCREENED
     next_visit: int = 0
     randomized_on: int = 0
+    replaces: Subject | None = None
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -47,11 +48,11 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
             subject.state = demand.SCREEN_FAILED
             _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
             return
-        if twin.caps.refuse_randomization(site.index):
+        if _refused_by_cap(twin, subject):
             subject.state = demand.SCREEN_FAILED
             _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED, out.REFUSED_RANDOMIZATIONS)
             return
-        given = twin.allocator.allocate(subject)
+        given = _allocated(twin, subject)
         if given is not None:
             _randomize(twin, subject, given)
             yield from _on_study(twin, subject, ends)
@@ -64,13 +65,30 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
         twin.record(phases.RANDOMIZATIONS, events.REFUSED_FOR_SUPPLY, site.index, subject.index, quantity=0)
 
 
+def _refused_by_cap(twin: Twin, subject: Subject) -> bool:
+    if subject.replaces is not None:
+        return twin.caps.refuse_replacement(subject.site.index, of_randomization=True)
+    return twin.caps.refuse_randomization(subject.site.index)
+
+
+def _allocated(twin: Twin, subject: Subject) -> Given | None:
+    if subject.replaces is not None and twin.plan.replacing.same_arm:
+        return twin.allocator.take_arm(subject.site, subject.replaces.arm)
+    return twin.allocator.allocate(subject)
+
+
 def _randomize(twin: Twin, subject: Subject, given: Given) -> None:
     site = subject.site.index
     subject.arm = given.arm
     subject.level = int(twin.plan.doses.start[subject.arm])
     subject.state, subject.randomized_on = demand.RANDOMIZED, twin.day
     twin.count(out.RANDOMIZED)
-    twin.caps.count(site, randomized=True)
+    if subject.replaces is None:
+        twin.caps.count(site, randomized=True)
+    else:
+        twin.count(out.REPLACED)
+        quantity = subject.replaces.index
+        twin.record(phases.RANDOMIZATIONS, events.REPLACED, site, subject.index, quantity=quantity)
     twin.tally[out.DAY_LAST_RANDOMIZED] = twin.day
     twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject.index, quantity=given.arm)
     if given.scheduled != given.arm:
@@ -142,6 +160,7 @@ def _leave(twin: Twin, subject: Subject, day: int) -> Any:
     yield twin.until(day, phases.DROP_OUTS, subject.index)
     subject.state = demand.DISCONTINUED
     _end(twin, subject, phases.DROP_OUTS, events.DISCONTINUED, out.DISCONTINUED)
+    twin.replacements.seek(subject)
 
 
 def _end(twin: Twin, subject: Subject, phase: int, kind: int, outcome: int) -> None:
@@ -177,6 +196,22 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
     if lines:
         subject.level = level
         twin.changed.add(site.index)
+    handed_out = 0
+    for kit_type, wanted in lines:
+        places = range(handed_out, handed_out + wanted)
+        handed_out += wanted
+        lost = twin.draws.kits_replaced(site.index, subject.number, visit, places)
+        _replace_kits(twin, subject, kit_type, lost, until(kit_type))
+
+
+def _replace_kits(twin: Twin, subject: Subject, kit_type: int, lost: int, until: int) -> None:
+    """Kits that the subject loses or damages are replaced on the same day, as far as the site has others."""
+    site = subject.site
+    for lot, kits in site.take(kit_type, lost, until).items():
+        twin.count(out.KITS_DISPENSED, kits)
+        twin.count(out.KITS_REPLACED, kits)
+        for kind in (events.DISPENSED, events.KIT_REPLACED):
+            twin.record(phases.VISITS, kind, site.index, subject.index, kit_type, lot, kits)
 
 
 def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:

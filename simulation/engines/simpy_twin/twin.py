@@ -19,6 +19,7 @@ from simulation.engines.simpy_twin.allocation import Allocator
 from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
+from simulation.engines.simpy_twin.replacing import Replacements
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.site import Site, recruiting
 from simulation.engines.trace import canonical
@@ -43,6 +44,7 @@ class Twin:
         self.changed: set[int] = set()
         self.subjects = self.on_study = self.in_transit = self.shipments = 0
         self.allocator = Allocator(self)
+        self.replacements = Replacements(self)
         self.caps = Caps(self)
         self.closed = False
 

@@ -62,9 +62,20 @@ def small_allocation(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[s
         event["ratio"] = [{"arm": "B", "ratio": 1}, {"arm": "A", "ratio": 2}]
         event["block_sizes"] = [3, 6] if event["block_sizes"] else []
     _supply_asked(draw, protocol, scenario, event)
+    _replacing(draw, protocol, scenario)
     has_blocks = event["block_sizes"] or "n" in event["parameters"]
     if event["drawn"] == "from_list" and has_blocks and event["forced"] == "none":
         event["block_assignment"] = draw(st.sampled_from(["static", "dynamic"]))
+
+
+def _replacing(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """People who take the place of those who left, and kits that subjects lose."""
+    chance = st.sampled_from([0.0, 0.5, 1.0])
+    scenario["visits"]["kit_replaced_probability"] = draw(chance)
+    protocol["screening"]["replacement"] = draw(st.sampled_from(["none", "next_entry", "same_arm"]))
+    if protocol["screening"]["replacement"] != "none":
+        scenario["replacement"] = {"probability": draw(chance), "most": draw(st.sampled_from([None, 3]))}
+        scenario["replacement"]["days"] = {"law": "uniform", "min_days": 0, "max_days": 30}
 
 
 def _another_method(draw: st.DrawFn, event: dict[str, Any]) -> None:
@@ -118,6 +129,19 @@ def scarce_trials(draw: st.DrawFn, protocol: Protocol, scenario: Scenario) -> tu
     }
     study["supply"]["parameters"][0]["parameters"] |= {"min_buffer": 1, "max_buffer": 3}
     played |= {"duration_days": 120}
+    played["drop_out"]["per_visit_probability"] = draw(st.sampled_from([0.02, 0.5]))
+    study["caps"][0] |= {
+        "limit": draw(st.sampled_from([8, 600])),
+        "at_cap": draw(st.sampled_from(["refuse", "finish_screening"])),
+    }
+    study["caps"].append(
+        {
+            "kind": "screening",
+            "scope": "site",
+            "key": study["sites"][0]["code"],
+            "limit": draw(st.sampled_from([4, 99])),
+        }
+    )
     played["activation"]["delay_days"] = {"law": "fixed", "min_days": 0}
     played["recruitment"]["screened_per_site_month"] = draw(st.sampled_from([4, 12]))
     for lot in played["lots"]:
