@@ -127,6 +127,13 @@ class Screening(ProtocolPart):
     duration_days: DayLaw
     failure_probability: Probability
     failed_criteria: Shares
+    supply_wait_days: int = Field(
+        default=0,
+        ge=0,
+        le=730,
+        description="how long a subject waits at most, and is asked for again each day, where a site cannot supply (0: it leaves); "
+        "only in the simulator's engines",
+    )
 
 
 class Population(ProtocolPart):
@@ -155,6 +162,11 @@ class VisitBehaviour(ProtocolPart):
     late_days: DayLaw
     weekdays_only: bool = Field(default=True, description="moved to the nearest weekday inside the window")
     most_doses_missed: Probability = 0.1
+    kit_replaced_probability: Probability = Field(
+        default=0.0,
+        description="per kit handed out: lost or damaged by the subject, and replaced on that day if the site has another; only in the "
+        "simulator's engines",
+    )
 
 
 class DropOutPeriod(ProtocolPart):
@@ -178,6 +190,18 @@ class DropOut(ProtocolPart):
     reasons: Shares
     visit: Code | None = Field(default=None, description="the early termination visit that is recorded")
     visit_probability: Probability = 1.0
+
+
+class Replacement(ProtocolPart):
+    """Taking the place of a subject who left after randomization, where the protocol lets it (`screening.replacement`).
+
+    With `probability` somebody is sought, until `most` have been (None: no limit), and is screened at the same site `days` later, at the
+    earliest on the next day. Whoever fails screening is not sought for again. Only in the simulator's engines.
+    """
+
+    probability: Probability = 0.0
+    most: int | None = Field(default=None, ge=0)
+    days: DayLaw = DayLaw(min_days=7)
 
 
 class DoseMoves(ProtocolPart):
@@ -301,6 +325,7 @@ class Scenario(ProtocolPart):
     population: Population
     visits: VisitBehaviour
     drop_out: DropOut
+    replacement: Replacement = Replacement()
     titration: tuple[DoseMoves, ...] = ()
     shipping: Shipping
     excursions: Excursions = Excursions()

@@ -23,6 +23,7 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     _check_recruitment(scenario, protocol, findings)
     _check_subjects(scenario, protocol, findings)
     _check_drop_out(scenario, protocol, findings)
+    _check_replacement(scenario, protocol, findings)
     _check_titration(scenario, protocol, findings)
     _check_shipping(scenario, protocol, findings)
     _check_excursions(scenario, protocol, findings)
@@ -61,6 +62,14 @@ def _check_subjects(scenario: Scenario, protocol: Protocol, findings: Findings) 
             duration.min_days,
             f"is beyond the protocol's max_days_to_randomization {limit}, so that nobody could be randomized",
             "shorten it",
+        )
+    event = protocol.randomization[0]
+    if scenario.screening.supply_wait_days and event.supply_gate == event.forced == "none":
+        findings.add(
+            ("screening", "supply_wait_days"),
+            scenario.screening.supply_wait_days,
+            f"would be ignored: {event.code} has neither a supply gate nor forced randomization, so nobody is refused for supply",
+            "leave it out, or set supply_gate or forced in the protocol",
         )
     population = scenario.population
     for sex in population.sex:
@@ -103,6 +112,30 @@ def _check_drop_out(scenario: Scenario, protocol: Protocol, findings: Findings) 
     days = [period.until_day for period in scenario.drop_out.periods]
     if days != sorted(set(days)):
         findings.add(("drop_out", "periods"), days, "are not in ascending order of until_day", "sort them")
+
+
+def _check_replacement(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
+    if scenario.replacement.probability > 0 and protocol.screening.replacement == "none":
+        findings.add(
+            ("replacement", "probability"),
+            scenario.replacement.probability,
+            "is assumed, but the protocol replaces nobody (screening.replacement: none)",
+            "set it to 0, or let the protocol replace subjects (next_entry or same_arm)",
+        )
+    if scenario.replacement.days.min_days < 0:
+        findings.add(
+            ("replacement", "days", "min_days"),
+            scenario.replacement.days.min_days,
+            "is before the subject leaves, whose place is taken",
+            "use 0 or more",
+        )
+    if scenario.visits.kit_replaced_probability > 0 and not protocol.dosing.replacement:
+        findings.add(
+            ("visits", "kit_replaced_probability"),
+            scenario.visits.kit_replaced_probability,
+            "is assumed, but the protocol replaces no kits (dosing.replacement: false)",
+            "set it to 0, or let the protocol replace kits",
+        )
 
 
 def _check_titration(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:

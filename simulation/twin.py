@@ -42,6 +42,9 @@ class Twin:
             ),
             ("excursions.shipment_probability", scenario.excursions.shipment_probability > 0),
             ("excursions.per_site_month", scenario.excursions.per_site_month > 0),
+            ("screening.supply_wait_days", scenario.screening.supply_wait_days > 0),
+            ("replacement.probability", scenario.replacement.probability > 0),
+            ("visits.kit_replaced_probability", scenario.visits.kit_replaced_probability > 0),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
             ("shipping.approval_days", scenario.shipping.approval_days != DayLaw()),
         ):

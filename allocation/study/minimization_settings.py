@@ -31,6 +31,10 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+_SPELLED: Final[dict[str, ImbalanceMeasure]] = {"sd": ImbalanceMeasure.STANDARD_DEVIATION}
+"""The protocol's own word for a measure, where that is not the rule's."""
+
+
 @dataclass(frozen=True, slots=True)
 class MinimizationSettings:
     """What is stated: `ratio` is (arm, share), `factors` (code, weight); `method` is minimization or hu_hu.
@@ -54,7 +58,9 @@ class MinimizationSettings:
             ratio=tuple(share for _, share in self.ratio),
             factors=self.factors,
             probability=given.get("q", given.get("p", 0.0)),
-            measure=ImbalanceMeasure.VARIANCE if self.method == "hu_hu" else ImbalanceMeasure(self.measure),
+            measure=ImbalanceMeasure.VARIANCE
+            if self.method == "hu_hu"
+            else _SPELLED.get(self.measure) or ImbalanceMeasure(self.measure),
             chance=ChanceRule.RANK if "q" in given else ChanceRule.PREFERRED,
             ratio_rule=RatioRule(self.ratio_rule),
             whole_weight=given.get("whole", 0.0),

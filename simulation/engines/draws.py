@@ -48,6 +48,9 @@ STORAGE_EXCURSION: Final = 22
 REVIEW_DAYS: Final = 23
 REVIEW_RELEASES: Final = 24
 APPROVAL_DAYS: Final = 25
+REPLACED: Final = 26
+REPLACEMENT_DAYS: Final = 27
+KIT_REPLACED: Final = 28
 
 SITE_PURPOSES: Final = (
     "activation",
@@ -76,6 +79,9 @@ SITE_PURPOSES: Final = (
     "review days",
     "review releases",
     "approval days",
+    "replaced",
+    "replacement days",
+    "kit replaced",
 )
 """What is drawn for a site, its subjects and its shipments; the constants are the places here."""
 
@@ -92,6 +98,9 @@ BLOCK_SIZE_WORD: Final = np.uint64(word_of(BLOCK_SIZE))
 
 VISITS_PER_SUBJECT: Final = 512
 """The indexes that each subject of a site has of one purpose: one a visit."""
+
+KITS_PER_VISIT: Final = 1024
+"""The indexes that each visit of a subject has for the kits handed out at it."""
 
 KITS_PER_SHIPMENT: Final = 65536
 """The indexes that each shipment of a site has for its kits; shipments are indexed by the day of their order."""

@@ -26,6 +26,10 @@ RETURNED: Final = 18
 QUARANTINED: Final = 19
 RELEASED: Final = 20
 REJECTED: Final = 21
+REFUSED_FOR_SUPPLY: Final = 22
+FORCED: Final = 23
+REPLACED: Final = 24
+KIT_REPLACED: Final = 25
 
 KINDS: Final = (
     "lot_arrived",
@@ -50,6 +54,10 @@ KINDS: Final = (
     "quarantined",
     "released",
     "rejected",
+    "refused_for_supply",
+    "forced",
+    "replaced",
+    "kit_replaced",
 )
 """The names of the kinds, in their order.
 
@@ -58,4 +66,8 @@ first one after randomization), and that of `missed`.
 `not_dispensed`: the quantity is 1 where kits were upstream, 0 where nothing was. `ordered`: by kit type
 and lot, taken from the depot. `returned`: unused, when the trial is over.
 `quarantined`, `released`, `rejected`: because of an excursion, at receipt or in storage.
+and lot, taken from the depot. `refused_for_supply`: the quantity is 1 where the subject leaves, 0 where it waits and is asked for again.
+`forced`: beside `randomized`, the quantity is the arm that was scheduled.
+`replaced`: beside `randomized`, the quantity is the subject whose place is taken. `kit_replaced`: beside `dispensed`, which has them
+too.
 """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulation.engines.trace import Trace
 
-N_OUTCOMES: Final = 36
+N_OUTCOMES: Final = 40
 (
     SCREENED,
     SCREEN_FAILURES,
@@ -25,10 +25,14 @@ N_OUTCOMES: Final = 36
     MISSED_VISITS,
     LATE_VISITS,
     KITS_DISPENSED,
+    KITS_REPLACED,
     MISSED_DISPENSINGS,
     OUT_OF_STOCK,
     REFUSED_RANDOMIZATIONS,
     SUBJECTS_LOST_TO_STOCKOUT,
+    REFUSED_FOR_SUPPLY,
+    FORCED_RANDOMIZATIONS,
+    REPLACED,
     ORDERS,
     SHIPMENTS,
     KITS_SHIPPED,
@@ -73,12 +77,16 @@ OUTCOMES: Final = (
     Column("missed_visits", "visits", "were missed by the subject"),
     Column("late_visits", "visits", "took place after their window"),
     Column("kits_dispensed", "kits", "handed out to subjects"),
+    Column("kits_replaced", "kits", "of these, in place of one that the subject lost or damaged"),
     Column("missed_dispensings", "visits", "lacked a kit at the site while there were kits upstream"),
     Column("out_of_stock", "visits", "lacked a kit at the site, and nothing was upstream either"),
     Column("refused_randomizations", "subjects", "eligible, and not randomized because of a cap"),
     Column(
         "subjects_lost_to_stockout", "subjects", "left because a dispensing was missed; discontinued, too"
     ),
+    Column("refused_for_supply", "subjects", "eligible, and not randomized for want of supply at the site"),
+    Column("forced_randomizations", "subjects", "given another arm than the scheduled one by supply"),
+    Column("replaced", "subjects", "left, and their replacement was randomized"),
     Column("orders", "orders", "made for sites and depots"),
     Column("shipments", "shipments", "left a depot; the stock that sites start with is none"),
     Column("kits_shipped", "kits", "left a depot for a site, the stock that sites start with included"),

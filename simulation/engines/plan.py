@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.engines.plan_allocation import Allocation, ArmSupply, Minimization, Replacing
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -64,9 +66,8 @@ class Sites(NamedTuple):
 
 
 class Subjects(NamedTuple):
-    """What becomes of those screened. `ratio` is by arm, `block_sizes` of the permuted blocks, `strata` the cumulative shares of strata.
-
-    A run of blocks belongs to a stratum and a holder: the study, a country or a site by SCOPE_... `held_by`.
+    """What becomes of those screened. `ratio` is by arm of the event, `block_sizes` of its blocks or sequences, `strata` the cumulative
+    shares of the strata that are drawn.
 
     `leaves_unserved`: the probability of leaving at each missed dispensing.
 
@@ -78,8 +79,6 @@ class Subjects(NamedTuple):
     block_size_count: int
     strata: Floats
     stratum_count: int
-    held_by: int
-    holders: int
     screening_law: int
     longest_screening: int
     failure: float
@@ -298,6 +297,10 @@ class TrialPlan(NamedTuple):
     ordering: Ordering
     bands: Bands
     costs: Costs
+    allocation: Allocation
+    arm_supply: ArmSupply
+    minimization: Minimization
+    replacing: Replacing
     depots: int
     arms: int
     subjects_expected: int

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from itertools import accumulate
-from math import prod
 
 import numpy as np
 
 from allocation.study.parameters import lead_time_days
 from allocation.study.protocol import Protocol
-from allocation.study.strata import strata_of
 from allocation.study.supply import Site, stays_valid
 from simulation.engines.day_laws import LawTables
 from simulation.engines.parameter_periods import held_parameters
 from simulation.engines.plan import (
     NOT_LEAVING,
-    SCOPE_COUNTRY,
-    SCOPE_SITE,
-    SCOPE_STUDY,
     Calendar,
     Caps,
     Costs,
@@ -32,18 +26,24 @@ from simulation.engines.plan import (
     floats,
     ints,
 )
-from simulation.engines.plan_of_excursions import excursions_of
+from simulation.engines.plan_of_allocation import (
+    SCOPES,
+    allocation_of,
+    arm_supply_of,
+    drawn_strata,
+    minimization_of,
+    place_of,
+)
 from simulation.engines.plan_of_buffers import bands_of
+from simulation.engines.plan_of_excursions import excursions_of
 from simulation.engines.plan_of_ordering import ordering_of
+from simulation.engines.plan_of_replacing import replacing_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
 from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, LotPlan, Scenario
 from simulation.streams import word_of
-
-HELD_BY = {"stratum": SCOPE_STUDY, "country": SCOPE_COUNTRY, "site": SCOPE_SITE}
-"""Who holds a run of blocks beside the stratum."""
 
 
 def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
@@ -55,20 +55,19 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     lanes = _lanes(protocol, scenario, tables)
     excursions = excursions_of(protocol, scenario, tables)
     kits, lots = _kits_and_lots(protocol, scenario)
-    screened = min((cap.limit for cap in protocol.caps if cap.scope == "study"), default=1 << 30)
+    screened = min(
+        (cap.limit for cap in protocol.caps if cap.scope == "study" and cap.kind != "forced_randomization"),
+        default=1 << 30,
+    )
     expected = min(screened, int(2 * sites.rate.sum() * scenario.duration_days)) + 64
-    event = protocol.randomization[0]
-    strata = _strata(protocol, scenario)
+    drawn = drawn_strata(protocol, scenario)
+    allocation, ratio, block_sizes = allocation_of(protocol, drawn)
     subjects = Subjects(
-        ratio=ints([arm.ratio for arm in protocol.arms]),
-        block_sizes=ints(event.block_sizes),
-        block_size_count=len(event.block_sizes),
-        strata=floats(strata),
-        stratum_count=len(strata),
-        held_by=HELD_BY[event.held_by],
-        holders={"stratum": 1, "country": len(protocol.countries), "site": len(protocol.sites)}[
-            event.held_by
-        ],
+        ratio=ratio,
+        block_sizes=ints(block_sizes),
+        block_size_count=len(block_sizes),
+        strata=floats(drawn.cumulative),
+        stratum_count=len(drawn.cumulative),
         screening_law=tables.add(scenario.screening.duration_days),
         longest_screening=_or_none(protocol.screening.max_days_to_randomization),
         failure=scenario.screening.failure_probability,
@@ -77,6 +76,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         leaves_unserved=scenario.drop_out.after_missed_dispensing_probability,
     )
     ordering = ordering_of(protocol, scenario, tables)
+    replacing = replacing_of(protocol, scenario, tables)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -103,6 +103,10 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
             scenario.costs.destruction_per_kit,
             scenario.costs.lost_subject,
         ),
+        allocation=allocation,
+        arm_supply=arm_supply_of(protocol, scenario, allocation),
+        minimization=minimization_of(protocol, drawn),
+        replacing=replacing,
         depots=len(protocol.depots),
         arms=len(protocol.arms),
         subjects_expected=max(expected, 64),
@@ -160,29 +164,15 @@ def _sites(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Sites:
     )
 
 
-def _strata(protocol: Protocol, scenario: Scenario) -> list[float]:
-    """The cumulative shares of the strata of the event, whose factors are independent."""
-    shares = [
-        prod(scenario.population.strata[factor].get(level, 0.0) for factor, level in stratum.items())
-        for stratum in strata_of(protocol, protocol.randomization[0])
-    ]
-    return [*list(accumulate(shares))[:-1], 1.0]
-
-
 def _caps(protocol: Protocol) -> Caps:
-    places = {
-        "study": [""],
-        "country": [country.code for country in protocol.countries],
-        "site": [site.code for site in protocol.sites],
-    }
-    scopes = list(places)
+    caps = [cap for cap in protocol.caps if cap.kind != "forced_randomization"]
     return Caps(
-        size=len(protocol.caps),
-        on_randomized=ints([cap.kind == "randomization" for cap in protocol.caps]),
-        scope=ints([scopes.index(cap.scope) for cap in protocol.caps]),
-        place=ints([places[cap.scope].index(cap.key) for cap in protocol.caps]),
-        limit=ints([cap.limit for cap in protocol.caps]),
-        refuses=ints([cap.at_cap == "refuse" for cap in protocol.caps]),
+        size=len(caps),
+        on_randomized=ints([cap.kind == "randomization" for cap in caps]),
+        scope=ints([SCOPES[cap.scope] for cap in caps]),
+        place=ints([place_of(protocol, cap) for cap in caps]),
+        limit=ints([cap.limit for cap in caps]),
+        refuses=ints([cap.at_cap == "refuse" for cap in caps]),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from allocation.rules.dosing import DispensingRow
 from allocation.rules.visits import offset_of_study_day
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
@@ -70,23 +73,28 @@ def _lines(protocol: Protocol, visits: list[Visit]) -> tuple[list[list[int]], li
         for level in levels_of(protocol):
             starts.append([len(lines)])
             for visit in visits:
-                row = next(
-                    (
-                        row
-                        for row in rows
-                        if visit.dispensing
-                        and visit.code in row.visits
-                        and row.arm in (None, arm.code)
-                        and row.dose_level in (None, level)
-                    ),
-                    None,
-                )
+                row = row_at(rows, visit, arm.code, level)
                 due: dict[int, int] = {}
                 for kit_type, quantity in row.kits if row is not None else ():
                     due[kit_types.index(kit_type)] = due.get(kit_types.index(kit_type), 0) + quantity
                 lines += due.items()
                 starts[-1].append(len(lines))
     return starts, lines
+
+
+def row_at(rows: Sequence[DispensingRow], visit: Visit, arm: str, level: str | None) -> DispensingRow | None:
+    """The row of the dispensing table for an arm and a dose level at a visit; None where nothing is handed out."""
+    return next(
+        (
+            row
+            for row in rows
+            if visit.dispensing
+            and visit.code in row.visits
+            and row.arm in (None, arm)
+            and row.dose_level in (None, level)
+        ),
+        None,
+    )
 
 
 def doses_of(protocol: Protocol, scenario: Scenario) -> Doses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from allocation.rules.restricted.methods import METHODS
 from allocation.study.protocol import Protocol
 from simulation.engines.draws import VISITS_PER_SUBJECT
 from simulation.engines.plan_of_visits import visits_of
@@ -21,30 +22,18 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
     supply = protocol.supply
     event = protocol.randomization[0]
     yield "randomization", len(protocol.randomization) > 1, "simulate a protocol with one event"
-    yield "randomization[0].method", event.method != "permuted_block", "use permuted_block"
-    factors = {factor.code: factor.source for factor in protocol.stratification}
-    yield (
-        "randomization[0].factors",
-        any(factors[code] not in ("entered", "edc") for code in event.factors),
-        "use factors that are entered, and held_by for places",
-    )
+    yield "randomization[0].method", event.method == "list", "name the method that the list was made by"
     yield "randomization[0].by_cohort", event.by_cohort or bool(protocol.cohorts), "leave cohorts out"
-    yield "randomization[0].held_by", event.held_by == "region", "use stratum, country or site"
-    yield "randomization[0].block_assignment", event.block_assignment != "static", "use static"
     yield (
-        "randomization[0].ratio",
-        bool(event.arms or event.ratio) or not all(arm.open for arm in protocol.arms),
-        "let the event take the open arms of the study with their ratio",
+        "randomization[0].block_assignment",
+        event.block_assignment == "dynamic"
+        and (event.forced != "none" or not (event.block_sizes or METHODS[event.method].sequence)),
+        "use static, or a method of blocks or sequences that nobody is forced past",
     )
-    yield "randomization[0].supply_gate", event.supply_gate != "none", "use none"
-    yield "randomization[0].forced", event.forced != "none", "use none"
     yield (
         "caps",
-        any(
-            cap.kind == "forced_randomization" or cap.scope not in ("study", "country", "site")
-            for cap in protocol.caps
-        ),
-        "keep caps on screening and randomization of the study, its countries and sites",
+        any(cap.scope not in ("study", "country", "site") for cap in protocol.caps),
+        "keep caps on the study, its countries and sites",
     )
     yield (
         "titration",

@@ -6,11 +6,19 @@ from allocation.rules.compilable import NO_DAY
 from allocation.rules.dosing import NO_FORCED_STEP, titration_step
 from simulation.engines import events, outcomes, phases
 from simulation.engines.compiled.calendars import enter
+from simulation.engines.compiled.laws import happens
 from simulation.engines.compiled.memory import AT_SITES, UNSERVED
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.stock import shippable, usable
-from simulation.engines.draws import TITRATION, place_in, subject_index, uniform_at
+from simulation.engines.draws import (
+    KIT_REPLACED,
+    KITS_PER_VISIT,
+    TITRATION,
+    place_in,
+    subject_index,
+    uniform_at,
+)
 
 
 @part
@@ -78,6 +86,38 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
         ints[at.level + AT_SITES] -= ints[at.visits_line_quantity + line]
     ints[at.subject_level + subject] = level
     enter(words, at.changed, site)
+    if at.replacing_kit_probability > 0.0:
+        replace_kits(at, ints, words, day, subject, site, visit, first, last, needed_until)
+
+
+@part
+def replace_kits(at, ints, words, day, subject, site, visit, first, last, needed_until):
+    """Kits of the visit that the subject loses or damages are replaced on the same day, as far as the site has others."""
+    index = subject_index(ints[at.subject_number + subject], visit) * KITS_PER_VISIT
+    stream = words[at.stream + KIT_REPLACED * at.site_count + site]
+    today, country = at.calendar_first_ordinal + day, ints[at.sites_country + site]
+    for line in range(first, last):
+        kit_type = ints[at.visits_line_kit_type + line]
+        wanted = 0
+        for _ in range(ints[at.visits_line_quantity + line]):
+            if happens(at.replacing_kit_probability, stream, index):
+                wanted += 1
+            index += 1
+        until = needed_until if ints[at.kits_stays_valid + kit_type] == 1 else NO_DAY
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            kits = ints[at.stock + site * at.lots_size + lot]
+            there = usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
+            take = min(there, wanted)
+            if take > 0:
+                wanted -= take
+                ints[at.stock + site * at.lots_size + lot] -= take
+                ints[at.level + AT_SITES] -= take
+                ints[at.tally + outcomes.KITS_DISPENSED] += take
+                ints[at.tally + outcomes.KITS_REPLACED] += take
+                if at.trace_room > 0:
+                    kind = events.KIT_REPLACED
+                    record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
+                    record(at, ints, day, phases.VISITS, kind, site, subject, kit_type, lot, take)
 
 
 @part

@@ -90,6 +90,21 @@ OWN_INTS: Final = (
     "cap_counts",
     "quarantine",
     "drawn_excursions",
+    "block_base",
+    "central_next",
+    "scheduled",
+    "forced_counts",
+    "arm_there",
+    "unused_count",
+    "unused_arm",
+    "unused_there",
+    "unused_skipped",
+    "margin_counts",
+    "margin_rows",
+    "turns",
+    "subject_last_try",
+    "subject_replaces",
+    "sought",
     "subject_site",
     "subject_number",
     "subject_arm",
@@ -116,13 +131,22 @@ OWN_INTS: Final = (
     "review_contents",
     "trace",
 )
-OWN_FLOATS: Final = ("money", "own_rate", "operational", "excursion_time")
+OWN_FLOATS: Final = (
+    "money",
+    "own_rate",
+    "operational",
+    "excursion_time",
+    "chances",
+    "arm_chances",
+    "restricted",
+)
 OWN_WORDS: Final = (
     "stream",
     "site_calendar",
     "decision_calendar",
     "visit_calendar",
     "leaving_calendar",
+    "replacing_calendar",
     "changed",
     "ordering",
 )
@@ -135,6 +159,7 @@ SIZES: Final = (
     "reviews",
     "arrival_count",
     "trace_room",
+    "unused_room",
 )
 
 
@@ -159,9 +184,10 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "reviews": reviews_at_once(plan),
         "arrival_count": len(plan.lots.arrival_day),
         "trace_room": trace_room,
+        "unused_room": unused_room(plan, capacity),
     }
     days = plan.calendar.days
-    groups = plan.subjects.stratum_count * plan.subjects.holders
+    groups, event_arms = plan.allocation.groups, plan.allocation.arm_count
     own = {
         "tally": N_OUTCOMES,
         "level": LEVELS,
@@ -173,11 +199,21 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "raised": plan.kits.size,
         "usable": plan.lots.countries,
         "depot_stock": plan.depots * lots,
-        "taken": groups * plan.arms,
+        "taken": groups * event_arms,
         "allocated": groups,
         "block_size": groups,
         "block_left": groups,
         "cap_counts": plan.caps.size,
+        "block_base": groups,
+        **dict.fromkeys(("central_next", "scheduled", "sought"), 1),
+        "forced_counts": plan.arm_supply.caps,
+        **dict.fromkeys(("arm_there", "turns", "arm_chances", "restricted"), event_arms),
+        "unused_count": groups,
+        "unused_arm": groups * sizes["unused_room"],
+        **dict.fromkeys(("unused_there", "unused_skipped"), sizes["unused_room"]),
+        "margin_counts": plan.minimization.margins * plan.minimization.units,
+        "margin_rows": plan.minimization.rows * plan.minimization.units,
+        "chances": max(event_arms, plan.minimization.units),
         "arriving": days,
         "next_shipment": sizes["shipments"],
         "shipment_site": sizes["shipments"],
@@ -200,6 +236,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         **dict.fromkeys(
             ("decision_calendar", "visit_calendar", "leaving_calendar"), days * sizes["subject_words"]
         ),
+        "replacing_calendar": days * sizes["subject_words"] if plan.replacing.replaces else 0,
         "changed": sizes["site_words"],
         "ordering": sizes["site_words"],
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("subject_")), capacity),
@@ -234,6 +271,17 @@ def reviews_at_once(plan: TrialPlan) -> int:
         return 1
     review = max(plan.excursions.longest_review, 1)
     return len(plan.sites.words) * (plan.lanes.longest_days + 2 * review + 4) + 1
+
+
+def unused_room(plan: TrialPlan, capacity: int) -> int:
+    """Entries of a list that a run can hold unused: those that forced randomization passed over, and those that it looked ahead to.
+
+    It grows with the capacity, which is doubled where it was too small.
+    """
+    if not plan.arm_supply.looked_at or plan.allocation.live:
+        return 0
+    passed_over = min(2 * capacity, (1 << 20) // max(plan.allocation.groups, 1))
+    return max(passed_over, 64) * max(capacity // max(plan.subjects_expected, 1), 1)
 
 
 def named_parts(plan: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -26,3 +26,8 @@ def hot(function: Callable[..., Any]) -> Any:
     LLVM could do that as well, but would compile the function again on each level of those that call it: minutes instead of seconds.
     """
     return _COMPILE(_nrt=False, error_model="numpy", inline="always")(function)
+
+
+def making(function: Callable[..., Any]) -> Any:
+    """A part that calls rules which make arrays, so that references are counted within it: for what happens once a subject."""
+    return _COMPILE(_nrt=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from allocation.rules import demand
 from allocation.rules.caps import cap_reached
-from allocation.rules.restricted.fixed_totals import arm_of_block
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
+from simulation.engines.compiled.allocation import allocate
+from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import view
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.replacing import place_is_refused
 from simulation.engines.compiled.visits import schedule
 from simulation.engines.draws import (
-    ALLOCATION_WORD,
-    ALLOCATIONS_PER_GROUP,
     ARRIVAL,
-    BLOCK_SIZE_WORD,
     DROP_OUT,
     NEVER_OPENS,
     OPENING,
@@ -27,11 +25,9 @@ from simulation.engines.draws import (
     SCREEN_FAILURE,
     SCREENING_DAYS,
     STRATUM,
-    TRIAL_WORD,
     exponential_gap,
     gamma_attempt,
     place_in,
-    stream_word,
     uniform_at,
 )
 from simulation.engines.plan import NOT_LEAVING, SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
@@ -61,6 +57,14 @@ def open_site(at, ints, floats, words, site):
         # Entered for its opening too, so that it is seeded on that day.
         enter(words, at.site_calendar + opened * at.site_words, site)
     next_arrival(at, ints, floats, words, site)
+
+
+@part
+def tell_openings(at, ints, day):
+    """Write down which sites open today."""
+    for site in range(at.site_count):
+        if ints[at.opened + site] == day:
+            record(at, ints, day, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
 @hot
@@ -127,8 +131,26 @@ def screenings(at, ints, floats, words, day):
                 if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
                     break
                 next_arrival(at, ints, floats, words, site)
-                screen(at, ints, floats, words, day, site)
+                screen(at, ints, floats, words, day, site, -1)
         words[row + place] = 0
+    if at.replacing_replaces:
+        screen_replacements(at, ints, floats, words, day)
+
+
+@part
+def screen_replacements(at, ints, floats, words, day):
+    """Who comes today in the place of somebody who left, in the order of those whom they replace."""
+    row = at.replacing_calendar + day * at.subject_words
+    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
+        word = words[row + place]
+        words[row + place] = 0
+        while word != 0:
+            left = place * 64 + lowest(word)
+            word = without_lowest(word)
+            ints[at.level + ON_STUDY] -= 1
+            site = ints[at.subject_site + left]
+            if not place_is_refused(at, ints, site, False):
+                screen(at, ints, floats, words, day, site, left)
 
 
 @part
@@ -171,8 +193,8 @@ def count_for_caps(at, ints, site, randomized):
 
 
 @part
-def screen(at, ints, floats, words, day, site):
-    """A subject is screened, and entered for the day on which its screening ends."""
+def screen(at, ints, floats, words, day, site, replaces):
+    """A subject is screened, and entered for the day on which its screening ends. `replaces`: whose place it takes, or -1."""
     subject = ints[at.level + SUBJECTS]
     if subject >= at.capacity:
         ints[at.level + FULL] = 1
@@ -195,7 +217,9 @@ def screen(at, ints, floats, words, day, site):
     ints[at.subject_next + subject] = ints[at.first_subject + site]
     ints[at.first_subject + site] = subject
     ints[at.tally + outcomes.SCREENED] += 1
-    count_for_caps(at, ints, site, False)
+    ints[at.subject_replaces + subject] = replaces
+    if replaces < 0:
+        count_for_caps(at, ints, site, False)
     if at.trace_room > 0:
         record(at, ints, day, phases.SCREENINGS, events.SCREENED, site, subject, -1, -1, 1)
     duration = days_by(
@@ -209,6 +233,11 @@ def screen(at, ints, floats, words, day, site):
     ends = screening_ends(
         day, duration, at.subjects_longest_screening, at.sites_weekdays != 0, at.calendar_monday
     )
+    if at.arm_supply_looked_at:
+        last = ends + at.arm_supply_wait_days
+        if at.subjects_longest_screening >= 0:
+            last = min(last, day + at.subjects_longest_screening)
+        ints[at.subject_last_try + subject] = last
     if ends < at.calendar_days:
         ints[at.level + DECISIONS] += 1
         enter(words, at.decision_calendar + ends * at.subject_words, subject)
@@ -243,7 +272,9 @@ def decide(at, ints, floats, words, day, subject, root):
         if at.trace_room > 0:
             record(at, ints, day, phases.RANDOMIZATIONS, events.SCREEN_FAILED, site, subject, -1, -1, 1)
         return
-    if at_cap(at, ints, site, True, True):
+    replaces = ints[at.subject_replaces + subject]
+    refused = place_is_refused(at, ints, site, True) if replaces >= 0 else at_cap(at, ints, site, True, True)
+    if refused:
         ints[at.tally + outcomes.REFUSED_RANDOMIZATIONS] += 1
         ints[at.subject_state + subject] = demand.SCREEN_FAILED
         ints[at.level + ON_STUDY] -= 1
@@ -254,7 +285,13 @@ def decide(at, ints, floats, words, day, subject, root):
     if at.subjects_stratum_count > 1:
         u = uniform_at(words[at.stream + STRATUM * at.site_count + site], number)
         stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
-    arm = allocate(at, ints, site, stratum, root)
+    if replaces >= 0 and at.replacing_same_arm:
+        arm = take_arm(at, ints, day, site, ints[at.subject_arm + replaces])
+    else:
+        arm = allocate(at, ints, floats, day, site, stratum, root)
+    if arm < 0:
+        turn_away(at, ints, words, day, subject, site)
+        return
     ints[at.subject_arm + subject] = arm
     ints[at.subject_level + subject] = ints[at.doses_start + arm]
     ints[at.subject_state + subject] = demand.RANDOMIZED
@@ -263,9 +300,16 @@ def decide(at, ints, floats, words, day, subject, root):
     ints[at.active_subjects + site] += 1
     ints[at.tally + outcomes.RANDOMIZED] += 1
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = day
-    count_for_caps(at, ints, site, True)
+    if replaces < 0:
+        count_for_caps(at, ints, site, True)
+    else:
+        ints[at.tally + outcomes.REPLACED] += 1
+        if at.trace_room > 0:
+            record(at, ints, day, phases.RANDOMIZATIONS, events.REPLACED, site, subject, -1, -1, replaces)
     if at.trace_room > 0:
         record(at, ints, day, phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject, -1, -1, arm)
+    if at.arm_supply_looked_at and ints[at.scheduled] != arm:
+        count_forced(at, ints, day, subject, site)
     leaves = at.calendar_days
     law = ints[at.subjects_drop_out_law + arm]
     if law != NOT_LEAVING:
@@ -274,36 +318,3 @@ def decide(at, ints, floats, words, day, subject, root):
         )
     ints[at.subject_leaves + subject] = leaves
     schedule(at, ints, floats, words, day, subject, 0)
-
-
-@hot
-def allocate(at, ints, site, stratum, root):
-    """The arm by the open permuted block of the subject's stratum and holder."""
-    group = stratum
-    if at.subjects_held_by == SCOPE_COUNTRY:
-        group += ints[at.sites_country + site] * at.subjects_stratum_count
-    elif at.subjects_held_by == SCOPE_SITE:
-        group += site * at.subjects_stratum_count
-    taken = at.taken + group * at.arms
-    allocated = ints[at.allocated + group]
-    if ints[at.block_left + group] == 0:
-        pick = 0
-        if at.subjects_block_size_count > 1:
-            stream = stream_word(root, TRIAL_WORD, BLOCK_SIZE_WORD)
-            u = uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated)
-            pick = int(u * at.subjects_block_size_count)
-        ints[at.block_size + group] = ints[at.subjects_block_sizes + pick]
-        ints[at.block_left + group] = ints[at.subjects_block_sizes + pick]
-        for arm in range(at.arms):
-            ints[taken + arm] = 0
-    stream = stream_word(root, TRIAL_WORD, ALLOCATION_WORD)
-    arm = arm_of_block(
-        view(ints, taken, at.arms),
-        view(ints, at.subjects_ratio, at.arms),
-        ints[at.block_size + group],
-        uniform_at(stream, group * ALLOCATIONS_PER_GROUP + allocated),
-    )
-    ints[taken + arm] += 1
-    ints[at.allocated + group] += 1
-    ints[at.block_left + group] -= 1
-    return arm

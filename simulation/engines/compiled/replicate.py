@@ -16,7 +16,7 @@ from simulation.engines.compiled.memory import (
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
-from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
+from simulation.engines.compiled.recruitment import open_site, randomizations, screenings, tell_openings
 from simulation.engines.compiled.resupply import review
 from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
@@ -39,10 +39,12 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         receive(at, ints, floats, words, day)
         if at.excursions_on:
             excursions(at, ints, floats, words, day)
+        if at.trace_room > 0:
+            tell_openings(at, ints, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
         visits(at, ints, floats, words, day)
-        drop_outs(at, ints, words, day)
+        drop_outs(at, ints, floats, words, day)
         ended = ints[at.level + CLOSED] == 1 and ints[at.level + ON_STUDY] == 0
         if ended:
             return_unused(at, ints, day)
@@ -53,17 +55,6 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
             break
         day += 1
     settle(at, ints)
-    if at.trace_room > 0:
-        record_openings(at, ints, day)
-
-
-@part
-def record_openings(at, ints, last):
-    """Sites have opened on the days that were drawn when the replicate began, unless it ended before."""
-    for site in range(at.site_count):
-        opened = ints[at.opened + site]
-        if opened <= last and opened < at.calendar_days:
-            record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
 @part

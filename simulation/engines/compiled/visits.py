@@ -12,6 +12,7 @@ from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS, UNSERVED
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.replacing import seek_replacement
 from simulation.engines.draws import (
     LATE_DAYS,
     LEAVES_UNSERVED,
@@ -110,11 +111,11 @@ def visit_of(at, ints, floats, words, day, subject):
             record(at, ints, day, phases.VISITS, events.COMPLETED, site, subject, -1, -1, 1)
     elif at.subjects_leaves_unserved > 0.0 and leaves_unserved(at, ints, words, subject, site, index):
         ints[at.tally + outcomes.SUBJECTS_LOST_TO_STOCKOUT] += 1
-        leave(at, ints, day, subject)
+        leave(at, ints, floats, words, day, subject)
     elif happens(
         at.subjects_per_visit_drop_out, words[at.stream + VISIT_DROP_OUT * at.site_count + site], index
     ):
-        leave(at, ints, day, subject)
+        leave(at, ints, floats, words, day, subject)
     else:
         schedule(at, ints, floats, words, day, subject, visit + 1)
 
@@ -131,7 +132,7 @@ def leaves_unserved(at, ints, words, subject, site, index):
 
 
 @hot
-def drop_outs(at, ints, words, day):
+def drop_outs(at, ints, floats, words, day):
     """Who leaves today without a visit, by subject."""
     if ints[at.level + LEAVERS] == 0:
         return
@@ -145,11 +146,11 @@ def drop_outs(at, ints, words, day):
             subject = place * 64 + lowest(word)
             word = without_lowest(word)
             ints[at.level + LEAVERS] -= 1
-            leave(at, ints, day, subject)
+            leave(at, ints, floats, words, day, subject)
 
 
 @part
-def leave(at, ints, day, subject):
+def leave(at, ints, floats, words, day, subject):
     """A subject discontinues."""
     ints[at.tally + outcomes.DISCONTINUED] += 1
     ints[at.subject_state + subject] = demand.DISCONTINUED
@@ -158,3 +159,5 @@ def leave(at, ints, day, subject):
     if at.trace_room > 0:
         site = ints[at.subject_site + subject]
         record(at, ints, day, phases.DROP_OUTS, events.DISCONTINUED, site, subject, -1, -1, 1)
+    if at.replacing_replaces:
+        seek_replacement(at, ints, floats, words, day, subject)

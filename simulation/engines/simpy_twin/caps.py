@@ -47,6 +47,15 @@ class Caps:
         self._close(reached)
         return bool(reached)
 
+    def refuse_replacement(self, site: int, *, of_randomization: bool) -> bool:
+        """Whether a cap refuses whoever takes the place of a subject of the site: that subject does not count."""
+        caps = self.twin.plan.caps
+        return any(
+            cap_reached(self.counts[cap] - 1, int(caps.limit[cap]))
+            for cap in self._of(site)
+            if not of_randomization or (caps.on_randomized[cap] and caps.refuses[cap])
+        )
+
     def count(self, site: int, *, randomized: bool) -> None:
         """One more is screened, or randomized."""
         for cap in self._of(site):

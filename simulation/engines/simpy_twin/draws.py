@@ -15,7 +15,9 @@ from simulation.engines.draws import (
     DISPATCH_DAYS,
     DROP_OUT,
     KIT_DAMAGED,
+    KIT_REPLACED,
     KITS_PER_SHIPMENT,
+    KITS_PER_VISIT,
     LANE_DELAY,
     LATE_DAYS,
     LEAVES_UNSERVED,
@@ -23,6 +25,8 @@ from simulation.engines.draws import (
     OPENING,
     RATE,
     RATE_DRAWS,
+    REPLACED,
+    REPLACEMENT_DAYS,
     REVIEW_DAYS,
     REVIEW_RELEASES,
     REVIEWS,
@@ -161,6 +165,20 @@ class Draws:
         u = self._of_site(site, TITRATION, subject_index(number, visit))
         doses = self.plan.doses
         return 1 - place_in(doses.moves[arm * doses.levels + level], 0, 3, u)
+
+    def is_replaced(self, site: int, number: int) -> bool:
+        """Whether somebody is sought for the place of a subject who left."""
+        return self._happens(self.plan.replacing.probability, site, REPLACED, number)
+
+    def replacement_days(self, site: int, number: int) -> int:
+        """Days from the leaving of a subject to the screening of its replacement."""
+        return self._days(self.plan.replacing.law, site, REPLACEMENT_DAYS, number)
+
+    def kits_replaced(self, site: int, number: int, visit: int, kits: range) -> int:
+        """How many of these kits of a visit (by their place in it) the subject loses or damages."""
+        first = subject_index(number, visit) * KITS_PER_VISIT
+        chance = self.plan.replacing.kit_probability
+        return sum(self._happens(chance, site, KIT_REPLACED, first + kit) for kit in kits)
 
     def dispatch_days(self, site: int, ordered: int) -> int:
         """Days from an order to its dispatch."""

@@ -86,7 +86,7 @@ def recruiting(twin: Twin, site: Site) -> Any:
         yield twin.until(day, phases.SCREENINGS, index)
         if twin.closed or twin.caps.stop_screening(index):
             return
-        _screen(twin, site)
+        screen(twin, site)
 
 
 def _day_of(twin: Twin, site: int, opened: int, after: float) -> int:
@@ -111,9 +111,9 @@ def _give_initial_stock(twin: Twin, site: Site) -> None:
             twin.record(phases.LOTS, events.STOCKED, site.index, -1, kit_type, lot, kits)
 
 
-def _screen(twin: Twin, site: Site) -> None:
-    """A person is screened; the subject's process goes on from there."""
-    subject = Subject(twin.subjects, site, site.screened)
+def screen(twin: Twin, site: Site, replaces: Subject | None = None) -> None:
+    """A person is screened, maybe in the place of one who left; the subject's process goes on from there."""
+    subject = Subject(twin.subjects, site, site.screened, replaces=replaces)
     twin.subjects += 1
     twin.on_study += 1
     site.screened += 1
@@ -121,6 +121,7 @@ def _screen(twin: Twin, site: Site) -> None:
         site.first_screened_on = twin.day
     site.subjects.append(subject)
     twin.count(out.SCREENED)
-    twin.caps.count(site.index, randomized=False)
+    if replaces is None:
+        twin.caps.count(site.index, randomized=False)
     twin.record(phases.SCREENINGS, events.SCREENED, site.index, subject.index)
     twin.environment.process(in_screening(twin, subject))

@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from allocation.rules import demand
 from allocation.rules.compilable import NO_DAY
 from allocation.rules.dosing import NO_FORCED_STEP, titration_step
-from allocation.rules.draws import arm_at
-from allocation.rules.restricted.fixed_totals import what_is_left
 from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import screening_ends, weekday_after, weekday_near
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
 
 if TYPE_CHECKING:
+    from simulation.engines.simpy_twin.allocation import Given
     from simulation.engines.simpy_twin.site import Site
     from simulation.engines.simpy_twin.twin import Twin
 
@@ -36,33 +32,70 @@ class Subject:
     next_visit: int = 0
     randomized_on: int = 0
     skipped_last_dispensing: bool = False
+    replaces: Subject | None = None
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
-    """From screening to screen failure, refusal at a cap, or randomization, and on from there."""
+    """From screening to screen failure, refusal, or randomization, and on from there. Who is refused for want of supply may wait."""
     site, plan, calendar = subject.site, twin.plan, twin.plan.calendar
-    duration = twin.draws.screening_days(site.index, subject.number)
-    ends = screening_ends(
-        twin.day, duration, plan.subjects.longest_screening, plan.sites.weekdays, calendar.monday
-    )
-    if ends >= calendar.days:
-        return
-    yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
-    if twin.draws.fails_screening(site.index, subject.number):
-        subject.state = demand.SCREEN_FAILED
-        _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
-    elif twin.caps.refuse_randomization(site.index):
-        subject.state = demand.SCREEN_FAILED
-        _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED, out.REFUSED_RANDOMIZATIONS)
+    duration, longest = twin.draws.screening_days(site.index, subject.number), plan.subjects.longest_screening
+    ends = screening_ends(twin.day, duration, longest, plan.sites.weekdays, calendar.monday)
+    last_try = ends + plan.arm_supply.wait_days
+    if longest >= 0:
+        last_try = min(last_try, twin.day + longest)
+    while ends < calendar.days:
+        yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
+        if twin.draws.fails_screening(site.index, subject.number):
+            subject.state = demand.SCREEN_FAILED
+            _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
+            return
+        if _refused_by_cap(twin, subject):
+            subject.state = demand.SCREEN_FAILED
+            _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED, out.REFUSED_RANDOMIZATIONS)
+            return
+        given = _allocated(twin, subject)
+        if given is not None:
+            _randomize(twin, subject, given)
+            yield from _on_study(twin, subject, ends)
+            return
+        ends = weekday_after(ends + 1, calendar.monday) if plan.sites.weekdays else ends + 1
+        if ends > last_try:
+            subject.state = demand.SCREEN_FAILED
+            _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED_FOR_SUPPLY, out.REFUSED_FOR_SUPPLY)
+            return
+        twin.record(phases.RANDOMIZATIONS, events.REFUSED_FOR_SUPPLY, site.index, subject.index, quantity=0)
+
+
+def _refused_by_cap(twin: Twin, subject: Subject) -> bool:
+    if subject.replaces is not None:
+        return twin.caps.refuse_replacement(subject.site.index, of_randomization=True)
+    return twin.caps.refuse_randomization(subject.site.index)
+
+
+def _allocated(twin: Twin, subject: Subject) -> Given | None:
+    if subject.replaces is not None and twin.plan.replacing.same_arm:
+        return twin.allocator.take_arm(subject.site, subject.replaces.arm)
+    return twin.allocator.allocate(subject)
+
+
+def _randomize(twin: Twin, subject: Subject, given: Given) -> None:
+    site = subject.site.index
+    subject.arm = given.arm
+    subject.level = int(twin.plan.doses.start[subject.arm])
+    subject.state, subject.randomized_on = demand.RANDOMIZED, twin.day
+    twin.count(out.RANDOMIZED)
+    if subject.replaces is None:
+        twin.caps.count(site, randomized=True)
     else:
-        subject.arm = _allocate(twin, subject)
-        subject.level = int(plan.doses.start[subject.arm])
-        subject.state, subject.randomized_on = demand.RANDOMIZED, ends
-        twin.count(out.RANDOMIZED)
-        twin.caps.count(site.index, randomized=True)
-        twin.tally[out.DAY_LAST_RANDOMIZED] = ends
-        twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site.index, subject.index, quantity=subject.arm)
-        yield from _on_study(twin, subject, ends)
+        twin.count(out.REPLACED)
+        quantity = subject.replaces.index
+        twin.record(phases.RANDOMIZATIONS, events.REPLACED, site, subject.index, quantity=quantity)
+    twin.tally[out.DAY_LAST_RANDOMIZED] = twin.day
+    twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site, subject.index, quantity=given.arm)
+    if given.scheduled != given.arm:
+        twin.count(out.FORCED_RANDOMIZATIONS)
+        twin.allocator.supply.count_forced(site)
+        twin.record(phases.RANDOMIZATIONS, events.FORCED, site, subject.index, quantity=given.scheduled)
 
 
 def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
@@ -137,38 +170,13 @@ def _leave(twin: Twin, subject: Subject, day: int) -> Any:
     yield twin.until(day, phases.DROP_OUTS, subject.index)
     subject.state = demand.DISCONTINUED
     _end(twin, subject, phases.DROP_OUTS, events.DISCONTINUED, out.DISCONTINUED)
+    twin.replacements.seek(subject)
 
 
 def _end(twin: Twin, subject: Subject, phase: int, kind: int, outcome: int) -> None:
     twin.on_study -= 1
     twin.count(outcome)
     twin.record(phase, kind, subject.site.index, subject.index)
-
-
-@dataclass
-class Block:
-    """The open permuted block of a stratum and holder, and how many were allocated there in all."""
-
-    taken: list[int]
-    size: int = 0
-    allocated: int = 0
-
-
-def _allocate(twin: Twin, subject: Subject) -> int:
-    """The arm by the open block of the subject's stratum and holder."""
-    subjects, site = twin.plan.subjects, subject.site.index
-    holder = {SCOPE_STUDY: 0, SCOPE_COUNTRY: int(twin.plan.sites.country[site]), SCOPE_SITE: site}
-    stratum = twin.draws.stratum(site, subject.number)
-    group = holder[subjects.held_by] * subjects.stratum_count + stratum
-    block = twin.blocks.setdefault(group, Block([0] * twin.plan.arms))
-    if sum(block.taken) == block.size:
-        block.size = twin.draws.block_size(group, block.allocated)
-        block.taken = [0] * twin.plan.arms
-    shares = what_is_left(np.array(block.taken, dtype=np.int64), subjects.ratio, block.size)
-    arm = arm_at(shares, twin.draws.allocation(group, block.allocated))
-    block.taken[arm] += 1
-    block.allocated += 1
-    return arm
 
 
 def _dispense(twin: Twin, subject: Subject, visit: int) -> bool:
@@ -198,7 +206,23 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> bool:
     if lines:
         subject.level = level
         twin.changed.add(site.index)
+    handed_out = 0
+    for kit_type, wanted in lines:
+        places = range(handed_out, handed_out + wanted)
+        handed_out += wanted
+        lost = twin.draws.kits_replaced(site.index, subject.number, visit, places)
+        _replace_kits(twin, subject, kit_type, lost, until(kit_type))
     return True
+
+
+def _replace_kits(twin: Twin, subject: Subject, kit_type: int, lost: int, until: int) -> None:
+    """Kits that the subject loses or damages are replaced on the same day, as far as the site has others."""
+    site = subject.site
+    for lot, kits in site.take(kit_type, lost, until).items():
+        twin.count(out.KITS_DISPENSED, kits)
+        twin.count(out.KITS_REPLACED, kits)
+        for kind in (events.DISPENSED, events.KIT_REPLACED):
+            twin.record(phases.VISITS, kind, site.index, subject.index, kit_type, lot, kits)
 
 
 def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:

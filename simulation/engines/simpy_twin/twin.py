@@ -15,13 +15,14 @@ from simulation.engines import outcomes as out
 from simulation.engines import phases
 from simulation.engines.outcomes import N_OUTCOMES, N_SERIES, Replicate
 from simulation.engines.plan import TrialPlan
+from simulation.engines.simpy_twin.allocation import Allocator
 from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
+from simulation.engines.simpy_twin.replacing import Replacements
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.returns import returns
 from simulation.engines.simpy_twin.site import Site, recruiting
-from simulation.engines.simpy_twin.subject import Block
 from simulation.engines.trace import canonical
 
 RANKS: Final = 1 << 40
@@ -43,7 +44,8 @@ class Twin:
         self.sites = [Site(self, index) for index in range(len(plan.sites.words))]
         self.changed: set[int] = set()
         self.subjects = self.on_study = self.in_transit = self.shipments = 0
-        self.blocks: dict[int, Block] = {}
+        self.allocator = Allocator(self)
+        self.replacements = Replacements(self)
         self.caps = Caps(self)
         self.closed = False
 

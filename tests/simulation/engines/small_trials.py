@@ -11,6 +11,7 @@ from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from tests.conftest import REPOSITORY
+from tests.simulation.engines.small_allocation import small_allocation
 
 SCENARIO, PROTOCOL = load_scenario_and_protocol(REPOSITORY / "studies" / "rtsm-bench-100-scenario.yaml")
 
@@ -62,6 +63,7 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     _behaviour(draw, protocol, scenario)
     _supply(draw, protocol, scenario)
     _ordering(draw, protocol, scenario)
+    small_allocation(draw, protocol, scenario)
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})

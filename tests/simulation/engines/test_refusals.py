@@ -10,6 +10,7 @@ from allocation.study.protocol import Protocol
 from simulation.engines.plan_of_study import plan_of
 from simulation.errors import NotSimulated
 from simulation.scenario import Scenario, load_scenario_and_protocol
+from simulation.scenario_checks import scenario_inconsistencies
 from simulation.twin import Twin
 from tests.conftest import REPOSITORY
 
@@ -17,12 +18,11 @@ from tests.conftest import REPOSITORY
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"randomization": {"method": "list", "block_sizes": []}}, "randomization[0].method"),
         (
-            {"randomization": {"method": "big_stick", "block_sizes": [], "parameters": {"b": 3}}},
-            "randomization[0].method",
+            {"randomization": {"block_assignment": "dynamic", "forced": "FR1"}},
+            "randomization[0].block_assignment",
         ),
-        ({"randomization": {"supply_gate": "all_kit_types"}}, "randomization[0].supply_gate"),
-        ({"randomization": {"forced": "FR1"}}, "randomization[0].forced"),
         ({"supply": {"withhold_exposed": True}}, "supply.withhold_exposed"),
         ({"supply": {"eligible_subjects": "screened"}}, "supply.eligible_subjects"),
     ],
@@ -87,3 +87,17 @@ def test_the_twin_of_the_service_refuses_what_it_lacks_of_the_supply_side(
     with pytest.raises(NotSimulated) as refused:
         Twin(protocol, Scenario.model_validate(document))
     assert refused.value.field == field
+
+
+def test_waiting_for_supply_is_refused_where_nobody_is_refused_for_supply(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    waiting = scenario.model_copy(
+        update={"screening": scenario.screening.model_copy(update={"supply_wait_days": 7})}
+    )
+    [problem] = scenario_inconsistencies(waiting, protocol)
+    assert problem.path == ("screening", "supply_wait_days")
+    assert "supply_gate" in problem.fix
+    without_drop_out = scenario.drop_out.model_copy(update={"per_visit_probability": 0.0})
+    with pytest.raises(NotSimulated) as refused:
+        Twin(protocol, waiting.model_copy(update={"drop_out": without_drop_out}))
+    assert refused.value.field == "screening.supply_wait_days"

@@ -12,6 +12,7 @@ from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
 from simulation.scenario import load_scenario_and_protocol
 from tests.conftest import REPOSITORY
+from tests.simulation.engines.small_allocation import scarce_trials
 from tests.simulation.engines.small_trials import plans
 
 
@@ -51,6 +52,18 @@ def test_both_engines_give_the_same_events_outcomes_and_weeks(
 ) -> None:
     compiled_one = compiled.play(plan, seed, replicate)
     check_equal(compiled_one, simpy_twin.play(plan, seed, replicate, trace=True))
+    check_conserved(compiled_one)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.data(), st.integers(0, 2**64 - 1))
+def test_both_engines_randomize_to_the_same_events_by_every_method_and_as_supply_allows(
+    data: st.DataObject, seed: int, bench_trial
+) -> None:
+    scenario, protocol = bench_trial
+    plan = plan_of(*data.draw(scarce_trials(protocol, scenario)))
+    compiled_one = compiled.play(plan, seed, 0)
+    check_equal(compiled_one, simpy_twin.play(plan, seed, 0, trace=True))
     check_conserved(compiled_one)
 
 
