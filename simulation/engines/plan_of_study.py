@@ -30,6 +30,7 @@ from simulation.engines.plan import (
     TrialPlan,
     floats,
     ints,
+    nothing_yet,
 )
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
@@ -96,6 +97,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         depots=len(protocol.depots),
         arms=len(protocol.arms),
         subjects_expected=max(expected, 64),
+        present=nothing_yet(),
     )
 
 

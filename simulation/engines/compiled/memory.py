@@ -55,6 +55,7 @@ OWN_INTS: Final = (
     "next_arrival",
     "subjects_of",
     "first_subject",
+    "since",
     "wanted",
     "due",
     "needed",
@@ -90,7 +91,7 @@ OWN_INTS: Final = (
     "contents",
     "trace",
 )
-OWN_FLOATS: Final = ("money", "own_rate", "operational")
+OWN_FLOATS: Final = ("money", "own_rate", "operational", "base", "slope")
 OWN_WORDS: Final = (
     "stream",
     "site_calendar",
@@ -123,12 +124,13 @@ class Memory(NamedTuple):
 def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     """The memory for a plan, so many subjects and events, with the plan in it. Without room for events none is written down."""
     sites, lots = len(plan.sites.words), plan.lots.size
+    capacity = max(capacity, plan.present.subjects)
     sizes = {
         "site_count": sites,
         "site_words": -(-sites // 64),
         "subject_words": -(-capacity // 64),
         "capacity": capacity,
-        "shipments": sites * (plan.lanes.longest_days + 1) + 1,
+        "shipments": sites * (plan.lanes.longest_days + 1) + 1 + plan.present.shipments,
         "arrival_count": len(plan.lots.arrival_day),
         "trace_room": trace_room,
     }

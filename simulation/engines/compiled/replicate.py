@@ -14,6 +14,7 @@ from simulation.engines.compiled.memory import (
 )
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
+from simulation.engines.compiled.present import resume
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
 from simulation.engines.compiled.resupply import review
@@ -31,7 +32,7 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
     day = 0
     while day < at.calendar_days:
         arrival = lots(at, ints, day, arrival)
-        if day == 0:
+        if day == 0 and at.present_there == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
         receive(at, ints, words, day)
@@ -69,7 +70,10 @@ def begin(at, ints, floats, words, root):
         of_site = mix(of_site)
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
-        open_site(at, ints, floats, words, site)
+        if at.present_there == 0:
+            open_site(at, ints, floats, words, site)
+    if at.present_there:
+        resume(at, ints, floats, words)
 
 
 @hot

@@ -181,7 +181,7 @@ def send(at, ints, floats, words, day, site, shipment, kits):
     arrives = arrival_day(at, ints, floats, words, day, site)
     ints[at.level + FREE_SHIPMENT] = ints[at.next_shipment + shipment]
     ints[at.shipment_site + shipment] = site
-    ints[at.shipment_day + shipment] = day
+    ints[at.shipment_day + shipment] = day + at.present_origin
     if arrives < at.calendar_days:
         ints[at.next_shipment + shipment] = ints[at.arriving + arrives]
         ints[at.arriving + arrives] = shipment
@@ -190,8 +190,9 @@ def send(at, ints, floats, words, day, site, shipment, kits):
 @hot
 def arrival_day(at, ints, floats, words, day, site):
     """The day on which a shipment that is ordered today is received: at the earliest tomorrow."""
+    index = day + at.present_origin
     leaves = day + days_by(
-        at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], day
+        at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], index
     )
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)
@@ -201,10 +202,10 @@ def arrival_day(at, ints, floats, words, day, site):
         floats,
         ints[at.lanes_delay_law + site],
         words[at.stream + LANE_DELAY * at.site_count + site],
-        day,
+        index,
     )
     if happens(
-        floats[at.lanes_customs_hold + site], words[at.stream + CUSTOMS_HOLD * at.site_count + site], day
+        floats[at.lanes_customs_hold + site], words[at.stream + CUSTOMS_HOLD * at.site_count + site], index
     ):
         travels += days_by(
             at,
@@ -212,7 +213,7 @@ def arrival_day(at, ints, floats, words, day, site):
             floats,
             ints[at.lanes_customs_law + site],
             words[at.stream + CUSTOMS_DAYS * at.site_count + site],
-            day,
+            index,
         )
     arrives = max(leaves + max(travels, 0), day + 1)
     return weekday_after(arrives, at.calendar_monday) if at.lanes_weekdays else arrives

@@ -192,19 +192,20 @@ def _shipment(twin: Twin, site: Site, contents: dict[int, int]) -> Any:
     twin.count(out.CO2_KG, float(plan.lanes.co2_kg[site.index]))
     twin.in_transit += sum(contents.values())
     ordered, monday = twin.day, plan.calendar.monday
-    leaves = ordered + twin.draws.dispatch_days(site.index, ordered)
+    index = ordered + plan.present.origin
+    leaves = ordered + twin.draws.dispatch_days(site.index, index)
     if plan.lanes.weekdays:
         leaves = weekday_after(leaves, monday)
-    arrives = max(leaves + twin.draws.travel_days(site.index, ordered), ordered + 1)
+    arrives = max(leaves + twin.draws.travel_days(site.index, index), ordered + 1)
     if plan.lanes.weekdays:
         arrives = weekday_after(arrives, monday)
     yield twin.until(arrives, phases.RECEIPTS, number)
-    _unpack(twin, site, contents, ordered)
+    unpack(twin, site, contents, index)
 
 
-def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> None:
-    """A shipment is received, but for what was lost or damaged on the way."""
-    lost, unpacked = twin.draws.is_lost(site.index, ordered), 0
+def unpack(twin: Twin, site: Site, contents: dict[int, int], index: int) -> None:
+    """A shipment is received, but for what was lost or damaged on the way. `index`: the address of its draws."""
+    lost, unpacked = twin.draws.is_lost(site.index, index), 0
 
     def tell(kind: int, lot: int, kits: int) -> None:
         twin.record(phases.RECEIPTS, kind, site.index, -1, int(twin.plan.lots.kit_type[lot]), lot, kits)
@@ -217,7 +218,7 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
             twin.count(out.KITS_LOST, kits)
             tell(events.LOST, lot, kits)
             continue
-        damaged = twin.draws.damaged(site.index, ordered, range(unpacked, unpacked + kits))
+        damaged = twin.draws.damaged(site.index, index, range(unpacked, unpacked + kits))
         unpacked += kits
         twin.count(out.KITS_DAMAGED, damaged)
         if damaged:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Subject:
-    """The `index`-th subject of the trial, the `number`-th of its site (from 0)."""
+    """The `index`-th subject of the trial, the `number`-th of its site (from 0).
+
+    `eligible`, `stratum`: what was known before day 0 of who was in screening then; -1: it is still to be drawn.
+    """
 
     index: int
     site: Site
@@ -35,6 +38,8 @@ class Subject:
     state: int = demand.SCREENED
     next_visit: int = 0
     randomized_on: int = 0
+    eligible: bool = False
+    stratum: int = -1
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -44,10 +49,16 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
     ends = screening_ends(
         twin.day, duration, plan.subjects.longest_screening, plan.sites.weekdays, calendar.monday
     )
-    if ends >= calendar.days:
+    yield from decided(twin, subject, ends)
+
+
+def decided(twin: Twin, subject: Subject, ends: int) -> Any:
+    """The decision about a subject on a day, and on from there."""
+    site, plan = subject.site, twin.plan
+    if ends >= plan.calendar.days:
         return
     yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
-    if twin.draws.fails_screening(site.index, subject.number):
+    if not subject.eligible and twin.draws.fails_screening(site.index, subject.number):
         subject.state = demand.SCREEN_FAILED
         _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
     elif twin.caps.refuse_randomization(site.index):
@@ -61,17 +72,17 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
         twin.caps.count(site.index, randomized=True)
         twin.tally[out.DAY_LAST_RANDOMIZED] = ends
         twin.record(phases.RANDOMIZATIONS, events.RANDOMIZED, site.index, subject.index, quantity=subject.arm)
-        yield from _on_study(twin, subject, ends)
+        stays = twin.draws.days_on_study(site.index, subject.number, subject.arm)
+        yield from on_study(twin, subject, ends, plan.calendar.days if stays is None else ends + stays)
 
 
-def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
-    """The visits, until the last one or until the subject leaves."""
+def on_study(twin: Twin, subject: Subject, first_coming: int, leaves_on: int) -> Any:
+    """The visits from the next one on, which is on the day `first_coming`, until the last one or until the subject leaves."""
     site, number, draws, last_day = subject.site, subject.number, twin.draws, twin.plan.calendar.days - 1
-    stays = draws.days_on_study(site.index, number, subject.arm)
-    leaves_on = last_day + 1 if stays is None else randomized_on + stays
-    for visit in range(twin.plan.visits.size):
+    first, randomized_on = subject.next_visit, subject.randomized_on
+    for visit in range(first, twin.plan.visits.size):
         subject.next_visit = visit
-        coming = _coming(twin, subject, randomized_on, visit)
+        coming = first_coming if visit == first else _coming(twin, subject, randomized_on, visit)
         if leaves_on < coming:
             leaves_on = max(leaves_on, twin.day)
             if leaves_on <= last_day:
@@ -94,9 +105,7 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
 
 
 def _coming(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> int:
-    """The day on which the subject comes to a visit: the first on the day of randomization, each other after the one before it."""
-    if visit == 0:
-        return randomized_on
+    """The day on which the subject comes to a visit after the first one, which is on the day of randomization."""
     visits, monday = twin.plan.visits, twin.plan.calendar.monday
     place = (subject.site.index, subject.number, visit)
     opens, closes = (randomized_on + int(ends[visit]) for ends in (visits.opens, visits.closes))
@@ -148,7 +157,7 @@ def _allocate(twin: Twin, subject: Subject) -> int:
     """The arm by the open block of the subject's stratum and holder."""
     subjects, site = twin.plan.subjects, subject.site.index
     holder = {SCOPE_STUDY: 0, SCOPE_COUNTRY: int(twin.plan.sites.country[site]), SCOPE_SITE: site}
-    stratum = twin.draws.stratum(site, subject.number)
+    stratum = subject.stratum if subject.stratum >= 0 else twin.draws.stratum(site, subject.number)
     group = holder[subjects.held_by] * subjects.stratum_count + stratum
     block = twin.blocks.setdefault(group, Block([0] * twin.plan.arms))
     if sum(block.taken) == block.size:

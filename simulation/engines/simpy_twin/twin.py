@@ -18,6 +18,7 @@ from simulation.engines.plan import TrialPlan
 from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
+from simulation.engines.simpy_twin.present import resume
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.site import Site, recruiting
 from simulation.engines.simpy_twin.subject import Block
@@ -83,15 +84,22 @@ class Twin:
         """Kits in stock at all sites."""
         return sum(sum(site.stock) for site in self.sites)
 
-    def run(self, trace: bool) -> Replicate:
-        """Play from the first day to the end."""
+    def start(self) -> simpy.Process:
+        """Begin all that goes on by itself; the process that is given back ends with the trial."""
         environment = self.environment
         environment.process(lot_arrivals(self))
         environment.process(expiries(self))
-        for site in self.sites:
-            environment.process(recruiting(self, site))
+        if self.plan.present.there:
+            resume(self)
+        else:
+            for site in self.sites:
+                environment.process(recruiting(self, site))
         environment.process(reviews(self))
-        environment.run(until=environment.process(self._books()))
+        return environment.process(self._books())
+
+    def run(self, trace: bool) -> Replicate:
+        """Play from the first day to the end."""
+        self.environment.run(until=self.start())
         return Replicate(self._outcomes(), self.weekly, canonical(self.events) if trace else None)
 
     def _books(self) -> Any:
