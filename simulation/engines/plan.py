@@ -228,18 +228,20 @@ class Costs(NamedTuple):
 class Present(NamedTuple):
     """Where a trial stands when day 0 begins (`simulation/live_start/` reads it from a ledger); days before day 0 are below 0.
 
-    Of what is under way, the laws are laws of the DAY itself, from 0 on, given that it has not come yet; they are drawn at the address that
-    the site, the subject's number or the day of the order has in any trial. Draws of a shipment are addressed by its day plus `origin`.
+    Of what is under way, the laws are laws of the DAY itself, from 0 on, given that it has not come yet; they are drawn at the
+    address that the site, the subject's number or the day of the order has in any trial. Draws of a shipment are addressed by its day
+    plus `origin`.
 
     By site: the day on which it opened, or NOT_OPEN, then with the law of its opening and the chance that there is none; how many were
-    screened there; its mean rate on day `since` with the shape of its spread (0: none), and where the arrivals stand: `operational` time is
-    used up, and with seasons the level of `intensity` at time t is `base` + t x `slope`.
+    screened there; its mean rate on day `since` with the shape of its spread (0: none), and where the arrivals stand: `operational` time
+    is used up, and with seasons the level of `intensity` at time t is `base` + t x `slope`.
 
-    By subject in screening or on study, in order of screening: `arm` -1 in screening, then `law` is of the day of the decision, `eligible` 1
-    where that is known and `stratum` -1 where it is not; else of the day of visit `visit`, and `leaving_law` of leaving or NOT_LEAVING.
+    By subject in screening or on study, in order of screening: `arm` -1 in screening, then `law` is of the day of the decision,
+    `eligible` 1 where that is known and `stratum` -1 where it is not; else of the day of visit `visit`, and `leaving_law` of leaving, or
+    NOT_LEAVING.
 
-    By group of blocks (`Block`): what the open block has given. By shipment: its site, the address of its draws, the law of its receipt, and
-    its kits by lot. `so_far` are the outcomes before day 0.
+    By group of blocks: what the open block has given. By shipment: its site, the address of its draws, the law of its receipt, and its
+    kits by lot. `so_far` are the outcomes before day 0.
     """
 
     there: int
@@ -285,7 +287,7 @@ NOT_OPEN = 1 << 30
 
 def nothing_yet() -> Present:
     """Of a trial that begins on day 0."""
-    empty = {int: 0, Ints: ints([]), Floats: floats([])}
+    empty: dict[Any, Any] = {int: 0, Ints: ints([]), Floats: floats([])}
     return Present(**{name: empty[kind] for name, kind in get_type_hints(Present).items()})
 
 

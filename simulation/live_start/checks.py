@@ -31,7 +31,8 @@ def check_match(state: StudyState, protocol: Protocol, scenario: Scenario) -> No
         "sites": ({site.code for site in protocol.sites}, set(state.sites)),
         "depots": (
             {depot.code for depot in protocol.depots},
-            {place for kind, place in state.stock if kind == "depot"} | {one.depot for one in state.shipments},
+            {place for kind, place in state.stock if kind == "depot"}
+            | {one.depot for one in state.shipments},
         ),
         "kit_types": (
             {one.code for one in protocol.kit_types},
@@ -55,10 +56,14 @@ def check_match(state: StudyState, protocol: Protocol, scenario: Scenario) -> No
                 field=name,
                 fix=f"name the protocol of {state.study_id} in the scenario, or add to its {name} what the study has",
             )
+    _check_lots(state, scenario)
+
+
+def _check_lots(state: StudyState, scenario: Scenario) -> None:
     for index, planned in enumerate(scenario.lots):
-        seen = state.lots.get(planned.code)
+        there = state.lots.get(planned.code)
         field = f"lots[{index}]"
-        if seen is None:
+        if there is None:
             late = [one for one in planned.arrivals if one.on <= state.at]
             if late:
                 raise LiveStartError(
@@ -67,19 +72,19 @@ def check_match(state: StudyState, protocol: Protocol, scenario: Scenario) -> No
                     field=f"{field}.arrivals",
                     fix=f"let it arrive after {state.at}, or leave it out",
                 )
-        elif seen.kit_type != planned.kit_type:
+        elif there.kit_type != planned.kit_type:
             raise LiveStartError(
-                f"lot {planned.code} is of kit type {planned.kit_type} in the scenario and {seen.kit_type} in {state.study_id}",
+                f"lot {planned.code} is of kit type {planned.kit_type} in the scenario and {there.kit_type} in {state.study_id}",
                 code="other-lots",
                 field=f"{field}.kit_type",
                 fix="correct it, or give the scenario's lot another code",
             )
-        elif seen.expires_on != planned.expires_on:
+        elif there.expires_on != planned.expires_on:
             raise LiveStartError(
-                f"lot {planned.code} expires on {planned.expires_on} in the scenario and on {seen.expires_on} in {state.study_id}",
+                f"lot {planned.code} expires on {planned.expires_on} in the scenario and on {there.expires_on} in {state.study_id}",
                 code="other-lots",
                 field=f"{field}.expires_on",
-                fix=f"set it to {seen.expires_on}, as the study has it",
+                fix=f"set it to {there.expires_on}, as the study has it",
             )
 
 

@@ -1,7 +1,7 @@
 """When something that is under way will happen, given that it has not happened yet, as a law of whole days from day 0 on.
 
-What lasts longer than t does so with probability S(t). Given that it has lasted until now, the time that the uniform u stands for is the one
-that 1 - S(now) (1 - u) stood for at its beginning. A law over the days in their order does that by itself when the days before
+What lasts longer than t does so with probability S(t). Given that it has lasted until now, the time that the uniform u stands for is
+the one that 1 - S(now) (1 - u) stood for at its beginning. A law over the days in their order does that by itself when the days before
 day 0 are left out and the rest is brought to a sum of 1: so a law here is drawn with the number that its beginning would be drawn with.
 """
 

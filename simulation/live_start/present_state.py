@@ -81,8 +81,10 @@ def with_present(
     present = Present(
         there=1,
         origin=origin,
-        **_sites(going, numbers),
-        depot_stock=ints([going.by_lot(_at(state, "depot", depot.code)) for depot in protocol.depots]).reshape(-1),
+        **_sites(going),
+        depot_stock=ints(
+            [going.by_lot(_at(state, "depot", depot.code)) for depot in protocol.depots]
+        ).reshape(-1),
         stock=ints([going.by_lot(_at(state, "site", site)) for site in sites]).reshape(-1),
         caps_used=ints([_used(going, cap) for cap in range(plan.caps.size)]),
         **_blocks(going),
@@ -114,7 +116,7 @@ def _numbers(state: StudyState) -> dict[str, int]:
     return numbers
 
 
-def _sites(going: Going, numbers: dict[str, int]) -> dict[str, Any]:
+def _sites(going: Going) -> dict[str, Any]:
     plan, state, day0 = going.plan, going.state, going.day0
     screened = Counter(one.site for one in state.subjects)
     rows = []
@@ -159,7 +161,7 @@ def _used(going: Going, cap: int) -> int:
 
 
 def _blocks(going: Going) -> dict[str, Any]:
-    plan, event = going.plan, going.protocol.randomization[0]
+    event = going.protocol.randomization[0]
     holders = {
         "country": [country.code for country in going.protocol.countries],
         "site": [site.code for site in going.protocol.sites],
@@ -170,7 +172,6 @@ def _blocks(going: Going) -> dict[str, Any]:
         for levels in strata_of(going.protocol, event)
     ]
     arms = [arm.code for arm in going.protocol.arms]
-    assert len(runs) == plan.subjects.stratum_count * plan.subjects.holders
     return {
         "allocated": ints([one.used for one in runs]),
         "block_size": ints([one.size for one in runs]),
@@ -184,10 +185,9 @@ def _next_visit(one: SubjectFacts, visits: list[str]) -> int:
 
 
 def _subjects(going: Going, active: list[SubjectFacts], numbers: dict[str, int]) -> dict[str, Any]:
-    plan, protocol = going.plan, going.protocol
-    sites = [site.code for site in protocol.sites]
+    sites = [site.code for site in going.protocol.sites]
     rows = [
-        _on_study(going, one) if one.randomized_on is not None else _in_screening(going, one)
+        _in_screening(going, one) if one.randomized_on is None else _on_study(going, one, one.randomized_on)
         for one in active
     ]
     arm, level, stratum, eligible, visit, day0, law, leaving = zip(*rows, strict=True) if rows else ((),) * 8
@@ -215,10 +215,9 @@ def _in_screening(going: Going, one: SubjectFacts) -> tuple[int, ...]:
     return -1, 0, stratum, int(one.eligible), 0, 0, law, NOT_LEAVING
 
 
-def _on_study(going: Going, one: SubjectFacts) -> tuple[int, ...]:
+def _on_study(going: Going, one: SubjectFacts, randomized_on: date) -> tuple[int, ...]:
     plan, protocol, visits = going.plan, going.protocol, visits_of(going.protocol)
-    assert one.randomized_on is not None
-    day0 = going.day(one.randomized_on)
+    day0 = going.day(randomized_on)
     arm = [arm.code for arm in protocol.arms].index(str(one.arm))
     level = levels_of(protocol).index(one.dose_level) if one.dose_level else int(plan.doses.start[arm])
     visit = _next_visit(one, [visit.code for visit in visits])

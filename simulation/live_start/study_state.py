@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from allocation.ledger.database import Database
 from allocation.ledger.replay import replayed
@@ -34,7 +34,7 @@ from allocation.rules.lot_status import CODES, LotStatus, lot_is_usable
 from allocation.rules.shipment_status import COUNTED_AS, ShipmentStatus
 from simulation.live_start.errors import LiveStartError
 
-_ORDER = literal_column("rowid")
+_ORDER: ColumnElement[int] = literal_column("rowid")
 """The order in which the rows of a table were made; the folded tables are SQLite's."""
 
 
@@ -98,8 +98,8 @@ class BlockFacts:
 class StudyState:
     """The facts at the end of the day `at` (UTC), which is sealed position `position` of the ledger.
 
-    `stock`: usable kits by (kind of place, place). `set_aside`: by status, kits that are neither usable nor on their way, dispensed, expired,
-    lost or damaged: quarantined, returned, of a lot that is not released. `gone`: (status, kind of place) -> kits.
+    `stock`: usable kits by (kind of place, place). `set_aside`: by status, kits that are neither usable nor on their way, dispensed,
+    expired, lost or damaged: quarantined, returned, of a lot that is not released. `gone`: (status, kind of place) -> kits.
     `shipped`: (depot, site) -> shipments made so far, and `kits_shipped` by kit type.
     """
 
@@ -131,17 +131,14 @@ def state_at(database: Database, study_id: str, at: date | None, event: str) -> 
     Raises LiveStartError where the ledger begins later.
     """
     seal_pending(database)
-    query = (
-        select(func.min(ledger_entry.c.recorded_at), func.max(ledger_entry.c.recorded_at))
-        .join_from(ledger_seal, ledger_entry)
-        .where(ledger_seal.c.study_id == study_id)
-    )
+    ours = ledger_seal.c.study_id == study_id
+    moments = select(func.min(ledger_entry.c.recorded_at), func.max(ledger_entry.c.recorded_at))
+    last_position = select(func.max(ledger_seal.c.position)).join_from(ledger_seal, ledger_entry).where(ours)
     with database.read() as connection:
-        first, last = connection.execute(query).one()
+        first, last = connection.execute(moments.join_from(ledger_seal, ledger_entry).where(ours)).one()
         at = at or last.date()
         end = datetime.combine(at + timedelta(days=1), time(), UTC)
-        query = query.with_only_columns(func.max(ledger_seal.c.position), maintain_column_froms=True)
-        position = connection.execute(query.where(ledger_entry.c.recorded_at < end)).scalar()
+        position = connection.execute(last_position.where(ledger_entry.c.recorded_at < end)).scalar()
     if position is None:
         raise LiveStartError(
             f"the ledger of {study_id} begins on {first.date()}, after {at}",
@@ -210,7 +207,7 @@ def _read_shipments(tables: Connection, state: StudyState) -> None:
                 )
             )
     sent = (
-        select(kit.c.kit_type, func.count())
+        select(kit.c.kit_type, func.count().label("kits"))
         .select_from(
             shipment_kit.join(shipment, shipment.c.shipment_id == shipment_kit.c.shipment_id).join(
                 kit, kit.c.kit_number == shipment_kit.c.kit_number
@@ -223,7 +220,7 @@ def _read_shipments(tables: Connection, state: StudyState) -> None:
         )
         .group_by(kit.c.kit_type)
     )
-    state.kits_shipped = Counter({kit_type: count for kit_type, count in tables.execute(sent)})
+    state.kits_shipped = Counter({row.kit_type: row.kits for row in tables.execute(sent)})
 
 
 _GONE = (KitStatus.EXPIRED.value, KitStatus.LOST.value, KitStatus.DAMAGED.value)
@@ -235,7 +232,9 @@ def _read_kits(tables: Connection, state: StudyState) -> None:
     coming = {one.code: one for one in state.shipments}
     keys = (kit.c.status, kit.c.place_kind, kit.c.place, kit.c.lot_id, kit.c.expiry_date, kit.c.shipment_id)
     dispensed = kit.c.dispensed_on.is_not(None)
-    for row in tables.execute(select(*keys, dispensed.label("out"), func.count().label("n")).group_by(*keys, dispensed)):
+    for row in tables.execute(
+        select(*keys, dispensed.label("out"), func.count().label("n")).group_by(*keys, dispensed)
+    ):
         pile = Pile(row.lot_id, row.expiry_date)
         if row.out:
             state.dispensed += row.n

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from allocation.ledger.database import rtsm_home
 from simulation.engines.outcomes import Batch
-from simulation.replicates.bands import COLUMNS, bands_of, last_week
+from simulation.replicates.bands import COLUMNS, bands_of, last_week, with_history
 from simulation.replicates.folder import RunFolder
 from simulation.replicates.live_run import read_live_run
 from simulation.replicates.playing import play_parts
@@ -152,18 +152,19 @@ def simulate(
     if from_study is None and (at or days or actor):
         raise typer.BadParameter("goes with --from-study", param_hint="--at, --days, --as")
     began = time.monotonic()
-    start = None
+    start = history = None
     if from_study is None:
         run = read_run(scenario, engine, seed)
     else:
         on = None if at is None else at.date()
-        run, start = read_live_run(scenario, engine, seed, from_study, on, days, actor)
+        run, start, history = read_live_run(scenario, engine, seed, from_study, on, days, actor, plots)
     out = out or rtsm_home() / "simulations" / f"{scenario.stem}-{engine}-{run.seed}-{run.fingerprint()}"
     folder = RunFolder(out, run)
     played = _play(run, folder, replicates, workers or workers_of_machine(), cluster, batch, quiet=as_json)
     outcomes = folder.outcomes(replicates)
     summary = summary_of(outcomes, run.protocol.study.currency)
     bands = bands_of(folder.weekly(replicates), run.scenario.starts_on, run.plan.calendar.days)
+    bands = bands if history is None else with_history(bands, history)
     folder.write_frame(bands, "bands.parquet", COLUMNS)
     files = [out / "bands.parquet"]
     if plots:

@@ -102,7 +102,10 @@ def resume_site(at, ints, floats, words, site):
         if happens(never, words[at.stream + NEVER_OPENS * at.site_count + site], 0):
             opened = at.calendar_days
         else:
-            law, stream = ints[at.present_opening_law + site], words[at.stream + OPENING * at.site_count + site]
+            law, stream = (
+                ints[at.present_opening_law + site],
+                words[at.stream + OPENING * at.site_count + site],
+            )
             opened = min(days_by(at, ints, floats, law, stream, 0), at.calendar_days)
         open_on(at, ints, floats, words, site, opened)
         return

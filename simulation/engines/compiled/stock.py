@@ -192,7 +192,12 @@ def arrival_day(at, ints, floats, words, day, site):
     """The day on which a shipment that is ordered today is received: at the earliest tomorrow."""
     index = day + at.present_origin
     leaves = day + days_by(
-        at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], index
+        at,
+        ints,
+        floats,
+        at.lanes_dispatch_law,
+        words[at.stream + DISPATCH_DAYS * at.site_count + site],
+        index,
     )
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)

@@ -93,7 +93,9 @@ def cut(plan: TrialPlan, seed: int, replicate: int, day: int, loose: int = 0) ->
         shipment_site=ints([one.site for one in sent]),
         shipment_index=ints([one.index for one in sent]),
         shipment_law=ints([laws.on(one.day - day) for one in sent]),
-        contents=ints([[one.contents.get(lot, 0) for lot in range(plan.lots.size)] for one in sent]).reshape(-1),
+        contents=ints([[one.contents.get(lot, 0) for lot in range(plan.lots.size)] for one in sent]).reshape(
+            -1
+        ),
         so_far=floats([_so_far(twin, outcome) for outcome in range(N_OUTCOMES)]),
     )
     rest = _shifted(plan, day)._replace(laws=joined(plan.laws, laws.tables.laws()), present=present)
@@ -173,7 +175,9 @@ def _subjects(active: list[Any], whole: Replicate, laws: Laws, day: int) -> dict
         "number": ints([one.number for one in active]),
         "arm": ints([one.arm for one in active]),
         "level": ints([one.level for one in active]),
-        "stratum": ints([one.index % laws.plan.subjects.stratum_count if laws.loose else -1 for one in active]),
+        "stratum": ints(
+            [one.index % laws.plan.subjects.stratum_count if laws.loose else -1 for one in active]
+        ),
         "eligible": ints([one.index % 2 if laws.loose else 0 for one in active]),
         "visit": ints([one.next_visit for one in active]),
         "day0": ints([one.randomized_on - day if one.state == demand.RANDOMIZED else 0 for one in active]),

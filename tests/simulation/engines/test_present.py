@@ -14,7 +14,7 @@ from tests.simulation.engines.cut_trials import Cut, cut
 from tests.simulation.engines.small_trials import plans
 from tests.simulation.engines.test_trace_equality import check_conserved, check_equal
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def cut_at(plan: TrialPlan, seed: int, share: float, loose: int = 0) -> Cut:

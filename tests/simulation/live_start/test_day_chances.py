@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from simulation.live_start.day_chances import given_not_yet, survival
 
@@ -30,7 +30,7 @@ def test_the_same_number_gives_the_day_that_1_minus_s_1_minus_u_gave_at_the_begi
     if lasting == 0:
         assert (first, left) == (0, [1.0])
         return
-    assert sum(left) == approx(1)
+    assert sum(left) == pytest.approx(1)
     assert first >= 0
     day = drawn(first, left, u)
     low, high = (drawn(-begun, shares, 1 - lasting * (1 - v)) for v in (u - 1e-9, u + 1e-9))

@@ -39,9 +39,7 @@ pytestmark = pytest.mark.slow
 def begun(played: Played, at: date | None = MIDDLE, days: int = 60, **changed: object) -> LiveStart:
     database, scenario, _ = played
     protocol = load_scenario_and_protocol(SCENARIO)[1]
-    return live_start(
-        database, SYSTEM_ACTOR, STUDY, scenario.model_copy(update=changed), protocol, at, days
-    )
+    return live_start(database, SYSTEM_ACTOR, STUDY, scenario.model_copy(update=changed), protocol, at, days)
 
 
 def test_stock_and_shipments_of_day_0_are_those_of_the_inventory_as_of_the_moment(played: Played) -> None:
@@ -111,7 +109,8 @@ def test_both_engines_go_on_alike_conserve_kits_and_count_the_whole_trial(played
 def test_those_who_are_there_do_not_change_when_others_come_no_more(played: Played) -> None:
     plan = begun(played).plan
     none = plan._replace(
-        present=plan.present._replace(rate=plan.present.rate * 0), sites=plan.sites._replace(rate=plan.sites.rate * 0)
+        present=plan.present._replace(rate=plan.present.rate * 0),
+        sites=plan.sites._replace(rate=plan.sites.rate * 0),
     )
 
     def visits(of: TrialPlan) -> np.ndarray:
@@ -193,11 +192,19 @@ def test_the_blinded_may_not(played: Played) -> None:
     protocol = load_scenario_and_protocol(SCENARIO)[1]
     with pytest.raises(NotPermitted):
         live_start(
-            database, Actor("r", "R", (Grant("supply_manager_blinded"),)), STUDY, scenario, protocol, MIDDLE, 60
+            database,
+            Actor("r", "R", (Grant("supply_manager_blinded"),)),
+            STUDY,
+            scenario,
+            protocol,
+            MIDDLE,
+            60,
         )
 
 
-def test_the_command_tells_where_it_begins_and_the_options_go_together(played: Played, tmp_path: Path) -> None:
+def test_the_command_tells_where_it_begins_and_the_options_go_together(
+    played: Played, tmp_path: Path
+) -> None:
     options = ["--replicates", "2", "--engine", "simpy", "--workers", "1", "--out", str(tmp_path)]
     live = ["--from-study", STUDY, "--at", MIDDLE.isoformat(), "--days", "14", "--db", played[2]]
     result = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), *options, *live, "--json"])
