@@ -73,7 +73,8 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
     import altair as alt  # here, since a run without plots should not wait for it
 
     begins = run.scenario.starts_on if run.plan.present.there else None
-    months, span = _months(bands), [_moment(bands["date"].min()), _moment(bands["date"].max())]  # type: ignore[arg-type]
+    dates = bands["date"].sort()
+    months, span = _months(dates[0], dates[-1]), [_moment(dates[0]), _moment(dates[-1])]
     panels = [
         _panel(panel, bands.filter(pl.col("series") == panel.series), months, span, begins)
         for panel in _PANELS
@@ -174,9 +175,9 @@ def _now(begins: date) -> Any:
     return rule.encode(x="date:T")
 
 
-def _months(rows: pl.DataFrame) -> int:
+def _months(first: date, last: date) -> int:
     """Months between two dates on the axis, so that about five of them have room."""
-    span = (rows["date"].max() - rows["date"].min()).days / DAYS_PER_MONTH
+    span = (last - first).days / DAYS_PER_MONTH
     return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
 
 
