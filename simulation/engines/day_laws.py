@@ -59,3 +59,12 @@ class LawTables:
             first=ints([first for first, _ in self._places]),
             cumulative=floats(cumulative),
         )
+
+
+def joined(laws: Laws, more: Laws) -> Laws:
+    """The tables of both; those of `more` come after the others."""
+    return Laws(
+        start=np.concatenate([laws.start, laws.start[-1] + more.start[1:]]),
+        first=np.concatenate([laws.first, more.first]),
+        cumulative=np.concatenate([laws.cumulative, more.cumulative]),
+    )

@@ -89,19 +89,21 @@ def _groups(protocol: Protocol, drawn: DrawnStrata) -> tuple[list[list[int]], in
     event = protocol.randomization[0]
     strata = strata_of(protocol, event)
     of_site = [_holder(protocol, site) for site in protocol.sites]
-    holders = list(dict.fromkeys(of_site)) if event.held_by == "region" else []
-    if event.held_by == "country":
-        holders = [country.code for country in protocol.countries]
-    elif event.held_by == "site":
-        holders = [site.code for site in protocol.sites]
-    elif event.held_by == "stratum":
-        holders = [""]
+    holders = holders_of(protocol)
     groups = []
     for site, holder in zip(protocol.sites, of_site, strict=True):
         of_place = levels_of_site(protocol, site)
         places = [strata.index(_full(event.factors, levels | of_place)) for levels in drawn.levels]
         groups.append([holders.index(holder) * len(strata) + place for place in places])
     return groups, len(strata) * len(holders)
+
+
+def holders_of(protocol: Protocol) -> list[str]:
+    """Who holds runs of the first event, in the order of the groups: countries, regions, sites, or nobody in particular."""
+    event = protocol.randomization[0]
+    if event.held_by == "country":
+        return [country.code for country in protocol.countries]
+    return list(dict.fromkeys(_holder(protocol, site) for site in protocol.sites))
 
 
 def _holder(protocol: Protocol, site: Site) -> str:

@@ -25,6 +25,7 @@ from simulation.engines.plan import (
     TrialPlan,
     floats,
     ints,
+    nothing_yet,
 )
 from simulation.engines.plan_of_allocation import (
     SCOPES,
@@ -110,6 +111,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         depots=len(protocol.depots),
         arms=len(protocol.arms),
         subjects_expected=max(expected, 64),
+        present=nothing_yet(),
     )
 
 
@@ -181,18 +183,24 @@ def _or_none(days: int | None) -> int:
 
 
 def _drop_out_law(scenario: Scenario, arm: str, tables: LawTables) -> int:
-    """The law of the days from randomization to drop-out by the monthly probabilities; its last value is after the scenario's end."""
+    """The law of the days from randomization to drop-out; its last value is after the scenario's end."""
+    shares = drop_out_shares(scenario, arm, scenario.duration_days)
+    return tables.add_shares(1, shares) if shares else NOT_LEAVING
+
+
+def drop_out_shares(scenario: Scenario, arm: str, days: int) -> list[float]:
+    """The probabilities of leaving on day 1, 2, ... `days` after randomization, and later, by the monthly ones; empty: nobody leaves."""
     monthly = scenario.drop_out.monthly_probability[arm]
     if monthly == 0:
-        return NOT_LEAVING
+        return []
     shares, survival = [], 1.0
-    for day in range(2, scenario.duration_days + 2):
+    for day in range(2, days + 2):
         periods = scenario.drop_out.periods
         factor = next((period.factor for period in periods if day <= period.until_day), 1.0)
         left = survival * (1 - min(monthly * factor, 1.0)) ** (1 / DAYS_PER_MONTH)
         shares.append(survival - left)
         survival = left
-    return tables.add_shares(1, [*shares, survival])
+    return [*shares, survival]
 
 
 def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:

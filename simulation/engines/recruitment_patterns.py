@@ -23,7 +23,7 @@ def arrival_patterns(protocol: Protocol, scenario: Scenario) -> dict[str, Any]:
     patterns: dict[tuple[bool, ...], int] = {}
     of_site = []
     for site in protocol.sites:
-        open_days = tuple(not _paused(scenario, site, day) for day in calendar)
+        open_days = tuple(not paused(scenario, site, day) for day in calendar)
         of_site.append(patterns.setdefault(open_days, len(patterns)))
     rows = [
         np.concatenate(
@@ -38,7 +38,8 @@ def arrival_patterns(protocol: Protocol, scenario: Scenario) -> dict[str, Any]:
     return {"flat": flat, "pattern": ints(of_site), "intensity": floats(rows), "decay": floats(decay)}
 
 
-def _paused(scenario: Scenario, site: Site, day: date) -> bool:
+def paused(scenario: Scenario, site: Site, day: date) -> bool:
+    """Whether nobody is screened at a site on a day, by the pauses."""
     return any(
         pause.site in (None, site.code)
         and pause.country in (None, site.country)

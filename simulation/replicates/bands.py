@@ -15,7 +15,7 @@ BANDS = ("q05", "q25", "q50", "q75", "q95")
 COLUMNS = (
     Column("series", "name", "the weekly series"),
     Column("unit", "name", "of the series"),
-    Column("week", "week", "from 0"),
+    Column("week", "week", "from 0; below 0: of the study's history"),
     Column("date", "date", "the last day of the week"),
     Column("mean", "as the series", "over the replicates"),
     *(Column(name, "as the series", f"quantile {at:g}") for name, at in zip(BANDS, QUANTILES, strict=True)),
@@ -55,6 +55,21 @@ def bands_of(weekly: pl.LazyFrame, starts_on: date, days: int) -> pl.DataFrame:
             )
         )
     return pl.concat(parts)
+
+
+def with_history(bands: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+    """The bands after the weeks of a study's `history` (columns series, week below 0, date, value), in which all quantiles are what was."""
+    units = {column.name: column.unit for column in SERIES}
+    past = history.select(
+        "series",
+        pl.col("series").replace_strict(units).alias("unit"),
+        pl.col("week").cast(bands.schema["week"]),
+        pl.col("date").cast(bands.schema["date"]),
+        *(pl.col("value").alias(name) for name in ("mean", *BANDS)),
+        (pl.col("value") > 0).cast(pl.Float64).alias("above_zero"),
+    )
+    order = {column.name: place for place, column in enumerate(SERIES)}
+    return pl.concat([past, bands]).sort(pl.col("series").replace_strict(order), "week")
 
 
 def last_week(outcomes: pl.DataFrame, weeks: int) -> int:

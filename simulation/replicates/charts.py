@@ -78,13 +78,19 @@ def write_charts(folder: RunFolder, run: Run, summary: Summary, bands: pl.DataFr
 def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
     import altair as alt  # here, since a run without plots should not wait for it
 
-    panels = [_panel(panel, bands.filter(pl.col("series") == panel.series)) for panel in _PANELS]
-    panels.append(_waste(bands))
+    begins = run.scenario.starts_on if run.plan.present.there else None
+    dates = bands["date"].sort()
+    months, span = _months(dates[0], dates[-1]), [_moment(dates[0]), _moment(dates[-1])]
+    panels = [
+        _panel(panel, bands.filter(pl.col("series") == panel.series), months, span, begins)
+        for panel in _PANELS
+    ]
+    panels.append(_waste(bands, months, span, begins))
     missed = next(one for one in summary.risks if one.name == "any_missed")
     title = alt.Title(
         run.scenario.name,
         subtitle=[
-            f"{summary.replicates:,} simulated trials of {run.protocol.study.id}, seed {run.seed}. "
+            f"{summary.replicates:,} simulated trials of {run.protocol.study.id}, seed {run.seed}{_from(run)}. "
             "Line: median. Dark band: the middle half of the trials. Light band: 5 % to 95 % of them. Dashed: mean.",
             f"In {percent(missed.value)} of the trials at least one visit goes without its kit "
             f"(95 % interval {percent(missed.low)} to {percent(missed.high)}).",
@@ -104,7 +110,13 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
     return styled(grid.properties(title=title))
 
 
-def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
+def _from(run: Run) -> str:
+    begins = run.scenario.starts_on
+    return f", from its state before {begins:%-d %b %Y} on (dotted)" if run.plan.present.there else ""
+
+
+def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begins: date | None) -> Any:
+    """A panel over the dates of `span`; `begins`: day 0 of a simulation that goes on from a study's present state."""
     import altair as alt
 
     values = [
@@ -115,7 +127,8 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
         x=alt.X(
             "date:T",
             title=None,
-            axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": _months(rows)}, grid=False),
+            scale=alt.Scale(domain=span) if begins is not None else alt.Undefined,
+            axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": months}, grid=False),
         )
     )
     bottom, top = _domain(panel, rows)
@@ -157,10 +170,11 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
     ]
     if nothing:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
-    return alt.layer(*fans, line, *means, points, *words).properties(width=_WIDTH, height=_HEIGHT)
+    now = [] if begins is None else [_now(begins)]
+    return alt.layer(*fans, line, *means, *now, points, *words).properties(width=_WIDTH, height=_HEIGHT)
 
 
-def _waste(bands: pl.DataFrame) -> Any:
+def _waste(bands: pl.DataFrame, months: int, span: list[str], begins: date | None) -> Any:
     """Means of the kits wasted so far, by cause, on top of each other."""
     import altair as alt
 
@@ -179,7 +193,6 @@ def _waste(bands: pl.DataFrame) -> Any:
     axis = alt.Axis(tickCount=5, format=",~f", domain=False, ticks=False, labelPadding=6)
     if top == 0:
         axis = alt.Axis(values=[0], format="~f", domain=False, ticks=False, labelPadding=6)
-    months = _months(bands.filter(pl.col("series") == next(iter(_WASTE))))
     area = (
         alt.Chart(alt.Data(values=values))
         .mark_area(opacity=0.85, clip=True)
@@ -187,6 +200,7 @@ def _waste(bands: pl.DataFrame) -> Any:
             x=alt.X(
                 "date:T",
                 title=None,
+                scale=alt.Scale(domain=span) if begins is not None else alt.Undefined,
                 axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": months}, grid=False),
             ),
             y=alt.Y(
@@ -218,12 +232,20 @@ def _waste(bands: pl.DataFrame) -> Any:
         across += 6 * len(cause) + 20
     if top == 0:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
-    return alt.layer(area, *words).properties(width=_WIDTH, height=_HEIGHT)
+    now = [] if begins is None else [_now(begins)]
+    return alt.layer(area, *now, *words).properties(width=_WIDTH, height=_HEIGHT)
 
 
-def _months(rows: pl.DataFrame) -> int:
+def _now(begins: date) -> Any:
+    """A line between what was and what is simulated."""
+    import altair as alt
+
+    rule = alt.Chart(alt.Data(values=[{"date": _moment(begins)}])).mark_rule(color=MUTED, strokeDash=[2, 3])
+    return rule.encode(x="date:T")
+
+
+def _months(first: date, last: date) -> int:
     """Months between two dates on the axis, so that about five of them have room."""
-    first, last = rows["date"][0], rows["date"][-1]
     span = (last - first).days / DAYS_PER_MONTH
     return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,8 +25,9 @@ from rich.text import Text
 
 from allocation.home_folder import rtsm_home
 from simulation.engines.outcomes import Batch
-from simulation.replicates.bands import COLUMNS, bands_of, last_week
+from simulation.replicates.bands import COLUMNS, bands_of, last_week, with_history
 from simulation.replicates.folder import RunFolder
+from simulation.replicates.live_run import read_live_run
 from simulation.replicates.playing import play_parts
 from simulation.replicates.run import Engine, Run, batch_size, parts_of, read_run
 from simulation.replicates.summary import Summary, summary_of
@@ -112,6 +114,33 @@ def simulate(
         ),
     ] = None,
     plots: Annotated[bool, typer.Option("--plots", help="Draw fan charts, as HTML and PNG.")] = False,
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Begin with the present state of this running study, read from its ledger. It UNBLINDS.",
+        ),
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="With --from-study: its state at the end of this day, UTC (default: of its last entry). Day 0 is the day after.",
+        ),
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=7305,
+            help="With --from-study: days to simulate from day 0 on (default: to the scenario's end).",
+        ),
+    ] = None,
+    actor: Annotated[
+        str | None,
+        typer.Option("--as", help="With --from-study: the account that looks (default: the operator)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Play a scenario many times by the rules that run the trial: enrolment, stock-outs, waste, shipments, costs, CO2.
@@ -122,14 +151,22 @@ def simulate(
         raise typer.BadParameter(
             "the workers are those of the cluster; leave --workers out", param_hint="--workers"
         )
+    if from_study is None and (at or days or actor):
+        raise typer.BadParameter("goes with --from-study", param_hint="--at, --days, --as")
     began = time.monotonic()
-    run = read_run(scenario, engine, seed)
+    start = history = None
+    if from_study is None:
+        run = read_run(scenario, engine, seed)
+    else:
+        on = None if at is None else at.date()
+        run, start, history = read_live_run(scenario, engine, seed, from_study, on, days, actor, plots)
     out = out or rtsm_home() / "simulations" / f"{scenario.stem}-{engine}-{run.seed}-{run.fingerprint()}"
     folder = RunFolder(out, run)
     played = _play(run, folder, replicates, workers or workers_of_machine(), cluster, batch, quiet=as_json)
     outcomes = folder.outcomes(replicates)
     summary = summary_of(outcomes, run.protocol.study.currency)
     bands = bands_of(folder.weekly(replicates), run.scenario.starts_on, run.plan.calendar.days)
+    bands = bands if history is None else with_history(bands, history)
     folder.write_frame(bands, "bands.parquet", COLUMNS)
     files = [out / "bands.parquet"]
     if plots:
@@ -141,6 +178,7 @@ def simulate(
         files += write_trace(folder, run, trace)
     told = {
         **_about(run),
+        **({} if start is None else {"live_start": start.as_json()}),
         **summary.as_json(),
         "folder": str(out),
         "files": [str(file) for file in files],
@@ -151,6 +189,8 @@ def simulate(
         seconds = round(time.monotonic() - began, 3)
         typer.echo(json.dumps({**told, "played": played, "seconds": seconds}, indent=2, ensure_ascii=False))
         return
+    if start is not None:
+        typer.echo(start.told())
     _print(run, summary, folder, files, played, time.monotonic() - began)
 
 

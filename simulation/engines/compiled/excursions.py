@@ -38,7 +38,7 @@ def begin_excursions(at, ints, floats, words):
 def next_excursion(at, ints, floats, words, site):
     """Draw the next excursion in storage at a site, from the day after its opening on."""
     ints[at.coming_excursion + site] = at.calendar_days
-    opened = ints[at.opened + site]
+    opened = max(ints[at.opened + site], -1)
     if at.excursions_per_day <= 0.0 or opened >= at.calendar_days:
         return
     stream = words[at.stream + STORAGE_EXCURSION * at.site_count + site]

@@ -58,6 +58,7 @@ OWN_INTS: Final = (
     "next_arrival",
     "subjects_of",
     "first_subject",
+    "since",
     "wanted",
     "due",
     "needed",
@@ -139,6 +140,8 @@ OWN_FLOATS: Final = (
     "chances",
     "arm_chances",
     "restricted",
+    "base",
+    "slope",
 )
 OWN_WORDS: Final = (
     "stream",
@@ -175,12 +178,13 @@ class Memory(NamedTuple):
 def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     """The memory for a plan, so many subjects and events, with the plan in it. Without room for events none is written down."""
     sites, lots = len(plan.sites.words), plan.lots.size
+    capacity = max(capacity, plan.present.subjects)
     sizes = {
         "site_count": sites,
         "site_words": -(-sites // 64),
         "subject_words": -(-capacity // 64),
         "capacity": capacity,
-        "shipments": sites * (plan.lanes.longest_days + 1) + 1,
+        "shipments": sites * (plan.lanes.longest_days + 1) + 1 + plan.present.shipments,
         "reviews": reviews_at_once(plan),
         "arrival_count": len(plan.lots.arrival_day),
         "trace_room": trace_room,

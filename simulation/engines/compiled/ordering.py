@@ -10,7 +10,7 @@ from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_
 from allocation.rules.pile_picking import pick_kits
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import view
-from simulation.engines.plan import CONFIRMED, IN_TRANSIT, PROPOSED, REQUESTED
+from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_YET, PROPOSED, REQUESTED
 
 
 @hot
@@ -22,7 +22,7 @@ def is_paused(at, ints, held):
 @hot
 def is_unseeded(at, ints, site):
     """Whether the site is still to get its first shipment, before which there is no resupply."""
-    return at.resupply_seeds != 0 and ints[at.last_order + site] < 0
+    return at.resupply_seeds != 0 and ints[at.last_order + site] == NOT_YET
 
 
 @hot
@@ -37,7 +37,7 @@ def begins_today(at, ints, day, site):
 @part
 def seed(at, ints, site, place):
     """Fill `needed` with the kits of a first shipment: none where a site is seeded by its first subject and has none."""
-    waits = at.ordering_seeds_on_screening != 0 and ints[at.first_screened + site] < 0
+    waits = at.ordering_seeds_on_screening != 0 and ints[at.first_screened + site] == NOT_YET
     for kit_type in range(at.kits_size):
         kits = ints[at.resupply_seed_quantity + place + kit_type]
         ints[at.needed + kit_type] = 0 if waits or is_paused(at, ints, place + kit_type) else kits
@@ -53,7 +53,7 @@ def waits_for_later(at, ints, day, site, place, kits):
         ):
             urgent = True
     last = ints[at.last_order + site]
-    since = NEVER_ORDERED if last < 0 else day - last
+    since = NEVER_ORDERED if last == NOT_YET else day - last
     waits = order_waits(kits, urgent, since, at.ordering_min_shipment_kits, at.ordering_days_between_orders)
     return waits != GOES
 

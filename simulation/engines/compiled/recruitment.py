@@ -44,15 +44,24 @@ def open_site(at, ints, floats, words, site):
         opened = max(ints[at.sites_planned_day + site] + delay, 0)
         if at.sites_weekdays:
             opened = weekday_after(opened, at.calendar_monday)
-    opened = min(opened, at.calendar_days)
+    open_on(at, ints, floats, words, site, min(opened, at.calendar_days))
+
+
+@part
+def open_on(at, ints, floats, words, site, opened):
+    """Enter the opening of a site, from day 0 on, and its first arrival."""
     ints[at.opened + site] = opened
     ints[at.next_arrival + site] = at.calendar_days
     if opened == at.calendar_days:
         return
-    floats[at.own_rate + site] = floats[at.sites_rate + site] * own_rate(
-        at, words[at.stream + RATE * at.site_count + site]
-    )
+    stream = words[at.stream + RATE * at.site_count + site]
+    floats[at.own_rate + site] = floats[at.sites_rate + site] * own_rate(at.sites_gamma_shape, stream)
     floats[at.operational + site] = 0.0
+    ints[at.since + site] = opened
+    if not at.sites_flat:
+        row = at.sites_intensity + ints[at.sites_pattern + site] * (at.calendar_days + 1)
+        floats[at.base + site] = floats[row + opened]
+        floats[at.slope + site] = floats[at.sites_decay + opened]
     if at.resupply_seeds:
         # Entered for its opening too, so that it is seeded on that day.
         enter(words, at.site_calendar + opened * at.site_words, site)
@@ -68,9 +77,8 @@ def tell_openings(at, ints, day):
 
 
 @hot
-def own_rate(at, stream):
+def own_rate(shape, stream):
     """A site's rate by the mean: a gamma number of mean 1, or 1 without a shape."""
-    shape = at.sites_gamma_shape
     if shape <= 0.0:
         return 1.0
     attempt = 0
@@ -99,18 +107,19 @@ def next_arrival(at, ints, floats, words, site):
     stream = words[at.stream + ARRIVAL * at.site_count + site]
     floats[at.operational + site] += exponential_gap(uniform_at(stream, ints[at.arrivals + site]))
     ints[at.arrivals + site] += 1
-    opened = ints[at.opened + site]
+    since = ints[at.since + site]
     after = floats[at.operational + site] / rate
     if at.sites_flat:
-        if after >= days:
+        if after >= days - since:
             return
-        day = opened + int(after)
+        day = since + int(after)
     else:
         row = at.sites_intensity + ints[at.sites_pattern + site] * (days + 1)
-        level = floats[row + opened] + after * floats[at.sites_decay + opened]
+        level = floats[at.base + site] + after * floats[at.slope + site]
         day = first_day_reaching(floats, row, days, level)
     if at.sites_weekdays:
         day = weekday_after(day, at.calendar_monday)
+    day = max(day, 0)
     if day < days:
         ints[at.next_arrival + site] = day
         enter(words, at.site_calendar + day * at.site_words, site)
@@ -265,7 +274,11 @@ def randomizations(at, ints, floats, words, day, root):
 def decide(at, ints, floats, words, day, subject, root):
     """Screen failure, refusal at a cap, or randomization with the first visit on the same day."""
     site, number = ints[at.subject_site + subject], ints[at.subject_number + subject]
-    if happens(at.subjects_failure, words[at.stream + SCREEN_FAILURE * at.site_count + site], number):
+    known = subject < at.present_subjects
+    eligible = known and ints[at.present_eligible + subject] == 1
+    if not eligible and happens(
+        at.subjects_failure, words[at.stream + SCREEN_FAILURE * at.site_count + site], number
+    ):
         ints[at.tally + outcomes.SCREEN_FAILURES] += 1
         ints[at.subject_state + subject] = demand.SCREEN_FAILED
         ints[at.level + ON_STUDY] -= 1
@@ -281,8 +294,10 @@ def decide(at, ints, floats, words, day, subject, root):
         if at.trace_room > 0:
             record(at, ints, day, phases.RANDOMIZATIONS, events.REFUSED, site, subject, -1, -1, 1)
         return
-    stratum = 0
-    if at.subjects_stratum_count > 1:
+    stratum = ints[at.present_stratum + subject] if known else -1
+    if at.subjects_stratum_count == 1:
+        stratum = 0
+    elif stratum < 0:
         u = uniform_at(words[at.stream + STRATUM * at.site_count + site], number)
         stratum = place_in(floats, at.subjects_strata, at.subjects_stratum_count, u)
     if replaces >= 0 and at.replacing_same_arm:

@@ -15,6 +15,7 @@ from simulation.engines.compiled.memory import (
 )
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
+from simulation.engines.compiled.present import resume
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings, tell_openings
 from simulation.engines.compiled.resupply import review
@@ -22,6 +23,7 @@ from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
 from simulation.engines.draws import SITE_WORDS, mix, replicate_word
+from simulation.engines.plan import NOT_YET
 
 
 @part
@@ -33,7 +35,7 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
     day = 0
     while day < at.calendar_days:
         arrival = lots(at, ints, day, arrival)
-        if day == 0:
+        if day == 0 and at.present_there == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
         receive(at, ints, floats, words, day)
@@ -67,7 +69,8 @@ def begin(at, ints, floats, words, root):
     fill(words, at.site_calendar, at.decision_calendar, 0)
     fill(words, at.changed, at.ordering + at.site_words, 0)
     fill(ints, at.first_subject, at.first_subject + at.site_count, -1)
-    fill(ints, at.last_order, at.on_the_way + at.site_count, -1)
+    fill(ints, at.last_order, at.first_screened + at.site_count, NOT_YET)
+    fill(ints, at.on_the_way, at.on_the_way + at.site_count, -1)
     ints[at.tally + outcomes.DAY_LAST_RANDOMIZED] = -1
     ints[at.tally + outcomes.DAY_LAST_VISIT] = -1
     shipments = at.shipments
@@ -79,7 +82,10 @@ def begin(at, ints, floats, words, root):
         of_site = mix(of_site)
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
-        open_site(at, ints, floats, words, site)
+        if at.present_there == 0:
+            open_site(at, ints, floats, words, site)
+    if at.present_there:
+        resume(at, ints, floats, words)
     if at.excursions_on:
         begin_excursions(at, ints, floats, words)
 

@@ -195,7 +195,7 @@ def send(at, ints, floats, words, day, site, shipment, kits):
     arrives = arrival_day(at, ints, floats, words, day, site, shipment)
     ints[at.level + FREE_SHIPMENT] = ints[at.next_shipment + shipment]
     ints[at.shipment_site + shipment] = site
-    ints[at.shipment_day + shipment] = day
+    ints[at.shipment_day + shipment] = day + at.present_origin
     if arrives < at.calendar_days:
         ints[at.next_shipment + shipment] = ints[at.arriving + arrives]
         ints[at.arriving + arrives] = shipment
@@ -204,12 +204,18 @@ def send(at, ints, floats, words, day, site, shipment, kits):
 @hot
 def arrival_day(at, ints, floats, words, day, site, shipment):
     """The day on which a shipment that is ordered today is received: at the earliest tomorrow."""
+    index = day + at.present_origin
     approved = day
     if at.ordering_approved:
         stream = words[at.stream + APPROVAL_DAYS * at.site_count + site]
-        approved += days_by(at, ints, floats, at.ordering_approval_law, stream, day)
+        approved += days_by(at, ints, floats, at.ordering_approval_law, stream, index)
     leaves = approved + days_by(
-        at, ints, floats, at.lanes_dispatch_law, words[at.stream + DISPATCH_DAYS * at.site_count + site], day
+        at,
+        ints,
+        floats,
+        at.lanes_dispatch_law,
+        words[at.stream + DISPATCH_DAYS * at.site_count + site],
+        index,
     )
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)
@@ -221,10 +227,10 @@ def arrival_day(at, ints, floats, words, day, site, shipment):
         floats,
         ints[at.lanes_delay_law + site],
         words[at.stream + LANE_DELAY * at.site_count + site],
-        day,
+        index,
     )
     if happens(
-        floats[at.lanes_customs_hold + site], words[at.stream + CUSTOMS_HOLD * at.site_count + site], day
+        floats[at.lanes_customs_hold + site], words[at.stream + CUSTOMS_HOLD * at.site_count + site], index
     ):
         travels += days_by(
             at,
@@ -232,7 +238,7 @@ def arrival_day(at, ints, floats, words, day, site, shipment):
             floats,
             ints[at.lanes_customs_law + site],
             words[at.stream + CUSTOMS_DAYS * at.site_count + site],
-            day,
+            index,
         )
     arrives = max(leaves + max(travels, 0), day + 1)
     return weekday_after(arrives, at.calendar_monday) if at.lanes_weekdays else arrives

@@ -53,6 +53,12 @@ def schedule(at, ints, floats, words, day, subject, visit):
                 opens, closes = day0 + ints[at.visits_opens + visit], day0 + ints[at.visits_closes + visit]
                 coming = weekday_near(coming, opens, closes, at.calendar_monday)
         coming = max(coming, day + 1)
+    enter_for(at, ints, words, day, subject, coming)
+
+
+@hot
+def enter_for(at, ints, words, day, subject, coming):
+    """Enter a subject for its visit on the day `coming`, or for the day on which it leaves before."""
     leaves = ints[at.subject_leaves + subject]
     if leaves < coming:
         leaves = max(leaves, day)

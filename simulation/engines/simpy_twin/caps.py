@@ -63,6 +63,11 @@ class Caps:
                 self.counts[cap] += 1
                 self._close([cap] if self._reached(cap) else [])
 
+    def resume(self, counts: list[int]) -> None:
+        """Go on from these counts."""
+        self.counts = counts
+        self._close([cap for cap in range(len(counts)) if self._reached(cap)])
+
     def _close(self, reached: list[int]) -> None:
         if any(int(self.twin.plan.caps.scope[cap]) == SCOPE_STUDY for cap in reached):
             self.twin.closed = True

@@ -79,15 +79,16 @@ class Draws:
 
     def never_opens(self, site: int) -> bool:
         """Whether a site is never activated."""
-        return self._happens(self.plan.sites.never_opens, site, NEVER_OPENS, 0)
+        present = self.plan.present
+        chance = float(present.never_opens[site]) if present.there else self.plan.sites.never_opens
+        return self._happens(chance, site, NEVER_OPENS, 0)
 
     def opening_delay(self, site: int) -> int:
         """Days from the planned activation of a site to its opening."""
         return self._days(self.plan.sites.opening_law, site, OPENING, 0)
 
-    def own_rate(self, site: int) -> float:
-        """A site's screenings in a day."""
-        mean, shape = float(self.plan.sites.rate[site]), self.plan.sites.gamma_shape
+    def own_rate(self, site: int, mean: float, shape: float) -> float:
+        """A site's screenings in a day: gamma with that mean and shape, or the mean where the shape is 0."""
         if shape <= 0:
             return mean
         u = partial(self._of_site, site, RATE)
@@ -228,3 +229,7 @@ class Draws:
         return sum(
             self._happens(chance, site, KIT_DAMAGED, ordered * KITS_PER_SHIPMENT + kit) for kit in kits
         )
+
+    def day_of(self, law: int, site: int, purpose: int, index: int) -> int:
+        """The day of something that was under way when day 0 began."""
+        return self._days(law, site, purpose, index)

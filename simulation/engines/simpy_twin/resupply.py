@@ -231,13 +231,14 @@ def _shipment(twin: Twin, site: Site, order: OnTheWay) -> Any:
     twin.count(out.CO2_KG, float(plan.lanes.co2_kg[site.index]))
     twin.in_transit += sum(order.contents.values())
     ordered, monday = twin.day, plan.calendar.monday
+    index = ordered + plan.present.origin
     approved = ordered
     if plan.ordering.approved:
-        approved += twin.draws.approval_days(site.index, ordered)
-    leaves = approved + twin.draws.dispatch_days(site.index, ordered)
+        approved += twin.draws.approval_days(site.index, index)
+    leaves = approved + twin.draws.dispatch_days(site.index, index)
     if plan.lanes.weekdays:
         leaves = weekday_after(leaves, monday)
-    arrives = max(leaves + twin.draws.travel_days(site.index, ordered), ordered + 1)
+    arrives = max(leaves + twin.draws.travel_days(site.index, index), ordered + 1)
     if plan.lanes.weekdays:
         arrives = weekday_after(arrives, monday)
     for day, status in ((approved, CONFIRMED if plan.ordering.approved else REQUESTED), (leaves, IN_TRANSIT)):
@@ -246,13 +247,16 @@ def _shipment(twin: Twin, site: Site, order: OnTheWay) -> Any:
             order.status = status
     yield twin.until(arrives, phases.RECEIPTS, number)
     site.on_the_way.remove(order)
-    _unpack(twin, site, order.contents, ordered)
+    unpack(twin, site, order.contents, index)
 
 
-def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> None:
-    """A shipment is received, but for what was lost or damaged on the way; what was exposed goes into quarantine."""
-    lost, unpacked = twin.draws.is_lost(site.index, ordered), 0
-    exposed = not lost and twin.draws.shipment_exposed(site.index, ordered)
+def unpack(twin: Twin, site: Site, contents: dict[int, int], index: int) -> None:
+    """A shipment is received, but for what was lost or damaged on the way; what was exposed goes into quarantine.
+
+    `index`: the address of its draws.
+    """
+    lost, unpacked = twin.draws.is_lost(site.index, index), 0
+    exposed = not lost and twin.draws.shipment_exposed(site.index, index)
     held: dict[int, int] = {}
 
     def tell(kind: int, lot: int, kits: int) -> None:
@@ -266,7 +270,7 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
             twin.count(out.KITS_LOST, kits)
             tell(events.LOST, lot, kits)
             continue
-        damaged = twin.draws.damaged(site.index, ordered, range(unpacked, unpacked + kits))
+        damaged = twin.draws.damaged(site.index, index, range(unpacked, unpacked + kits))
         unpacked += kits
         twin.count(out.KITS_DAMAGED, damaged)
         if damaged:
@@ -283,4 +287,4 @@ def _unpack(twin: Twin, site: Site, contents: dict[int, int], ordered: int) -> N
             tell(events.KITS_EXPIRED, lot, kits - damaged)
         if damaged:
             tell(events.DAMAGED, lot, damaged)
-    quarantine(twin, site, phases.RECEIPTS, held, twin.draws.review_of(ordered, in_storage=False))
+    quarantine(twin, site, phases.RECEIPTS, held, twin.draws.review_of(index, in_storage=False))

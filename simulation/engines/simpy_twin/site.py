@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simulation.engines import events, phases
@@ -59,7 +60,7 @@ class Site:
 
 
 def recruiting(twin: Twin, site: Site) -> Any:
-    """Stock the site, open it, and let people come as a Poisson process of the site's own rate, until a cap is reached."""
+    """Stock the site, open it, and let people come, until a cap is reached."""
     plan, draws, index = twin.plan, twin.draws, site.index
     calendar = plan.calendar
     yield twin.until(0, phases.LOTS, STOCKING + index)
@@ -69,38 +70,70 @@ def recruiting(twin: Twin, site: Site) -> Any:
     opened = max(int(plan.sites.planned_day[index]) + draws.opening_delay(index), 0)
     if plan.sites.weekdays:
         opened = weekday_after(opened, calendar.monday)
-    if opened >= calendar.days:
+    yield from opening(twin, site, opened)
+
+
+def opening(twin: Twin, site: Site, opened: int) -> Any:
+    """Open the site on a day, and let people come from then on."""
+    plan, index = twin.plan, site.index
+    if opened >= plan.calendar.days:
         return
     yield twin.until(opened, phases.OPENINGS, index)
     site.opened_on = opened
     twin.record(phases.OPENINGS, events.OPENED, index)
     twin.environment.process(storage_excursions(twin, site))
-    rate = draws.own_rate(index)
-    arrival, operational = 0, 0.0
-    while rate > 0:
-        operational += draws.gap(index, arrival)
+    rate = twin.draws.own_rate(index, float(plan.sites.rate[index]), plan.sites.gamma_shape)
+    base, slope = 0.0, 0.0
+    if not plan.sites.flat:
+        base, slope = float(_intensity(twin, index)[opened]), float(plan.sites.decay[opened])
+    yield from arrivals(twin, site, Clock(rate, opened, base, slope))
+
+
+@dataclass
+class Clock:
+    """How people come to a site: as a Poisson process of its own `rate` a day, from the day `since` on.
+
+    With seasons, pauses or decay, the time t at that rate is reached where the sum of intensities reaches `base` + t x `slope`.
+    """
+
+    rate: float
+    since: int
+    base: float
+    slope: float
+    operational: float = 0.0
+
+
+def arrivals(twin: Twin, site: Site, clock: Clock) -> Any:
+    """People come, until a cap is reached."""
+    arrival = site.screened
+    while clock.rate > 0:
+        clock.operational += twin.draws.gap(site.index, arrival)
         arrival += 1
-        day = _day_of(twin, index, opened, operational / rate)
-        if day >= calendar.days:
+        day = _day_of(twin, site.index, clock)
+        if day >= twin.plan.calendar.days:
             return
-        yield twin.until(day, phases.SCREENINGS, index)
-        if twin.closed or twin.caps.stop_screening(index):
+        yield twin.until(day, phases.SCREENINGS, site.index)
+        if twin.closed or twin.caps.stop_screening(site.index):
             return
         screen(twin, site)
 
 
-def _day_of(twin: Twin, site: int, opened: int, after: float) -> int:
-    """The day on which `after` days at the site's first rate have passed, by season, pauses and decay."""
+def _intensity(twin: Twin, site: int) -> Any:
+    return twin.plan.sites.intensity[twin.plan.sites.pattern[site]]
+
+
+def _day_of(twin: Twin, site: int, clock: Clock) -> int:
+    """The day of the next arrival, by season, pauses and decay."""
     plan, days = twin.plan, twin.plan.calendar.days
+    after = clock.operational / clock.rate
     if plan.sites.flat:
-        if after >= days:
+        if after >= days - clock.since:
             return days
-        day = opened + int(after)
+        day = clock.since + int(after)
     else:
-        cumulative = plan.sites.intensity[plan.sites.pattern[site]]
-        level = float(cumulative[opened]) + after * float(plan.sites.decay[opened])
-        day = first_day_reaching(cumulative, 0, days, level)
-    return weekday_after(day, plan.calendar.monday) if plan.sites.weekdays else day
+        level = clock.base + after * clock.slope
+        day = first_day_reaching(_intensity(twin, site), 0, days, level)
+    return max(weekday_after(day, plan.calendar.monday) if plan.sites.weekdays else day, 0)
 
 
 def _give_initial_stock(twin: Twin, site: Site) -> None:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Subject:
-    """The `index`-th subject of the trial, the `number`-th of its site (from 0)."""
+    """The `index`-th subject of the trial, the `number`-th of its site (from 0).
+
+    `eligible`, `stratum`: what was known before day 0 of who was in screening then; -1: it is still to be drawn.
+    """
 
     index: int
     site: Site
@@ -33,6 +36,8 @@ class Subject:
     randomized_on: int = 0
     skipped_last_dispensing: bool = False
     replaces: Subject | None = None
+    eligible: bool = False
+    stratum: int = -1
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -43,9 +48,15 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
     last_try = ends + plan.arm_supply.wait_days
     if longest >= 0:
         last_try = min(last_try, twin.day + longest)
-    while ends < calendar.days:
+    yield from decided(twin, subject, ends, last_try)
+
+
+def decided(twin: Twin, subject: Subject, ends: int, last_try: int) -> Any:
+    """The decision about a subject on the day `ends`, made again until `last_try` where supply is wanting, and on from there."""
+    site, plan = subject.site, twin.plan
+    while ends < plan.calendar.days:
         yield twin.until(ends, phases.RANDOMIZATIONS, subject.index)
-        if twin.draws.fails_screening(site.index, subject.number):
+        if not subject.eligible and twin.draws.fails_screening(site.index, subject.number):
             subject.state = demand.SCREEN_FAILED
             _end(twin, subject, phases.RANDOMIZATIONS, events.SCREEN_FAILED, out.SCREEN_FAILURES)
             return
@@ -56,9 +67,11 @@ def in_screening(twin: Twin, subject: Subject) -> Any:
         given = _allocated(twin, subject)
         if given is not None:
             _randomize(twin, subject, given)
-            yield from _on_study(twin, subject, ends)
+            stays = twin.draws.days_on_study(site.index, subject.number, subject.arm)
+            leaves_on = plan.calendar.days if stays is None else ends + stays
+            yield from on_study(twin, subject, ends, leaves_on)
             return
-        ends = weekday_after(ends + 1, calendar.monday) if plan.sites.weekdays else ends + 1
+        ends = weekday_after(ends + 1, plan.calendar.monday) if plan.sites.weekdays else ends + 1
         if ends > last_try:
             subject.state = demand.SCREEN_FAILED
             _end(twin, subject, phases.RANDOMIZATIONS, events.REFUSED_FOR_SUPPLY, out.REFUSED_FOR_SUPPLY)
@@ -98,14 +111,13 @@ def _randomize(twin: Twin, subject: Subject, given: Given) -> None:
         twin.record(phases.RANDOMIZATIONS, events.FORCED, site, subject.index, quantity=given.scheduled)
 
 
-def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
-    """The visits, until the last one or until the subject leaves."""
+def on_study(twin: Twin, subject: Subject, first_coming: int, leaves_on: int) -> Any:
+    """The visits from the next one on, which is on the day `first_coming`, until the last one or until the subject leaves."""
     site, number, draws, last_day = subject.site, subject.number, twin.draws, twin.plan.calendar.days - 1
-    stays = draws.days_on_study(site.index, number, subject.arm)
-    leaves_on = last_day + 1 if stays is None else randomized_on + stays
-    for visit in range(twin.plan.visits.size):
+    first, randomized_on = subject.next_visit, subject.randomized_on
+    for visit in range(first, twin.plan.visits.size):
         subject.next_visit = visit
-        coming = _coming(twin, subject, randomized_on, visit)
+        coming = first_coming if visit == first else _coming(twin, subject, randomized_on, visit)
         if leaves_on < coming:
             leaves_on = max(leaves_on, twin.day)
             if leaves_on <= last_day:
@@ -136,9 +148,7 @@ def _on_study(twin: Twin, subject: Subject, randomized_on: int) -> Any:
 
 
 def _coming(twin: Twin, subject: Subject, randomized_on: int, visit: int) -> int:
-    """The day on which the subject comes to a visit: the first on the day of randomization, each other after the one before it."""
-    if visit == 0:
-        return randomized_on
+    """The day on which the subject comes to a visit after the first one, which is on the day of randomization."""
     visits, monday = twin.plan.visits, twin.plan.calendar.monday
     place = (subject.site.index, subject.number, visit)
     opens, closes = (randomized_on + int(ends[visit]) for ends in (visits.opens, visits.closes))

@@ -19,6 +19,7 @@ from simulation.engines.simpy_twin.allocation import Allocator
 from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
+from simulation.engines.simpy_twin.present import resume
 from simulation.engines.simpy_twin.replacing import Replacements
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.returns import returns
@@ -91,16 +92,23 @@ class Twin:
         """Kits at all sites, those in quarantine too."""
         return sum(sum(site.stock) + sum(site.quarantine) for site in self.sites)
 
-    def run(self, trace: bool) -> Replicate:
-        """Play from the first day to the end."""
+    def start(self) -> simpy.Process:
+        """Begin all that goes on by itself; the process that is given back ends with the trial."""
         environment = self.environment
         environment.process(lot_arrivals(self))
         environment.process(expiries(self))
-        for site in self.sites:
-            environment.process(recruiting(self, site))
+        if self.plan.present.there:
+            resume(self)
+        else:
+            for site in self.sites:
+                environment.process(recruiting(self, site))
         environment.process(returns(self))
         environment.process(reviews(self))
-        environment.run(until=environment.process(self._books()))
+        return environment.process(self._books())
+
+    def run(self, trace: bool) -> Replicate:
+        """Play from the first day to the end."""
+        self.environment.run(until=self.start())
         return Replicate(self._outcomes(), self.weekly, canonical(self.events) if trace else None)
 
     def _books(self) -> Any:
