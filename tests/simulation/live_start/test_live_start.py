@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from simulation.engines import compiled, simpy_twin
 from simulation.engines import outcomes as out
 from simulation.engines.plan import NOT_OPEN, TrialPlan
 from simulation.live_start.errors import LiveStartError
+from simulation.live_start.history import history_of
 from simulation.live_start.live_plan import LiveStart, live_start
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from tests.simulation.engines.test_trace_equality import check_conserved, check_equal
@@ -202,21 +204,48 @@ def test_the_blinded_may_not(played: Played) -> None:
         )
 
 
-def test_the_command_tells_where_it_begins_and_the_options_go_together(
-    played: Played, tmp_path: Path
-) -> None:
+def test_history_is_what_the_inventory_and_the_subjects_were_each_week(played: Played) -> None:
+    start = begun(played)
+    history = history_of(played[0], start.state)
+    last = dict(history.filter(week=-1).select("series", "value").iter_rows())
+    present = start.plan.present
+    assert last == {
+        "screened": len(start.state.subjects),
+        "randomized": present.so_far[out.RANDOMIZED],
+        "kits_at_sites": present.stock.sum(),
+        "kits_at_depots": present.depot_stock.sum(),
+        "kits_in_transit": present.contents.sum(),
+        "kits_expired": 0,
+    }
+    earlier = MIDDLE - timedelta(days=14)
+    assert history.filter(week=-3)["date"].unique().to_list() == [earlier]
+    seen = inventory_by_type(Service(played[0]), SYSTEM_ACTOR, STUDY, f"{earlier}T23:59:59.999999Z")
+    for status, series in (("site_available", "kits_at_sites"), ("depot_available", "kits_at_depots")):
+        kits = sum(line.kits for line in seen.stock if line.status == status)
+        assert history.filter(week=-3, series=series)["value"].to_list() == [kits]
+
+
+def test_the_command_tells_where_it_begins_and_shows_the_history(played: Played, tmp_path: Path) -> None:
     options = ["--replicates", "2", "--engine", "simpy", "--workers", "1", "--out", str(tmp_path)]
     live = ["--from-study", STUDY, "--at", MIDDLE.isoformat(), "--days", "14", "--db", played[2]]
-    result = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), *options, *live, "--json"])
+    result = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), *options, *live, "--plots", "--json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     start = begun(played, days=14)
     assert told["live_start"] == start.as_json()
     assert told["live_start"]["day_0"] == "2025-03-20"
     assert told["outcomes"]["randomized"]["mean"] >= told["live_start"]["randomized"] > 0
+    bands = pl.read_parquet(tmp_path / "bands.parquet").filter(series="randomized")
+    assert bands["week"].to_list() == list(range(-11, 2))
+    assert bands["date"].is_sorted()
+    assert bands.filter(week=-1)["q50"].to_list() == [told["live_start"]["randomized"]]
+    assert (tmp_path / "trial.png").stat().st_size > 10_000
     again = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), *options, *live])
     assert "0 replicates played" in again.stdout
     assert "as of 2025-03-19" in again.stdout
+
+
+def test_options_of_a_live_start_need_a_study() -> None:
     alone = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), "--at", "2025-03-05"])
     assert alone.exit_code == 2
     assert "--from-study" in alone.output
