@@ -100,11 +100,11 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
 def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
     import altair as alt
 
-    values = [
-        {**row, "date": _moment(row["date"]), "share": 100 * row["above_zero"]}
-        for row in rows.iter_rows(named=True)
-    ]
-    base = alt.Chart(alt.Data(values=values)).encode(
+    # As a frame, which Altair takes once and as it is; rows that are spelt out it copies into each layer, and checks one by one.
+    frame = rows.with_columns(
+        pl.col("date").map_elements(_moment, return_dtype=pl.String), share=100 * pl.col("above_zero")
+    )
+    base = alt.Chart(frame).encode(
         x=alt.X(
             "date:T",
             title=None,
@@ -146,7 +146,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
     # Not as a title, whose place would depend on the labels of the axis.
     words = [
         _words(panel.title, 0, -32, size=14, weight="bold", colour=INK),
-        _words(panel.unit, 0, -14, size=11),
+        _words(panel.unit + ("; the axis begins above 0" if bottom else ""), 0, -14, size=11),
     ]
     if nothing:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
@@ -154,10 +154,10 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
 
 
 def _months(rows: pl.DataFrame) -> int:
-    """Months between two dates on the axis, so that about five of them have room."""
+    """Months between two dates on the axis, so that about six of them have room."""
     first, last = rows["date"][0], rows["date"][-1]
     span = (last - first).days / DAYS_PER_MONTH
-    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
+    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 6.5), 60)
 
 
 def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
