@@ -193,6 +193,7 @@ def registered(module: str) -> dict[str, Any]:
     try:
         return dict(typer.main.get_group(importlib.import_module(module).app).commands)
     finally:
+        gc.freeze()  # nor is it looked through again while the command runs
         if collects:
             gc.enable()
 

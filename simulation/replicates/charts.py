@@ -119,11 +119,11 @@ def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begi
     """A panel over the dates of `span`; `begins`: day 0 of a simulation that goes on from a study's present state."""
     import altair as alt
 
-    values = [
-        {**row, "date": _moment(row["date"]), "share": 100 * row["above_zero"]}
-        for row in rows.iter_rows(named=True)
-    ]
-    base = alt.Chart(alt.Data(values=values)).encode(
+    # As a frame, which Altair takes once and as it is; rows that are spelt out it copies into each layer, and checks one by one.
+    frame = rows.with_columns(
+        pl.col("date").map_elements(_moment, return_dtype=pl.String), share=100 * pl.col("above_zero")
+    )
+    base = alt.Chart(frame).encode(
         x=alt.X(
             "date:T",
             title=None,
@@ -166,7 +166,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begi
     # Not as a title, whose place would depend on the labels of the axis.
     words = [
         _words(panel.title, 0, -32, size=14, weight="bold", colour=INK),
-        _words(panel.unit, 0, -14, size=11),
+        _words(panel.unit + ("; the axis begins above 0" if bottom else ""), 0, -14, size=11),
     ]
     if nothing:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
@@ -245,9 +245,9 @@ def _now(begins: date) -> Any:
 
 
 def _months(first: date, last: date) -> int:
-    """Months between two dates on the axis, so that about five of them have room."""
+    """Months between two dates on the axis, so that about six of them have room."""
     span = (last - first).days / DAYS_PER_MONTH
-    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 5), 60)
+    return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 6.5), 60)
 
 
 def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
