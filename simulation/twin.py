@@ -42,6 +42,11 @@ class Twin:
             ),
             ("excursions.shipment_probability", scenario.excursions.shipment_probability > 0),
             ("excursions.per_site_month", scenario.excursions.per_site_month > 0),
+            ("campaigns", bool(scenario.campaigns)),
+            *(
+                (f"lots[{index}].release_delay_days", lot.release_delay_days is not None)
+                for index, lot in enumerate(scenario.lots)
+            ),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
         ):
             if used:

@@ -99,6 +99,8 @@ OWN_INTS: Final = (
     "review_site",
     "review_number",
     "review_contents",
+    "released",
+    "next_released",
     "trace",
 )
 OWN_FLOATS: Final = ("money", "own_rate", "operational", "excursion_time")
@@ -169,6 +171,8 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "shipment_day": sizes["shipments"],
         "contents": sizes["shipments"] * lots,
         "trace": trace_room * len(COLUMNS),
+        "released": days if plan.production.size > 0 else 1,
+        "next_released": plan.production.arrivals,
         "quarantine": sites * lots if plan.excursions.on else 1,
         "reviewing": days if plan.excursions.on else 1,
         **dict.fromkeys(("next_review", "review_site", "review_number"), sizes["reviews"]),

@@ -15,6 +15,7 @@ from simulation.engines.compiled.memory import (
 )
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
+from simulation.engines.compiled.production import begin_production, release_lots
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
 from simulation.engines.compiled.resupply import review
@@ -33,6 +34,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
     day = 0
     while day < at.calendar_days:
         arrival = lots(at, ints, day, arrival)
+        if at.production_size > 0:
+            release_lots(at, ints, day)
         if day == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
@@ -88,6 +91,8 @@ def begin(at, ints, floats, words, root):
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
         open_site(at, ints, floats, words, site)
+    if at.production_size > 0:
+        begin_production(at, ints, floats, words, root)
     if at.excursions_on:
         begin_excursions(at, ints, floats, words)
 

@@ -18,6 +18,7 @@ from simulation.engines.plan import TrialPlan
 from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
+from simulation.engines.simpy_twin.production import production
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.returns import returns
 from simulation.engines.simpy_twin.site import Site, recruiting
@@ -93,6 +94,8 @@ class Twin:
         """Play from the first day to the end."""
         environment = self.environment
         environment.process(lot_arrivals(self))
+        for made in range(self.plan.production.size):
+            environment.process(production(self, made))
         environment.process(expiries(self))
         for site in self.sites:
             environment.process(recruiting(self, site))
