@@ -7,11 +7,10 @@ per event; shares of one group sum to 1. What the protocol decides (windows, kit
 from __future__ import annotations
 
 from datetime import date
-from math import isclose
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from allocation.study.errors import DocumentError
 from allocation.study.inconsistency import Inconsistency
@@ -19,11 +18,41 @@ from allocation.study.model import Code, ProtocolPart, Text
 from allocation.study.protocol import Protocol
 from allocation.study.supply import CountryCode
 from allocation.study.yaml_files import load_document, load_protocol
+from simulation.day_law import DayLaw, Probability, Shares, sums_to_one
+from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario_checks import scenario_inconsistencies
+
+__all__ = [
+    "DAYS_PER_MONTH",
+    "Activation",
+    "Campaign",
+    "Costs",
+    "DayLaw",
+    "DoseMoves",
+    "DropOut",
+    "DropOutPeriod",
+    "Excursions",
+    "Factor",
+    "LaneDelay",
+    "LotArrival",
+    "LotPlan",
+    "Pause",
+    "Population",
+    "Probability",
+    "RandomizationList",
+    "Recruitment",
+    "Scenario",
+    "ScenarioError",
+    "Screening",
+    "Shares",
+    "Shipping",
+    "VisitBehaviour",
+    "load_scenario",
+    "load_scenario_and_protocol",
+]
 
 DAYS_PER_MONTH: Final = 365.25 / 12
 
-Probability = Annotated[float, Field(ge=0, le=1)]
 Factor = Annotated[float, Field(ge=0, le=100)]
 """A multiplier of a rate; 1 leaves it as it is."""
 
@@ -32,44 +61,6 @@ class ScenarioError(DocumentError):
     """A scenario cannot be played; `problems` has every reason."""
 
     default_code = "scenario-invalid"
-
-
-def _sums_to_one(shares: dict[str, float]) -> dict[str, float]:
-    if not isclose(sum(shares.values()), 1, abs_tol=1e-6):
-        raise ValueError(f"sums to {sum(shares.values()):g}, not to 1; correct a share")
-    return shares
-
-
-Shares = Annotated[dict[Text, Probability], Field(min_length=1), AfterValidator(_sums_to_one)]
-"""Name -> probability, summing to 1."""
-
-
-class DayLaw(ProtocolPart):
-    """A law of whole days.
-
-    `fixed`: always `min_days`. `uniform`: each whole day from `min_days` to `max_days` equally likely. `gamma`: mean `mean_days`,
-    shape `shape` (standard deviation mean / sqrt(shape)), rounded to the nearest day and held between `min_days` and `max_days`.
-    """
-
-    law: Literal["fixed", "uniform", "gamma"] = "fixed"
-    min_days: int = Field(default=0, ge=-30, le=730)
-    max_days: int | None = Field(default=None, ge=0, le=730, description="uniform: needed; gamma: a limit")
-    mean_days: float | None = Field(default=None, gt=0, le=730)
-    shape: float | None = Field(default=None, gt=0, le=1000)
-
-    @model_validator(mode="after")
-    def _complete(self) -> DayLaw:
-        needed = {"fixed": (), "uniform": ("max_days",), "gamma": ("mean_days", "shape")}[self.law]
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise ValueError(
-                f"is a {self.law} law without {' and '.join(missing)}; give {' and '.join(missing)}"
-            )
-        if self.max_days is not None and self.max_days < self.min_days:
-            raise ValueError(
-                f"has max_days {self.max_days} below min_days {self.min_days}; swap or correct them"
-            )
-        return self
 
 
 class Pause(ProtocolPart):
@@ -218,7 +209,7 @@ class DoseMoves(ProtocolPart):
 
     @model_validator(mode="after")
     def _whole(self) -> DoseMoves:
-        _sums_to_one({"up": self.up, "maintain": self.maintain, "down": self.down})
+        sums_to_one({"up": self.up, "maintain": self.maintain, "down": self.down})
         return self
 
 
@@ -270,27 +261,6 @@ class Excursions(ProtocolPart):
     released_probability: Probability = Field(default=0.0, description="per excursion; else all is rejected")
 
 
-class LotArrival(ProtocolPart):
-    """Kits of a lot that arrive at a depot; on or before the start of the scenario they are its first stock."""
-
-    depot: Code
-    on: date
-    kits: int = Field(ge=1, le=1_000_000)
-
-
-class LotPlan(ProtocolPart):
-    """A lot of a kit type: when it is made, when it expires, where it may be used, and when which depot gets how many kits."""
-
-    code: Code
-    kit_type: Code
-    manufactured_on: date
-    expires_on: date
-    released_for: tuple[str, ...] = Field(
-        default=("*",), min_length=1, description="countries; * is every one"
-    )
-    arrivals: tuple[LotArrival, ...] = Field(min_length=1)
-
-
 class RandomizationList(ProtocolPart):
     """The list that is generated for each randomization event: its seed, and how many entries a stratum has at least.
 
@@ -336,6 +306,7 @@ class Scenario(ProtocolPart):
     )
     randomization_list: RandomizationList
     lots: tuple[LotPlan, ...] = Field(min_length=1)
+    campaigns: tuple[Campaign, ...] = ()
     costs: Costs = Costs()
 
 

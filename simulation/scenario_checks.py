@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from allocation.rules.expiry import ExpiryWindows, last_ship_date
 from allocation.study.doubts import warnings
 from allocation.study.inconsistency import Findings, Inconsistency, Path, path_text
+from simulation.production_checks import check_production, last_useful_arrival, shortest_lead_time
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
-    from simulation.scenario import LotPlan, Scenario
+    from simulation.production import LotPlan
+    from simulation.scenario import Scenario
 
 SEX_TERMS = ("F", "M", "U", "INTERSEX")
 """SDTM codelist C66731, which is not extensible."""
@@ -28,6 +29,7 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     _check_shipping(scenario, protocol, findings)
     _check_excursions(scenario, protocol, findings)
     _check_lots(scenario, protocol, findings)
+    check_production(scenario, protocol, findings)
     _check_visit_windows(scenario, protocol, findings)
     return findings.found
 
@@ -254,13 +256,13 @@ def _check_arrivals(
             )
         if not known or kit_type is None:
             continue
-        windows = ExpiryWindows(kit_type.expiry.dns_days, kit_type.expiry.dnc_days, kit_type.expiry.dnd_days)
-        shortest = min(
-            (lane.lead_time_days for lane in protocol.lanes if lane.depot == arrival.depot), default=0
+        shortest = shortest_lead_time(protocol, arrival.depot)
+        last = last_useful_arrival(protocol, kit_type, arrival.depot, lot.expires_on)
+        why = (
+            f"(DNS {kit_type.expiry.dns_days} days, lead time {shortest}): no site could ever get a kit of it"
         )
-        last = last_ship_date(lot.expires_on, windows) - timedelta(days=shortest)
-        why = f"(DNS {windows.dns_days} days, lead time {shortest}): no site could ever get a kit of it"
-        if last < arrival.on:
+        wait = lot.release_delay_days.min_days if lot.release_delay_days is not None else 0
+        if last < arrival.on + timedelta(days=wait):
             findings.add(
                 (*here, "on"),
                 arrival.on,

@@ -45,6 +45,11 @@ class Twin:
             ("screening.supply_wait_days", scenario.screening.supply_wait_days > 0),
             ("replacement.probability", scenario.replacement.probability > 0),
             ("visits.kit_replaced_probability", scenario.visits.kit_replaced_probability > 0),
+            ("campaigns", bool(scenario.campaigns)),
+            *(
+                (f"lots[{index}].release_delay_days", lot.release_delay_days is not None)
+                for index, lot in enumerate(scenario.lots)
+            ),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
             ("shipping.approval_days", scenario.shipping.approval_days != DayLaw()),
         ):

@@ -91,6 +91,10 @@ BLOCK_SIZE: Final = "block size"
 
 ALLOCATIONS_PER_GROUP: Final = 1 << 24
 
+PRODUCTION_PURPOSES: Final = ("manufacture days", "label days", "release days")
+"""What is drawn for each lot that a campaign makes, or that waits for its release: the entity is its code, the index 0."""
+
+PRODUCTION_WORDS: Final = np.array([word_of(purpose) for purpose in PRODUCTION_PURPOSES], dtype=np.uint64)
 SITE_WORDS: Final = np.array([word_of(purpose) for purpose in SITE_PURPOSES], dtype=np.uint64)
 TRIAL_WORD: Final = np.uint64(word_of(TRIAL))
 ALLOCATION_WORD: Final = np.uint64(word_of(ALLOCATION))

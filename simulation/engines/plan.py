@@ -170,6 +170,23 @@ class Lots(NamedTuple):
     arrival_kits: Ints
 
 
+class Production(NamedTuple):
+    """Lots whose arrival is drawn: `words` stand for their codes, `laws` are those of manufacture, labelling and release, three a lot.
+
+    By arrival: which of these lots, its index among all lots, the depot, the day (it may be below 0) to which what is drawn is added, kits.
+    """
+
+    size: int
+    words: Words
+    laws: Ints
+    arrivals: int
+    made: Ints
+    lot: Ints
+    depot: Ints
+    day: Ints
+    kits: Ints
+
+
 class Lanes(NamedTuple):
     """How shipments go to each site: days from dispatch to receipt, the law of the delay, customs, the cost and CO2 of a shipment.
 
@@ -363,6 +380,7 @@ class TrialPlan(NamedTuple):
     doses: Doses
     kits: Kits
     lots: Lots
+    production: Production
     lanes: Lanes
     excursions: Excursions
     resupply: Resupply

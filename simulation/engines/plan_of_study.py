@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import numpy as np
 
 from allocation.study.parameters import lead_time_days
@@ -38,12 +36,18 @@ from simulation.engines.plan_of_allocation import (
 from simulation.engines.plan_of_buffers import bands_of
 from simulation.engines.plan_of_excursions import excursions_of
 from simulation.engines.plan_of_ordering import ordering_of
+from simulation.engines.plan_of_production import (
+    days_from_start,
+    laws_by_lot,
+    lots_in_order,
+    production_of,
+)
 from simulation.engines.plan_of_replacing import replacing_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
-from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, LotPlan, Scenario
+from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, Scenario
 from simulation.streams import word_of
 
 
@@ -55,6 +59,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     visits = visits_of_plan(protocol, scenario, tables)
     lanes = _lanes(protocol, scenario, tables)
     excursions = excursions_of(protocol, scenario, tables)
+    production = production_of(protocol, scenario, tables)
     kits, lots = _kits_and_lots(protocol, scenario)
     screened = min(
         (cap.limit for cap in protocol.caps if cap.scope == "study" and cap.kind != "forced_randomization"),
@@ -94,6 +99,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         doses=doses_of(protocol, scenario),
         kits=kits,
         lots=lots,
+        production=production,
         lanes=lanes,
         excursions=excursions,
         resupply=resupply_of(protocol, scenario),
@@ -127,12 +133,6 @@ def names_of(protocol: Protocol, scenario: Scenario) -> Names:
     )
 
 
-def lots_in_order(protocol: Protocol, scenario: Scenario) -> list[LotPlan]:
-    """The lots by kit type (in the protocol's order), expiry and code."""
-    place = {kit_type.code: index for index, kit_type in enumerate(protocol.kit_types)}
-    return sorted(scenario.lots, key=lambda lot: (place[lot.kit_type], lot.expires_on, lot.code))
-
-
 def depot_of(protocol: Protocol, site: Site) -> str:
     """The depot that supplies a site: its own, else its country's."""
     country = protocol.country(site.country)
@@ -155,7 +155,10 @@ def _sites(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Sites:
         country=ints([countries.index(site.country) for site in protocol.sites]),
         depot=ints([depots.index(depot_of(protocol, site)) for site in protocol.sites]),
         planned_day=ints(
-            [_day(site.planned_activation or scenario.starts_on, scenario) for site in protocol.sites]
+            [
+                days_from_start(site.planned_activation or scenario.starts_on, scenario)
+                for site in protocol.sites
+            ]
         ),
         rate=floats(rates),
         gamma_shape=recruitment.gamma_shape or 0.0,
@@ -204,14 +207,15 @@ def drop_out_shares(scenario: Scenario, arm: str, days: int) -> list[float]:
 
 
 def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
-    ordered = lots_in_order(protocol, scenario)
+    ordered, drawn = lots_in_order(protocol, scenario), laws_by_lot(scenario)
     codes = [kit_type.code for kit_type in protocol.kit_types]
     of_type = [codes.index(lot.kit_type) for lot in ordered]
     depots = [depot.code for depot in protocol.depots]
     arrivals = sorted(
-        (_day(arrival.on, scenario), index, depots.index(arrival.depot), arrival.kits)
+        (days_from_start(arrival.on, scenario), index, depots.index(arrival.depot), arrival.kits)
         for index, lot in enumerate(ordered)
         for arrival in lot.arrivals
+        if lot.code not in drawn
     )
     windows = [kit_type.expiry for kit_type in protocol.kit_types]
     groups = [kit_type.blinding_group for kit_type in protocol.kit_types]
@@ -230,7 +234,7 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
         size=len(ordered),
         kit_type=ints(of_type),
         expiry_ordinal=ints([lot.expires_on.toordinal() for lot in ordered]),
-        expiry_day=ints([_day(lot.expires_on, scenario) for lot in ordered]),
+        expiry_day=ints([days_from_start(lot.expires_on, scenario) for lot in ordered]),
         countries=len(protocol.countries),
         released=ints(
             [
@@ -291,7 +295,3 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         damaged=shipping.damaged_probability,
         longest_days=max(longest, 0) + tables.largest(dispatch) + tables.largest(approval) + 5,
     )
-
-
-def _day(on: date, scenario: Scenario) -> int:
-    return (on - scenario.starts_on) // timedelta(days=1)

@@ -95,6 +95,20 @@ class SeenLot:
 
 
 @dataclass
+class SeenExcursion:
+    """An excursion at a place of a kind (of a shipment: in transit): the kits that went into quarantine, and what became of them until
+    the last decision, `settled_on`."""
+
+    kind: str
+    place: str
+    recorded_on: date
+    kits: int
+    released: int = 0
+    settled: int = 0
+    settled_on: date | None = None
+
+
+@dataclass
 class Observed:
     """The facts of one study up to `as_of`, the date (UTC) of its last entry; `begins_on` is that of its first."""
 
@@ -108,6 +122,7 @@ class Observed:
     shipments: dict[str, SeenShipment] = field(default_factory=dict)
     lots: dict[str, SeenLot] = field(default_factory=dict)
     lot_of: dict[str, str] = field(default_factory=dict)
+    excursions: dict[str, SeenExcursion] = field(default_factory=dict)
     list_entries: dict[str, int] = field(default_factory=dict)
 
     def randomized(self) -> Iterator[tuple[SeenSubject, date]]:
@@ -269,6 +284,21 @@ def _expiry(found: Observed, _: SealedEntry, after: dict[str, Any]) -> None:
         lot.expires_on = date.fromisoformat(after["expiry_date"])
 
 
+def _excursion(found: Observed, _: SealedEntry, after: dict[str, Any]) -> None:
+    on = date.fromisoformat(after["recorded_on"])
+    found.excursions[after["excursion_id"]] = SeenExcursion(
+        after["place_kind"], after["place"], on, len(after["kits"])
+    )
+
+
+def _settle_excursion(found: Observed, _: SealedEntry, after: dict[str, Any]) -> None:
+    excursion = found.excursions.get(after["excursion_id"])
+    if excursion is not None:
+        excursion.settled += len(after["settled"])
+        excursion.released += len(after["settled"]) if after["decision"] == "release" else 0
+        excursion.settled_on = date.fromisoformat(after["moved_on"])
+
+
 def _list(found: Observed, _: SealedEntry, after: dict[str, Any]) -> None:
     counts: dict[tuple[str, str], int] = {}
     for row in after.get("entries") or ():
@@ -294,4 +324,6 @@ _READINGS: dict[str, Any] = {
     "load_kits": _load_kits,
     "change_lot_expiry": _expiry,
     "generate_list": _list,
+    "record_excursion": _excursion,
+    "settle_excursion": _settle_excursion,
 }

@@ -15,6 +15,7 @@ from allocation.study.yaml_files import dump_document, dump_protocol
 from simulation.fitting.day_laws import Days, FittedDays, fit_days, moved_to_monday
 from simulation.fitting.errors import FitError
 from simulation.fitting.estimate import Estimate
+from simulation.fitting.excursions import fit_excursions
 from simulation.fitting.observed import Observed, observe
 from simulation.fitting.on_study import Leaving, WindowDays, fit_drop_out, fit_titration, fit_visits
 from simulation.fitting.people import fit_population, fit_screening, screening_days
@@ -105,6 +106,7 @@ def fit_observed(found: Observed, seed: int = 1) -> ScenarioFit:
     leaving_document, leaving_rows, leaving = fit_drop_out(found)
     titration_document, titration_rows = fit_titration(found)
     supply = fit_supply(found)
+    excursions_document, excursion_rows = fit_excursions(found)
     document = {
         "name": f"{found.study_id} as fitted on {found.as_of}",
         "description": f"Fitted on {found.entries} ledger entries from {found.begins_on} to {found.as_of}.",
@@ -120,6 +122,7 @@ def fit_observed(found: Observed, seed: int = 1) -> ScenarioFit:
         "drop_out": leaving_document,
         "titration": titration_document,
         "shipping": supply.shipping,
+        "excursions": excursions_document,
         "randomization_list": {
             "seed": seed,
             "entries_per_stratum": max(found.list_entries.values(), default=300),
@@ -152,6 +155,23 @@ def fit_observed(found: Observed, seed: int = 1) -> ScenarioFit:
         *leaving_rows,
         *titration_rows,
         *supply.estimates,
+        *excursion_rows,
+        Estimate(
+            "campaigns",
+            "none",
+            "",
+            0,
+            "not in a ledger",
+            note="lots are as they arrived; give what is to be made",
+        ),
+        Estimate(
+            "drop_out.after_missed_dispensing_probability",
+            0.0,
+            "per visit",
+            0,
+            "not in a ledger",
+            note="a ledger does not say who left for want of a kit; left at 0",
+        ),
         Estimate(
             "costs", "0", "", 0, "not in a ledger", note="storage, destruction and lost subjects; give them"
         ),

@@ -90,6 +90,14 @@ def check_match(state: StudyState, protocol: Protocol, scenario: Scenario) -> No
                 fix=f"name the protocol of {state.study_id} in the scenario, or add to its {name} what the study has",
             )
     _check_lots(state, scenario)
+    for index, campaign in enumerate(scenario.campaigns):
+        if campaign.starts_on <= state.at:
+            raise LiveStartError(
+                f"campaign {campaign.code} begins on {campaign.starts_on}, and the study has come to {state.at}",
+                code="other-lots",
+                field=f"campaigns[{index}].starts_on",
+                fix=f"let it begin after {state.at}; give what is being made now as lots with the days of their arrival",
+            )
 
 
 def _check_lots(state: StudyState, scenario: Scenario) -> None:

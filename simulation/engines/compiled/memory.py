@@ -130,6 +130,8 @@ OWN_INTS: Final = (
     "review_site",
     "review_number",
     "review_contents",
+    "released",
+    "next_released",
     "trace",
 )
 OWN_FLOATS: Final = (
@@ -230,6 +232,8 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "inventory": plan.kits.size,
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("pick")), lots),
         "trace": trace_room * len(COLUMNS),
+        "released": days if plan.production.size > 0 else 1,
+        "next_released": plan.production.arrivals,
         "quarantine": sites * lots if plan.excursions.on else 1,
         "reviewing": days if plan.excursions.on else 1,
         **dict.fromkeys(("next_review", "review_site", "review_number"), sizes["reviews"]),

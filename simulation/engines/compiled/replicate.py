@@ -16,6 +16,7 @@ from simulation.engines.compiled.memory import (
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.present import resume
+from simulation.engines.compiled.production import begin_production, release_lots
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings, tell_openings
 from simulation.engines.compiled.resupply import review
@@ -35,6 +36,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
     day = 0
     while day < at.calendar_days:
         arrival = lots(at, ints, day, arrival)
+        if at.production_size > 0:
+            release_lots(at, ints, day)
         if day == 0 and at.present_there == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
@@ -86,6 +89,8 @@ def begin(at, ints, floats, words, root):
             open_site(at, ints, floats, words, site)
     if at.present_there:
         resume(at, ints, floats, words)
+    if at.production_size > 0:
+        begin_production(at, ints, floats, words, root)
     if at.excursions_on:
         begin_excursions(at, ints, floats, words)
 

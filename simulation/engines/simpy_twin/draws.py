@@ -23,6 +23,7 @@ from simulation.engines.draws import (
     LEAVES_UNSERVED,
     NEVER_OPENS,
     OPENING,
+    PRODUCTION_PURPOSES,
     RATE,
     RATE_DRAWS,
     REPLACED,
@@ -222,6 +223,19 @@ class Draws:
     def review_of(index: int, *, in_storage: bool) -> int:
         """The place of the review of an excursion: of a shipment by the day of its order, in storage by its number."""
         return index * REVIEWS + in_storage
+
+    def production_days(self, made: int) -> int:
+        """Days that the manufacture, labelling and release of a lot take."""
+        plan, word = self.plan, int(self.plan.production.words[made])
+        laws = plan.production.laws[made * len(PRODUCTION_PURPOSES) :]
+        days = 0
+        for law, purpose in zip(laws, PRODUCTION_PURPOSES, strict=False):
+            begin, count = int(plan.laws.start[law]), int(plan.laws.start[law + 1] - plan.laws.start[law])
+            days += int(plan.laws.first[law])
+            if count > 1:
+                u = self.streams.uniform_of_words(word, word_of(purpose), 0)
+                days += place_in(plan.laws.cumulative, begin, count, u)
+        return days
 
     def damaged(self, site: int, ordered: int, kits: range) -> int:
         """How many of these kits of a shipment (by their place in it) are damaged."""

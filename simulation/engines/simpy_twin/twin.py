@@ -20,6 +20,7 @@ from simulation.engines.simpy_twin.caps import Caps
 from simulation.engines.simpy_twin.depot import Depots, expiries, lot_arrivals
 from simulation.engines.simpy_twin.draws import Draws
 from simulation.engines.simpy_twin.present import resume
+from simulation.engines.simpy_twin.production import production
 from simulation.engines.simpy_twin.replacing import Replacements
 from simulation.engines.simpy_twin.resupply import reviews
 from simulation.engines.simpy_twin.returns import returns
@@ -96,6 +97,8 @@ class Twin:
         """Begin all that goes on by itself; the process that is given back ends with the trial."""
         environment = self.environment
         environment.process(lot_arrivals(self))
+        for made in range(self.plan.production.size):
+            environment.process(production(self, made))
         environment.process(expiries(self))
         if self.plan.present.there:
             resume(self)

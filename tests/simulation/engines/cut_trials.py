@@ -86,8 +86,10 @@ def cuttable(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         "order_approval": "none",
     }
     played = scenario.model_dump(mode="json")
-    for part in ("excursions", "replacement"):
+    for part in ("excursions", "replacement", "campaigns"):
         played.pop(part)
+    for lot in played["lots"]:
+        lot["release_delay_days"] = None
     played["screening"].pop("supply_wait_days")
     return plan_of(Protocol.model_validate(planned), Scenario.model_validate(played))
 

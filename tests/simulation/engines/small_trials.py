@@ -171,6 +171,7 @@ def _supply(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any])
         scenario["lots"].append(extra)
         if index == 0 and draw(st.booleans()):
             lot["expires_on"] = "2025-04-10"
+    _production(draw, scenario)
     _doses(draw, protocol, scenario)
 
 
@@ -207,6 +208,28 @@ def _ordering(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any
             supply["parameters"].append(
                 {"level": "site", "key": site, "kit_type": of_type, "parameters": parameters}
             )
+
+
+def _production(draw: st.DrawFn, scenario: dict[str, Any]) -> None:
+    """Campaigns, and lots that wait for their release."""
+    for lot in scenario["lots"][:2]:
+        lot["release_delay_days"] = draw(st.one_of(st.none(), day_laws(20)))
+    scenario["campaigns"] = [
+        {
+            "code": f"C{kit_type}{number}",
+            "kit_type": kit_type,
+            "starts_on": draw(st.sampled_from(["2024-11-01", "2025-01-15"])),
+            **draw(st.sampled_from([{}, {"every_days": 30, "until": "2025-04-20"}])),
+            "lead_days": draw(day_laws(40)),
+            "label_days": draw(day_laws(9)),
+            "release_days": draw(day_laws(9)),
+            **draw(st.sampled_from([{"kits": 20, "shares": {"DEP": 1.0}}, {"kits_by_depot": {"DEP": 7}}])),
+            "yield_share": draw(st.sampled_from([1.0, 0.8])),
+            **draw(st.sampled_from([{"shelf_life_days": 45}, {"shelf_life_months": 7}])),
+            "released_for": draw(st.sampled_from([["*"], ["DEU"]])),
+        }
+        for number, kit_type in enumerate(draw(st.sampled_from([[], ["KA"], ["KA", "KB", "KA"]])))
+    ]
 
 
 def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:

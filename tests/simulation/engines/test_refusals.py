@@ -75,6 +75,21 @@ def test_the_twin_of_the_service_refuses_what_only_the_engines_play(bench_trial)
         ),
         ({"excursions": {"shipment_probability": 0.1}}, "excursions.shipment_probability"),
         ({"excursions": {"per_site_month": 0.1}}, "excursions.per_site_month"),
+        (
+            {
+                "campaigns": [
+                    {
+                        "code": "LD10",
+                        "kit_type": "K10",
+                        "starts_on": "2025-09-01",
+                        "lead_days": {"min_days": 40},
+                        "kits_by_depot": {"EUD": 40},
+                        "shelf_life_months": 18,
+                    }
+                ]
+            },
+            "campaigns",
+        ),
     ],
 )
 def test_the_twin_of_the_service_refuses_what_it_lacks_of_the_supply_side(
@@ -83,10 +98,15 @@ def test_the_twin_of_the_service_refuses_what_it_lacks_of_the_supply_side(
     scenario, protocol = load_scenario_and_protocol(REPOSITORY / "studies" / "demo-scenario.yaml")
     document = scenario.model_dump(mode="json")
     for part, values in change.items():
-        document[part] |= values
+        document[part] = document[part] | values if isinstance(values, dict) else values
     with pytest.raises(NotSimulated) as refused:
         Twin(protocol, Scenario.model_validate(document))
     assert refused.value.field == field
+    lot = {**scenario.lots[0].model_dump(mode="json"), "release_delay_days": {"min_days": 3}}
+    waiting = Scenario.model_validate(scenario.model_dump(mode="json") | {"lots": [lot]})
+    with pytest.raises(NotSimulated) as refused:
+        Twin(protocol, waiting)
+    assert refused.value.field == "lots[0].release_delay_days"
 
 
 def test_waiting_for_supply_is_refused_where_nobody_is_refused_for_supply(bench_trial) -> None:
