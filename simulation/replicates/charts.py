@@ -154,7 +154,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame) -> Any:
 
 
 def _months(rows: pl.DataFrame) -> int:
-    """Months between two dates on the axis, so that about six of them have room."""
+    """Months between two dates on the axis, so that about five of them have room."""
     first, last = rows["date"][0], rows["date"][-1]
     span = (last - first).days / DAYS_PER_MONTH
     return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 6.5), 60)
