@@ -120,6 +120,8 @@ class Visits(NamedTuple):
 class Doses(NamedTuple):
     """Dose levels in their order, by visit whether the site moves the dose and between which levels, and how often it asks for what.
 
+    `scheduled[a, v]`: the level that the protocol itself moves arm a to by visit v (-1: none), where it `follows_schedule` at all;
+    `forced_first`, by visit, is the move that is made the first time, or rules/dosing.py's NO_FORCED_STEP.
     `moves[a, d]` are the cumulative shares of up, maintain and down in arm a on level d; `start` is by arm.
     """
 
@@ -130,6 +132,9 @@ class Doses(NamedTuple):
     highest: Ints
     max_steps: Ints
     moves: Floats
+    follows_schedule: bool
+    scheduled: Ints
+    forced_first: Ints
 
 
 class Kits(NamedTuple):
