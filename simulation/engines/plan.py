@@ -125,6 +125,8 @@ class Visits(NamedTuple):
 class Doses(NamedTuple):
     """Dose levels in their order, by visit whether the site moves the dose and between which levels, and how often it asks for what.
 
+    `scheduled[a, v]`: the level that the protocol itself moves arm a to by visit v (-1: none), where it `follows_schedule` at all;
+    `forced_first`, by visit, is the move that is made the first time, or rules/dosing.py's NO_FORCED_STEP.
     `moves[a, d]` are the cumulative shares of up, maintain and down in arm a on level d; `start` is by arm.
     """
 
@@ -135,6 +137,9 @@ class Doses(NamedTuple):
     highest: Ints
     max_steps: Ints
     moves: Floats
+    follows_schedule: bool
+    scheduled: Ints
+    forced_first: Ints
 
 
 class Kits(NamedTuple):
@@ -309,7 +314,7 @@ class Present(NamedTuple):
 
     By subject in screening or on study, in order of screening: `arm` -1 in screening, then `law` is of the day of the decision,
     `eligible` 1 where that is known and `stratum` -1 where it is not; else of the day of visit `visit`, `skipped` 1 where the last
-    dispensing visit was missed, and `leaving_law` of leaving, or NOT_LEAVING.
+    dispensing visit was missed, `titrated` 1 where the dose was decided about before, and `leaving_law` of leaving, or NOT_LEAVING.
 
     By group of blocks: what the open block has given. By shipment: its site, the address of its draws, the law of its receipt,
     whether it has left, and its kits by lot. `so_far` are the outcomes before day 0.
@@ -343,6 +348,7 @@ class Present(NamedTuple):
     eligible: Ints
     visit: Ints
     skipped: Ints
+    titrated: Ints
     day0: Ints
     law: Ints
     leaving_law: Ints

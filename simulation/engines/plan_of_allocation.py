@@ -21,6 +21,7 @@ from allocation.study.minimization_settings import minimization_settings
 from allocation.study.protocol import Protocol
 from allocation.study.randomization_design import COVARIATE_ADAPTIVE
 from allocation.study.strata import strata_of
+from allocation.study.subject_schedule import scheduled_dose_level
 from allocation.study.supply import Site
 from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY, Ints, floats, ints
 from simulation.engines.plan_allocation import MINIMIZED, Allocation, ArmSupply, Minimization
@@ -218,7 +219,8 @@ def _first_kits(protocol: Protocol, arm: int) -> tuple[tuple[str, int], ...]:
     )
     if not later:
         return ()
-    levels = levels_of(protocol)
-    start = protocol.arms[arm].start_dose_level or levels[0]
-    row = row_at(dispensing_rows(protocol), later[0], protocol.arms[arm].code, start)
+    chosen = protocol.arms[arm]
+    start = chosen.start_dose_level or levels_of(protocol)[0]
+    level = scheduled_dose_level(protocol, chosen.code, start, later[0].code)
+    row = row_at(dispensing_rows(protocol), later[0], chosen.code, level)
     return () if row is None else row.kits

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocation.rules.dosing import DispensingRow
+from allocation.rules.dosing import NO_FORCED_STEP, DispensingRow
 from allocation.rules.visits import offset_of_study_day
 from allocation.study.dose_paths import dispensing_rows
 from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
+from allocation.study.subject_schedule import scheduled_dose_level
 from simulation.engines.day_laws import LawTables
 from simulation.engines.plan import Doses, Visits, floats, ints
 from simulation.laws import window_shares
 from simulation.scenario import Scenario
+
+STEPS = {"up": 1, "maintain": 0, "down": -1}
+"""The moves of a dose as steps of its level."""
 
 
 def visits_of(protocol: Protocol) -> list[Visit]:
@@ -97,11 +101,30 @@ def row_at(rows: Sequence[DispensingRow], visit: Visit, arm: str, level: str | N
     )
 
 
+def _scheduled(protocol: Protocol) -> list[list[int]]:
+    """By arm and visit of the plan the level that the protocol's schedule moves to since the visit before; -1 where it moves nothing."""
+    levels, everything = levels_of(protocol), sorted(protocol.visits, key=lambda one: one.number)
+    rows = []
+    for arm in protocol.arms:
+        row, before = [], None
+        for visit in visits_of(protocol):
+            level = None
+            for one in everything:
+                if (before is None or one.number > before) and one.number <= visit.number:
+                    level = scheduled_dose_level(protocol, arm.code, level, one.code)
+            row.append(-1 if level is None else levels.index(level))
+            before = visit.number
+        rows.append(row)
+    return rows
+
+
 def doses_of(protocol: Protocol, scenario: Scenario) -> Doses:
     """Where doses start, at which visits the site moves them, and what it asks for."""
     levels = levels_of(protocol)
     starts = [levels.index(arm.start_dose_level or levels[0]) for arm in protocol.arms]
-    by_visit = {visit: one for one in protocol.titration for visit in one.visits}
+    by_visit = {
+        visit: one for one in protocol.titration if one.kind == "investigator" for visit in one.visits
+    }
     titrations = [by_visit.get(visit.code) for visit in visits_of(protocol)]
     shares = []
     for arm in protocol.arms:
@@ -123,4 +146,12 @@ def doses_of(protocol: Protocol, scenario: Scenario) -> Doses:
         highest=ints([0 if one is None else levels.index(one.max_level) for one in titrations]),
         max_steps=ints([0 if one is None else one.max_steps for one in titrations]),
         moves=floats(shares),
+        follows_schedule=any(one.kind == "scheduled" for one in protocol.titration),
+        scheduled=ints(_scheduled(protocol)),
+        forced_first=ints(
+            [
+                NO_FORCED_STEP if one is None or one.forced_first is None else STEPS[one.forced_first]
+                for one in titrations
+            ]
+        ),
     )

@@ -36,11 +36,6 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
         "keep caps on the study, its countries and sites",
     )
     yield (
-        "titration",
-        any(one.kind != "investigator" or one.forced_first is not None for one in protocol.titration),
-        "use investigator titration without a forced first move",
-    )
-    yield (
         "dispensing",
         any(entry.bands or entry.dose is not None for entry in protocol.dispensing),
         "state kits and quantities without bands and calculated doses",

@@ -11,9 +11,10 @@ from simulation.engines.trace import Trace, as_frame
 from simulation.replicates.folder import RunFolder
 from simulation.replicates.run import Run, play_one
 
-_OF_ARM: Final = ["randomized"]
+_OF_ARM: Final = ["randomized", "forced"]
 _OF_VISIT: Final = ["visited", "missed"]
-"""Kinds of events whose quantity is an arm, or a visit (engines/events.py)."""
+_OF_SUBJECT: Final = ["replaced"]
+"""Kinds of events whose quantity is an arm, a visit, or another subject (engines/events.py)."""
 
 
 def write_trace(folder: RunFolder, run: Run, replicate: int) -> list[Path]:
@@ -32,7 +33,8 @@ def write_trace(folder: RunFolder, run: Run, replicate: int) -> list[Path]:
 def named_events(trace: Trace, run: Run) -> pl.DataFrame:
     """The events in their order: day, date, phase, event, site, depot, subject, kit_type, lot, visit, arm, quantity.
 
-    Subjects are numbered from 1 in the order of screening. Visit and arm stand in columns of their own, not in the quantity.
+    Subjects are numbered from 1 in the order of screening. Visit and arm stand in columns of their own, not in the quantity,
+    which of `replaced` is the subject whose place is taken.
     """
     names = run.names
     frame = as_frame(trace)
@@ -50,7 +52,9 @@ def named_events(trace: Trace, run: Run) -> pl.DataFrame:
         _named(pl.col("lot"), names.lots).alias("lot"),
         _named(pl.when(of_visit).then(quantity), names.visits).alias("visit"),
         _named(pl.when(of_arm).then(quantity), names.arms).alias("arm"),
-        pl.when(~of_arm & ~of_visit).then(quantity).alias("quantity"),
+        pl.when(~of_arm & ~of_visit)
+        .then(quantity + kind.is_in(_OF_SUBJECT).cast(pl.Int64))
+        .alias("quantity"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from allocation.rules.compilable import NO_DAY
-from allocation.rules.dosing import NO_FORCED_STEP, titration_step
+from allocation.rules.dosing import NO_FORCED_STEP, forced_step, titration_step
 from simulation.engines import events, outcomes, phases
 from simulation.engines.compiled.calendars import enter
 from simulation.engines.compiled.laws import happens
@@ -23,18 +23,21 @@ from simulation.engines.draws import (
 
 @part
 def titrated_level(at, ints, floats, words, subject, site, visit):
-    """The dose level after what the site asks for at a visit; what the limits forbid maintains it."""
+    """The dose level after what the site asks for at a visit, or must do first; what the limits forbid maintains it."""
     arm, level = ints[at.subject_arm + subject], ints[at.subject_level + subject]
-    index = subject_index(ints[at.subject_number + subject], visit)
-    u = uniform_at(words[at.stream + TITRATION * at.site_count + site], index)
-    step = 1 - place_in(floats, at.doses_moves + 3 * (arm * at.doses_levels + level), 3, u)
+    forced = forced_step(ints[at.subject_titrated + subject] == 0, ints[at.doses_forced_first + visit])
+    step = forced
+    if forced == NO_FORCED_STEP:
+        index = subject_index(ints[at.subject_number + subject], visit)
+        u = uniform_at(words[at.stream + TITRATION * at.site_count + site], index)
+        step = 1 - place_in(floats, at.doses_moves + 3 * (arm * at.doses_levels + level), 3, u)
     moved, _ = titration_step(
         level,
         step,
         ints[at.doses_lowest + visit],
         ints[at.doses_highest + visit],
         ints[at.doses_max_steps + visit],
-        NO_FORCED_STEP,
+        forced,
     )
     return moved
 
@@ -85,6 +88,7 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
         ints[at.tally + outcomes.KITS_DISPENSED] += ints[at.visits_line_quantity + line]
         ints[at.level + AT_SITES] -= ints[at.visits_line_quantity + line]
     ints[at.subject_level + subject] = level
+    ints[at.subject_titrated + subject] |= ints[at.doses_titrated + visit]
     enter(words, at.changed, site)
     if at.replacing_kit_probability > 0.0:
         replace_kits(at, ints, words, day, subject, site, visit, first, last, needed_until)

@@ -105,6 +105,7 @@ OWN_INTS: Final = (
     "turns",
     "subject_last_try",
     "subject_replaces",
+    "subject_titrated",
     "sought",
     "subject_site",
     "subject_number",

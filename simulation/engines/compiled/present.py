@@ -143,6 +143,7 @@ def resume_subject(at, ints, floats, words, subject):
     ints[at.subject_next + subject] = ints[at.first_subject + site]
     ints[at.first_subject + site] = subject
     ints[at.subject_skipped + subject] = ints[at.present_skipped + subject]
+    ints[at.subject_titrated + subject] = ints[at.present_titrated + subject]
     ints[at.subject_replaces + subject] = -1
     law = ints[at.present_law + subject]
     if arm < 0:

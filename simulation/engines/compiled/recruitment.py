@@ -309,6 +309,7 @@ def decide(at, ints, floats, words, day, subject, root):
         return
     ints[at.subject_arm + subject] = arm
     ints[at.subject_level + subject] = ints[at.doses_start + arm]
+    ints[at.subject_titrated + subject] = 0
     ints[at.subject_state + subject] = demand.RANDOMIZED
     ints[at.subject_visit + subject] = 0
     ints[at.subject_day0 + subject] = day

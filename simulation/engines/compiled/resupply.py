@@ -170,6 +170,11 @@ def project_subject(at, ints, day, subject, place):
         ints[at.subject_arm + subject] * at.doses_levels + ints[at.subject_level + subject]
     ) * (at.visits_size + 1)
     for visit in range(ints[at.subject_visit + subject], at.visits_size):
+        if at.doses_follows_schedule:
+            arm = ints[at.subject_arm + subject]
+            level = ints[at.doses_scheduled + arm * at.visits_size + visit]
+            if level >= 0:
+                lines = at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1)
         offset = ints[at.subject_day0 + subject] + ints[at.visits_opens + visit] - day
         for line in range(ints[lines + visit], ints[lines + visit + 1]):
             kit_type, quantity = ints[at.visits_line_kit_type + line], ints[at.visits_line_quantity + line]

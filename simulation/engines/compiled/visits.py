@@ -89,6 +89,10 @@ def visit_of(at, ints, floats, words, day, subject):
     """A visit takes place or is missed; then the subject has completed, drops out, or is entered for the next one."""
     site, visit = ints[at.subject_site + subject], ints[at.subject_visit + subject]
     index = subject_index(ints[at.subject_number + subject], visit)
+    if at.doses_follows_schedule:
+        level = ints[at.doses_scheduled + ints[at.subject_arm + subject] * at.visits_size + visit]
+        if level >= 0:
+            ints[at.subject_level + subject] = level
     missed = visit > 0 and happens(
         at.visits_missed, words[at.stream + VISIT_MISSED * at.site_count + site], index
     )

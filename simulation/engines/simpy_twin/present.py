@@ -83,6 +83,7 @@ def _subject(twin: Twin, index: int) -> None:
     subject.arm, subject.level = int(present.arm[index]), int(present.level[index])
     subject.state, subject.randomized_on = demand.RANDOMIZED, int(present.day0[index])
     subject.next_visit = int(present.visit[index])
+    subject.titrated = bool(present.titrated[index])
     subject.skipped_last_dispensing = bool(present.skipped[index])
     leaving = int(present.leaving_law[index])
     leaves_on = twin.plan.calendar.days

@@ -29,7 +29,7 @@ from simulation.engines.simpy_twin.ordering import (
     pipeline,
     seed_quantities,
 )
-from simulation.engines.simpy_twin.subject import lines_at
+from simulation.engines.simpy_twin.subject import lines_at, scheduled_level
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.site import Site
@@ -148,12 +148,14 @@ def _due(twin: Twin, site: Site, kit_type: int) -> tuple[Any, Any]:
         )
         if counted != COUNTED:
             continue
-        due += [
-            (subject.randomized_on + int(plan.visits.opens[visit]) - twin.day, quantity)
-            for visit in range(subject.next_visit, plan.visits.size)
-            for line_type, quantity in lines_at(twin, subject.arm, subject.level, visit)
-            if line_type == kit_type
-        ]
+        level = subject.level
+        for visit in range(subject.next_visit, plan.visits.size):
+            level = scheduled_level(twin, subject.arm, level, visit)
+            due += [
+                (subject.randomized_on + int(plan.visits.opens[visit]) - twin.day, quantity)
+                for line_type, quantity in lines_at(twin, subject.arm, level, visit)
+                if line_type == kit_type
+            ]
     table = np.array(due, dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 

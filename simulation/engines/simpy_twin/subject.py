@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from allocation.rules import demand
 from allocation.rules.compilable import NO_DAY
-from allocation.rules.dosing import NO_FORCED_STEP, titration_step
+from allocation.rules.dosing import NO_FORCED_STEP, forced_step, titration_step
 from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
@@ -38,6 +38,7 @@ class Subject:
     replaces: Subject | None = None
     eligible: bool = False
     stratum: int = -1
+    titrated: bool = False
 
 
 def in_screening(twin: Twin, subject: Subject) -> Any:
@@ -126,6 +127,7 @@ def on_study(twin: Twin, subject: Subject, first_coming: int, leaves_on: int) ->
         if coming > last_day:
             return
         yield twin.until(coming, phases.VISITS, subject.index)
+        subject.level = scheduled_level(twin, subject.arm, subject.level, visit)
         served = True
         missed = visit > 0 and draws.misses(site.index, number, visit)
         if twin.plan.ordering.dispensing[visit]:
@@ -215,6 +217,7 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> bool:
             twin.record(phases.VISITS, events.DISPENSED, site.index, subject.index, kit_type, lot, kits)
     if lines:
         subject.level = level
+        subject.titrated = subject.titrated or bool(plan.doses.titrated[visit])
         twin.changed.add(site.index)
     handed_out = 0
     for kit_type, wanted in lines:
@@ -247,11 +250,20 @@ def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:
 
 
 def _titrated(twin: Twin, subject: Subject, visit: int) -> int:
-    """The dose level after what the site asks for; what the limits forbid maintains it."""
+    """The dose level after what the site asks for, or must do first; what the limits forbid maintains it."""
     doses = twin.plan.doses
-    step = twin.draws.dose_step(subject.site.index, subject.number, visit, subject.arm, subject.level)
+    forced = forced_step(not subject.titrated, int(doses.forced_first[visit]))
+    step = forced
+    if forced == NO_FORCED_STEP:
+        step = twin.draws.dose_step(subject.site.index, subject.number, visit, subject.arm, subject.level)
     lowest, highest, most = (int(limit[visit]) for limit in (doses.lowest, doses.highest, doses.max_steps))
-    return titration_step(subject.level, step, lowest, highest, most, NO_FORCED_STEP)[0]
+    return titration_step(subject.level, step, lowest, highest, most, forced)[0]
+
+
+def scheduled_level(twin: Twin, arm: int, level: int, visit: int) -> int:
+    """The dose level with which a subject comes to a visit, or would have, by the protocol's schedule."""
+    scheduled = int(twin.plan.doses.scheduled[arm, visit])
+    return level if scheduled < 0 else scheduled
 
 
 def lines_at(twin: Twin, arm: int, level: int, visit: int) -> list[tuple[int, int]]:

@@ -207,6 +207,7 @@ def _subjects(active: list[Any], whole: Replicate, laws: Laws, day: int) -> dict
         ),
         "eligible": ints([one.index % 2 if laws.loose else 0 for one in active]),
         "visit": ints([one.next_visit for one in active]),
+        "titrated": ints([one.titrated for one in active]),
         "skipped": ints([one.skipped_last_dispensing for one in active]),
         "day0": ints([one.randomized_on - day if one.state == demand.RANDOMIZED else 0 for one in active]),
         "law": ints(law),

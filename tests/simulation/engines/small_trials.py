@@ -249,7 +249,15 @@ def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) 
         protocol["titration"] = [
             {"code": "T", "kind": "investigator", "arms": ["A"], "visits": codes, **limits}
         ]
+        protocol["titration"][0]["forced_first"] = draw(st.sampled_from([None, "up", "maintain", "down"]))
         scenario["titration"] = [{"dose_level": None, "arm": None, "up": 0.5, "maintain": 0.2, "down": 0.3}]
+    visit, level = draw(st.sampled_from(protocol["visits"][1:])), draw(st.sampled_from(["L1", "L2"]))
+    if draw(st.booleans()):
+        scheduled = {"kind": "scheduled", "arms": ["A"], "visits": [visit["code"]], "to_level": level}
+        asked = [
+            {**one, "visits": [at for at in codes if at != visit["code"]]} for one in protocol["titration"]
+        ]
+        protocol["titration"] = [*(one for one in asked if one["visits"]), {"code": "S", **scheduled}]
 
 
 def plans() -> st.SearchStrategy[TrialPlan]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from allocation.study.protocol import Protocol
 from simulation.engines import events, simpy_twin
 from simulation.engines.outcomes import OUTCOMES
-from simulation.engines.plan_of_study import plan_of
+from simulation.engines.plan_of_study import names_of, plan_of
 from simulation.errors import NotSimulated
+from simulation.replicates.trace_file import named_events
 from simulation.scenario import Scenario
 from simulation.scenario_checks import scenario_inconsistencies
 from simulation.twin import Twin
@@ -123,3 +126,13 @@ def test_the_twin_of_the_service_refuses_to_play_it(field: str, bench_trial) -> 
     with pytest.raises(NotSimulated) as refused:
         Twin(protocol, Scenario.model_validate(assumed))
     assert refused.value.field == field
+
+
+def test_a_trace_for_people_names_the_arm_and_whom_a_subject_replaces(bench_trial) -> None:
+    protocol, scenario = trial(bench_trial, "same_arm", probability=1.0)
+    _, trace = played((protocol, scenario))
+    frame = named_events(trace, SimpleNamespace(names=names_of(protocol, scenario), scenario=scenario))
+    arms = dict(frame.filter(pl.col("event") == "randomized").select("subject", "arm").iter_rows())
+    pairs = list(frame.filter(pl.col("event") == "replaced").select("subject", "quantity").iter_rows())
+    assert len(pairs) > 10
+    assert all(arms[own] == arms[replaced] for own, replaced in pairs)
