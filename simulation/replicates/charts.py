@@ -5,7 +5,7 @@ One drawing (Vega-Lite, by Altair) gives both: the HTML can be pointed at and ho
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -111,8 +111,8 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
 
 
 def _from(run: Run) -> str:
-    begins = run.scenario.starts_on
-    return f", from its state before {begins:%-d %b %Y} on (dotted)" if run.plan.present.there else ""
+    last = run.scenario.starts_on - timedelta(days=1)
+    return f", from its state at the end of {last:%-d %b %Y} (dotted)" if run.plan.present.there else ""
 
 
 def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begins: date | None) -> Any:
@@ -170,7 +170,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begi
     ]
     if nothing:
         words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
-    now = [] if begins is None else [_now(begins)]
+    now = [] if begins is None or nothing else [_now(begins)]
     return alt.layer(*fans, line, *means, *now, points, *words).properties(width=_WIDTH, height=_HEIGHT)
 
 
