@@ -196,8 +196,8 @@ def _subjects(going: Going, active: list[SubjectFacts], numbers: dict[str, int])
         _in_screening(going, one) if one.randomized_on is None else _on_study(going, one, one.randomized_on)
         for one in active
     ]
-    arm, level, stratum, eligible, visit, skipped, day0, law, leaving = (
-        zip(*rows, strict=True) if rows else ((),) * 9
+    arm, level, stratum, eligible, visit, skipped, titrated, day0, law, leaving = (
+        zip(*rows, strict=True) if rows else ((),) * 10
     )
     return {
         "subjects": len(active),
@@ -209,6 +209,7 @@ def _subjects(going: Going, active: list[SubjectFacts], numbers: dict[str, int])
         "eligible": ints(eligible),
         "visit": ints(visit),
         "skipped": ints(skipped),
+        "titrated": ints(titrated),
         "day0": ints(day0),
         "law": ints(law),
         "leaving_law": ints(leaving),
@@ -221,7 +222,7 @@ def _in_screening(going: Going, one: SubjectFacts) -> tuple[int, ...]:
     known = {code: one.levels[code] for code in drawn[0] if code in one.levels}
     stratum = drawn.index(known) if len(known) == len(drawn[0]) else -1
     law = going.law(day_chances.decisions(plan, going.day(one.screened_on)), bool(plan.sites.weekdays))
-    return -1, 0, stratum, int(one.eligible), 0, 0, 0, law, NOT_LEAVING
+    return -1, 0, stratum, int(one.eligible), 0, 0, 0, 0, law, NOT_LEAVING
 
 
 def _on_study(going: Going, one: SubjectFacts, randomized_on: date) -> tuple[int, ...]:
@@ -236,7 +237,11 @@ def _on_study(going: Going, one: SubjectFacts, randomized_on: date) -> tuple[int
     if shares:
         leaving = going.law(((day0 + 1 + place, share) for place, share in enumerate(shares)), False)
     dispensing = [visit.code for visit in visits[:visit] if visit.dispensing]
-    skipped = bool(dispensing) and not one.visits[dispensing[-1]][0]
+    skipped = bool(dispensing) and not one.visits.get(dispensing[-1], (False,))[0]
+    titrated = any(
+        plan.doses.titrated[place] and one.visits.get(done.code, (False,))[0]
+        for place, done in enumerate(visits[:visit])
+    )
     return (
         arm,
         level,
@@ -244,6 +249,7 @@ def _on_study(going: Going, one: SubjectFacts, randomized_on: date) -> tuple[int
         1,
         visit,
         int(skipped),
+        int(titrated),
         day0,
         going.law(comings, bool(plan.visits.weekdays)),
         leaving,
