@@ -65,7 +65,7 @@ def record_openings(at, ints, last):
     """Sites have opened on the days that were drawn when the replicate began, unless it ended before."""
     for site in range(at.site_count):
         opened = ints[at.opened + site]
-        if opened <= last and opened < at.calendar_days:
+        if 0 <= opened <= last and opened < at.calendar_days:
             record(at, ints, opened, phases.OPENINGS, events.OPENED, site, -1, -1, -1, 1)
 
 
