@@ -12,7 +12,7 @@ from allocation.study.inconsistency import Findings, Path
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
     from allocation.study.supply import KitType
-    from simulation.production import Campaign
+    from simulation.production import Campaign, LotPlan
     from simulation.scenario import Scenario
 
 MOST_RUNS = 200
@@ -153,6 +153,11 @@ def _check_shelf_life(campaign: Campaign, protocol: Protocol, path: Path, findin
             f"when it could not be shipped any more (DNS {kit_type.expiry.dns_days} days and the lead time)",
             "lengthen the shelf life, or shorten lead_days, label_days or release_days",
         )
+
+
+def shortest_wait(lot: LotPlan) -> int:
+    """The fewest days from an arrival of a lot until it may be used."""
+    return 0 if lot.release_delay_days is None else lot.release_delay_days.min_days
 
 
 def shortest_lead_time(protocol: Protocol, depot: str) -> int:

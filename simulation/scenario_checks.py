@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from allocation.study.doubts import warnings
 from allocation.study.inconsistency import Findings, Inconsistency, Path, path_text
-from simulation.production_checks import check_production, last_useful_arrival, shortest_lead_time
+from simulation.production_checks import (
+    check_production,
+    last_useful_arrival,
+    shortest_lead_time,
+    shortest_wait,
+)
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -261,8 +266,7 @@ def _check_arrivals(
         why = (
             f"(DNS {kit_type.expiry.dns_days} days, lead time {shortest}): no site could ever get a kit of it"
         )
-        wait = lot.release_delay_days.min_days if lot.release_delay_days is not None else 0
-        if last < arrival.on + timedelta(days=wait):
+        if last < arrival.on + timedelta(days=shortest_wait(lot)):
             findings.add(
                 (*here, "on"),
                 arrival.on,
@@ -292,12 +296,15 @@ def _check_reach(scenario: Scenario, protocol: Protocol, findings: Findings) -> 
             if not any(
                 lot.kit_type == kit_type
                 and ("*" in lot.released_for or country_code in lot.released_for)
-                and any(arrival.depot == depot and arrival.on <= opens for arrival in lot.arrivals)
+                and any(
+                    arrival.depot == depot and arrival.on + timedelta(days=shortest_wait(lot)) <= opens
+                    for arrival in lot.arrivals
+                )
                 for lot in scenario.lots
             ):
                 findings.add(
                     ("lots",),
                     kit_type,
                     f"is not at depot {depot} for {country_code} when its first site opens ({opens})",
-                    "add a lot that arrives there in time and is released for the country",
+                    "add a lot that arrives there in time and is released for the country; campaigns come later",
                 )

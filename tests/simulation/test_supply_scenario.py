@@ -144,6 +144,7 @@ def test_a_wait_for_release_is_refused_below_0_and_when_nothing_could_be_shipped
     lots[0]["release_delay_days"] = {"min_days": -1}
     assert [where for where, _, _ in refused({"lots": lots})] == ["lots[0].release_delay_days.min_days"]
     lots[0]["release_delay_days"] = {"min_days": 600}
-    assert {where for where, _, _ in refused({"lots": lots})} == {
-        f"lots[0].arrivals[{at}].on" for at in range(3)
-    }
+    late = {f"lots[0].arrivals[{at}].on" for at in range(3)}
+    assert {where for where, _, _ in refused({"lots": lots})} == {"lots", *late}
+    lots[0]["release_delay_days"] = {"min_days": 200}
+    assert {where for where, _, _ in refused({"lots": lots})} == {"lots"}

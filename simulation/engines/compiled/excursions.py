@@ -46,7 +46,7 @@ def next_excursion(at, ints, floats, words, site):
     ints[at.drawn_excursions + site] += 1
     floats[at.excursion_time + site] += gap / at.excursions_per_day
     if floats[at.excursion_time + site] < at.calendar_days:
-        ints[at.coming_excursion + site] = opened + 1 + int(floats[at.excursion_time + site])
+        ints[at.coming_excursion + site] = max(opened, 0) + 1 + int(floats[at.excursion_time + site])
 
 
 @part
