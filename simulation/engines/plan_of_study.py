@@ -34,6 +34,7 @@ from simulation.engines.plan import (
 )
 from simulation.engines.plan_of_buffers import bands_of
 from simulation.engines.plan_of_ordering import ordering_of
+from simulation.engines.plan_of_refills import refills_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
 from simulation.engines.recruitment_patterns import arrival_patterns
@@ -74,6 +75,8 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
     )
     ordering = ordering_of(protocol, scenario, tables)
+    delays = [lane_delay(scenario, depot.country) for depot in protocol.depots]
+    refills = refills_of(protocol, scenario, delays, int(lanes.lead_days.max(initial=0)), tables)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -94,6 +97,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         resupply=resupply_of(protocol, scenario),
         ordering=ordering,
         bands=bands_of(held_parameters(protocol, scenario)),
+        refills=refills,
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
             scenario.costs.destruction_per_kit,

@@ -9,6 +9,7 @@ from simulation.engines.compiled.calendars import enter
 from simulation.engines.compiled.memory import AT_SITES
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.refill_shipments import coming_to_depot
 from simulation.engines.compiled.stock import shippable, usable
 from simulation.engines.draws import TITRATION, place_in, subject_index, uniform_at
 
@@ -81,12 +82,28 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
 
 
 @part
+def kits_above(at, ints, day, depot, kit_type, country):
+    """Kits of a type that may still come to a depot: on their way there, at the depot that refills it, and so on up the chain."""
+    kits = 0
+    while True:
+        kits += coming_to_depot(at, ints, day, depot, kit_type)
+        depot = ints[at.refills_supplier + depot]
+        if depot < 0:
+            return kits
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            today = at.calendar_first_ordinal + day
+            kits += shippable(at, ints, depot, kit_type, lot, country, today)
+
+
+@part
 def miss(at, ints, day, subject, site, kit_type, today):
     """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
     upstream = ints[at.ordered + site * at.kits_size + kit_type]
     depot, country = ints[at.sites_depot + site], ints[at.sites_country + site]
     for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
         upstream += shippable(at, ints, depot, kit_type, lot, country, today)
+    if at.refills_order > 0:
+        upstream += kits_above(at, ints, day, depot, kit_type, country)
     if upstream > 0:
         ints[at.tally + outcomes.MISSED_DISPENSINGS] += 1
     else:

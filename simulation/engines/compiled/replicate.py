@@ -16,6 +16,7 @@ from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings
+from simulation.engines.compiled.refill_shipments import receive_refills
 from simulation.engines.compiled.resupply import review
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
@@ -34,6 +35,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         if day == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
+        if at.refills_order > 0:
+            receive_refills(at, ints, words, day)
         receive(at, ints, words, day)
         screenings(at, ints, floats, words, day)
         randomizations(at, ints, floats, words, day, root)
@@ -71,6 +74,20 @@ def begin(at, ints, floats, words, root):
         for purpose in range(PURPOSES):
             words[at.stream + purpose * at.site_count + site] = mix(of_site + SITE_WORDS[purpose])
         open_site(at, ints, floats, words, site)
+    if at.refills_order > 0:
+        begin_refills(at, ints, words, root)
+
+
+@part
+def begin_refills(at, ints, words, root):
+    """Nothing is on its way to any depot."""
+    fill(ints, at.slot_arrives, at.slot_arrives + at.depots * at.refills_slots, -1)
+    for ahead in range(at.refills_horizon):
+        ints[at.days_ahead + ahead] = ahead
+    for depot in range(at.depots):
+        of_depot = mix(root + words[at.refills_words + depot])
+        for purpose in range(PURPOSES):
+            words[at.depot_stream + purpose * at.depots + depot] = mix(of_depot + SITE_WORDS[purpose])
 
 
 @hot

@@ -197,8 +197,7 @@ def _dispense(twin: Twin, subject: Subject, visit: int) -> None:
 def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:
     """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
     site = subject.site
-    at_depot = twin.depots.may_ship(site.depot, kit_type, site.country)
-    upstream = sum(at_depot.values()) + site.ordered[kit_type] > 0
+    upstream = site.ordered[kit_type] + twin.depots.kits_above(site.depot, kit_type, site.country) > 0
     twin.count(out.MISSED_DISPENSINGS if upstream else out.OUT_OF_STOCK)
     twin.record(
         phases.VISITS, events.NOT_DISPENSED, site.index, subject.index, kit_type, quantity=int(upstream)

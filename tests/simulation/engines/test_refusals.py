@@ -23,7 +23,6 @@ from tests.conftest import REPOSITORY
         ),
         ({"randomization": {"supply_gate": "all_kit_types"}}, "randomization[0].supply_gate"),
         ({"randomization": {"forced": "FR1"}}, "randomization[0].forced"),
-        ({"supply": {"withhold_exposed": True}}, "supply.withhold_exposed"),
         ({"supply": {"eligible_subjects": "screened"}}, "supply.eligible_subjects"),
     ],
 )
