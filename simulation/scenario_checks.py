@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from allocation.study.doubts import warnings
 from allocation.study.inconsistency import Findings, Inconsistency, Path, path_text
+from allocation.study.refilled_depots import refilled_depots
 from simulation.production_checks import (
     check_production,
     last_useful_arrival,
@@ -283,7 +284,8 @@ def _check_arrivals(
 
 
 def _check_reach(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
-    """Every depot that supplies sites has each dispensed kit type on the first day, released for each of its countries."""
+    """Every depot that supplies sites has each dispensed kit type on the first day, or one that refills it has, released for each of its
+    countries."""
     dispensed = {kit for entry in protocol.dispensing for kit in entry.kit_types}
     depots_of: dict[tuple[str, str], date] = {}
     for country in protocol.countries:
@@ -291,13 +293,19 @@ def _check_reach(scenario: Scenario, protocol: Protocol, findings: Findings) -> 
             opens = site.planned_activation or scenario.starts_on
             key = (site.depot or country.depot, country.code)
             depots_of[key] = min(opens, depots_of.get(key, opens))
+    refilled = refilled_depots(protocol)
+    supplied_by = {one.code: one.supplied_by for one in protocol.depots if one.code in refilled}
+
+    def above(code: str | None) -> list[str]:
+        return [] if code is None else [code, *above(supplied_by.get(code))]
+
     for (depot, country_code), opens in depots_of.items():
         for kit_type in sorted(dispensed):
             if not any(
                 lot.kit_type == kit_type
                 and ("*" in lot.released_for or country_code in lot.released_for)
                 and any(
-                    arrival.depot == depot and arrival.on + timedelta(days=shortest_wait(lot)) <= opens
+                    arrival.depot in above(depot) and arrival.on + timedelta(days=shortest_wait(lot)) <= opens
                     for arrival in lot.arrivals
                 )
                 for lot in scenario.lots

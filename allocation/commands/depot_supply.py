@@ -31,6 +31,7 @@ from allocation.rules.resupply import DueVisit, decide_resupply
 from allocation.study.buffers import provided_buffers
 from allocation.study.parameters import depot_lead_time_days, effective_parameters, lead_time_days
 from allocation.study.protocol import Protocol
+from allocation.study.refilled_depots import refilled_depots
 from allocation.study.satellites import pharmacy_of
 
 
@@ -53,20 +54,6 @@ class DepotSituation:
     on_hand: Mapping[str, int]
     pipeline: Mapping[str, int]
     asked: Mapping[str, tuple[DueVisit, ...]]
-
-
-def refilled_depots(protocol: Protocol) -> list[str]:
-    """The depots that another one refills, each after those that it refills itself; none where no parameter is set for any depot."""
-    if not any(entry.level == "depot" for entry in protocol.supply.parameters):
-        return []
-    supplied_by = {one.code: one.supplied_by for one in protocol.depots}
-
-    def steps_up(code: str) -> int:
-        supplier = supplied_by[code]
-        return 0 if supplier is None else 1 + steps_up(supplier)
-
-    refilled = [one.code for one in protocol.depots if one.supplied_by is not None]
-    return sorted(refilled, key=lambda code: (-steps_up(code), code))
 
 
 def depot_situations(

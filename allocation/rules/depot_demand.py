@@ -29,15 +29,17 @@ MINIMUM: Final = "minimum"
 
 
 @compilable
-def uncovered(quantities: IntArray, spare: int) -> IntArray:
-    """Return what of each quantity the `spare` kits do not cover, when they are used up in this order. A negative `spare` is none."""
+def uncovered(quantities: IntArray, spare: int, open_quantities: IntArray) -> int:
+    """Fill `open_quantities` with what of each quantity the `spare` kits do not cover, when they are used up in this order.
+
+    Returns what is asked at once: a negative `spare` covers nothing, and is what the place lacks to its minimum.
+    """
     left = max(spare, 0)
-    open_quantities = np.empty(len(quantities), dtype=np.int64)
     for i in range(len(quantities)):
         covered = min(left, quantities[i])
         left -= covered
         open_quantities[i] = quantities[i] - covered
-    return open_quantities
+    return max(-spare, 0)
 
 
 def asked_of_depot(
@@ -50,10 +52,10 @@ def asked_of_depot(
     if lead_time_days < 0:
         raise InvalidParameter(f"must be 0 days or more, not {lead_time_days}", field="lead_time_days")
     ordered = sorted(due_visits, key=lambda visit: (visit.due_offset, visit.subject, visit.visit))
-    open_quantities = uncovered(
-        np.array([visit.quantity for visit in ordered], dtype=np.int64), sai - min_buffer
-    )
-    asked = [DueVisit(place, MINIMUM, 0, min_buffer - sai)] if sai < min_buffer else []
+    quantities = np.array([visit.quantity for visit in ordered], dtype=np.int64)
+    open_quantities = np.zeros(len(ordered), dtype=np.int64)
+    at_once = uncovered(quantities, sai - min_buffer, open_quantities)
+    asked = [DueVisit(place, MINIMUM, 0, at_once)] if at_once else []
     asked += [
         DueVisit(visit.subject, visit.visit, visit.due_offset - lead_time_days, int(quantity))
         for visit, quantity in zip(ordered, open_quantities, strict=True)

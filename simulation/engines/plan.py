@@ -266,9 +266,42 @@ class Bands(NamedTuple):
     max_buffer: Ints
 
 
+class Refills(NamedTuple):
+    """Depots that another depot refills: `order` of them are decided, those of `depots` in this order; `supplier` of each depot, -1: none.
+
+    `places` tells the countries whose sites a depot supplies, by depot and country. Parameters are by period, depot and kit type, as those
+    of sites. Lanes are by depot that is refilled, `words` stand for all depots in the addresses of random numbers. `horizon` is more than
+    any number of days ahead that matters, `slots` more than the days that an order of a depot is on its way.
+    """
+
+    order: int
+    depots: Ints
+    supplier: Ints
+    places: Ints
+    words: Words
+    paused: Ints
+    group: Ints
+    min_buffer: Ints
+    max_buffer: Ints
+    short_window: Ints
+    long_window: Ints
+    trigger: Ints
+    long_window_from: Ints
+    horizon: int
+    lead_days: Ints
+    delay_law: Ints
+    customs_hold: Floats
+    customs_law: Ints
+    cost: Floats
+    co2_kg: Floats
+    slots: int
+
+
 class Ordering(NamedTuple):
     """What holds orders back, who is seeded when, which orders count as coming, and which lots are taken; flags say whether
     there is anything to do.
+
+    `picks`: an order's lots are chosen before any is taken; `withholds`: of a group that a shortage would expose nothing is.
 
     `group` is the blinding group by period, site and kit type as rules/order_assembly.py takes it; what is `paused` has one of its own, so
     that nothing raises it. `counts` tells of each status in STATUSES whether it counts. `dispensing` is by visit. `same_lot` is a choice of
@@ -289,6 +322,7 @@ class Ordering(NamedTuple):
     ignores_skipped: bool
     dispensing: Ints
     picks: bool
+    withholds: bool
     same_lot: int
     newest: bool
 
@@ -392,6 +426,7 @@ class TrialPlan(NamedTuple):
     resupply: Resupply
     ordering: Ordering
     bands: Bands
+    refills: Refills
     costs: Costs
     allocation: Allocation
     arm_supply: ArmSupply

@@ -55,7 +55,8 @@ def ordering_of(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Or
         counts=ints(counts),
         ignores_skipped=supply.ignore_if_last_dispensing_skipped,
         dispensing=ints([visit.dispensing for visit in visits_of(protocol)]),
-        picks=same_lot != SameLot.OFF or newest,
+        picks=same_lot != SameLot.OFF or newest or supply.withhold_exposed,
+        withholds=supply.withhold_exposed,
         same_lot=SAME_LOT_CODES[same_lot],
         newest=newest,
     )

@@ -42,6 +42,7 @@ from simulation.engines.plan_of_production import (
     lots_in_order,
     production_of,
 )
+from simulation.engines.plan_of_refills import refills_of
 from simulation.engines.plan_of_replacing import replacing_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
@@ -83,6 +84,8 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     )
     ordering = ordering_of(protocol, scenario, tables)
     replacing = replacing_of(protocol, scenario, tables)
+    delays = [lane_delay(scenario, depot.country) for depot in protocol.depots]
+    refills = refills_of(protocol, scenario, delays, int(lanes.lead_days.max(initial=0)), tables)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -105,6 +108,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         resupply=resupply_of(protocol, scenario),
         ordering=ordering,
         bands=bands_of(held_parameters(protocol, scenario)),
+        refills=refills,
         costs=Costs(
             scenario.costs.storage_per_kit_month / DAYS_PER_MONTH,
             scenario.costs.destruction_per_kit,

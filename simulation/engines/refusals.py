@@ -55,10 +55,4 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
         supply.eligible_subjects != "randomized",
         "use randomized: the service projects nobody before randomization either",
     )
-    yield "supply.withhold_exposed", supply.withhold_exposed, "set it to false"
     yield "sites", any(site.supplied_by_site for site in protocol.sites), "supply sites from depots"
-    yield (
-        "supply.parameters",
-        any(entry.level == "depot" for entry in supply.parameters),
-        "set parameters of sites, and leave depots out",
-    )

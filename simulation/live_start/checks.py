@@ -48,6 +48,7 @@ def check_goes_on(plan: TrialPlan) -> None:
             plan.arm_supply.forced != NONE,
             "simulate it from its beginning, or without forced randomization",
         ),
+        ("depots", plan.refills.order > 0, "simulate it from its beginning, or without parameters of depots"),
         ("replacement.probability", plan.replacing.replaces, "set it to 0"),
     ):
         if used:

@@ -128,7 +128,9 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "computed_buffers": [
         (0.1, 0.9, short, 42, np.array([0.6, 0.4]), *NEWCOMERS, np.ones(7), np.ones(400)) for short in (0, 14)
     ],
-    "uncovered": [(np.array([1, 2, 3], dtype=np.int64), spare) for spare in (-1, 0, 2, 9)],
+    "uncovered": [
+        (np.array([1, 2, 3], dtype=np.int64), spare, np.zeros(3, dtype=np.int64)) for spare in (-1, 0, 2, 9)
+    ],
     "run_out_offset": [
         (sai, DAYS - 25, TURNS, np.array([1.0, 0.5, 0.8, 1.0]), horizon)
         for sai in (0, 2, 9)

@@ -10,6 +10,7 @@ from simulation.engines.compiled.laws import happens
 from simulation.engines.compiled.memory import AT_SITES, UNSERVED
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.refill_shipments import coming_to_depot
 from simulation.engines.compiled.stock import shippable, usable
 from simulation.engines.draws import (
     KIT_REPLACED,
@@ -125,6 +126,20 @@ def replace_kits(at, ints, words, day, subject, site, visit, first, last, needed
 
 
 @part
+def kits_above(at, ints, day, depot, kit_type, country):
+    """Kits of a type that may still come to a depot: on their way there, at the depot that refills it, and so on up the chain."""
+    kits = 0
+    while True:
+        kits += coming_to_depot(at, ints, day, depot, kit_type)
+        depot = ints[at.refills_supplier + depot]
+        if depot < 0:
+            return kits
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            today = at.calendar_first_ordinal + day
+            kits += shippable(at, ints, depot, kit_type, lot, country, today)
+
+
+@part
 def miss(at, ints, day, subject, site, kit_type, today):
     """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
     ints[at.level + UNSERVED] = subject + 1
@@ -132,6 +147,8 @@ def miss(at, ints, day, subject, site, kit_type, today):
     depot, country = ints[at.sites_depot + site], ints[at.sites_country + site]
     for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
         upstream += shippable(at, ints, depot, kit_type, lot, country, today)
+    if at.refills_order > 0:
+        upstream += kits_above(at, ints, day, depot, kit_type, country)
     if upstream > 0:
         ints[at.tally + outcomes.MISSED_DISPENSINGS] += 1
     else:

@@ -78,6 +78,21 @@ OWN_INTS: Final = (
     "first_screened",
     "on_the_way",
     "active_subjects",
+    "found",
+    "used_in",
+    "depot_countries",
+    "depot_needs",
+    "depot_share",
+    "slot_arrives",
+    "slot_ordered",
+    "slot_approved",
+    "slot_leaves",
+    "slot_contents",
+    "asked_by_sites",
+    "asked",
+    "due_by_day",
+    "uncovered",
+    "days_ahead",
     "picked",
     "pick_type",
     "pick_released",
@@ -148,6 +163,7 @@ OWN_FLOATS: Final = (
 )
 OWN_WORDS: Final = (
     "stream",
+    "depot_stream",
     "site_calendar",
     "decision_calendar",
     "visit_calendar",
@@ -158,6 +174,7 @@ OWN_WORDS: Final = (
 )
 SIZES: Final = (
     "site_count",
+    "places",
     "site_words",
     "subject_words",
     "capacity",
@@ -184,6 +201,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     capacity = max(capacity, plan.present.subjects)
     sizes = {
         "site_count": sites,
+        "places": sites + plan.depots,
         "site_words": -(-sites // 64),
         "subject_words": -(-capacity // 64),
         "capacity": capacity,
@@ -200,11 +218,14 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         "level": LEVELS,
         "stock": sites * lots,
         "ordered": sites * plan.kits.size,
-        "wanted": sites * plan.kits.size,
+        "wanted": sizes["places"] * plan.kits.size,
+        **dict.fromkeys(("sharing", "shares", "within", "given", "blocks", "countries"), sizes["places"]),
         "due": 3 * plan.kits.size,
         "needed": plan.kits.size,
         "raised": plan.kits.size,
-        "usable": plan.lots.countries,
+        "usable": plan.lots.countries + plan.depots,
+        "used_in": plan.lots.countries,
+        **_sizes_of_refills(plan),
         "depot_stock": plan.depots * lots,
         "taken": groups * event_arms,
         "allocated": groups,
@@ -231,6 +252,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
         ),
         "contents": sizes["shipments"] * lots,
         "inventory": plan.kits.size,
+        "found": plan.kits.size,
         **dict.fromkeys((name for name in OWN_INTS if name.startswith("pick")), lots),
         "trace": trace_room * len(COLUMNS),
         "released": days if plan.production.size > 0 else 1,
@@ -291,6 +313,24 @@ def unused_room(plan: TrialPlan, capacity: int) -> int:
         return 0
     passed_over = min(2 * capacity, (1 << 20) // max(plan.allocation.groups, 1))
     return max(passed_over, 64) * max(capacity // max(plan.subjects_expected, 1), 1)
+
+
+def _sizes_of_refills(plan: TrialPlan) -> dict[str, int]:
+    """What is kept of depots that another one refills; nothing where there are none."""
+    refills = plan.refills
+    depots = plan.depots if refills.order else 0
+    slots, asked = depots * refills.slots, depots * plan.kits.size * refills.horizon
+    return {
+        "depot_countries": depots * plan.lots.countries,
+        "depot_needs": refills.order,
+        "depot_share": depots * plan.kits.size,
+        **dict.fromkeys(("slot_arrives", "slot_ordered", "slot_approved", "slot_leaves"), slots),
+        "slot_contents": slots * plan.lots.size,
+        **dict.fromkeys(("asked_by_sites", "asked"), asked),
+        "due_by_day": plan.kits.size * refills.horizon,
+        **dict.fromkeys(("uncovered", "days_ahead"), refills.horizon),
+        "depot_stream": PURPOSES * depots,
+    }
 
 
 def named_parts(plan: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

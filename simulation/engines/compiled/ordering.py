@@ -6,26 +6,28 @@ Each is asked only where a flag of the plan (`at.ordering_...`) says that there 
 from __future__ import annotations
 
 from allocation.rules.compilable import NO_DAY
+from allocation.rules.order_assembly import exposes_group, shipped_kits
 from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_waits
 from allocation.rules.pile_picking import pick_kits
-from simulation.engines.compiled.parts import hot, part
+from allocation.rules.resupply import COUNTS, stock_use
+from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.pointers import view
 from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_YET, PROPOSED, REQUESTED
 
 
-@hot
+@part
 def is_paused(at, ints, held):
     """Whether a kit type is not sent at present; `held` is its place in a table by period, site and kit type."""
     return at.ordering_pauses != 0 and ints[at.ordering_paused + held] == 1
 
 
-@hot
+@part
 def is_unseeded(at, ints, site):
     """Whether the site is still to get its first shipment, before which there is no resupply."""
     return at.resupply_seeds != 0 and ints[at.last_order + site] == NOT_YET
 
 
-@hot
+@part
 def begins_today(at, ints, day, site):
     """Whether the first shipment is due today, whenever runs are: the site opened, or screened its first subject."""
     begins_on = ints[at.opened + site]
@@ -58,7 +60,7 @@ def waits_for_later(at, ints, day, site, place, kits):
     return waits != GOES
 
 
-@hot
+@part
 def follow(at, ints, site, shipment, approved, leaves):
     """Keep an order among those on their way to the site, with the days on which it is approved and leaves."""
     ints[at.shipment_approved + shipment] = approved
@@ -80,14 +82,14 @@ def unfollow(at, ints, site, shipment):
     ints[at.shipment_after + before] = after
 
 
-@hot
-def status(at, ints, day, shipment):
+@part
+def status_of(at, day, approved, leaves):
     """How far an order has come when sites are reviewed, which is before anything is approved or leaves on that day."""
-    if ints[at.shipment_leaves + shipment] < day:
+    if leaves < day:
         return IN_TRANSIT
     if at.ordering_approved == 0:
         return REQUESTED
-    return CONFIRMED if ints[at.shipment_approved + shipment] < day else PROPOSED
+    return CONFIRMED if approved < day else PROPOSED
 
 
 @part
@@ -96,7 +98,10 @@ def uncounted(at, ints, day, site, kit_type):
     kits = 0
     shipment = ints[at.on_the_way + site]
     while shipment >= 0:
-        if ints[at.ordering_counts + status(at, ints, day, shipment)] == 0:
+        status = status_of(
+            at, day, ints[at.shipment_approved + shipment], ints[at.shipment_leaves + shipment]
+        )
+        if ints[at.ordering_counts + status] == 0:
             for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
                 kits += ints[at.contents + shipment * at.lots_size + lot]
         shipment = ints[at.shipment_after + shipment]
@@ -104,25 +109,81 @@ def uncounted(at, ints, day, site, kit_type):
 
 
 @part
+def site_inventory(at, ints, day, site, kit_type):
+    """Kits of a type that count at a site: on hand, and in orders on their way to it."""
+    inventory = ints[at.ordered + site * at.kits_size + kit_type]
+    if at.ordering_statuses:
+        inventory -= uncounted(at, ints, day, site, kit_type)
+    country = ints[at.sites_country + site]
+    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+        kits = ints[at.stock + site * at.lots_size + lot]
+        released = ints[at.lots_released + lot * at.lots_countries + country] == 1
+        today, expiry = at.calendar_first_ordinal + day, ints[at.lots_expiry_ordinal + lot]
+        if kits > 0 and stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
+            inventory += kits
+    return inventory
+
+
+@part
+def pick_order(at, ints, day, site):
+    """Fill `picked` with the kits of each lot that the site's depot takes for an order."""
+    for kit_type in range(at.kits_size):
+        pick(at, ints, day, site, kit_type, ints[at.wanted + site * at.kits_size + kit_type])
+    if at.ordering_withholds:
+        group = (ints[at.resupply_period + day] * at.site_count + site) * at.kits_size
+        withhold_exposed(at, ints, at.ordering_group + group)
+
+
+@part
+def withhold_exposed(at, ints, group):
+    """Take out of `picked` what would expose a blinding group; `group` is where the groups of the kit types begin."""
+    for kit_type in range(at.kits_size):
+        ints[at.found + kit_type] = 0
+        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+            ints[at.found + kit_type] += ints[at.picked + lot]
+    for kit_type in range(at.kits_size):
+        exposed = exposes_group(
+            view(ints, at.found, at.kits_size),
+            view(ints, group, at.kits_size),
+            ints[at.kits_several + kit_type] == 1,
+            ints[group + kit_type],
+            at.resupply_single_type != 0,
+            at.resupply_single_kit != 0,
+        )
+        if shipped_kits(ints[at.found + kit_type], exposed, True) == 0:
+            for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+                ints[at.picked + lot] = 0
+
+
+@part
 def pick(at, ints, day, site, kit_type, wanted):
-    """Fill `picked` with the kits of each lot of a type that the site's depot takes for an order."""
+    """Fill `picked` with the kits of each lot of one type."""
+    begin = ints[at.kits_lot_start + kit_type]
+    for lot in range(ints[at.kits_lot_start + kit_type + 1] - begin):
+        released = at.lots_released + (begin + lot) * at.lots_countries + ints[at.sites_country + site]
+        ints[at.pick_released + lot] = ints[released]
+    held = (ints[at.resupply_period + day] * at.site_count + site) * at.kits_size + kit_type
+    long_window = ints[at.resupply_long_window + held]
+    pick_lots(at, ints, day, ints[at.sites_depot + site], kit_type, wanted, long_window)
+
+
+@part
+def pick_lots(at, ints, day, depot, kit_type, wanted, long_window):
+    """Fill `picked` with the kits of each lot of a type that a depot takes for an order, of those in `pick_released`."""
     begin = ints[at.kits_lot_start + kit_type]
     lots = ints[at.kits_lot_start + kit_type + 1] - begin
     for lot in range(lots):
-        released = at.lots_released + (begin + lot) * at.lots_countries + ints[at.sites_country + site]
         ints[at.pick_type + lot] = 1
-        ints[at.pick_released + lot] = ints[released]
         ints[at.pick_place + lot] = lot
         ints[at.picked + begin + lot] = 0
     today = at.calendar_first_ordinal + day
     short_dated_before = NO_DAY
     if at.ordering_newest:
-        held = (ints[at.resupply_period + day] * at.site_count + site) * at.kits_size + kit_type
-        short_dated_before = today + ints[at.kits_dns_days + kit_type] + ints[at.resupply_long_window + held]
+        short_dated_before = today + ints[at.kits_dns_days + kit_type] + long_window
     piles = pick_kits(
         wanted,
         view(ints, at.pick_type, lots),
-        view(ints, at.depot_stock + ints[at.sites_depot + site] * at.lots_size + begin, lots),
+        view(ints, at.depot_stock + depot * at.lots_size + begin, lots),
         view(ints, at.pick_released, lots),
         view(ints, at.lots_expiry_ordinal + begin, lots),
         view(ints, at.pick_place, lots),

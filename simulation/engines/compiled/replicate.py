@@ -19,6 +19,7 @@ from simulation.engines.compiled.present import resume
 from simulation.engines.compiled.production import begin_production, release_lots
 from simulation.engines.compiled.recording import close_day, record, settle
 from simulation.engines.compiled.recruitment import open_site, randomizations, screenings, tell_openings
+from simulation.engines.compiled.refill_shipments import receive_refills
 from simulation.engines.compiled.resupply import review
 from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
@@ -41,6 +42,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         if day == 0 and at.present_there == 0:
             give_initial_stock(at, ints, floats)
         expiries(at, ints, words, day)
+        if at.refills_order > 0:
+            receive_refills(at, ints, words, day)
         receive(at, ints, floats, words, day)
         if at.excursions_on:
             excursions(at, ints, floats, words, day)
@@ -93,6 +96,20 @@ def begin(at, ints, floats, words, root):
         begin_production(at, ints, floats, words, root)
     if at.excursions_on:
         begin_excursions(at, ints, floats, words)
+    if at.refills_order > 0:
+        begin_refills(at, ints, words, root)
+
+
+@part
+def begin_refills(at, ints, words, root):
+    """Nothing is on its way to any depot."""
+    fill(ints, at.slot_arrives, at.slot_arrives + at.depots * at.refills_slots, -1)
+    for ahead in range(at.refills_horizon):
+        ints[at.days_ahead + ahead] = ahead
+    for depot in range(at.depots):
+        of_depot = mix(root + words[at.refills_words + depot])
+        for purpose in range(PURPOSES):
+            words[at.depot_stream + purpose * at.depots + depot] = mix(of_depot + SITE_WORDS[purpose])
 
 
 @hot

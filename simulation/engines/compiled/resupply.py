@@ -13,7 +13,7 @@ from simulation.engines.compiled.ordering import (
     begins_today,
     is_paused,
     is_unseeded,
-    pick,
+    pick_order,
     seed,
     uncounted,
     waits_for_later,
@@ -21,6 +21,7 @@ from simulation.engines.compiled.ordering import (
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import fill, view
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.refills import plan_refills, refill
 from simulation.engines.compiled.shortage import share_shortages
 from simulation.engines.compiled.stock import send, take_from_depot
 
@@ -29,6 +30,8 @@ from simulation.engines.compiled.stock import send, take_from_depot
 def review(at, ints, floats, words, day):
     """The run over every open site, or the review of the sites whose stock fell today; sites that opened today are seeded."""
     found = 0
+    if at.refills_order > 0 and ints[at.resupply_run + day] == 1:
+        found += plan_refills(at, ints, day)
     if ints[at.resupply_run + day] == 1:
         for site in range(at.site_count):
             if ints[at.opened + site] <= day:
@@ -56,6 +59,8 @@ def review(at, ints, floats, words, day):
             site = place * 64 + lowest(word)
             word = without_lowest(word)
             ship(at, ints, floats, words, day, site)
+    if at.refills_order > 0 and ints[at.resupply_run + day] == 1:
+        refill(at, ints, floats, words, day)
 
 
 @part
@@ -192,11 +197,11 @@ def project_subject(at, ints, day, subject, place):
 def ship(at, ints, floats, words, day, site):
     """Take what a site is to get from its depot, as far as that has it, and send it."""
     shipment = ints[at.level + FREE_SHIPMENT]
+    if at.ordering_picks:
+        pick_order(at, ints, day, site)
     shipped = 0
     for kit_type in range(at.kits_size):
         wanted = ints[at.wanted + site * at.kits_size + kit_type]
-        if at.ordering_picks:
-            pick(at, ints, day, site, kit_type, wanted)
         for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
             if at.ordering_picks:
                 wanted = ints[at.picked + lot]

@@ -10,6 +10,7 @@ from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 
 if TYPE_CHECKING:
+    from simulation.engines.simpy_twin.ordering import OnTheWay
     from simulation.engines.simpy_twin.twin import Twin
 
 
@@ -19,6 +20,7 @@ class Depots:
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
         self.stock = [[0] * twin.plan.lots.size for _ in range(twin.plan.depots)]
+        self.on_the_way: list[list[OnTheWay]] = [[] for _ in range(twin.plan.depots)]
 
     @property
     def kits(self) -> int:
@@ -44,13 +46,20 @@ class Depots:
                 chosen[lot] = kits
         return self.give(depot, chosen)
 
+    def kits_above(self, depot: int, kit_type: int, country: int) -> int:
+        """Kits of a type that may still come to a country: at its depot, on their way there, and so on up the chain of depots."""
+        kits, lots = 0, lots_of(self.twin, kit_type)
+        while depot >= 0:
+            kits += sum(self.may_ship(depot, kit_type, country).values())
+            coming = (order.contents for order in self.on_the_way[depot])
+            kits += sum(each for contents in coming for lot, each in contents.items() if lot in lots)
+            depot = int(self.twin.plan.refills.supplier[depot])
+        return kits
+
     def give(self, depot: int, chosen: dict[int, int]) -> dict[int, int]:
-        """Take these kits, by lot, for a site."""
-        twin = self.twin
+        """Take these kits, by lot, out of a depot's stock."""
         for lot, kits in chosen.items():
             self.stock[depot][lot] -= kits
-            twin.count(out.KITS_SHIPPED, kits)
-            twin.count(out.COST_KITS, kits * float(twin.plan.kits.cost[twin.plan.lots.kit_type[lot]]))
         return chosen
 
 

@@ -61,9 +61,9 @@ class Draws:
         self.streams = Streams(seed, replicate)
 
     def _of_site(self, site: int, purpose: int, index: int) -> float:
-        return self.streams.uniform_of_words(
-            int(self.plan.sites.words[site]), word_of(SITE_PURPOSES[purpose]), index
-        )
+        """`site` is a depot where it is below -1, as in a trace."""
+        word = self.plan.sites.words[site] if site >= 0 else self.plan.refills.words[-2 - site]
+        return self.streams.uniform_of_words(int(word), word_of(SITE_PURPOSES[purpose]), index)
 
     def _days(self, law: int, site: int, purpose: int, index: int) -> int:
         laws = self.plan.laws
@@ -192,10 +192,10 @@ class Draws:
 
     def travel_days(self, site: int, ordered: int) -> int:
         """Days from the dispatch of a shipment to its receipt."""
-        lanes = self.plan.lanes
-        days = int(lanes.lead_days[site]) + self._days(int(lanes.delay_law[site]), site, LANE_DELAY, ordered)
-        if self._happens(float(lanes.customs_hold[site]), site, CUSTOMS_HOLD, ordered):
-            days += self._days(int(lanes.customs_law[site]), site, CUSTOMS_DAYS, ordered)
+        lanes, to = (self.plan.lanes, site) if site >= 0 else (self.plan.refills, -2 - site)
+        days = int(lanes.lead_days[to]) + self._days(int(lanes.delay_law[to]), site, LANE_DELAY, ordered)
+        if self._happens(float(lanes.customs_hold[to]), site, CUSTOMS_HOLD, ordered):
+            days += self._days(int(lanes.customs_law[to]), site, CUSTOMS_DAYS, ordered)
         return max(days, 0)
 
     def is_lost(self, site: int, ordered: int) -> bool:

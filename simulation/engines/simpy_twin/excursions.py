@@ -21,7 +21,7 @@ def storage_excursions(twin: Twin, site: Site) -> Any:
     plan, number, elapsed = twin.plan, 0, 0.0
     if plan.excursions.per_day <= 0:
         return
-    opened = twin.day if site.opened_on is None or site.opened_on >= 0 else -1
+    opened = twin.day
     while True:
         elapsed += twin.draws.days_to_excursion(site.index, number)
         if elapsed >= plan.calendar.days:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from allocation.rules.compilable import NO_DAY
+from allocation.rules.order_assembly import exposes_group, ordered_kits, shipped_kits
 from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_waits
 from allocation.rules.pile_picking import pick_kits
+from simulation.engines.plan import Ints
 from simulation.engines.simpy_twin.depot import lots_of
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.site import Site
+    from simulation.engines.simpy_twin.thresholds import Threshold
     from simulation.engines.simpy_twin.twin import Twin
-
-
-class Threshold(NamedTuple):
-    """What the thresholds say of a kit type at a site: whether it is resupplied, with how many kits, and what would bring it to its up-to
-    level; its inventory, and the demand of the short window."""
-
-    triggered: bool
-    quantity: int
-    top_up: int
-    sai: int
-    d_short: int
 
 
 @dataclass
 class OnTheWay:
-    """An order of a site that has not been received: kits by lot, and how far it has come (plan.STATUSES)."""
+    """An order of a site or depot that has not been received: kits by lot, and how far it has come (plan.STATUSES)."""
 
     contents: dict[int, int]
     status: int
@@ -73,12 +65,48 @@ def order_goes(twin: Twin, site: Site, decisions: list[Threshold], kits: int) ->
     return waits == GOES
 
 
-def pipeline(twin: Twin, site: Site, kit_type: int) -> int:
-    """Kits of a type in orders to the site that count as coming."""
+def assembled(twin: Twin, group: Ints, needed: list[int]) -> list[int]:
+    """The kits of each type that are ordered: in whole blocks, and so that no shipment tells an arm. `group` is a row of the plan's."""
+    kits, held = twin.plan.kits, twin.plan.resupply
+    ordered, raised = np.zeros(kits.size, dtype=np.int64), np.zeros(kits.size, dtype=np.int64)
+    ordered_kits(
+        np.array(needed, dtype=np.int64),
+        kits.block_size,
+        group,
+        kits.several.astype(np.bool_),
+        held.single_type,
+        held.single_kit,
+        ordered,
+        raised,
+    )
+    return [int(one) for one in ordered]
+
+
+def without_exposed(twin: Twin, group: Ints, picks: list[dict[int, int]]) -> list[dict[int, int]]:
+    """The kits of each type, by lot, that leave the depot: where the protocol withholds them, none of a group that they would expose."""
+    kits, held = twin.plan.kits, twin.plan.resupply
+    found = np.array([sum(lots.values()) for lots in picks], dtype=np.int64)
+    leaving = []
+    for kit_type, lots in enumerate(picks):
+        exposed = exposes_group(
+            found,
+            group,
+            bool(kits.several[kit_type]),
+            int(group[kit_type]),
+            held.single_type,
+            held.single_kit,
+        )
+        shipped = shipped_kits(int(found[kit_type]), exposed, twin.plan.ordering.withholds)
+        leaving.append(lots if shipped else {})
+    return leaving
+
+
+def pipeline(twin: Twin, on_the_way: list[OnTheWay], kit_type: int) -> int:
+    """Kits of a type in these orders that count as coming."""
     lots, counts = lots_of(twin, kit_type), twin.plan.ordering.counts
     return sum(
         kits
-        for order in site.on_the_way
+        for order in on_the_way
         for lot, kits in order.contents.items()
         if lot in lots and counts[order.status]
     )
@@ -86,17 +114,25 @@ def pipeline(twin: Twin, site: Site, kit_type: int) -> int:
 
 def picked(twin: Twin, site: Site, kit_type: int, wanted: int) -> dict[int, int]:
     """The kits that a depot takes for an order of the site, by lot in the order of the lots."""
-    plan, ordering, held = twin.plan, twin.plan.ordering, twin.plan.resupply
+    held = twin.plan.resupply
+    long_window = int(held.long_window[held.period[twin.day], site.index, kit_type])
+    return picked_for(twin, site.depot, {site.country}, kit_type, wanted, long_window)
+
+
+def picked_for(
+    twin: Twin, depot: int, countries: set[int], kit_type: int, wanted: int, long_window: int
+) -> dict[int, int]:
+    """The kits that a depot takes for an order whose kits are used in some of these countries."""
+    plan, ordering = twin.plan, twin.plan.ordering
     lots = lots_of(twin, kit_type)
     piles, taken = np.zeros(len(lots), dtype=np.int64), np.zeros(len(lots), dtype=np.int64)
-    long_window = int(held.long_window[held.period[twin.day], site.index, kit_type])
     dns_days = int(plan.kits.dns_days[kit_type])
     places = np.arange(len(lots), dtype=np.int64)
     found = pick_kits(
         wanted,
         np.ones(len(lots), dtype=np.bool_),
-        np.array([twin.depots.stock[site.depot][lot] for lot in lots], dtype=np.int64),
-        plan.lots.released[lots.start : lots.stop, site.country].astype(np.bool_),
+        np.array([twin.depots.stock[depot][lot] for lot in lots], dtype=np.int64),
+        np.array([plan.lots.released[lot, sorted(countries)].any() for lot in lots], dtype=np.bool_),
         plan.lots.expiry_ordinal[lots.start : lots.stop],
         places,
         places,

@@ -11,7 +11,7 @@ from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_LEAVING, NOT_OPEN
 from simulation.engines.simpy_twin.allocation import Run
 from simulation.engines.simpy_twin.excursions import storage_excursions
 from simulation.engines.simpy_twin.ordering import OnTheWay
-from simulation.engines.simpy_twin.resupply import unpack
+from simulation.engines.simpy_twin.shipment import unpack
 from simulation.engines.simpy_twin.site import Clock, Site, arrivals, opening
 from simulation.engines.simpy_twin.subject import Subject, decided, on_study
 
@@ -112,6 +112,6 @@ def _shipment(twin: Twin, index: int) -> None:
     def travelling() -> Any:
         yield twin.until(arrives, phases.RECEIPTS, rank)
         site.on_the_way.remove(order)
-        unpack(twin, site, contents, sent)
+        unpack(twin, site.index, contents, sent)
 
     twin.environment.process(travelling())

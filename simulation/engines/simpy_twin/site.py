@@ -139,7 +139,10 @@ def _day_of(twin: Twin, site: int, clock: Clock) -> int:
 def _give_initial_stock(twin: Twin, site: Site) -> None:
     for kit_type in range(twin.plan.kits.size):
         wanted = int(twin.plan.resupply.initial[site.index, kit_type])
-        for lot, kits in twin.depots.take(site.depot, kit_type, site.country, wanted).items():
+        taken = twin.depots.take(site.depot, kit_type, site.country, wanted)
+        twin.count(out.KITS_SHIPPED, sum(taken.values()))
+        twin.count(out.COST_KITS, sum(taken.values()) * float(twin.plan.kits.cost[kit_type]))
+        for lot, kits in taken.items():
             site.stock[lot] += kits
             twin.record(phases.LOTS, events.STOCKED, site.index, -1, kit_type, lot, kits)
 

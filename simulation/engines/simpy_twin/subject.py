@@ -241,8 +241,7 @@ def _replace_kits(twin: Twin, subject: Subject, kit_type: int, lost: int, until:
 def _miss(twin: Twin, subject: Subject, kit_type: int) -> None:
     """A kit that was due is not there: missed while there are kits upstream, else out of stock."""
     site = subject.site
-    at_depot = twin.depots.may_ship(site.depot, kit_type, site.country)
-    upstream = sum(at_depot.values()) + site.ordered[kit_type] > 0
+    upstream = site.ordered[kit_type] + twin.depots.kits_above(site.depot, kit_type, site.country) > 0
     twin.count(out.MISSED_DISPENSINGS if upstream else out.OUT_OF_STOCK)
     twin.record(
         phases.VISITS, events.NOT_DISPENSED, site.index, subject.index, kit_type, quantity=int(upstream)

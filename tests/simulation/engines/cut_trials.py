@@ -17,7 +17,7 @@ from simulation.engines.day_laws import LawTables, joined
 from simulation.engines.outcomes import N_OUTCOMES, Replicate
 from simulation.engines.plan import NOT_LEAVING, NOT_OPEN, NOT_YET, Present, TrialPlan, floats, ints
 from simulation.engines.plan_of_study import plan_of
-from simulation.engines.simpy_twin import resupply
+from simulation.engines.simpy_twin import shipment
 from simulation.engines.simpy_twin.twin import RANKS, Twin
 from simulation.scenario import Scenario
 
@@ -36,17 +36,17 @@ class Received:
 def receipts() -> Iterator[list[Received]]:
     """Take down what the readable engine receives meanwhile."""
     seen: list[Received] = []
-    unpack = resupply.unpack
+    unpack = shipment.unpack
 
-    def unpacked(twin: Any, site: Any, contents: dict[int, int], index: int) -> None:
-        seen.append(Received(twin.day, site.index, index, dict(contents)))
-        unpack(twin, site, contents, index)
+    def unpacked(twin: Any, place: int, contents: dict[int, int], index: int) -> None:
+        seen.append(Received(twin.day, place, index, dict(contents)))
+        unpack(twin, place, contents, index)
 
-    resupply.unpack = unpacked
+    shipment.unpack = unpacked
     try:
         yield seen
     finally:
-        resupply.unpack = unpack
+        shipment.unpack = unpack
 
 
 @dataclass
@@ -85,13 +85,27 @@ def cuttable(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         "pipeline_statuses": ["requested", "confirmed", "in_transit"],
         "order_approval": "none",
     }
+    _without_lower_depots(planned)
     played = scenario.model_dump(mode="json")
     for part in ("excursions", "replacement", "campaigns"):
         played.pop(part)
     for lot in played["lots"]:
         lot["release_delay_days"] = None
+        for arrival in lot["arrivals"]:
+            arrival["depot"] = "DEP"
     played["screening"].pop("supply_wait_days")
     return plan_of(Protocol.model_validate(planned), Scenario.model_validate(played))
+
+
+def _without_lower_depots(protocol: dict[str, Any]) -> None:
+    protocol["depots"] = protocol["depots"][:1]
+    protocol["lanes"] = [
+        lane for lane in protocol["lanes"] if lane["depot"] == "DEP" and not lane["to_depot"]
+    ]
+    for place in (*protocol["countries"], protocol["sites"][0]):
+        place["depot"] = "DEP"
+    parameters = protocol["supply"]["parameters"]
+    protocol["supply"]["parameters"] = [entry for entry in parameters if entry["level"] != "depot"]
 
 
 def cut(plan: TrialPlan, seed: int, replicate: int, day: int, loose: int = 0) -> Cut | None:

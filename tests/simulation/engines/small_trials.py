@@ -64,6 +64,7 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     _supply(draw, protocol, scenario)
     _ordering(draw, protocol, scenario)
     small_allocation(draw, protocol, scenario)
+    _depots(draw, protocol, scenario)
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})
@@ -186,6 +187,7 @@ def _ordering(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any
     )
     supply["ignore_if_last_dispensing_skipped"] = draw(st.booleans())
     supply["same_lot_shipments"] = draw(st.sampled_from(["off", "where_possible", "required"]))
+    supply["withhold_exposed"] = draw(st.booleans())
     supply["lot_choice"] = draw(st.sampled_from(["min_wastage", "min_shipments"]))
     supply["order_approval"] = draw(st.sampled_from(["none", "manual", "all", "all"]))
     if supply["order_approval"] == "all":
@@ -230,6 +232,43 @@ def _production(draw: st.DrawFn, scenario: dict[str, Any]) -> None:
         }
         for number, kit_type in enumerate(draw(st.sampled_from([[], ["KA"], ["KA", "KB", "KA"]])))
     ]
+
+
+def _depots(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """A depot below the first one, and perhaps one between the two, refilled by parameters of their own."""
+    chain = draw(st.sampled_from([[], ["LOW"], ["MID", "LOW"], ["MID", "LOW"]]))
+    above = "DEP"
+    for code in chain:
+        top = protocol["depots"][0]
+        country = draw(st.sampled_from(["DEU", "FRA"]))
+        protocol["depots"].append({**top, "code": code, "country": country, "supplied_by": above})
+        lanes = protocol["lanes"]
+        there = {"site": None, "country": None, "to_depot": code, "lead_time_days": draw(st.integers(0, 12))}
+        lanes.append({**lanes[0], "depot": above, "cost": 77, **there})
+        lanes += [{**lane, "depot": code, "lead_time_days": 2} for lane in lanes[:2]]
+        low, short = draw(st.integers(0, 6)), draw(st.sampled_from([0, 10, 30]))
+        parameters = {
+            "min_buffer": low,
+            "max_buffer": low + draw(st.sampled_from([2, 20])),
+            "short_window": short,
+            "long_window": short + draw(st.integers(0, 30)),
+            "trigger": draw(st.sampled_from(["at", "below"])),
+            "long_window_from": draw(st.sampled_from(["today", "end_of_short_window"])),
+        }
+        supply = protocol["supply"]["parameters"]
+        supply.append({"level": "depot", "key": code, "kit_type": None, "parameters": parameters})
+        if draw(st.booleans()):
+            pause = {"paused": True, "valid_from": "2025-02-15"}
+            supply.append({"level": "depot", "key": code, "kit_type": "KA", "parameters": pause})
+        above = code
+    codes = ["DEP", *chain]
+    for country in protocol["countries"]:
+        country["depot"] = draw(st.sampled_from(codes))
+    protocol["sites"][0]["depot"] = draw(st.sampled_from([None, *codes]))
+    for lot in scenario["lots"]:
+        for arrival in lot["arrivals"]:
+            arrival["depot"] = draw(st.sampled_from(["DEP", *codes]))
+    scenario["shipping"]["co2_kg_per_shipment"] = {"DEP": 1.5}
 
 
 def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 
 from tests.simulation.engines.small_study import of_kind, played, small_plan
 
@@ -164,3 +165,22 @@ def test_min_shipments_sends_newer_lots_so_that_less_expires_at_sites(bench_tria
     _, newest = played(small_plan(bench_trial, _two_lots({"lot_choice": "min_shipments"})))
     assert newest["kits_expired_site"] < oldest["kits_expired_site"]
     assert newest["kits_expired_depot"] > oldest["kits_expired_depot"]
+
+
+@pytest.mark.parametrize(("withheld", "shipped"), [(True, 0), (False, 4)])
+def test_kits_that_would_expose_a_blinding_group_stay_at_the_depot_where_they_are_withheld(
+    withheld, shipped, bench_trial
+) -> None:
+    """The depot has no kit of the one type, so that a shipment would have the other type alone."""
+
+    def change(protocol, scenario) -> None:
+        scenario["duration_days"] = 4
+        protocol["sites"] = protocol["sites"][:1]
+        protocol["supply"] |= {"withhold_exposed": withheld, "single_type_protection": True}
+        protocol["supply"]["seeding"] = "on_activation"
+        for kit_type in protocol["kit_types"]:
+            kit_type["blinding_group"] = "GA"
+        scenario["lots"][0]["arrivals"][0]["on"] = "2025-06-01"
+
+    _, outcomes = played(small_plan(bench_trial, change))
+    assert outcomes["kits_shipped"] == shipped

@@ -23,7 +23,6 @@ from tests.conftest import REPOSITORY
             {"randomization": {"block_assignment": "dynamic", "forced": "FR1"}},
             "randomization[0].block_assignment",
         ),
-        ({"supply": {"withhold_exposed": True}}, "supply.withhold_exposed"),
         ({"supply": {"eligible_subjects": "screened"}}, "supply.eligible_subjects"),
     ],
 )
