@@ -204,3 +204,12 @@ def test_dynamic_blocks_are_those_of_one_central_list(bench_trial) -> None:
     assert imbalance_by_site(trace) <= 2
     static = played(trial(bench_trial, {"block_sizes": [4], "held_by": "site"}))[1]
     assert arms_of(trace) != arms_of(static)
+
+
+def test_memory_that_is_too_small_for_the_entries_passed_over_is_made_larger(bench_trial) -> None:
+    """With one arm never at the sites, every second entry is passed over and kept."""
+    plan = plan_of(*trial(bench_trial, {"forced": "FR2"}, kits_of_b=1))
+    whole = compiled.play_batch(plan, 5, 0, 1)
+    assert whole.frame()["forced_randomizations"][0] > 64
+    small = compiled.play_batch(plan._replace(subjects_expected=16), 5, 0, 1)
+    np.testing.assert_array_equal(small.outcomes, whole.outcomes)

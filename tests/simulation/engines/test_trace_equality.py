@@ -48,7 +48,7 @@ def test_both_engines_give_the_same_events_outcomes_and_weeks(
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.data(), st.integers(0, 2**64 - 1))
+@given(data=st.data(), seed=st.integers(0, 2**64 - 1))
 def test_both_engines_randomize_to_the_same_events_by_every_method_and_as_supply_allows(
     data: st.DataObject, seed: int, bench_trial
 ) -> None:
