@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from allocation.study.protocol import Protocol
-from simulation.engines import events, simpy_twin
+from simulation.engines import compiled, events
 from simulation.engines.outcomes import OUTCOMES
 from simulation.engines.plan_of_study import names_of, plan_of
 from simulation.errors import NotSimulated
@@ -40,7 +40,7 @@ def trial(
 
 
 def played(trial: tuple[Protocol, Scenario]) -> tuple[dict[str, float], np.ndarray]:
-    one = simpy_twin.play(plan_of(*trial), 5, 0, trace=True)
+    one = compiled.play(plan_of(*trial), 5, 0)
     assert one.trace is not None
     return {column.name: value for column, value in zip(OUTCOMES, one.outcomes, strict=True)}, one.trace
 

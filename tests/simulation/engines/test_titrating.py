@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from allocation.study.protocol import Protocol
-from simulation.engines import events, simpy_twin
+from simulation.engines import compiled, events
 from simulation.engines.plan_of_study import plan_of
 from simulation.scenario import Scenario
 
@@ -36,7 +36,7 @@ def kits_by_visit(
     played["recruitment"] |= {"screened_per_site_month": 10, "gamma_shape": None}
     played["drop_out"]["per_visit_probability"] = 0
     plan = plan_of(Protocol.model_validate(study), Scenario.model_validate(played))
-    trace = simpy_twin.play(plan, 5, 0, trace=True).trace
+    trace = compiled.play(plan, 5, 0).trace
     assert trace is not None
     return [_handed_out(trace, visit) for visit in range(4)]
 

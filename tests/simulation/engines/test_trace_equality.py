@@ -55,7 +55,7 @@ def test_both_engines_give_the_same_events_outcomes_and_weeks(
     check_conserved(compiled_one)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), seed=st.integers(0, 2**64 - 1))
 def test_both_engines_randomize_to_the_same_events_by_every_method_and_as_supply_allows(
     data: st.DataObject, seed: int, bench_trial
