@@ -6,10 +6,9 @@ one, and what is due beyond the horizon is in no window.
 
 from __future__ import annotations
 
-from allocation.rules.demand import COUNTED, demand_code
 from allocation.rules.depot_demand import uncovered
 from simulation.engines.compiled.buffers import band
-from simulation.engines.compiled.ordering import is_paused, is_unseeded, site_inventory
+from simulation.engines.compiled.ordering import is_demand, is_paused, is_unseeded, site_inventory
 from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.pointers import fill, view
 
@@ -66,18 +65,7 @@ def project_by_day(at, ints, day, site):
     """Add the planned dispensings of the site's subjects who count to `due_by_day`, each on the day on which its window opens."""
     subject = ints[at.first_subject + site]
     while subject >= 0:
-        closes = ints[at.subject_day0 + subject] + ints[at.visits_closes + ints[at.subject_visit + subject]]
-        counted = demand_code(
-            ints[at.subject_state + subject],
-            False,
-            ints[at.subject_skipped + subject] == 1,
-            at.calendar_first_ordinal + closes,
-            at.calendar_first_ordinal + day,
-            False,
-            at.ordering_ignores_skipped != 0,
-            at.resupply_overdue_days,
-        )
-        if counted == COUNTED:
+        if is_demand(at, ints, day, subject):
             add_subject(at, ints, day, subject)
         subject = ints[at.subject_next + subject]
 

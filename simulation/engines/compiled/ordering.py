@@ -6,11 +6,12 @@ Each is asked only where a flag of the plan (`at.ordering_...`) says that there 
 from __future__ import annotations
 
 from allocation.rules.compilable import NO_DAY
+from allocation.rules.demand import COUNTED, demand_code
 from allocation.rules.order_assembly import exposes_group, shipped_kits
 from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_waits
 from allocation.rules.pile_picking import pick_kits
 from allocation.rules.resupply import COUNTS, stock_use
-from simulation.engines.compiled.parts import part
+from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import view
 from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_YET, PROPOSED, REQUESTED
 
@@ -108,20 +109,39 @@ def uncounted(at, ints, day, site, kit_type):
     return kits
 
 
-@part
+@hot
+def is_demand(at, ints, day, subject):
+    """Whether a subject counts as coming demand."""
+    closes = ints[at.subject_day0 + subject] + ints[at.visits_closes + ints[at.subject_visit + subject]]
+    counted = demand_code(
+        ints[at.subject_state + subject],
+        False,
+        ints[at.subject_skipped + subject] == 1,
+        at.calendar_first_ordinal + closes,
+        at.calendar_first_ordinal + day,
+        False,
+        at.ordering_ignores_skipped != 0,
+        at.resupply_overdue_days,
+    )
+    return counted == COUNTED
+
+
+@hot
 def site_inventory(at, ints, day, site, kit_type):
     """Kits of a type that count at a site: on hand, and in orders on their way to it."""
-    inventory = ints[at.ordered + site * at.kits_size + kit_type]
+    today = at.calendar_first_ordinal + day
+    kits_there = ints[at.ordered + site * at.kits_size + kit_type]
     if at.ordering_statuses:
-        inventory -= uncounted(at, ints, day, site, kit_type)
+        kits_there -= uncounted(at, ints, day, site, kit_type)
     country = ints[at.sites_country + site]
     for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
         kits = ints[at.stock + site * at.lots_size + lot]
-        released = ints[at.lots_released + lot * at.lots_countries + country] == 1
-        today, expiry = at.calendar_first_ordinal + day, ints[at.lots_expiry_ordinal + lot]
-        if kits > 0 and stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
-            inventory += kits
-    return inventory
+        if kits > 0:
+            released = ints[at.lots_released + lot * at.lots_countries + country] == 1
+            expiry = ints[at.lots_expiry_ordinal + lot]
+            if stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
+                kits_there += kits
+    return kits_there
 
 
 @part

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from allocation.rules.demand import COUNTED, demand_code
 from allocation.rules.order_assembly import needed_kits, ordered_kits
-from allocation.rules.resupply import COUNTS, due_in_window, resupply_quantity, stock_use
+from allocation.rules.resupply import due_in_window, resupply_quantity
 from simulation.engines import events, phases
 from simulation.engines.compiled.buffers import band
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
 from simulation.engines.compiled.memory import FREE_SHIPMENT
 from simulation.engines.compiled.ordering import (
     begins_today,
+    is_demand,
     is_paused,
     is_unseeded,
     pick_order,
     seed,
-    uncounted,
+    site_inventory,
     waits_for_later,
 )
 from simulation.engines.compiled.parts import hot, part
@@ -93,14 +93,13 @@ def plan_site(at, ints, words, day, site):
 @hot
 def needed_at(at, ints, day, site, place):
     """Fill `needed` with what the thresholds ask for; whether any is reached."""
-    today = at.calendar_first_ordinal + day
     if at.resupply_windows:
         project(at, ints, day, site, place)
     any_triggered = False
     for kit_type in range(at.kits_size):
         if is_paused(at, ints, place + kit_type):
             continue
-        if threshold(at, ints, day, site, kit_type, place + kit_type, today)[0]:
+        if threshold(at, ints, day, site, kit_type, place + kit_type)[0]:
             any_triggered = True
     if not any_triggered:
         return False
@@ -108,25 +107,15 @@ def needed_at(at, ints, day, site, place):
         ints[at.needed + kit_type] = 0
         if is_paused(at, ints, place + kit_type):
             continue
-        _, quantity, top_up = threshold(at, ints, day, site, kit_type, place + kit_type, today)
+        _, quantity, top_up = threshold(at, ints, day, site, kit_type, place + kit_type)
         ints[at.needed + kit_type] = needed_kits(True, quantity, top_up, at.resupply_consolidation)
     return True
 
 
 @hot
-def threshold(at, ints, day, site, kit_type, held, today):
+def threshold(at, ints, day, site, kit_type, held):
     """Whether the site is resupplied with a kit type, with how many, and what would bring it to its up-to level."""
-    sai = ints[at.ordered + site * at.kits_size + kit_type]
-    if at.ordering_statuses:
-        sai -= uncounted(at, ints, day, site, kit_type)
-    country = ints[at.sites_country + site]
-    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-        kits = ints[at.stock + site * at.lots_size + lot]
-        if kits > 0:
-            released = ints[at.lots_released + lot * at.lots_countries + country] == 1
-            expiry = ints[at.lots_expiry_ordinal + lot]
-            if stock_use(released, expiry, ints[at.kits_dnc_days + kit_type], today) == COUNTS:
-                sai += kits
+    sai = site_inventory(at, ints, day, site, kit_type)
     ints[at.inventory + kit_type] = sai
     min_buffer, max_buffer = ints[at.resupply_min_buffer + held], ints[at.resupply_max_buffer + held]
     if at.bands_any:
@@ -152,18 +141,7 @@ def project(at, ints, day, site, place):
     fill(ints, at.due, at.due + 3 * at.kits_size, 0)
     subject = ints[at.first_subject + site]
     while subject >= 0:
-        closes = ints[at.subject_day0 + subject] + ints[at.visits_closes + ints[at.subject_visit + subject]]
-        counted = demand_code(
-            ints[at.subject_state + subject],
-            False,
-            ints[at.subject_skipped + subject] == 1,
-            at.calendar_first_ordinal + closes,
-            at.calendar_first_ordinal + day,
-            False,
-            at.ordering_ignores_skipped != 0,
-            at.resupply_overdue_days,
-        )
-        if counted == COUNTED:
+        if is_demand(at, ints, day, subject):
             project_subject(at, ints, day, subject, place)
         subject = ints[at.subject_next + subject]
 
