@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from allocation.ledger.database import open_database
 from allocation.terminal import acting, the_study
+from simulation.live_start.errors import LiveStartError
 from simulation.live_start.history import history_of
 from simulation.live_start.live_plan import LiveStart, live_start
 from simulation.replicates.run import Engine, Run
@@ -31,6 +32,10 @@ def read_live_run(
 
     Raises as `simulation.replicates.run.read_run` and `live_start` do.
     """
+    if at is not None and at > datetime.now(UTC).date():
+        raise LiveStartError(
+            f"{at} is still to come", field="--at", fix="leave it out, or give a day on which the study ran"
+        )
     read, protocol = load_scenario_and_protocol(scenario)
     database = open_database(create=False)
     try:

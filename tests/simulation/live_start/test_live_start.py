@@ -26,6 +26,8 @@ from simulation.engines.plan import NOT_OPEN, TrialPlan
 from simulation.live_start.errors import LiveStartError
 from simulation.live_start.history import history_of
 from simulation.live_start.live_plan import LiveStart, live_start
+from simulation.replicates.live_run import read_live_run
+from simulation.replicates.run import Engine
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from tests.simulation.engines.test_trace_equality import check_conserved, check_equal
 from tests.simulation.test_twin import SCENARIO
@@ -234,8 +236,10 @@ def test_history_is_what_the_inventory_and_the_subjects_were_each_week(
 
 
 def test_the_command_tells_where_it_begins_and_shows_the_history(
-    played: Played, start: LiveStart, tmp_path: Path
+    played: Played, start: LiveStart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The page takes most of the time, and is of the same drawing.
+    monkeypatch.setattr("vl_convert.vegalite_to_html", lambda *_, **__: "")
     options = ["--replicates", "1", "--engine", "simpy", "--workers", "1", "--out", str(tmp_path)]
     live = ["--from-study", STUDY, "--at", MIDDLE.isoformat(), "--days", "10", "--db", played[2]]
     result = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), *options, *live, "--plots", "--json"])
@@ -254,7 +258,9 @@ def test_the_command_tells_where_it_begins_and_shows_the_history(
     assert "as of 2025-03-19" in again.stdout
 
 
-def test_options_of_a_live_start_need_a_study() -> None:
+def test_options_of_a_live_start_need_a_study_and_a_day_that_has_been() -> None:
     alone = CliRunner().invoke(rtsm.app, ["simulate", str(SCENARIO), "--at", "2025-03-05"])
     assert alone.exit_code == 2
     assert "--from-study" in alone.output
+    with pytest.raises(LiveStartError, match="still to come"):
+        read_live_run(SCENARIO, Engine.SIMPY, None, STUDY, date(2999, 1, 1), None, None)
