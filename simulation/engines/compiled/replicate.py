@@ -34,8 +34,8 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
     root = replicate_word(seed, replicate)
     begin(at, ints, floats, words, root)
     arrival = 0
-    day = 0
-    while day < at.calendar_days:
+    # A range, since a day that begins as the literal 0 has numba compile every function twice.
+    for day in range(at.calendar_days):
         arrival = lots(at, ints, day, arrival)
         if at.production_size > 0:
             release_lots(at, ints, day)
@@ -61,7 +61,6 @@ def play_one(at, ints, floats, words, seed, replicate, weekly):
         close_day(at, ints, day, weekly, ended)
         if ended or ints[at.level + FULL] != 0:
             break
-        day += 1
     settle(at, ints)
 
 
