@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba.extending import register_jitable
 
-from simulation.engines.plan import Floats
+from simulation.engines.plan_arrays import Floats
 
 SATURDAY = 5
 

@@ -8,7 +8,8 @@ from itertools import accumulate, pairwise
 import numpy as np
 from scipy.special import gammainc, gammaincinv
 
-from simulation.engines.plan import Laws, floats, ints
+from simulation.engines.plan import Laws
+from simulation.engines.plan_arrays import floats, ints
 from simulation.scenario import DayLaw
 
 TAIL = 1e-12

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numba.extending import register_jitable
 
-from simulation.engines.plan import Floats
+from simulation.engines.plan_arrays import Floats
 from simulation.streams import word_of
 
 TRIAL: Final = "trial"

@@ -23,8 +23,9 @@ from allocation.study.randomization_design import COVARIATE_ADAPTIVE
 from allocation.study.strata import strata_of
 from allocation.study.subject_schedule import scheduled_dose_level
 from allocation.study.supply import Site
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY, Ints, floats, ints
+from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
 from simulation.engines.plan_allocation import MINIMIZED, Allocation, ArmSupply, Minimization
+from simulation.engines.plan_arrays import Ints, floats, ints
 from simulation.engines.plan_of_visits import levels_of, row_at
 from simulation.scenario import Scenario
 

@@ -8,7 +8,8 @@ from allocation.study.buffers import provided_buffers
 from allocation.study.newcomers import newcomers
 from allocation.study.protocol import Protocol
 from simulation.engines.parameter_periods import Held
-from simulation.engines.plan import Bands, Ints, ints
+from simulation.engines.plan import Bands
+from simulation.engines.plan_arrays import Ints, ints
 
 
 def buffers_of(protocol: Protocol, held: Held) -> tuple[Ints, Ints]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from allocation.study.protocol import Protocol
 from simulation.engines.day_laws import LawTables
-from simulation.engines.plan import Excursions, ints
+from simulation.engines.plan import Excursions
+from simulation.engines.plan_arrays import ints
 from simulation.scenario import DAYS_PER_MONTH, Scenario
 
 

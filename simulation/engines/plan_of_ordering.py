@@ -8,7 +8,8 @@ from allocation.rules.shipment_status import COUNTED_AS, Approval, ShipmentStatu
 from allocation.study.protocol import Protocol
 from simulation.engines.day_laws import LawTables
 from simulation.engines.parameter_periods import held_parameters
-from simulation.engines.plan import Ordering, ints
+from simulation.engines.plan import Ordering
+from simulation.engines.plan_arrays import ints
 from simulation.engines.plan_of_visits import visits_of
 from simulation.scenario import Scenario
 

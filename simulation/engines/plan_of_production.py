@@ -9,7 +9,8 @@ import numpy as np
 from allocation.study.protocol import Protocol
 from simulation.day_law import DayLaw
 from simulation.engines.day_laws import LawTables
-from simulation.engines.plan import Production, ints
+from simulation.engines.plan import Production
+from simulation.engines.plan_arrays import ints
 from simulation.production import LotPlan
 from simulation.scenario import Scenario
 from simulation.streams import word_of

@@ -10,7 +10,8 @@ from allocation.study.protocol import Protocol
 from allocation.study.refilled_depots import refilled_depots
 from simulation.engines.day_laws import LawTables
 from simulation.engines.parameter_periods import periods_of
-from simulation.engines.plan import Ints, Refills, floats, ints
+from simulation.engines.plan import Refills
+from simulation.engines.plan_arrays import Ints, floats, ints
 from simulation.scenario import LaneDelay, Scenario
 from simulation.streams import word_of
 

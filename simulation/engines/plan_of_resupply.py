@@ -17,7 +17,8 @@ from allocation.rules.resupply import (
 from allocation.rules.run_schedule import is_run_day
 from allocation.study.protocol import Protocol
 from simulation.engines.parameter_periods import held_parameters, periods_of
-from simulation.engines.plan import Resupply, ints
+from simulation.engines.plan import Resupply
+from simulation.engines.plan_arrays import ints
 from simulation.engines.plan_of_buffers import buffers_of
 from simulation.scenario import Scenario
 

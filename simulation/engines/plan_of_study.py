@@ -21,10 +21,8 @@ from simulation.engines.plan import (
     Sites,
     Subjects,
     TrialPlan,
-    floats,
-    ints,
-    nothing_yet,
 )
+from simulation.engines.plan_arrays import floats, ints
 from simulation.engines.plan_of_allocation import (
     SCOPES,
     allocation_of,
@@ -46,6 +44,7 @@ from simulation.engines.plan_of_refills import refills_of
 from simulation.engines.plan_of_replacing import replacing_of
 from simulation.engines.plan_of_resupply import resupply_of
 from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_plan
+from simulation.engines.plan_present import nothing_yet
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
 from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, Scenario

@@ -11,7 +11,8 @@ from allocation.study.protocol import Protocol
 from allocation.study.schedule import Visit
 from allocation.study.subject_schedule import scheduled_dose_level
 from simulation.engines.day_laws import LawTables
-from simulation.engines.plan import Doses, Visits, floats, ints
+from simulation.engines.plan import Doses, Visits
+from simulation.engines.plan_arrays import floats, ints
 from simulation.laws import window_shares
 from simulation.scenario import Scenario
 

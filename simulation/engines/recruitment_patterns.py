@@ -9,7 +9,7 @@ import numpy as np
 
 from allocation.study.protocol import Protocol
 from allocation.study.supply import Site
-from simulation.engines.plan import floats, ints
+from simulation.engines.plan_arrays import floats, ints
 from simulation.scenario import DAYS_PER_MONTH, Scenario
 
 

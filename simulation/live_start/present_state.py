@@ -1,4 +1,4 @@
-"""A study's state in the numbers of a plan (`plan.Present`): what is under way gets its law, given that it has not happened yet."""
+"""A study's state in the numbers of a plan (`plan_present.Present`): what is under way gets its law, given that it has not happened yet."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from allocation.study.allocation_scheme import event_ratio
 from allocation.study.protocol import Protocol
 from allocation.study.strata import strata_of, stratum_key
 from simulation.engines.day_laws import LawTables, joined
-from simulation.engines.plan import (
-    NOT_LEAVING,
-    NOT_OPEN,
-    NOT_YET,
-    Present,
-    TrialPlan,
-    floats,
-    ints,
-)
+from simulation.engines.plan import NOT_LEAVING, TrialPlan
+from simulation.engines.plan_arrays import floats, ints
 from simulation.engines.plan_of_allocation import drawn_strata, holders_of
 from simulation.engines.plan_of_study import drop_out_shares
 from simulation.engines.plan_of_visits import levels_of, visits_of
+from simulation.engines.plan_present import NOT_OPEN, NOT_YET, Present
 from simulation.live_start import day_chances
 from simulation.live_start.lots_at_hand import code_of
 from simulation.live_start.recruiting_so_far import going_on

@@ -18,7 +18,7 @@ SATURDAY = 5
 
 @dataclass(frozen=True)
 class GoingOn:
-    """An open site as `plan.Present` has it: rate at the day of its opening, shape, and where its arrivals stand."""
+    """An open site as `plan_present.Present` has it: rate at the day of its opening, shape, and where its arrivals stand."""
 
     rate: float
     shape: float

@@ -13,7 +13,8 @@ from allocation.rules.visits import LATE, classify_day
 from allocation.study.protocol import Protocol
 from simulation.engines import outcomes as out
 from simulation.engines.outcomes import N_OUTCOMES
-from simulation.engines.plan import Floats, TrialPlan, floats
+from simulation.engines.plan import TrialPlan
+from simulation.engines.plan_arrays import Floats, floats
 from simulation.engines.plan_of_visits import visits_of
 from simulation.live_start.study_state import StudyState, SubjectFacts
 

@@ -13,7 +13,8 @@ from allocation.rules.pile_picking import pick_kits
 from allocation.rules.resupply import COUNTS, stock_use
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.pointers import view
-from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_YET, PROPOSED, REQUESTED
+from simulation.engines.plan import CONFIRMED, IN_TRANSIT, PROPOSED, REQUESTED
+from simulation.engines.plan_present import NOT_YET
 
 
 @part

@@ -1,4 +1,4 @@
-"""A trial that does not begin empty, in the kernel: the memory filled with what is there when day 0 begins (`plan.Present`)."""
+"""A trial that does not begin empty, in the kernel: the memory filled with what is there when day 0 begins (`plan_present.Present`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ from simulation.engines.draws import (
     VISIT_DAY,
     subject_index,
 )
-from simulation.engines.plan import NOT_LEAVING, NOT_OPEN, SCOPE_STUDY
+from simulation.engines.plan import NOT_LEAVING, SCOPE_STUDY
+from simulation.engines.plan_present import NOT_OPEN
 
 
 @part

@@ -25,7 +25,7 @@ from simulation.engines.compiled.returns import return_unused
 from simulation.engines.compiled.stock import expiries, give_initial_stock, receive
 from simulation.engines.compiled.visits import drop_outs, visits
 from simulation.engines.draws import SITE_WORDS, mix, replicate_word
-from simulation.engines.plan import NOT_YET
+from simulation.engines.plan_present import NOT_YET
 
 
 @part

@@ -11,7 +11,7 @@ from allocation.rules.compilable import NO_DAY
 from allocation.rules.order_assembly import exposes_group, ordered_kits, shipped_kits
 from allocation.rules.order_timing import GOES, NEVER_ORDERED, is_urgent, order_waits
 from allocation.rules.pile_picking import pick_kits
-from simulation.engines.plan import Ints
+from simulation.engines.plan_arrays import Ints
 from simulation.engines.simpy_twin.depot import lots_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A trial that does not begin empty: what is there when day 0 begins goes on (`plan.Present`)."""
+"""A trial that does not begin empty: what is there when day 0 begins goes on (`plan_present.Present`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from allocation.rules import demand
 from simulation.engines import phases
 from simulation.engines.draws import DROP_OUT, LANE_DELAY, OPENING, SCREENING_DAYS, VISIT_DAY, subject_index
-from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_LEAVING, NOT_OPEN, NOT_YET, REQUESTED
+from simulation.engines.plan import CONFIRMED, IN_TRANSIT, NOT_LEAVING, REQUESTED
+from simulation.engines.plan_present import NOT_OPEN, NOT_YET
 from simulation.engines.simpy_twin.allocation import Run
 from simulation.engines.simpy_twin.excursions import storage_excursions
 from simulation.engines.simpy_twin.ordering import OnTheWay

@@ -15,8 +15,10 @@ from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.day_laws import LawTables, joined
 from simulation.engines.outcomes import N_OUTCOMES, Replicate
-from simulation.engines.plan import NOT_LEAVING, NOT_OPEN, NOT_YET, Present, TrialPlan, floats, ints
+from simulation.engines.plan import NOT_LEAVING, TrialPlan
+from simulation.engines.plan_arrays import floats, ints
 from simulation.engines.plan_of_study import plan_of
+from simulation.engines.plan_present import NOT_OPEN, NOT_YET, Present
 from simulation.engines.simpy_twin import shipment
 from simulation.engines.simpy_twin.twin import RANKS, Twin
 from simulation.scenario import Scenario

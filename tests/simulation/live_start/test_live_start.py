@@ -22,7 +22,8 @@ from allocation.ledger.reader import sealed_entries
 from allocation.study.protocol import Protocol
 from simulation.engines import compiled, simpy_twin
 from simulation.engines import outcomes as out
-from simulation.engines.plan import NOT_OPEN, TrialPlan
+from simulation.engines.plan import TrialPlan
+from simulation.engines.plan_present import NOT_OPEN
 from simulation.live_start.errors import LiveStartError
 from simulation.live_start.history import history_of
 from simulation.live_start.live_plan import LiveStart, live_start
