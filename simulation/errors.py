@@ -3,6 +3,7 @@
 SimulationError (RTSMError)
 ├── NotSimulated                a protocol or scenario asks for what the engines do not play
 ├── fitting.errors.FitError      a scenario cannot be fitted to a ledger
+├── live_start.errors.LiveStartError   a scenario cannot go on from a study's present state
 ├── order_replay.errors.OrderReplayError   a ledger holds what the replay of orders does not play
 └── replay.errors.ReplayError   a recorded study cannot be read, played or compared
 """
