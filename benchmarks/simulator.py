@@ -30,7 +30,9 @@ from simulation.engines.plan_of_study import plan_of
 
 THRESHOLDS = Thresholds(2, 5)
 """The pair with the most shipments."""
-SIMPY, CHANGED, FLOOR, ENGINE = "SimPy, daily review", "SimPy, changed sites", "bare kernel", "engine"
+SIMPY, CHANGED, FLOOR = "SimPy, daily review", "SimPy, changed sites", "bare kernel"
+ENGINE, TAILORED = "engine for any plan", "engine"
+"""The second is compiled for the plan (`rtsm simulate --tailored`), as for every long run."""
 PIECES = 4
 """Into so many pieces a round's work is cut, taken in turn."""
 
@@ -59,6 +61,7 @@ def works(replicates: int) -> dict[str, tuple[int, Callable[[int], Any]]]:
         CHANGED: (2, simpy(2, True)),
         FLOOR: (replicates, lambda seed: floor_kernel.play(THRESHOLDS, seed, replicates)),
         ENGINE: (replicates, lambda seed: compiled.play_batch(plan, seed, 0, replicates)),
+        TAILORED: (replicates, lambda seed: compiled.play_batch(plan, seed, 0, replicates, tailored=True)),
     }
 
 
@@ -81,9 +84,9 @@ def measure(todo: dict[str, tuple[int, Callable[[int], Any]]], rounds: int) -> d
     return seconds
 
 
-def ratio(seconds: dict[str, list[float]], peer: str) -> dict[str, float]:
-    """How many times as fast as the peer the engine is: median, least and most over the rounds."""
-    found = [other / ours for other, ours in zip(seconds[peer], seconds[ENGINE], strict=True)]
+def ratio(seconds: dict[str, list[float]], ours: str, peer: str) -> dict[str, float]:
+    """How many times as fast as the peer one of ours is: median, least and most over the rounds."""
+    found = [other / own for other, own in zip(seconds[peer], seconds[ours], strict=True)]
     return {"median": statistics.median(found), "least": min(found), "most": max(found)}
 
 
@@ -105,7 +108,11 @@ def run(rounds: int, replicates: int, parts: Sequence[str]) -> dict[str, Any]:
         report["ms_per_replicate"] = {
             name: 1000 * statistics.median(found) for name, found in seconds.items()
         }
-        report["ratios"] = {f"engine to {peer}": ratio(seconds, peer) for peer in (SIMPY, CHANGED, FLOOR)}
+        report["ratios"] = {
+            f"{ours} to {peer}": ratio(seconds, ours, peer)
+            for ours in (TAILORED, ENGINE)
+            for peer in (SIMPY, CHANGED, FLOOR)
+        }
         aims["engine to SimPy"] = report["ratios"][f"engine to {SIMPY}"]["median"]
         aims["engine to bare kernel"] = report["ratios"][f"engine to {FLOOR}"]["median"]
         report["ratios"]["two workers to one"] = two_workers(THRESHOLDS, rounds, 10 * replicates)
@@ -128,9 +135,9 @@ def show(report: dict[str, Any]) -> None:
     for name, found in report.get("ms_per_replicate", {}).items():
         print(f"{name:>24} {found:9.3f} ms of a processor a replicate")
     if "ratios" in report:
-        print(f"\n{'':>28} {'median':>9} {'least':>8} {'most':>8}")
+        print(f"\n{'':>42} {'median':>9} {'least':>8} {'most':>8}")
     for name, row in report.get("ratios", {}).items():
-        print(f"{name:>28} {row['median']:9.2f} {row['least']:8.2f} {row['most']:8.2f}")
+        print(f"{name:>42} {row['median']:9.2f} {row['least']:8.2f} {row['most']:8.2f}")
     for name, row in report.get("growth", {}).items():
         sizes = ", ".join(f"{size:g}: {ms:.3f}" for size, ms in row["ms_by_size"].items())
         print(f"\nms a replicate by {name}: {sizes}")

@@ -62,7 +62,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Part:
-    """Replicates `first` to `first` + `count` - 1, as they are handed to a worker. `rules`: the hash of the rules that are meant."""
+    """Replicates `first` to `first` + `count` - 1, as they are handed to a worker. `rules`: the hash of the rules that are meant.
+
+    `tailored`: by a kernel compiled for this plan, which changes nothing but the time.
+    """
 
     plan: TrialPlan
     engine: Engine
@@ -70,6 +73,7 @@ class Part:
     first: int
     count: int
     rules: str
+    tailored: bool = False
 
 
 def read_run(scenario: Path, engine: Engine, seed: int | None = None) -> Run:
@@ -87,12 +91,12 @@ def batch_size(replicates: int, workers: int) -> int:
     return max(LEAST_BATCH, min(MOST_BATCH, -(-replicates // (BATCHES_PER_WORKER * workers))))
 
 
-def parts_of(run: Run, missing: list[tuple[int, int]], size: int) -> Iterator[Part]:
+def parts_of(run: Run, missing: list[tuple[int, int]], size: int, tailored: bool = False) -> Iterator[Part]:
     """The batches of at most `size` replicates that make up the ranges (first, last + 1) that are missing."""
     rules = rules_hash()
     for begin, end in missing:
         for first in range(begin, end, size):
-            yield Part(run.plan, run.engine, run.seed, first, min(size, end - first), rules)
+            yield Part(run.plan, run.engine, run.seed, first, min(size, end - first), rules, tailored)
 
 
 @cache
@@ -112,7 +116,7 @@ def play_part(part: Part) -> Batch:
     if part.engine is Engine.COMPILED:
         from simulation.engines.compiled import play_batch
 
-        return play_batch(part.plan, part.seed, part.first, part.count)
+        return play_batch(part.plan, part.seed, part.first, part.count, tailored=part.tailored)
     replicates = range(part.first, part.first + part.count)
     played = [play_one(part.plan, part.engine, part.seed, replicate) for replicate in replicates]
     return Batch(

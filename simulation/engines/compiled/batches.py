@@ -7,13 +7,14 @@ import numpy as np
 from simulation.engines import outcomes as columns
 from simulation.engines.compiled.memory import CO2, COST_OF_KITS, COST_OF_SHIPMENTS, FULL
 from simulation.engines.compiled.parts import part
+from simulation.engines.compiled.places import places_of
 from simulation.engines.compiled.pointers import pointer_to
 from simulation.engines.compiled.replicate import play_one
 
 
 def play_many(places, whole, real, binary, seed, first, outcomes, weekly):
     """Play a replicate for each row of `outcomes`; gives how many were played before the memory for subjects was too small."""
-    at, ints, floats, words = places[0], pointer_to(whole), pointer_to(real), pointer_to(binary)
+    at, ints, floats, words = places_of(places), pointer_to(whole), pointer_to(real), pointer_to(binary)
     for row in range(len(outcomes)):
         play_one(at, ints, floats, words, seed, first + np.uint64(row), weekly[row])
         if ints[at.level + FULL] != 0:

@@ -195,8 +195,11 @@ class Memory(NamedTuple):
     words: NDArray[np.uint64]
 
 
-def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
-    """The memory for a plan, so many subjects and events, with the plan in it. Without room for events none is written down."""
+def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0, *, tailored: bool = False) -> Memory:
+    """The memory for a plan, so many subjects and events, with the plan in it. Without room for events none is written down.
+
+    `tailored`: by its type, the record of places tells the compiler what it is for this plan (places.py).
+    """
     sites, lots = len(plan.sites.words), plan.lots.size
     capacity = max(capacity, plan.present.subjects)
     sizes = {
@@ -290,7 +293,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0) -> Memory:
     for names, dtype in ((OWN_INTS, np.int64), (OWN_FLOATS, np.float64), (OWN_WORDS, np.uint64)):
         for name in names:
             put(name, np.zeros(own.get(name, sites), dtype))
-    at = np.zeros(1, RECORD)
+    at = np.zeros(1, tailored_record(places) if tailored else RECORD)
     for name, place in places.items():
         at[name] = place
     return Memory(at, *(np.concatenate(parts[kind]) for kind in ("i", "f", "u")))
@@ -354,3 +357,22 @@ RECORD: Final = np.dtype(
     [*_plan_names(TrialPlan), *((name, np.int64) for name in (*SIZES, *OWN_INTS, *OWN_FLOATS, *OWN_WORDS))]
 )
 """Where everything is: a place in its array, or a number of the plan."""
+
+
+KNOWN: Final = "="
+"""Between the name of a field and its value, in the names of the fields by which a tailored record tells what is known."""
+
+
+def tailored_record(places: dict[str, float]) -> np.dtype[Any]:
+    """RECORD with what is known of its values in its type: all whole numbers (places, sizes, switches), and which numbers are 0.
+
+    Plans of one shape, such as one trial under other thresholds, rates or seeds, have one type.
+    """
+    known = [
+        f"{name}{KNOWN}{int(place)}"
+        for name, place in places.items()
+        if RECORD[name].kind == "i" or place == 0
+    ]
+    return np.dtype(
+        [*((name, RECORD[name]) for name in RECORD.names or ()), *((one, np.int8) for one in known)]
+    )

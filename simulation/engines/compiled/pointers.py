@@ -24,6 +24,7 @@ def builtin(generator: Any) -> Any:
 
 
 INTERPRETED: Any = {
+    "places_of": lambda records: records[0],
     "pointer_to": lambda array: array,
     "view": lambda pointer, begin, count: pointer[begin : begin + count],
 }

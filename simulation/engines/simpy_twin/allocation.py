@@ -63,7 +63,9 @@ class Allocator:
             if self.supply.gate_closed(subject.site):
                 return None
             suppliable = self.supply.suppliable(subject.site)
-        stratum = self.twin.draws.stratum(site, subject.number)
+        stratum = subject.stratum
+        if stratum < 0:
+            stratum = self.twin.draws.stratum(site, subject.number)
         run = int(allocation.group[site, stratum])
         if allocation.method == MINIMIZED:
             found = self._minimized(site, stratum, suppliable)
