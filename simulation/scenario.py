@@ -241,6 +241,12 @@ class Shipping(ProtocolPart):
         default_factory=dict, description="by depot that ships"
     )
 
+    def delay_to(self, country: str) -> LaneDelay:
+        """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
+        own = [delay for delay in self.lane_delays if delay.country == country]
+        others = [delay for delay in self.lane_delays if delay.country is None]
+        return (own or others or [LaneDelay(days=DayLaw())])[0]
+
 
 class Excursions(ProtocolPart):
     """Temperature excursions: what was exposed is in quarantine at its site, from the next day on to be released or rejected as a whole.
