@@ -188,3 +188,12 @@ def test_a_refilled_depot_in_a_country_without_sites_may_have_a_delay_of_its_own
     elsewhere = [{"country": one["code"], "days": {}} for one in protocol["countries"]]
     assert refused([*elsewhere, {"country": "LUX", "days": {"min_days": 9}}]) == []
     assert refused(elsewhere) == ["is a country without a delay"]
+
+
+def test_a_site_and_a_depot_of_one_code_share_no_draw(bench_trial) -> None:
+    def change(protocol, scenario) -> None:
+        add_low(protocol, {"min_buffer": 20, "max_buffer": 40})
+        protocol["sites"][0]["code"] = "LOW"
+
+    plan = small_plan(bench_trial, change)
+    assert not set(plan.sites.words.tolist()) & set(plan.refills.words.tolist())
