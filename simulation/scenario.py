@@ -21,6 +21,7 @@ from allocation.study.yaml_files import load_document, load_protocol
 from simulation.day_law import DayLaw, Probability, Shares, sums_to_one
 from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario_checks import scenario_inconsistencies
+from simulation.streams import LARGEST_SEED
 
 __all__ = [
     "DAYS_PER_MONTH",
@@ -292,7 +293,7 @@ class Scenario(ProtocolPart):
     name: Text
     description: str = ""
     protocol: Text
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=LARGEST_SEED)
     starts_on: date
     duration_days: int = Field(ge=1, le=7305)
     recruitment: Recruitment

@@ -232,6 +232,7 @@ def test_a_seasonality_of_the_demo_leaves_the_yearly_rate_as_it_is() -> None:
             "K10",
             "is not at depot EUD for DEU when its first site opens",
         ),
+        ("seed: 20250106", f"seed: {2**64}", "seed", f"{2**64}", "above"),
         ("seed: 20250106", "sead: 20250106", "sead", "sead", "not a key here"),
     ],
 )
