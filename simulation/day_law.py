@@ -44,6 +44,12 @@ class DayLaw(ProtocolPart):
             raise ValueError(
                 f"is a {self.law} law without {' and '.join(missing)}; give {' and '.join(missing)}"
             )
+        unused = {"fixed": ("max_days", "mean_days", "shape"), "uniform": ("mean_days", "shape"), "gamma": ()}
+        ignored = [name for name in unused[self.law] if getattr(self, name) is not None]
+        if ignored:
+            raise ValueError(
+                f"is a {self.law} law, which has no {' and no '.join(ignored)}; leave that out, or name the law that has it"
+            )
         if self.max_days is not None and self.max_days < self.min_days:
             raise ValueError(
                 f"has max_days {self.max_days} below min_days {self.min_days}; swap or correct them"

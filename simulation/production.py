@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -55,7 +56,9 @@ class Campaign(ProtocolPart):
     release_days: DayLaw = Field(default=DayLaw(), description="to the release by the QP, after labelling")
     kits: int | None = Field(default=None, ge=1, le=1_000_000)
     shares: dict[Code, Probability] = Field(default_factory=dict, description="depot -> share of kits")
-    kits_by_depot: dict[Code, int] = Field(default_factory=dict, description="depot -> kits")
+    kits_by_depot: dict[Code, Annotated[int, Field(le=1_000_000)]] = Field(
+        default_factory=dict, description="depot -> kits"
+    )
     yield_share: float = Field(default=1.0, gt=0, le=1)
     shelf_life_days: int | None = Field(default=None, ge=1, le=7305)
     shelf_life_months: int | None = Field(default=None, ge=1, le=240)
@@ -87,6 +90,10 @@ class Campaign(ProtocolPart):
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         return min(first + timedelta(days=begins.day - 1), last)
 
+    def lot_code(self, run: int) -> str:
+        """The code of the lot that a run (from 1) makes: with its number where the campaign repeats."""
+        return self.code if self.every_days is None else f"{self.code}-{run}"
+
     def kits_at(self) -> dict[str, int]:
         """The kits that each of its depots gets of a run."""
         if self.kits_by_depot:
@@ -109,13 +116,10 @@ class Campaign(ProtocolPart):
         return sum(law.min_days for law in (self.lead_days, self.label_days, self.release_days))
 
     def lots(self) -> list[LotPlan]:
-        """A lot for each run that makes kits: what is planned, with the arrivals on the day on which the run begins.
-
-        The lot of a campaign without repetition has its code, others that with the number of the run.
-        """
+        """A lot for each run that makes kits: what is planned, with the arrivals on the day on which the run begins."""
         return [
             LotPlan(
-                code=self.code if self.every_days is None else f"{self.code}-{run}",
+                code=self.lot_code(run),
                 kit_type=self.kit_type,
                 manufactured_on=begins,
                 expires_on=self.expires(begins),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from allocation.rules.expiry import ExpiryWindows, last_ship_date
 from allocation.study.inconsistency import Findings, Path
+from allocation.study.model import is_code
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
@@ -70,6 +71,13 @@ def _has_runs(campaign: Campaign, scenario: Scenario, path: Path, findings: Find
             campaign.every_days or 0,
             f"makes {len(campaign.begins())} runs until {campaign.until}; each is a lot, and {MOST_RUNS} are the most",
             "let it run less often, or end earlier",
+        )
+    elif not is_code(last := campaign.lot_code(len(campaign.begins()))):
+        findings.add(
+            (*path, "code"),
+            campaign.code,
+            f"is too long: the last lot would be {last}",
+            "give a shorter code",
         )
     for name in ("lead_days", "label_days", "release_days"):
         fewest = getattr(campaign, name).min_days

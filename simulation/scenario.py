@@ -21,6 +21,7 @@ from allocation.study.yaml_files import load_document, load_protocol
 from simulation.day_law import DayLaw, Probability, Shares, sums_to_one
 from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario_checks import scenario_inconsistencies
+from simulation.streams import LARGEST_SEED
 
 __all__ = [
     "DAYS_PER_MONTH",
@@ -241,6 +242,12 @@ class Shipping(ProtocolPart):
         default_factory=dict, description="by depot that ships"
     )
 
+    def delay_to(self, country: str) -> LaneDelay:
+        """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
+        own = [delay for delay in self.lane_delays if delay.country == country]
+        others = [delay for delay in self.lane_delays if delay.country is None]
+        return (own or others or [LaneDelay(days=DayLaw())])[0]
+
 
 class Excursions(ProtocolPart):
     """Temperature excursions: what was exposed is in quarantine at its site, from the next day on to be released or rejected as a whole.
@@ -286,7 +293,7 @@ class Scenario(ProtocolPart):
     name: Text
     description: str = ""
     protocol: Text
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=LARGEST_SEED)
     starts_on: date
     duration_days: int = Field(ge=1, le=7305)
     recruitment: Recruitment

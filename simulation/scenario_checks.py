@@ -17,6 +17,7 @@ from simulation.production_checks import (
 
 if TYPE_CHECKING:
     from allocation.study.protocol import Protocol
+    from simulation.day_law import DayLaw
     from simulation.production import LotPlan
     from simulation.scenario import Scenario
 
@@ -27,6 +28,7 @@ SEX_TERMS = ("F", "M", "U", "INTERSEX")
 def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inconsistency]:
     """Everything that stops `scenario` from being played with `protocol`, in the order of the document."""
     findings = Findings()
+    _check_days(scenario, findings)
     _check_recruitment(scenario, protocol, findings)
     _check_subjects(scenario, protocol, findings)
     _check_drop_out(scenario, protocol, findings)
@@ -38,6 +40,23 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     check_production(scenario, protocol, findings)
     _check_visit_windows(scenario, protocol, findings)
     return findings.found
+
+
+def _check_days(scenario: Scenario, findings: Findings) -> None:
+    """Laws of days that cannot be below 0, as what they tell of would come before what it follows."""
+    laws: list[tuple[Path, DayLaw, str]] = [
+        (("screening", "duration_days"), scenario.screening.duration_days, "a subject is screened"),
+        (("visits", "late_days"), scenario.visits.late_days, "the visit's window closes"),
+        (("replacement", "days"), scenario.replacement.days, "the subject leaves whose place is taken"),
+        (("shipping", "approval_days"), scenario.shipping.approval_days, "the order is made"),
+        (("shipping", "dispatch_days"), scenario.shipping.dispatch_days, "the order is made"),
+    ]
+    for index, delay in enumerate(scenario.shipping.lane_delays):
+        path: Path = ("shipping", "lane_delays", index, "customs_hold_days")
+        laws.append((path, delay.customs_hold_days, "customs begin to hold the shipment"))
+    for path, law, before in laws:
+        if law.min_days < 0:
+            findings.add((*path, "min_days"), law.min_days, f"is before {before}", "give 0 or more days")
 
 
 def _check_recruitment(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
@@ -52,6 +71,14 @@ def _check_recruitment(scenario: Scenario, protocol: Protocol, findings: Finding
     for index, pause in enumerate(recruitment.pauses):
         findings.name(("recruitment", "pauses", index, "country"), pause.country, countries, "country")
         findings.name(("recruitment", "pauses", index, "site"), pause.site, sites, "site")
+        there = [site.country for site in protocol.sites if site.code == pause.site]
+        if pause.country is not None and there and pause.country not in there:
+            findings.add(
+                ("recruitment", "pauses", index, "country"),
+                pause.country,
+                f"is not the country of site {pause.site}, so that nothing would pause",
+                "give the site, or the country",
+            )
     if not sites:
         findings.add(
             ("protocol",), scenario.protocol, "has no site", "add the sites that recruit to the protocol"
@@ -130,13 +157,6 @@ def _check_replacement(scenario: Scenario, protocol: Protocol, findings: Finding
             "is assumed, but the protocol replaces nobody (screening.replacement: none)",
             "set it to 0, or let the protocol replace subjects (next_entry or same_arm)",
         )
-    if scenario.replacement.days.min_days < 0:
-        findings.add(
-            ("replacement", "days", "min_days"),
-            scenario.replacement.days.min_days,
-            "is before the subject leaves, whose place is taken",
-            "use 0 or more",
-        )
     if scenario.visits.kit_replaced_probability > 0 and not protocol.dosing.replacement:
         findings.add(
             ("visits", "kit_replaced_probability"),
@@ -168,7 +188,10 @@ def _check_titration(scenario: Scenario, protocol: Protocol, findings: Findings)
 
 
 def _check_shipping(scenario: Scenario, protocol: Protocol, findings: Findings) -> None:
-    countries = [country.code for country in protocol.countries]
+    refilled = refilled_depots(protocol)
+    ends = [country.code for country in protocol.countries]
+    ends += [depot.country for depot in protocol.depots if depot.code in refilled]
+    countries = list(dict.fromkeys(ends))
     depots = [depot.code for depot in protocol.depots]
     delays = scenario.shipping.lane_delays
     for index, delay in enumerate(delays):
@@ -182,14 +205,7 @@ def _check_shipping(scenario: Scenario, protocol: Protocol, findings: Findings) 
             ("shipping", "lane_delays"), code, "is a country without a delay", "add an entry without country"
         )
     approval = scenario.shipping.approval_days
-    if approval.min_days < 0:
-        findings.add(
-            ("shipping", "approval_days", "min_days"),
-            approval.min_days,
-            "approves an order before it is made",
-            "give 0 or more days",
-        )
-    elif approval != type(approval)() and protocol.supply.order_approval != "all":
+    if approval.min_days >= 0 and approval != type(approval)() and protocol.supply.order_approval != "all":
         findings.add(
             ("shipping", "approval_days"),
             approval.law,

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from typing import Final
 
 MASK = 0xFFFFFFFFFFFFFFFF
+LARGEST_SEED: Final = MASK
+"""Seeds are words: a larger one would be another one's double."""
+
 GOLDEN = 0x9E3779B97F4A7C15
 
 

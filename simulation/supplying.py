@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from allocation.rules.run_schedule import Cadence, moments
 from allocation.study.parameters import lead_time_days
 from simulation.laws import days_from, weekday_after
-from simulation.scenario import DayLaw, LaneDelay
 from simulation.trial import Order
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def shipment(twin: Twin, order: Order) -> Generator[Any, Any, None]:
     yield twin.wait_for(datetime.combine(leaves, time(DISPATCH_HOUR_UTC), UTC))
     lead_time = lead_time_days(twin.protocol, depot, site.country, site.code)
     numbers = twin.trial.dispatch(order.shipment_id, leaves + timedelta(days=lead_time))
-    delay = _lane(twin, site.country)
+    delay = shipping.delay_to(site.country)
     days = lead_time + days_from(delay.days, u("lane delay"))
     if u("customs hold") < delay.customs_hold_probability:
         days += days_from(delay.customs_hold_days, u("customs days"))
@@ -82,10 +81,3 @@ def shipment(twin: Twin, order: Order) -> Generator[Any, Any, None]:
             if twin.streams.uniform(entity, "damaged", position) < shipping.damaged_probability
         }
     twin.trial.receive(order.shipment_id, dispositions)
-
-
-def _lane(twin: Twin, country: str) -> LaneDelay:
-    """The delay law of the country's lanes, else the one for every other country, else no delay."""
-    delays = twin.scenario.shipping.lane_delays
-    own = [delay for delay in delays if delay.country == country]
-    return (own or [delay for delay in delays if delay.country is None] or [LaneDelay(days=DayLaw())])[0]

@@ -23,6 +23,7 @@ from simulation.scenario import DayLaw, Scenario
 from simulation.streams import Streams
 from simulation.supplying import lot_arrivals, resupply_runs
 from simulation.trial import Tally, Trial
+from simulation.twin_refusals import refuse_what_nobody_does
 
 Progress = Callable[[int, int, Tally], None]
 """Called once a simulated day with (days done, days in all, tally)."""
@@ -59,6 +60,7 @@ class Twin:
                     field=field,
                     fix="leave it out, or use rtsm simulate",
                 )
+        refuse_what_nobody_does(protocol)
         self.protocol = protocol
         self.scenario = scenario
         self.streams = Streams(scenario.seed, replicate)

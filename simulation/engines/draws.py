@@ -5,7 +5,8 @@ that class, the kernel the functions here on words, which it computes once per e
 law turns uniforms into a value by a fixed formula, so that a changed parameter moves a value and redraws nothing. A draw whose
 outcome is certain is not made: that changes no other.
 
-Entities are sites and depots by code, and `trial`. Draws of a subject belong to its site and are indexed by `subject_index`.
+Entities are sites and lots by code, depots as `depot:CODE` (a site may have the code of a depot), and `trial`. Draws of a subject belong
+to its site and are indexed by `subject_index`.
 """
 
 from __future__ import annotations

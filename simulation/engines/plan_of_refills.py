@@ -65,7 +65,7 @@ def refills_of(
         depots=ints([codes.index(code) for code in refilled]),
         supplier=ints([supplier.get(code, -1) for code in codes]),
         places=ints([[country.depot == code for country in protocol.countries] for code in codes]),
-        words=np.array([word_of(code) for code in codes], dtype=np.uint64),
+        words=np.array([word_of(f"depot:{code}") for code in codes], dtype=np.uint64),
         paused=paused,
         group=ints(np.where(paused == 1, -1 - np.arange(len(groups)), [groups.index(one) for one in groups])),
         min_buffer=table("min_buffer"),

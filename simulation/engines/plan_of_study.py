@@ -47,7 +47,7 @@ from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_pla
 from simulation.engines.plan_present import nothing_yet
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
-from simulation.scenario import DAYS_PER_MONTH, DayLaw, LaneDelay, Scenario
+from simulation.scenario import DAYS_PER_MONTH, Scenario
 from simulation.streams import word_of
 
 
@@ -83,7 +83,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     )
     ordering = ordering_of(protocol, scenario, tables)
     replacing = replacing_of(protocol, scenario, tables)
-    delays = [lane_delay(scenario, depot.country) for depot in protocol.depots]
+    delays = [scenario.shipping.delay_to(depot.country) for depot in protocol.depots]
     refills = refills_of(protocol, scenario, delays, int(lanes.lead_days.max(initial=0)), tables)
     laws = tables.laws()
     return TrialPlan(
@@ -237,7 +237,8 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
         size=len(ordered),
         kit_type=ints(of_type),
         expiry_ordinal=ints([lot.expires_on.toordinal() for lot in ordered]),
-        expiry_day=ints([days_from_start(lot.expires_on, scenario) for lot in ordered]),
+        # What a running study still has in stock of a lot that has expired is turned over on the first day.
+        expiry_day=ints([max(days_from_start(lot.expires_on, scenario), 0) for lot in ordered]),
         countries=len(protocol.countries),
         released=ints(
             [
@@ -253,13 +254,6 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
     return kits, lots
 
 
-def lane_delay(scenario: Scenario, country: str) -> LaneDelay:
-    """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
-    delays = scenario.shipping.lane_delays
-    own = [delay for delay in delays if delay.country == country]
-    return (own or [delay for delay in delays if delay.country is None] or [LaneDelay(days=DayLaw())])[0]
-
-
 def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
     lead, laws, costs, co2 = [], [], [], []
     holds, customs = [], []
@@ -267,7 +261,7 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         depot = depot_of(protocol, site)
         days = lead_time_days(protocol, depot, site.country, site.code)
         lead.append(days)
-        delay = lane_delay(scenario, site.country)
+        delay = scenario.shipping.delay_to(site.country)
         laws.append(tables.add(delay.days))
         holds.append(delay.customs_hold_probability)
         customs.append(tables.add(delay.customs_hold_days))

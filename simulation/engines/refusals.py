@@ -55,4 +55,13 @@ def _lacking(protocol: Protocol) -> Iterator[tuple[str, bool, str]]:
         supply.eligible_subjects != "randomized",
         "use randomized: the service projects nobody before randomization either",
     )
+    yield (
+        "visits",
+        any(one.dispensing and one.anchor == "screening" and not one.optional for one in protocol.visits),
+        "dispense from randomization on",
+    )
+    yield "dosing.same_lot", protocol.dosing.same_lot != "off", "set it to off"
+    yield "dosing.partial", protocol.dosing.partial, "set it to false: what is short is then not handed out"
+    yield "kit_types", any(one.reusable for one in protocol.kit_types), "leave reusable devices out"
+    yield "supply.pools", any(pool.automatic for pool in supply.pools), "set automatic to false"
     yield "sites", any(site.supplied_by_site for site in protocol.sites), "supply sites from depots"

@@ -32,28 +32,25 @@ def lots_at_hand(state: StudyState, scenario: Scenario) -> list[LotPlan]:
     lots = []
     for code, pile in piles.items():
         facts, known = state.lots[pile.lot], planned.get(pile.lot)
-        # A lot that is not released yet may be used where the scenario says, once kits of it arrive.
+        # A lot that is not released yet may be used where and when the scenario says, once kits of it arrive.
         released = facts.released_for or (known.released_for if known else ())
         made = known.manufactured_on if known else scenario.starts_on
-        lots.append(_lot(code, facts.kit_type, made, pile.expires_on, released, arrivals.get(code, [])))
+        lots.append(
+            # Not validated: a lot that is at hand needs no arrival.
+            LotPlan.model_construct(
+                code=code,
+                kit_type=facts.kit_type,
+                manufactured_on=made,
+                expires_on=pile.expires_on,
+                released_for=tuple(released),
+                arrivals=tuple(arrivals.get(code, [])),
+                release_delay_days=known.release_delay_days if known and not facts.released_for else None,
+            )
+        )
     for one in scenario.lots:
         if one.code not in state.lots and arrivals[one.code]:
             lots.append(one.model_copy(update={"arrivals": tuple(arrivals[one.code])}))
     return lots
-
-
-def _lot(
-    code: str, kit_type: str, made: date, expires: date, released: tuple[str, ...], arrivals: list[LotArrival]
-) -> LotPlan:
-    # Not validated: a lot that is at hand needs no arrival.
-    return LotPlan.model_construct(
-        code=code,
-        kit_type=kit_type,
-        manufactured_on=made,
-        expires_on=expires,
-        released_for=tuple(released),
-        arrivals=tuple(arrivals),
-    )
 
 
 def _piles(state: StudyState) -> set[Pile]:

@@ -34,6 +34,7 @@ from simulation.replicates.summary import Summary, summary_of
 from simulation.replicates.table import summary_tables
 from simulation.replicates.trace_file import write_trace
 from simulation.replicates.workforce import workers_of_machine, workforce
+from simulation.streams import LARGEST_SEED
 
 app = typer.Typer()
 
@@ -75,7 +76,8 @@ def simulate(
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, max=MOST_REPLICATES, help="Simulated trials.")] = 1_000,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of all random numbers (default: the scenario's).")
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random numbers (default: the scenario's)."),
     ] = None,
     engine: Annotated[
         Engine, typer.Option(help="compiled is fast; simpy is the readable reference, with the same events.")

@@ -110,7 +110,28 @@ def test_a_seasonality_of_the_demo_leaves_the_yearly_rate_as_it_is() -> None:
             "shipping:\n  approval_days: {law: fixed, min_days: -1}\n",
             "shipping.approval_days.min_days",
             "-1",
-            "before it is made",
+            "before the order is made",
+        ),
+        (
+            "duration_days: {law: gamma, mean_days: 14, shape: 6, min_days: 3",
+            "duration_days: {law: gamma, mean_days: 14, shape: 6, min_days: -3",
+            "screening.duration_days.min_days",
+            "-3",
+            "before a subject is screened",
+        ),
+        (
+            "gamma, mean_days: 14, shape: 6,",
+            "fixed, mean_days: 14,",
+            "screening.duration_days",
+            "(a mapping)",
+            "a fixed law, which has no max_days and no mean_days",
+        ),
+        (
+            "  pauses:\n",
+            "  pauses:\n    - {site: DE01, country: FRA, first_day: 2025-03-01, last_day: 2025-03-09}\n",
+            "recruitment.pauses[0].country",
+            "FRA",
+            "not the country of site DE01",
         ),
         (
             "shipping:\n",
@@ -211,6 +232,7 @@ def test_a_seasonality_of_the_demo_leaves_the_yearly_rate_as_it_is() -> None:
             "K10",
             "is not at depot EUD for DEU when its first site opens",
         ),
+        ("seed: 20250106", f"seed: {2**64}", "seed", f"{2**64}", "above"),
         ("seed: 20250106", "sead: 20250106", "sead", "sead", "not a key here"),
     ],
 )

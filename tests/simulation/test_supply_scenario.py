@@ -105,6 +105,11 @@ def test_a_campaign_that_is_possible_is_not_refused() -> None:
         ({"starts_on": "2030-01-01"}, "starts_on", "after the scenario's last day"),
         ({"every_days": 30, "until": "2025-08-01"}, "until", "before starts_on"),
         ({"every_days": 1, "until": "2026-06-01"}, "every_days", "274 runs"),
+        (
+            {"code": "L" * 39, "every_days": 30, "until": "2025-11-01"},
+            "code",
+            "L-3",
+        ),
         ({"shelf_life_months": 2}, "shelf_life_months", "2 is too short"),
         ({"shelf_life_months": None, "shelf_life_days": 60}, "shelf_life_days", "60 is too short"),
     ],
@@ -127,6 +132,7 @@ def test_an_impossible_campaign_is_refused_with_its_field_and_the_fix(
         ({"yield_share": 0}, "yield_share"),
         ({"yield_share": 1.2}, "yield_share"),
         ({"kits": -4}, "kits"),
+        ({"kits": None, "shares": {}, "kits_by_depot": {"EUD": 2_000_000}}, "kits_by_depot.EUD"),
     ],
 )
 def test_a_campaign_that_is_not_complete_is_refused(change: dict[str, Any], message: str) -> None:

@@ -171,3 +171,29 @@ def test_lots_may_arrive_at_the_depot_above_where_that_refills_the_sites_depot(b
     assert refused({"min_buffer": 20, "max_buffer": 40}) == []
     assert all("is not at depot LOW" in message for message in refused(None))
     assert len(refused(None)) == 2
+
+
+def test_a_refilled_depot_in_a_country_without_sites_may_have_a_delay_of_its_own_and_needs_some(
+    bench_trial,
+) -> None:
+    scenario, protocol = (one.model_dump(mode="json") for one in bench_trial)
+    add_low(protocol, {"min_buffer": 20, "max_buffer": 40})
+    protocol["depots"][-1]["country"] = "LUX"
+
+    def refused(delays: list[dict[str, Any]]) -> list[str]:
+        shipping = {**scenario["shipping"], "lane_delays": delays}
+        document = Scenario.model_validate({**scenario, "shipping": shipping})
+        return [one.message for one in scenario_inconsistencies(document, Protocol.model_validate(protocol))]
+
+    elsewhere = [{"country": one["code"], "days": {}} for one in protocol["countries"]]
+    assert refused([*elsewhere, {"country": "LUX", "days": {"min_days": 9}}]) == []
+    assert refused(elsewhere) == ["is a country without a delay"]
+
+
+def test_a_site_and_a_depot_of_one_code_share_no_draw(bench_trial) -> None:
+    def change(protocol, scenario) -> None:
+        add_low(protocol, {"min_buffer": 20, "max_buffer": 40})
+        protocol["sites"][0]["code"] = "LOW"
+
+    plan = small_plan(bench_trial, change)
+    assert not set(plan.sites.words.tolist()) & set(plan.refills.words.tolist())

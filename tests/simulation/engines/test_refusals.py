@@ -14,6 +14,13 @@ from simulation.scenario_checks import scenario_inconsistencies
 from simulation.twin import Twin
 from tests.conftest import REPOSITORY
 
+POOL = {
+    "code": "P",
+    "level": "depot",
+    "automatic": True,
+    "items": [{"kit_type": "KA", "item": "TABLETS"}],
+}
+
 
 @pytest.mark.parametrize(
     ("change", "field"),
@@ -24,18 +31,33 @@ from tests.conftest import REPOSITORY
             "randomization[0].block_assignment",
         ),
         ({"supply": {"eligible_subjects": "screened"}}, "supply.eligible_subjects"),
+        ({"dosing": {"same_lot": "where_possible"}}, "dosing.same_lot"),
+        ({"dosing": {"partial": True}}, "dosing.partial"),
+        ({"kit_types": {"reusable": True}}, "kit_types"),
+        ({"supply": {"pools": [POOL]}}, "supply.pools"),
     ],
 )
 def test_what_the_engines_do_not_play_is_refused_by_name(change: dict[str, Any], field, bench_trial) -> None:
     scenario, protocol = bench_trial
     document = protocol.model_dump(mode="json")
     for part, values in change.items():
-        target = document[part][0] if part == "randomization" else document[part]
+        target = document[part][0] if isinstance(document[part], list) else document[part]
         target |= values
     with pytest.raises(NotSimulated) as refused:
         plan_of(Protocol.model_validate(document), scenario)
     assert refused.value.field == field
     assert refused.value.fix
+
+
+def test_kits_handed_out_before_randomization_are_refused_by_name(bench_trial) -> None:
+    scenario, protocol = bench_trial
+    document = protocol.model_dump(mode="json")
+    document["visits"][0]["dispensing"] = True
+    for entry in document["dispensing"]:
+        entry["visits"] = [document["visits"][0]["code"], *entry["visits"]]
+    with pytest.raises(NotSimulated) as refused:
+        plan_of(Protocol.model_validate(document), scenario)
+    assert refused.value.field == "visits"
 
 
 def test_the_demo_can_be_played_by_the_engines() -> None:
@@ -56,6 +78,32 @@ def test_the_twin_of_the_service_refuses_days_of_approval(bench_trial) -> None:
     with pytest.raises(NotSimulated) as refused:
         Twin(protocol, Scenario.model_validate(document))
     assert refused.value.field == "shipping.approval_days"
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "field"),
+    [
+        ("supply", {"order_approval": "all"}, "supply.order_approval"),
+        ("supply", {"on_event": True}, "supply.on_event"),
+        ("supply", {"pack_by_scan": True}, "supply.pack_by_scan"),
+        ("randomization", {"forced": "FR1"}, "randomization[0].forced"),
+        ("randomization", {"supply_gate": "all_kit_types"}, "randomization[0].supply_gate"),
+        ("depot", {"min_buffer": 20, "max_buffer": 40}, "depots"),
+    ],
+)
+def test_the_twin_of_the_service_refuses_what_it_does_nothing_for_in_the_service(
+    part: str, values: dict[str, Any], field: str
+) -> None:
+    scenario, protocol = load_scenario_and_protocol(REPOSITORY / "studies" / "demo-scenario.yaml")
+    document = protocol.model_dump(mode="json")
+    if part == "depot":
+        document["supply"]["parameters"].append({"level": "depot", "key": "USD", "parameters": values})
+    else:
+        (document[part][0] if part == "randomization" else document[part]).update(values)
+    with pytest.raises(NotSimulated) as refused:
+        Twin(Protocol.model_validate(document), scenario)
+    assert refused.value.field == field
+    assert refused.value.fix
 
 
 def test_the_twin_of_the_service_refuses_what_only_the_engines_play(bench_trial) -> None:

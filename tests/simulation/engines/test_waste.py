@@ -57,3 +57,17 @@ def test_subjects_leave_for_want_of_a_kit_as_often_as_is_assumed(chance: float) 
             trace.filter(kind="completed")["subject"]
         )
         assert of["cost_lost_subjects"] == 25_000 * of["subjects_lost_to_stockout"]
+
+
+def test_stock_of_a_lot_that_had_expired_before_day_0_expires_on_day_0() -> None:
+    protocol, scenario = documents()
+    first = scenario["lots"][0]
+    depot = first["arrivals"][0]["depot"]
+    past = {"code": "PAST", "manufactured_on": "2020-01-02", "expires_on": "2024-01-02"}
+    past["arrivals"] = [{"depot": depot, "on": "2023-12-01", "kits": 7}]
+    scenario["lots"] = [*scenario["lots"], {**first, **past}]
+    replicate = played(protocol, scenario)
+    assert replicate.trace is not None
+    gone = as_frame(replicate.trace).filter(kind="kits_expired", day=0)
+    assert gone["quantity"].to_list() == [7]
+    assert outcomes_of(replicate)["kits_expired_depot"] >= 7
