@@ -12,7 +12,7 @@ import polars as pl
 from forecasting.demand.errors import BadInterim
 from forecasting.demand.interim import InterimCut
 
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, dict[str, Any]]] = {
     "interim_subjects.csv": {
         "trialsdt": pl.Date,
         "usubjid": pl.String,

@@ -28,7 +28,7 @@ _AT_ONCE: Final = 500
 class Models:
     """The models that a forecast uses; the defaults are those that the back-test chose (README)."""
 
-    enrolment: str = "dynamic"
+    enrolment: str = "recent"
     leaving: str = "constant"
 
 
@@ -116,10 +116,10 @@ def forecast_demand(
     cut: InterimCut,
     until: date,
     *,
-    draws: int = 4000,
+    draws: int = 2000,
     seed: int = 1,
     target: int | None = None,
-    models: Models = Models(),  # noqa: B008 - a frozen value
+    models: Models = Models(),
 ) -> DemandForecast:
     """Forecast `cut` to the day `until`. `target`: subjects after which enrolment ends, None for none. Raises BadRequest."""
     days = (until - cut.cut_on).days

@@ -70,8 +70,8 @@ def seen_gaps(cut: InterimCut) -> Seen:
     silent = np.where(
         cut.last_visit < 0, cut.days_on_study - 1, cut.days_on_study - 1 - np.maximum(cut.last_visit, 0)
     )
-    # A cycle counts as passed in silence once its day is a day behind: with delays of 3 days, then as many who are still to come are counted
-    # wrongly as who have passed it are not yet (solved for a normal delay, and the probabilities of dispensing of 0.3 to 0.6).
+    # A cycle counts as passed in silence once its day is a day behind. With normal delays of 3 days, as many who are late and still to
+    # come are then counted wrongly as there are who let it pass and do not count yet (solved for dispensing in 0.3 to 0.6 of cycles).
     passed = np.maximum((silent - 1) // one, 0)
     never = cut.last_visit < 0
     starts = cut.visit_day[~same]
