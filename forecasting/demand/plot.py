@@ -74,11 +74,15 @@ def _panel(alt: Any, found: DemandForecast, kit: int) -> Any:
         )
     x = alt.X("on:T", title=None, axis=alt.Axis(format="%b %y", tickCount=6))
     ahead = alt.Chart(alt.Data(values=fan)).encode(x=x)
-    kits = alt.Y("q05:Q", title="kits since the study began")
+    kits = alt.Y("q05:Q", title="kits since the study began", axis=alt.Axis(minExtent=38))
     wide = ahead.mark_area(color=_FAN, opacity=0.22).encode(y=kits, y2="q95:Q")
     narrow = ahead.mark_area(color=_FAN, opacity=0.35).encode(y="q25:Q", y2="q75:Q")
     middle = ahead.mark_line(color=_FAN, strokeWidth=2).encode(y="q50:Q")
-    past = alt.Chart(alt.Data(values=seen)).mark_line(color=INK, strokeWidth=2).encode(x=x, y=alt.Y("kits:Q"))
+    past = (
+        alt.Chart(alt.Data(values=seen))
+        .mark_line(color=INK, strokeWidth=2)
+        .encode(x=x, y=alt.Y("kits:Q", axis=alt.Axis(minExtent=38)))
+    )
     whole = summary(found.total[:, kit])
     return (wide + narrow + middle + past).properties(
         width=_WIDTH,

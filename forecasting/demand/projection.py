@@ -52,9 +52,9 @@ def play(
     day = who.randomized + _first_step(rng, draws, who)
     end = np.minimum(leaves, days)
     place = np.arange(rows)[:, None]
-    dispensed = np.zeros(who.arm.shape, dtype=np.int64)
     while True:
-        now = (day <= end) & (dispensed < cut.max_cycles)
+        # The schedule ends with its last cycle, whether or not earlier ones were let pass.
+        now = (day <= end) & (np.rint((day - who.randomized) / cut.target_days) < cut.max_cycles)
         if not now.any():
             return kits
         row, column = np.nonzero(now)
@@ -65,7 +65,6 @@ def play(
                 chosen = row[takes]
                 given = (rng.random(len(chosen))[:, None] > draws.quantity[kit][chosen]).sum(axis=1)
                 np.add.at(kits, (chosen, at[takes], kit), given)
-        dispensed += now
         cycles = 1 + _index(rng, draws.gap, who.arm.shape)
         gap = cycles * draws.cycle[place] + draws.sd[place] * rng.standard_normal(who.arm.shape)
         day = np.where(now, day + np.maximum(np.rint(gap), 1), np.inf)

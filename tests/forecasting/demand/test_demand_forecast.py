@@ -48,6 +48,16 @@ def test_new_subjects_take_what_the_closed_form_says() -> None:
     assert kits[:, 0, 1].mean() == pytest.approx(20 * visits, rel=0.01)
 
 
+def test_nobody_is_given_kits_after_the_last_cycle_of_the_schedule() -> None:
+    cut, rng = replace(made_cut(2, 300, skips=0.0), max_cycles=3), np.random.default_rng(1)
+    surely = fixed(cut, 5, 1e-12, 1 - 1e-12)
+    kits = play(rng, cut, surely, newcomers(np.full((5, 4), 1), np.tile([0, 1], (5, 2))), 400, 400)
+    assert kits[:, 0].tolist() == [[2 * 2 * 3, 2 * 3]] * 5
+    present = play(rng, cut, surely, on_study(cut, 5), 400, 400)
+    early = (on_study(cut, 1).last[0] < 28 * 2 - 14).sum()
+    assert 0 < present[0].sum() <= early * 2 * 2
+
+
 def test_subjects_on_study_go_on_from_their_last_dispensing() -> None:
     """With no leaving, skips or delays each takes exactly what the schedule has left."""
     cut = made_cut(2, 300, skips=0.0)
