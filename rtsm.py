@@ -119,6 +119,15 @@ COMMANDS = {
     "simulate": Mounted(
         "simulation.replicates.cli", "Play a trial many times before it runs, by the rules that run it."
     ),
+    "forecast": Mounted(
+        "",
+        "Forecast what a running study will need, with its uncertainty.",
+        {
+            "demand": Mounted(
+                "forecasting.demand.cli", "Forecast kits by type from an interim cut, with 90 % intervals."
+            ),
+        },
+    ),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),
