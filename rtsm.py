@@ -119,6 +119,7 @@ COMMANDS = {
     "simulate": Mounted(
         "simulation.replicates.cli", "Play a trial many times before it runs, by the rules that run it."
     ),
+    "forecast": Mounted("forecasting.cli", "Forecast recruitment from a record or a running study."),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),
