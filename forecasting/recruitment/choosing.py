@@ -88,7 +88,7 @@ def _scores(
             law = fit(known, there.get(code, there["constant"]), prior_rate).count(block)
             logs[code].append(law.log_probability(came))
             covered[code] += law.quantile((1 - LEVEL) / 2) <= came <= law.quantile((1 + LEVEL) / 2)
-            beyond[code].append(((came - law.mean) ** 2 - law.variance) / max(law.mean, 1.0) ** 2)
+            beyond[code].append(((came - law.mean) ** 2 - law.variance) / max(law.mean, came, 1.0) ** 2)
     return [
         Score(
             code,

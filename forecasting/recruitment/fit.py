@@ -27,7 +27,8 @@ PRIOR_RATE: Final = 0.5 / (365.25 / 12)
 class Wander:
     """How far forecasts of `periods` went wrong beyond their own error: `variance` of the relative error, growing with the horizon.
 
-    The level of recruitment is taken to wander as a random walk does, so that the variance is in proportion to the time ahead.
+    The level of recruitment is taken to wander as a random walk does, so that the variance is in proportion to the time ahead; but a
+    level that may as well be nothing or twice as high, a relative error of 1, is as wrong as one can be about it.
     """
 
     variance: float
@@ -35,7 +36,7 @@ class Wander:
 
     def error(self, end: float) -> float:
         """The relative standard error that it adds to a forecast until `end`."""
-        return float(np.sqrt(self.variance * end / self.periods))
+        return float(np.sqrt(min(self.variance * end / self.periods, 1.0)))
 
 
 STEADY: Final = Wander(0.0, 1)

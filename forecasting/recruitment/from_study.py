@@ -26,7 +26,10 @@ def study_record(database: Database, actor: Actor, study_id: str, days: int) -> 
 
 
 def observed_record(found: Observed, days: int) -> AccrualRecord:
-    """As `study_record`, from facts. A site counts as open in the period of its opening if it was for half of it, or somebody came."""
+    """As `study_record`, from facts. A site can randomize from its opening on, and the median time from screening to randomization later.
+
+    It counts as open in the period of that day if half of it is left, or as soon as somebody was randomized.
+    """
     if not found.sites:
         raise ForecastError(
             f"no site of study {found.study_id} is open yet",
@@ -40,13 +43,15 @@ def observed_record(found: Observed, days: int) -> AccrualRecord:
     periods = max(-(-((ends_on - first).days + 1) // days), 1)
     begins_on = ends_on - timedelta(days=periods * days - 1)
     of_site = {site.code: column for column, site in enumerate(sites)}
+    waits = [(on - subject.screened_on).days for subject, on in found.randomized()]
+    lag = float(np.median(waits)) if waits else 0.0
     counts = np.zeros((periods, len(sites)))
     for subject, on in found.randomized():
         if subject.site in of_site:
             row = min(max((on - begins_on).days // days, 0), periods - 1)
             counts[row, of_site[subject.site]] += 1
     middles = (np.arange(periods) + 0.5) * days
-    opened = np.array([(site.opened_on - begins_on).days for site in sites])
+    opened = np.array([(site.opened_on - begins_on).days + lag for site in sites])
     is_open = (middles[:, None] >= opened) | (np.cumsum(counts, axis=0) > 0)
     # A site that has just opened is one that goes on: no forecast could be made without it.
     is_open[-1] = True
