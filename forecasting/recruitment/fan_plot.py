@@ -29,10 +29,13 @@ def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
     first: dict[str, float] = {"period": record.periods, "q50": record.subjects}
     first |= {f"q{round(100 * edge):02d}": record.subjects for band in _BANDS for edge in band[:2]}
     rows = [first]
-    for end, law in found.fan.items():
-        row: dict[str, float] = {"period": record.periods + end, "q50": record.subjects + law.quantile(0.5)}
+    for end in found.fan:
+        row: dict[str, float] = {
+            "period": record.periods + end,
+            "q50": record.subjects + found.quantile(end, 0.5),
+        }
         for edge in (edge for band in _BANDS for edge in band[:2]):
-            row[f"q{round(100 * edge):02d}"] = record.subjects + law.quantile(edge)
+            row[f"q{round(100 * edge):02d}"] = record.subjects + found.quantile(end, edge)
         rows.append(row)
     last = record.periods + found.periods
     top = max(rows[-1]["q95"], found.question.target or 0, record.subjects + sum(found.came))
@@ -108,13 +111,14 @@ def _target(alt: Any, x: Any, height: Any, target: int) -> list[Any]:
 
 
 def _says(found: RecruitmentForecast) -> list[str]:
-    law, fitted = found.count, found.choice.fit
+    end, fitted = found.periods, found.choice.fit
     weak = {"prior": " THE PRIOR: nobody was recruited yet.", "few data": " FEW DATA: the prior weighs."}
     lines = [
         "Line: median. Dark band: the middle half. Light band: 90 % interval. Dotted: the census."
         + (" Dashed: what came." if found.came else ""),
-        f"{fitted.pattern.says.capitalize()}: {law.quantile(0.05)} to {law.quantile(0.95)} subjects in the next {found.periods} "
-        f"periods (90 %), median {law.quantile(0.5)}"
+        f"{fitted.pattern.says.capitalize()}: {found.quantile(end, 0.05)} to {found.quantile(end, 0.95)} "
+        f"subjects in the next {found.periods} "
+        f"periods (90 %), median {found.quantile(end, 0.5)}"
         + (f"; {sum(found.came)} came." if found.came else ".")
         + weak.get(fitted.basis, ""),
     ]

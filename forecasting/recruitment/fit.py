@@ -69,7 +69,9 @@ class RecruitmentFit:
             exposures = np.r_[exposures, np.full(opening.sites, first)]
             squares = np.r_[squares, np.full(opening.sites, second)]
             laws = laws.joined(self._new(opening.sites))
-        return laws.count(exposures, squares, float(np.hypot(self.pattern.error(end), wander.error(end))))
+        return laws.count(
+            exposures, squares, min(float(np.hypot(self.pattern.error(end), wander.error(end))), 1.0)
+        )
 
     def exact(self, openings: Sequence[Opening] = ()) -> bool:
         """Whether the law of a number is exact, and not matched on two moments."""

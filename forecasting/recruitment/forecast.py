@@ -81,6 +81,10 @@ class RecruitmentForecast:
         """The law of the number within all of `periods`."""
         return self.fan[self.periods]
 
+    def quantile(self, end: int, share: float) -> int:
+        """Of the number by the end of a period of the fan: never fewer than by an earlier one, however fast the error grows."""
+        return max(law.quantile(share) for before, law in self.fan.items() if before <= end)
+
     def as_json(self) -> dict[str, Any]:
         """As plain values."""
         fitted = self.choice.fit
@@ -112,8 +116,8 @@ class RecruitmentForecast:
                 for one in self.choice.scores
             ],
             "periods": self.periods,
-            "count": _law(self.count),
-            "fan": [{"period": end, **_law(law)} for end, law in self.fan.items()],
+            "count": self._numbers(self.periods),
+            "fan": [{"period": end, **self._numbers(end)} for end in self.fan],
             "target": self.question.target,
             "completion_periods": None
             if self.completion is None
@@ -123,6 +127,11 @@ class RecruitmentForecast:
             },
             "came": list(self.came) or None,
         }
+
+    def _numbers(self, end: int) -> dict[str, Any]:
+        law = self.fan[end]
+        quantiles = {_name(share): self.quantile(end, share) for share in SHARES}
+        return {"mean": law.mean, "sd": law.sd, **quantiles}
 
 
 def forecast(
@@ -156,14 +165,6 @@ def forecast(
         choice.fit.exact(question.openings) and choice.wander.variance == 0,
         tuple(came),
     )
-
-
-def _law(law: CountLaw) -> dict[str, Any]:
-    return {
-        "mean": law.mean,
-        "sd": law.sd,
-        **{_name(share): law.quantile(share) for share in SHARES},
-    }
 
 
 def _name(share: float) -> str:

@@ -45,7 +45,12 @@ def _counts(found: RecruitmentForecast) -> Table:
     step = max(-(-len(ends) // _ROWS), 1)
     for end in sorted({*ends[step - 1 :: step], found.periods}):
         law = found.fan[end]
-        row = [f"+{end}", f"{law.mean:.1f}", f"{law.sd:.1f}", *(str(law.quantile(share)) for share in SHARES)]
+        row = [
+            f"+{end}",
+            f"{law.mean:.1f}",
+            f"{law.sd:.1f}",
+            *(str(found.quantile(end, share)) for share in SHARES),
+        ]
         if found.came:
             row.append(str(sum(found.came[:end])) if end <= len(found.came) else "")
         table.add_row(*row)

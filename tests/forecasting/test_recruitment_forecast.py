@@ -133,6 +133,18 @@ def test_too_little_data_gives_the_prior_and_says_so() -> None:
     assert few.choice.fit.mean == pytest.approx(9 / (1 / rate + 8))
 
 
+def test_a_number_that_came_does_not_go_again_however_large_the_error() -> None:
+    random = np.random.default_rng(8)
+    record = made(random.poisson(np.arange(12)[:, None] ** 2 / 20 * np.ones((12, 6))))
+    found = forecast(record, Question(periods=60, target=record.subjects + 50))
+    assert found.choice.wander.variance > 0
+    for share in (0.05, 0.25, 0.5, 0.95):
+        by_end = [found.quantile(end, share) for end in found.fan]
+        assert by_end == sorted(by_end)
+    assert found.completion is not None
+    assert np.isfinite(found.completion).all()
+
+
 def test_new_sites_add_what_a_new_site_is_expected_to() -> None:
     random = np.random.default_rng(3)
     record = made(random.poisson(random.gamma(2, 0.5, 12), (14, 12)))
