@@ -126,6 +126,9 @@ COMMANDS = {
             "demand": Mounted(
                 "forecasting.demand.cli", "Forecast kits by type from an interim cut, with 90 % intervals."
             ),
+            "recruitment": Mounted(
+                "forecasting.cli", "Forecast recruitment from a record or a running study."
+            ),
         },
     ),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),

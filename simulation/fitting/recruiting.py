@@ -15,7 +15,7 @@ from scipy.stats import chi2, poisson
 
 from simulation.fitting.estimate import FEW, Estimate, basis_of
 from simulation.fitting.observed import Observed
-from simulation.fitting.site_rates import Factors, rates_by_group
+from simulation.fitting.site_rates import Factors, log_likelihood_of_times, rates_by_group
 from simulation.scenario import DAYS_PER_MONTH
 
 _RARE: Final = 0.001
@@ -250,9 +250,8 @@ def _decay(grid: _Grid) -> tuple[float, Estimate, float]:
     ages = grid.age[grid.at_site, grid.on_day]
 
     def fit(hazard: float) -> float:
-        exposures = np.maximum((np.exp(-hazard * grid.age) * grid.is_open).sum(axis=1), 1e-9)
-        # Given how many each site had, the times are independent of its rate.
-        return float(-hazard * ages.sum() - (grid.counts * np.log(exposures)).sum())
+        exposures = (np.exp(-hazard * grid.age) * grid.is_open).sum(axis=1)
+        return log_likelihood_of_times(-hazard * float(ages.sum()), grid.counts, exposures)
 
     best = minimize_scalar(lambda x: -fit(x), bounds=(0.0, 1.0), method="bounded")
     gain = -best.fun - fit(0.0)

@@ -95,6 +95,14 @@ def negative_binomial(counts: Array, means: Array, shape: float) -> Array:
     return found
 
 
+def log_likelihood_of_times(log_weights: float, counts: Array, exposures: Array) -> float:
+    """How likely the moments of arrivals are under a pattern of time, given how many each site had: independent of the sites' rates.
+
+    `log_weights`: the sum over arrivals of the pattern's logarithm; `exposures`: each site's, summed over its open time.
+    """
+    return float(log_weights - (counts * np.log(np.maximum(exposures, 1e-9))).sum())
+
+
 def _poisson(counts: Array, means: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         powers = np.where(counts > 0, counts * np.log(means), 0.0)

@@ -1,0 +1,117 @@
+"""Commands of forecasting: `rtsm forecast recruitment`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from allocation.ledger.database import open_database
+from allocation.terminal import acting, the_study
+from forecasting.errors import ForecastError
+from forecasting.recruitment.fan_plot import write_fan_plot
+from forecasting.recruitment.forecast import Question, forecast
+from forecasting.recruitment.forecast_table import forecast_tables
+from forecasting.recruitment.from_study import study_record
+from forecasting.recruitment.openings import Opening
+from forecasting.recruitment.record import AccrualRecord, read_record
+from simulation.randomization.chart_file import check_chart_file
+from simulation.scenario import DAYS_PER_MONTH
+
+app = typer.Typer()
+forecasts = typer.Typer(no_args_is_help=True)
+app.add_typer(forecasts, name="forecast")
+
+_WIDTH_WITHOUT_TERMINAL = 150
+_LONGEST_PERIOD = 366.0
+
+
+@forecasts.callback()
+def _forecast() -> None:
+    """Forecast recruitment from a record or a running study."""
+
+
+@forecasts.command("recruitment")
+def recruitment_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE.csv", help="Subjects by centre (columns) and period (rows), NA before opening."
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(metavar="STUDY", help="Instead of a file: randomizations in a study's ledger."),
+    ] = None,
+    period_days: Annotated[float, typer.Option(help="Days of a period.")] = 7.0,
+    census: Annotated[
+        int | None, typer.Option(metavar="ROW", help="Forecast from the end of this period, not of the last.")
+    ] = None,
+    periods: Annotated[
+        int | None,
+        typer.Option(help="Periods ahead (default: what the file has, or as many as were recorded)."),
+    ] = None,
+    target: Annotated[
+        int | None, typer.Option(help="When will there be so many subjects, those so far included?")
+    ] = None,
+    new_sites: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COUNT:FROM:TO", help="Sites that open so many periods after the census; repeatable."
+        ),
+    ] = None,
+    expected_per_month: Annotated[
+        float, typer.Option(help="Subjects of a site and month, believed while data are few.")
+    ] = 0.5,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the fan into this .svg or .png.")
+    ] = None,
+    actor: Annotated[
+        str | None, typer.Option("--as", help="The account that looks (default: the operator).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Forecast how many subjects come by when, and when a target is reached, each with its uncertainty.
+
+    The pattern of time (constant, decaying, changed, moving window) is the one that forecast the record's own past best.
+    """
+    if plot is not None:
+        check_chart_file(plot)
+    if (file is None) == (study is None):
+        raise ForecastError(
+            "either a file or a study is forecast", field="FILE", fix="name a CSV file, or --study STUDY"
+        )
+    if not 0 < period_days <= _LONGEST_PERIOD or (study is not None and period_days != int(period_days)):
+        raise ForecastError(
+            f"a period of {period_days:g} days cannot be forecast",
+            field="--period-days",
+            fix="name a number of days above 0, at most 366; whole days for a study",
+        )
+    openings = tuple(Opening.parse(text) for text in new_sites or ())
+    question = Question(periods, target, openings, expected_per_month / DAYS_PER_MONTH)
+    question.check()
+    record = read_record(file, period_days) if file is not None else _of_study(study, actor, int(period_days))
+    known = record.at_census(census)
+    later = record.later(census).tolist() if census is not None else []
+    found = forecast(known, question, later)
+    if plot is not None:
+        write_fan_plot(found, plot)
+    if as_json:
+        typer.echo(json.dumps({**found.as_json(), "plot": None if plot is None else str(plot)}, indent=2))
+        return
+    console = Console()
+    console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    console.print(forecast_tables(found))
+    if plot is not None:
+        typer.echo(f"plot: {plot}")
+
+
+def _of_study(study: str | None, actor: str | None, days: int) -> AccrualRecord:
+    database = open_database(create=False)
+    try:
+        return study_record(database, acting(database, actor), the_study(database, study), days)
+    finally:
+        database.dispose()

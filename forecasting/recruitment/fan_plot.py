@@ -1,0 +1,131 @@
+"""A forecast of recruitment as a fan: what was recruited, and the bands of what is to come, with the target."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from forecasting.recruitment.forecast import RecruitmentForecast
+from simulation.randomization.chart_file import INK, MUTED, check_chart_file, styled, write_chart
+
+_COLOUR: Final = "#0b4f8a"
+_CAME: Final = "#b5480f"
+_WIDTH, _HEIGHT = 620, 340
+_BANDS: Final = ((0.05, 0.95, 0.16), (0.25, 0.75, 0.30))
+"""From, to, opacity, as in the charts of a simulation."""
+
+
+def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
+    """Write the fan to `file` (.svg or .png). Raises PlotError."""
+    check_chart_file(file)
+    import altair as alt  # after the checks: it takes a while
+
+    record = found.record
+    so_far = np.r_[0, np.cumsum(record.counts.sum(axis=1))]
+    past = [{"period": at, "subjects": float(value)} for at, value in enumerate(so_far)]
+    first: dict[str, float] = {"period": record.periods, "q50": record.subjects}
+    first |= {f"q{round(100 * edge):02d}": record.subjects for band in _BANDS for edge in band[:2]}
+    rows = [first]
+    for end in found.fan:
+        row: dict[str, float] = {
+            "period": record.periods + end,
+            "q50": record.subjects + found.quantile(end, 0.5),
+        }
+        for edge in (edge for band in _BANDS for edge in band[:2]):
+            row[f"q{round(100 * edge):02d}"] = record.subjects + found.quantile(end, edge)
+        rows.append(row)
+    last = record.periods + found.periods
+    top = max(rows[-1]["q95"], found.question.target or 0, record.subjects + sum(found.came))
+    x = alt.X(
+        "period:Q",
+        title=f"period of {record.days:g} days",
+        scale=alt.Scale(domain=[0, last], nice=False),
+        axis=alt.Axis(grid=False, tickCount=8),
+    )
+
+    def height(name: str) -> Any:
+        return alt.Y(
+            f"{name}:Q",
+            title="subjects in all",
+            scale=alt.Scale(domain=[0, 1.05 * top or 1], nice=False),
+            axis=alt.Axis(tickCount=6, format=",~f", domain=False, ticks=False),
+        )
+
+    ahead = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    layers = [
+        ahead.mark_area(color=_COLOUR, opacity=opacity, clip=True).encode(
+            y=height(f"q{round(100 * low):02d}"), y2=f"q{round(100 * high):02d}:Q"
+        )
+        for low, high, opacity in _BANDS
+    ]
+    layers.append(ahead.mark_line(color=_COLOUR, strokeWidth=2.2, clip=True).encode(y=height("q50")))
+    layers.append(
+        alt.Chart(alt.Data(values=past))
+        .mark_line(color=INK, strokeWidth=2.2, clip=True)
+        .encode(x=x, y=height("subjects"))
+    )
+    layers.append(
+        alt.Chart(alt.Data(values=[{"period": record.periods}]))
+        .mark_rule(color=MUTED, strokeDash=[2, 3])
+        .encode(x=x)
+    )
+    if found.came:
+        values = record.subjects + np.r_[0, np.cumsum(found.came)]
+        later = [
+            {"period": record.periods + at, "subjects": float(value)}
+            for at, value in enumerate(values)
+            if at <= found.periods
+        ]
+        layers.append(
+            alt.Chart(alt.Data(values=later))
+            .mark_line(color=_CAME, strokeWidth=1.8, strokeDash=[5, 3], clip=True)
+            .encode(x=x, y=height("subjects"))
+        )
+    if found.question.target is not None:
+        layers += _target(alt, x, height, found.question.target)
+    chart = alt.layer(*layers).properties(
+        width=_WIDTH,
+        height=_HEIGHT,
+        title=alt.TitleParams(
+            f"{record.name}: recruitment, and what is to come",
+            subtitle=_says(found),
+            anchor="start",
+            color=INK,
+            subtitleColor=MUTED,
+        ),
+    )
+    write_chart(styled(chart), file)
+
+
+def _target(alt: Any, x: Any, height: Any, target: int) -> list[Any]:
+    at = alt.Chart(alt.Data(values=[{"period": 0, "subjects": target, "text": f"target {target:,}"}]))
+    return [
+        at.mark_rule(color=MUTED, strokeWidth=1).encode(y=height("subjects")),
+        at.mark_text(color=MUTED, align="left", dx=6, dy=9, fontSize=11).encode(
+            x=x, y=height("subjects"), text="text:N"
+        ),
+    ]
+
+
+def _says(found: RecruitmentForecast) -> list[str]:
+    end, fitted = found.periods, found.choice.fit
+    weak = {"prior": " THE PRIOR: nobody was recruited yet.", "few data": " FEW DATA: the prior weighs."}
+    lines = [
+        "Line: median. Dark band: the middle half. Light band: 90 % interval. Dotted: the census."
+        + (" Dashed: what came." if found.came else ""),
+        f"{fitted.pattern.says.capitalize()}: {found.quantile(end, 0.05)} to {found.quantile(end, 0.95)} "
+        f"subjects in the next {found.periods} "
+        f"periods (90 %), median {found.quantile(end, 0.5)}"
+        + (f"; {sum(found.came)} came." if found.came else ".")
+        + weak.get(fitted.basis, ""),
+    ]
+    if found.completion is not None:
+        early, middle, late = (found.completion[at] for at in (0, 2, 4))
+        if isfinite(late):
+            lines.append(f"Target after {early:.1f} to {late:.1f} more periods (90 %), median {middle:.1f}.")
+        else:
+            lines.append("The target may never be reached.")
+    return lines
