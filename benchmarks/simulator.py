@@ -1,7 +1,8 @@
 """How fast the compiled engine plays RTSM-BENCH-100, as ratios to a SimPy model of it and to a bare kernel of it in the same run.
 
 * speed: processor time of a replicate on one core, against `simpy_peer.py` (one daily review process; also with a review of the changed
-  sites only) and `floor_kernel.py`, in turn in every round; and the whole time of two worker processes against one;
+  sites only) and `floor_kernel.py`, in turn in every round; the aims are those of the engine compiled for the plan (`--tailored`), and the
+  one for any plan stands beside it; and the whole time of two worker processes against one;
 * growth: processor time by subject-visits and by sites, and a trial of 10,000 subjects at 1,000 sites with 52 visits, with its memory;
 * command: the whole time of a warm `rtsm simulate` of 1,000 replicates.
 
