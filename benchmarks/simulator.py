@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from benchmarks import floor_kernel, simpy_peer
 from benchmarks.bench100 import Thresholds
 from benchmarks.bench100_study import bench100_study
@@ -27,6 +29,7 @@ from benchmarks.simulator_command import warm_command
 from benchmarks.simulator_growth import growth, large_trial
 from benchmarks.simulator_workers import two_workers
 from simulation.engines import compiled
+from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import plan_of
 
 THRESHOLDS = Thresholds(2, 5)
@@ -51,6 +54,10 @@ AIMS = {
 def works(replicates: int) -> dict[str, tuple[int, Callable[[int], Any]]]:
     """By name: how many replicates a piece plays, and the work, given a seed."""
     plan = plan_of(*bench100_study(THRESHOLDS))
+    if not same_results(plan):
+        raise AssertionError(
+            "the kernel that is compiled for the plan gives other results than that for any plan"
+        )
 
     def simpy(count: int, only_changed: bool) -> Callable[[int], Any]:
         return lambda seed: [
@@ -64,6 +71,15 @@ def works(replicates: int) -> dict[str, tuple[int, Callable[[int], Any]]]:
         ENGINE: (replicates, lambda seed: compiled.play_batch(plan, seed, 0, replicates)),
         TAILORED: (replicates, lambda seed: compiled.play_batch(plan, seed, 0, replicates, tailored=True)),
     }
+
+
+def same_results(plan: TrialPlan) -> bool:
+    """Whether both kernels give the same replicates, figure for figure."""
+    any_plan = compiled.play_batch(plan, 11, 5, 50)
+    tailored = compiled.play_batch(plan, 11, 5, 50, tailored=True)
+    return np.array_equal(any_plan.outcomes, tailored.outcomes) and np.array_equal(
+        any_plan.weekly, tailored.weekly
+    )
 
 
 def measure(todo: dict[str, tuple[int, Callable[[int], Any]]], rounds: int) -> dict[str, list[float]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, lower_getattr_generic, models, register_model
@@ -19,9 +18,11 @@ from numba.np.arrayobj import make_array
 from simulation.engines.compiled.memory import KNOWN, RECORD
 from simulation.engines.compiled.pointers import builtin
 
-KINDS: Any = {"i": (types.int64, ir.IntType(64)), "f": (types.float64, ir.DoubleType())}
-FIELDS: Any = {name: (offset, *KINDS[kind.kind]) for name, (kind, offset) in (RECORD.fields or {}).items()}
-"""By name: the offset in bytes, and the types of numba and of LLVM."""
+FIELDS: Any = {
+    name: (offset, types.int64 if kind.kind == "i" else types.float64)
+    for name, (kind, offset) in (RECORD.fields or {}).items()
+}
+"""By name: the offset in bytes, and the type."""
 
 
 class Places(types.Opaque):
@@ -50,11 +51,11 @@ class PlacesFields(AttributeTemplate):
 @lower_getattr_generic(Places)
 def read_field(context: Any, builder: Any, typ: Any, value: Any, attr: str) -> Any:
     """Read a field: its value where that is known, else by a load."""
-    offset, _, kind = FIELDS[attr]
+    offset, kind = FIELDS[attr]
     if attr in typ.known:
-        return ir.Constant(kind, typ.known[attr])
+        return context.get_constant(kind, typ.known[attr])
     place = builder.gep(value, [context.get_constant(types.intp, offset)])
-    return builder.load(builder.bitcast(place, kind.as_pointer()))
+    return builder.load(builder.bitcast(place, context.get_value_type(types.CPointer(kind))))
 
 
 @builtin
@@ -65,6 +66,6 @@ def places_of(typing_context, records):  # noqa: ARG001
 
     def generate(context, builder, signature, arguments):  # noqa: ARG001
         data = make_array(records)(context, builder, arguments[0]).data
-        return builder.bitcast(data, ir.IntType(8).as_pointer())
+        return builder.bitcast(data, context.get_value_type(types.voidptr))
 
     return made(records), generate

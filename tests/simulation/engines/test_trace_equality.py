@@ -85,15 +85,6 @@ def test_a_batch_has_the_replicates_that_are_played_alone_whatever_the_threads(b
     np.testing.assert_array_equal(batch.weekly[3], alone.weekly)
 
 
-def test_a_kernel_tailored_to_the_shape_of_a_plan_gives_the_same_results(bench_trial) -> None:
-    scenario, protocol = bench_trial
-    plan = plan_of(protocol, scenario)
-    tailored = compiled.play_batch(plan, 11, 5, 7, tailored=True)
-    batch = compiled.play_batch(plan, 11, 5, 7)
-    np.testing.assert_array_equal(batch.outcomes, tailored.outcomes)
-    np.testing.assert_array_equal(batch.weekly, tailored.weekly)
-
-
 def test_memory_that_is_too_small_is_made_larger_and_changes_nothing(bench_trial) -> None:
     scenario, protocol = bench_trial
     plan = plan_of(protocol, scenario)
