@@ -11,7 +11,7 @@ from sqlalchemy import select
 from allocation.ledger.database import Database
 from allocation.ledger.kit_follower import WITHOUT_KITS, KitFollower
 from allocation.ledger.schema import ledger_entry, ledger_seal
-from allocation.rules.kit_status import KitStatus
+from allocation.rules.kit_status import KitStatus, Place
 from simulation.live_start.study_state import StudyState
 
 _SERIES = {
@@ -20,13 +20,17 @@ _SERIES = {
     KitStatus.REQUESTED.value: "kits_in_transit",
     KitStatus.IN_TRANSIT.value: "kits_in_transit",
     KitStatus.EXPIRED.value: "kits_expired",
+    KitStatus.LOST.value: "kits_lost_damaged",
+    KitStatus.DAMAGED.value: "kits_lost_damaged",
 }
+"""Of kits that no subject has had: what subjects lose was dispensed before."""
 
 
 def history_of(database: Database, state: StudyState) -> pl.DataFrame:
     """`series`, `week` (-1 ends on the state's day), its last `date` and the `value` then, from the first whole week of the ledger on.
 
-    The series are those randomized and screened so far, usable kits at sites and depots and on their way, and kits expired so far.
+    The series are those randomized and screened so far, usable kits at sites and depots and on their way, and kits expired, and lost
+    or damaged, so far.
     """
     weeks = max((state.at - state.begins_on).days // 7, 0)
     ends = [state.at - timedelta(days=7 * back) for back in range(weeks, -1, -1)]
@@ -72,4 +76,5 @@ def _kits_at(database: Database, state: StudyState, ends: list[date]) -> list[Co
 
 
 def _counted(follower: KitFollower) -> Counter[str]:
-    return Counter(_SERIES[one.status] for one in follower.kits.values() if one.status in _SERIES)
+    kept = (one for one in follower.kits.values() if one.place_kind != Place.SUBJECT.value)
+    return Counter(_SERIES[one.status] for one in kept if one.status in _SERIES)

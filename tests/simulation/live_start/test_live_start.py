@@ -227,7 +227,9 @@ def test_history_is_what_the_inventory_and_the_subjects_were_each_week(
         "kits_at_depots": present.depot_stock.sum(),
         "kits_in_transit": present.contents.sum(),
         "kits_expired": 0,
+        "kits_lost_damaged": present.so_far[out.KITS_LOST] + present.so_far[out.KITS_DAMAGED],
     }
+    assert last["kits_lost_damaged"] > 0
     earlier = MIDDLE - timedelta(days=14)
     assert history.filter(week=-3)["date"].unique().to_list() == [earlier]
     seen = inventory_by_type(Service(played[0]), SYSTEM_ACTOR, STUDY, f"{earlier}T23:59:59.999999Z")
