@@ -10,11 +10,11 @@ from allocation.rules.supply_gates import keeps_gate_closed
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.calendars import enter
+from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.memory import DECISIONS, ON_STUDY
-from simulation.engines.compiled.parts import part
+from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.stock import usable
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE
 
 
 @part
@@ -71,15 +71,10 @@ def take_arm(at, ints, day, site, arm):
     return arm
 
 
-@part
+@hot
 def forcing_applies(at, ints, cap, site):
     """Whether a cap on forced randomization is on the site, its country or the study."""
-    scope, place = ints[at.arm_supply_cap_scope + cap], ints[at.arm_supply_cap_place + cap]
-    if scope == SCOPE_COUNTRY:
-        return place == ints[at.sites_country + site]
-    if scope == SCOPE_SITE:
-        return place == site
-    return True
+    return is_within(at, ints, site, ints[at.arm_supply_cap_scope + cap], ints[at.arm_supply_cap_place + cap])
 
 
 @part

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from allocation.rules.depot_demand import uncovered
 from simulation.engines.compiled.buffers import band
-from simulation.engines.compiled.ordering import is_demand, is_paused, is_unseeded, site_inventory
+from simulation.engines.compiled.ordering import (
+    is_demand,
+    is_paused,
+    is_unseeded,
+    lines_by_schedule,
+    lines_on_level,
+    site_inventory,
+)
 from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.pointers import fill, view
 
@@ -73,14 +80,10 @@ def project_by_day(at, ints, day, site):
 @part
 def add_subject(at, ints, day, subject):
     """Add the planned dispensings of one subject."""
-    path = ints[at.subject_arm + subject] * at.doses_levels + ints[at.subject_level + subject]
-    lines = at.visits_line_start + path * (at.visits_size + 1)
+    arm = ints[at.subject_arm + subject]
+    lines = lines_on_level(at, arm, ints[at.subject_level + subject])
     for visit in range(ints[at.subject_visit + subject], at.visits_size):
-        if at.doses_follows_schedule:
-            arm = ints[at.subject_arm + subject]
-            level = ints[at.doses_scheduled + arm * at.visits_size + visit]
-            if level >= 0:
-                lines = at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1)
+        lines = lines_by_schedule(at, ints, arm, visit, lines)
         ahead = max(ints[at.subject_day0 + subject] + ints[at.visits_opens + visit] - day, 0)
         if ahead >= at.refills_horizon:
             continue

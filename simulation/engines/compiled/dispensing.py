@@ -77,17 +77,7 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
         kit_type = ints[at.visits_line_kit_type + line]
         wanted = ints[at.visits_line_quantity + line]
         until = needed_until if ints[at.kits_stays_valid + kit_type] == 1 else NO_DAY
-        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-            kits = ints[at.stock + site * at.lots_size + lot]
-            there = usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
-            take = min(there, wanted)
-            if take > 0:
-                ints[at.stock + site * at.lots_size + lot] -= take
-                wanted -= take
-                if at.trace_room > 0:
-                    record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
-        ints[at.tally + outcomes.KITS_DISPENSED] += ints[at.visits_line_quantity + line]
-        ints[at.level + AT_SITES] -= ints[at.visits_line_quantity + line]
+        hand_out(at, ints, day, subject, site, kit_type, wanted, until, False)
     ints[at.subject_level + subject] = level
     ints[at.subject_titrated + subject] |= ints[at.doses_titrated + visit]
     enter(words, at.changed, site)
@@ -95,12 +85,33 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
         replace_kits(at, ints, words, day, subject, site, visit, first, last, needed_until)
 
 
+@hot
+def hand_out(at, ints, day, subject, site, kit_type, wanted, until, replaces):
+    """Hand out up to `wanted` kits of a type, earliest expiry first; `replaces`: for kits that the subject lost."""
+    today, country = at.calendar_first_ordinal + day, ints[at.sites_country + site]
+    for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
+        kits = ints[at.stock + site * at.lots_size + lot]
+        there = usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
+        take = min(there, wanted)
+        if take > 0:
+            wanted -= take
+            ints[at.stock + site * at.lots_size + lot] -= take
+            ints[at.level + AT_SITES] -= take
+            ints[at.tally + outcomes.KITS_DISPENSED] += take
+            if at.trace_room > 0:
+                record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
+            if replaces:
+                ints[at.tally + outcomes.KITS_REPLACED] += take
+                if at.trace_room > 0:
+                    kind = events.KIT_REPLACED
+                    record(at, ints, day, phases.VISITS, kind, site, subject, kit_type, lot, take)
+
+
 @part
 def replace_kits(at, ints, words, day, subject, site, visit, first, last, needed_until):
     """Kits of the visit that the subject loses or damages are replaced on the same day, as far as the site has others."""
     index = subject_index(ints[at.subject_number + subject], visit) * KITS_PER_VISIT
     stream = words[at.stream + KIT_REPLACED * at.site_count + site]
-    today, country = at.calendar_first_ordinal + day, ints[at.sites_country + site]
     for line in range(first, last):
         kit_type = ints[at.visits_line_kit_type + line]
         wanted = 0
@@ -109,20 +120,7 @@ def replace_kits(at, ints, words, day, subject, site, visit, first, last, needed
                 wanted += 1
             index += 1
         until = needed_until if ints[at.kits_stays_valid + kit_type] == 1 else NO_DAY
-        for lot in range(ints[at.kits_lot_start + kit_type], ints[at.kits_lot_start + kit_type + 1]):
-            kits = ints[at.stock + site * at.lots_size + lot]
-            there = usable(at, ints, kits, lot, country, ints[at.kits_dnd_days + kit_type], today, until)
-            take = min(there, wanted)
-            if take > 0:
-                wanted -= take
-                ints[at.stock + site * at.lots_size + lot] -= take
-                ints[at.level + AT_SITES] -= take
-                ints[at.tally + outcomes.KITS_DISPENSED] += take
-                ints[at.tally + outcomes.KITS_REPLACED] += take
-                if at.trace_room > 0:
-                    kind = events.KIT_REPLACED
-                    record(at, ints, day, phases.VISITS, events.DISPENSED, site, subject, kit_type, lot, take)
-                    record(at, ints, day, phases.VISITS, kind, site, subject, kit_type, lot, take)
+        hand_out(at, ints, day, subject, site, kit_type, wanted, until, True)
 
 
 @part

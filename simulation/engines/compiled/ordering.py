@@ -128,6 +128,22 @@ def is_demand(at, ints, day, subject):
 
 
 @hot
+def lines_on_level(at, arm, level):
+    """Where the lines of the dispensing table begin, visit after visit, of an arm on a dose level."""
+    return at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1)
+
+
+@hot
+def lines_by_schedule(at, ints, arm, visit, lines):
+    """The same for who comes to a visit with `lines`: where the protocol itself moves the arm by then, those of that level."""
+    if at.doses_follows_schedule:
+        level = ints[at.doses_scheduled + arm * at.visits_size + visit]
+        if level >= 0:
+            lines = lines_on_level(at, arm, level)
+    return lines
+
+
+@hot
 def site_inventory(at, ints, day, site, kit_type):
     """Kits of a type that count at a site: on hand, and in orders on their way to it."""
     today = at.calendar_first_ordinal + day

@@ -9,6 +9,7 @@ from simulation.engines.calendar_days import first_day_reaching, screening_ends,
 from simulation.engines.compiled.allocation import allocate
 from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
 from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
@@ -30,7 +31,7 @@ from simulation.engines.draws import (
     place_in,
     uniform_at,
 )
-from simulation.engines.plan import NOT_LEAVING, SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
+from simulation.engines.plan import NOT_LEAVING, SCOPE_STUDY
 
 
 @hot
@@ -162,15 +163,10 @@ def screen_replacements(at, ints, floats, words, day):
                 screen(at, ints, floats, words, day, site, left)
 
 
-@part
+@hot
 def applies(at, ints, cap, site):
     """Whether a cap is on the site, its country or the study."""
-    scope, place = ints[at.caps_scope + cap], ints[at.caps_place + cap]
-    if scope == SCOPE_COUNTRY:
-        return place == ints[at.sites_country + site]
-    if scope == SCOPE_SITE:
-        return place == site
-    return True
+    return is_within(at, ints, site, ints[at.caps_scope + cap], ints[at.caps_place + cap])
 
 
 @part

@@ -6,17 +6,17 @@ from allocation.rules.expiry import allowed_on_day
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.laws import days_by, happens
-from simulation.engines.compiled.memory import AT_DEPOTS, CO2, COST_OF_SHIPMENTS, IN_TRANSIT
+from simulation.engines.compiled.memory import AT_DEPOTS, IN_TRANSIT
 from simulation.engines.compiled.ordering import status_of
 from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.transit import book, damaged_on_the_way
 from simulation.engines.draws import (
     APPROVAL_DAYS,
     CUSTOMS_DAYS,
     CUSTOMS_HOLD,
     DISPATCH_DAYS,
     KIT_DAMAGED,
-    KITS_PER_SHIPMENT,
     LANE_DELAY,
     SHIPMENT_LOST,
 )
@@ -31,11 +31,7 @@ def drawn_for(at, words, depot, purpose):
 @part
 def send_to_depot(at, ints, floats, words, day, depot, slot, kits):
     """Send an order on its way. It is received at the earliest tomorrow; what would arrive after the last day stays in transit."""
-    ints[at.tally + outcomes.ORDERS] += 1
-    ints[at.tally + outcomes.SHIPMENTS] += 1
-    ints[at.level + IN_TRANSIT] += kits
-    floats[at.money + COST_OF_SHIPMENTS] += floats[at.refills_cost + depot]
-    floats[at.money + CO2] += floats[at.refills_co2_kg + depot]
+    book(at, ints, floats, kits, floats[at.refills_cost + depot], floats[at.refills_co2_kg + depot])
     approved = day
     if at.ordering_approved:
         stream = drawn_for(at, words, depot, APPROVAL_DAYS)
@@ -110,11 +106,9 @@ def unpack_refill(at, ints, words, day, depot, slot):
         kit_type = ints[at.lots_kit_type + lot]
         ints[at.level + IN_TRANSIT] -= kits
         damaged = 0
-        if not lost and at.lanes_damaged > 0.0:
+        if not lost:
             stream = drawn_for(at, words, depot, KIT_DAMAGED)
-            for kit in range(unpacked, unpacked + kits):
-                if happens(at.lanes_damaged, stream, sent * KITS_PER_SHIPMENT + kit):
-                    damaged += 1
+            damaged = damaged_on_the_way(at, stream, sent, unpacked, kits)
             unpacked += kits
         kind, arrived = events.RECEIVED, kits - damaged
         if lost:

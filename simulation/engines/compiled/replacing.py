@@ -6,11 +6,11 @@ from allocation.rules.caps import cap_reached
 from allocation.rules.replacement import REPLACEABLE, replacement_code
 from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.calendars import enter
+from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import ON_STUDY
 from simulation.engines.compiled.parts import part
 from simulation.engines.draws import REPLACED, REPLACEMENT_DAYS
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE
 
 
 @part
@@ -39,10 +39,7 @@ def place_is_refused(at, ints, site, of_randomization):
     for cap in range(at.caps_size):
         if of_randomization and (ints[at.caps_on_randomized + cap] == 0 or ints[at.caps_refuses + cap] == 0):
             continue
-        scope, place = ints[at.caps_scope + cap], ints[at.caps_place + cap]
-        elsewhere = (scope == SCOPE_COUNTRY and place != ints[at.sites_country + site]) or (
-            scope == SCOPE_SITE and place != site
-        )
-        if not elsewhere and cap_reached(ints[at.cap_counts + cap] - 1, ints[at.caps_limit + cap]):
+        applies = is_within(at, ints, site, ints[at.caps_scope + cap], ints[at.caps_place + cap])
+        if applies and cap_reached(ints[at.cap_counts + cap] - 1, ints[at.caps_limit + cap]):
             return True
     return False

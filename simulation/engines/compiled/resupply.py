@@ -13,6 +13,8 @@ from simulation.engines.compiled.ordering import (
     is_demand,
     is_paused,
     is_unseeded,
+    lines_by_schedule,
+    lines_on_level,
     pick_order,
     seed,
     site_inventory,
@@ -149,15 +151,10 @@ def project(at, ints, day, site, place):
 @hot
 def project_subject(at, ints, day, subject, place):
     """Add the planned visits of a subject, each on the day on which its window opens."""
-    lines = at.visits_line_start + (
-        ints[at.subject_arm + subject] * at.doses_levels + ints[at.subject_level + subject]
-    ) * (at.visits_size + 1)
+    arm = ints[at.subject_arm + subject]
+    lines = lines_on_level(at, arm, ints[at.subject_level + subject])
     for visit in range(ints[at.subject_visit + subject], at.visits_size):
-        if at.doses_follows_schedule:
-            arm = ints[at.subject_arm + subject]
-            level = ints[at.doses_scheduled + arm * at.visits_size + visit]
-            if level >= 0:
-                lines = at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1)
+        lines = lines_by_schedule(at, ints, arm, visit, lines)
         offset = ints[at.subject_day0 + subject] + ints[at.visits_opens + visit] - day
         for line in range(ints[lines + visit], ints[lines + visit + 1]):
             kit_type, quantity = ints[at.visits_line_kit_type + line], ints[at.visits_line_quantity + line]

@@ -13,22 +13,20 @@ from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import (
     AT_DEPOTS,
     AT_SITES,
-    CO2,
     COST_OF_KITS,
-    COST_OF_SHIPMENTS,
     FREE_SHIPMENT,
     IN_TRANSIT,
 )
 from simulation.engines.compiled.ordering import follow, unfollow
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
+from simulation.engines.compiled.transit import book, damaged_on_the_way
 from simulation.engines.draws import (
     APPROVAL_DAYS,
     CUSTOMS_DAYS,
     CUSTOMS_HOLD,
     DISPATCH_DAYS,
     KIT_DAMAGED,
-    KITS_PER_SHIPMENT,
     LANE_DELAY,
     REVIEWS,
     SHIPMENT_LOST,
@@ -153,13 +151,9 @@ def unpack(at, ints, floats, words, day, shipment):
             if at.trace_room > 0:
                 record(at, ints, day, phases.RECEIPTS, events.LOST, site, -1, kit_type, lot, kits)
             continue
-        damaged = 0
-        if at.lanes_damaged > 0.0:
-            stream = words[at.stream + KIT_DAMAGED * at.site_count + site]
-            for kit in range(unpacked, unpacked + kits):
-                if happens(at.lanes_damaged, stream, sent * KITS_PER_SHIPMENT + kit):
-                    damaged += 1
-            unpacked += kits
+        stream = words[at.stream + KIT_DAMAGED * at.site_count + site]
+        damaged = damaged_on_the_way(at, stream, sent, unpacked, kits)
+        unpacked += kits
         ints[at.tally + outcomes.KITS_DAMAGED] += damaged
         if damaged > 0:
             enter(words, at.changed, site)
@@ -187,11 +181,7 @@ def unpack(at, ints, floats, words, day, shipment):
 @hot
 def send(at, ints, floats, words, day, site, shipment, kits):
     """Send a shipment on its way. What would arrive after the last day stays in transit."""
-    ints[at.tally + outcomes.ORDERS] += 1
-    ints[at.tally + outcomes.SHIPMENTS] += 1
-    ints[at.level + IN_TRANSIT] += kits
-    floats[at.money + COST_OF_SHIPMENTS] += floats[at.lanes_cost + site]
-    floats[at.money + CO2] += floats[at.lanes_co2_kg + site]
+    book(at, ints, floats, kits, floats[at.lanes_cost + site], floats[at.lanes_co2_kg + site])
     arrives = arrival_day(at, ints, floats, words, day, site, shipment)
     ints[at.level + FREE_SHIPMENT] = ints[at.next_shipment + shipment]
     ints[at.shipment_site + shipment] = site

@@ -9,7 +9,7 @@ import numpy as np
 from allocation.rules.caps import cap_reached
 from allocation.rules.compilable import NO_DAY
 from allocation.rules.supply_gates import gate_is_closed
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE
+from simulation.engines.simpy_twin.caps import caps_at
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.site import Site
@@ -43,13 +43,7 @@ class ArmSupply:
 
     def _caps_of(self, site: int) -> list[int]:
         supply = self.twin.plan.arm_supply
-        places = {SCOPE_COUNTRY: int(self.twin.plan.sites.country[site]), SCOPE_SITE: site}
-        return [
-            cap
-            for cap in range(supply.caps)
-            if places.get(int(supply.cap_scope[cap]), int(supply.cap_place[cap]))
-            == int(supply.cap_place[cap])
-        ]
+        return caps_at(self.twin.plan, site, supply.cap_scope, supply.cap_place)
 
     def forcing_capped(self, site: int) -> bool:
         """Whether nobody may be forced at the site any more."""

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocation.rules.caps import cap_reached
-from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY
+from simulation.engines.plan import SCOPE_COUNTRY, SCOPE_SITE, SCOPE_STUDY, TrialPlan
+from simulation.engines.plan_arrays import Ints
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.twin import Twin
+
+
+def caps_at(plan: TrialPlan, site: int, scopes: Ints, places: Ints) -> list[int]:
+    """Which caps, of so many scopes and places, are on the site, its country or the study."""
+    own = {SCOPE_COUNTRY: int(plan.sites.country[site]), SCOPE_SITE: site}
+    return [
+        cap
+        for cap, (scope, place) in enumerate(zip(scopes.tolist(), places.tolist(), strict=True))
+        if own.get(scope, place) == place
+    ]
 
 
 class Caps:
@@ -19,13 +30,7 @@ class Caps:
         self.counts = [0] * twin.plan.caps.size
 
     def _of(self, site: int) -> list[int]:
-        plan = self.twin.plan
-        places = {SCOPE_COUNTRY: int(plan.sites.country[site]), SCOPE_SITE: site}
-        return [
-            cap
-            for cap in range(plan.caps.size)
-            if int(plan.caps.place[cap]) == places.get(int(plan.caps.scope[cap]), int(plan.caps.place[cap]))
-        ]
+        return caps_at(self.twin.plan, site, self.twin.plan.caps.scope, self.twin.plan.caps.place)
 
     def _reached(self, cap: int) -> bool:
         return cap_reached(self.counts[cap], int(self.twin.plan.caps.limit[cap]))
