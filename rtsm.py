@@ -127,7 +127,7 @@ COMMANDS = {
                 "forecasting.demand.cli", "Forecast kits by type from an interim cut, with 90 % intervals."
             ),
             "recruitment": Mounted(
-                "forecasting.cli", "Forecast recruitment from a record or a running study."
+                "forecasting.recruitment.cli", "Forecast recruitment from a record or a running study."
             ),
         },
     ),

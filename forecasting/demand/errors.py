@@ -1,16 +1,16 @@
 """The root of the errors of the demand forecast.
 
-DemandError (RTSMError)
+DemandError (ForecastError)
 ├── BadInterim      a file of an interim cut cannot be read: `field` is file, line and column
 └── BadRequest      what is asked for cannot be forecast from this cut
 """
 
 from __future__ import annotations
 
-from allocation.errors import RTSMError
+from forecasting.errors import ForecastError
 
 
-class DemandError(RTSMError):
+class DemandError(ForecastError):
     """Root of what can go wrong when demand is forecast."""
 
     default_code = "demand-forecast"
