@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.engines.compiled.tailoring import tailored_record
 from simulation.engines.draws import SITE_PURPOSES
 from simulation.engines.outcomes import N_OUTCOMES
 from simulation.engines.plan import TrialPlan
@@ -293,7 +294,8 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0, *, tailored:
     for names, dtype in ((OWN_INTS, np.int64), (OWN_FLOATS, np.float64), (OWN_WORDS, np.uint64)):
         for name in names:
             put(name, np.zeros(own.get(name, sites), dtype))
-    at = np.zeros(1, tailored_record(places) if tailored else RECORD)
+    tables = {name: value for name, value in named_parts(plan) if isinstance(value, np.ndarray)}
+    at = np.zeros(1, tailored_record(RECORD, places, tables) if tailored else RECORD)
     for name, place in places.items():
         at[name] = place
     return Memory(at, *(np.concatenate(parts[kind]) for kind in ("i", "f", "u")))
@@ -358,21 +360,3 @@ RECORD: Final = np.dtype(
 )
 """Where everything is: a place in its array, or a number of the plan."""
 
-
-KNOWN: Final = "="
-"""Between the name of a field and its value, in the names of the fields by which a tailored record tells what is known."""
-
-
-def tailored_record(places: dict[str, float]) -> np.dtype[Any]:
-    """RECORD with what is known of its values in its type: all whole numbers (places, sizes, switches), and which numbers are 0.
-
-    Plans of one shape, such as one trial under other thresholds, rates or seeds, have one type.
-    """
-    known = [
-        f"{name}{KNOWN}{int(place)}"
-        for name, place in places.items()
-        if RECORD[name].kind == "i" or place == 0
-    ]
-    return np.dtype(
-        [*((name, RECORD[name]) for name in RECORD.names or ()), *((one, np.int8) for one in known)]
-    )

@@ -44,6 +44,7 @@ def pointer_to(typing_context, array):  # noqa: ARG001
 def view(typing_context, pointer, begin, count):  # noqa: ARG001
     """`count` items from `begin` on as an array, for the rules that take one."""
     array = types.Array(pointer.dtype, 1, "C")
+    place = types.intp if isinstance(begin, types.Integer) else begin
 
     def generate(context, builder, signature, arguments):  # noqa: ARG001
         made = make_array(array)(context, builder)
@@ -58,7 +59,7 @@ def view(typing_context, pointer, begin, count):  # noqa: ARG001
         )
         return made._getvalue()
 
-    return array(pointer, types.intp, types.intp), generate
+    return array(pointer, place, types.intp), generate
 
 
 @hot
