@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from allocation.rules.compilable import BoolArray, IntArray, compilable
+from allocation.rules.compilable import BoolArray, IntArray, compilable, inlined
 
 TRIGGERED_TYPES_ONLY: Final = 0
 ALL_TYPES: Final = 1
@@ -40,6 +40,7 @@ def needed_kits(any_triggered: bool, quantity: int, top_up: int, consolidation: 
 
 
 @compilable
+@inlined
 def ordered_kits(
     needed: IntArray,
     block_sizes: IntArray,

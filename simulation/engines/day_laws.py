@@ -52,9 +52,11 @@ class LawTables:
         return first + len(shares) - 1
 
     def laws(self) -> Laws:
-        """The tables of all laws so far; each ends in exactly 1."""
-        counts = [len(shares) for _, shares in self._places]
-        cumulative = [value for _, shares in self._places for value in [*list(accumulate(shares))[:-1], 1.0]]
+        """The tables of all laws so far; each begins with 0 and ends in exactly 1."""
+        counts = [len(shares) + 1 for _, shares in self._places]
+        cumulative = [
+            value for _, shares in self._places for value in [0.0, *list(accumulate(shares))[:-1], 1.0]
+        ]
         return Laws(
             start=ints([0, *accumulate(counts)]),
             first=ints([first for first, _ in self._places]),

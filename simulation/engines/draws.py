@@ -162,20 +162,21 @@ def subject_index(number: int, visit: int) -> int:
 
 @register_jitable
 def place_in(cumulative: Floats, begin: int, count: int, u: float) -> int:
-    """The place (from 0) of the uniform `u` in the cumulative shares `cumulative[begin : begin + count]`, the last of which is 1."""
+    """The place (from 0) of the uniform `u` among `count` shares, cumulative in `cumulative[begin : begin + count + 1]` from 0 to 1."""
     if count > 64:
         low, high = 0, count - 1
         while low < high:
             middle = (low + high) // 2
-            if u < cumulative[begin + middle]:
+            if u < cumulative[begin + middle + 1]:
                 high = middle
             else:
                 low = middle + 1
         return low
+    # `u` is below 1, but its product may be rounded up to `count`. The ends of the table stop both loops.
     at = int(u * count)
-    while at > 0 and u < cumulative[begin + at - 1]:
+    while u < cumulative[begin + at]:
         at -= 1
-    while at < count - 1 and u >= cumulative[begin + at]:
+    while u >= cumulative[begin + at + 1]:
         at += 1
     return at
 

@@ -31,7 +31,9 @@ class Calendar(NamedTuple):
 
 
 class Laws(NamedTuple):
-    """Laws of whole days: law i takes the values `first[i]`, `first[i]` + 1, ... with `cumulative[start[i] : start[i + 1]]`."""
+    """Laws of whole days: law i takes the values `first[i]`, `first[i]` + 1, ...; their probabilities are the steps from 0 to 1 of
+    `cumulative[start[i] : start[i + 1]]`.
+    """
 
     start: Ints
     first: Ints
@@ -98,8 +100,8 @@ class Visits(NamedTuple):
     """By visit from the first one after randomization: days from it to the target and the ends of the window, and the law of the day
     around the target.
 
-    The kits of visit v in arm a on dose level d are the lines `line_start[a, d, v]` to `line_start[a, d, v + 1]` - 1 of `line_kit_type`,
-    `line_quantity`. `needed_until`: days from randomization to the end of the next dispensing window, -1: none follows.
+    The kits of visit v in arm a on dose level d are the lines `line_start[i]` to `line_start[i + 1]` - 1 of `line_kit_type`,
+    `line_quantity`, where i is (a x levels + d) x size + v. `needed_until`: days from randomization to the end of the next dispensing window, -1: none follows.
     """
 
     size: int

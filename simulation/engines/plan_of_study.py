@@ -72,7 +72,7 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         ratio=ratio,
         block_sizes=ints(block_sizes),
         block_size_count=len(block_sizes),
-        strata=floats(drawn.cumulative),
+        strata=floats([0.0, *drawn.cumulative]),
         stratum_count=len(drawn.cumulative),
         screening_law=tables.add(scenario.screening.duration_days),
         longest_screening=_or_none(protocol.screening.max_days_to_randomization),

@@ -68,22 +68,21 @@ def visits_of_plan(protocol: Protocol, scenario: Scenario, tables: LawTables) ->
     )
 
 
-def _lines(protocol: Protocol, visits: list[Visit]) -> tuple[list[list[int]], list[tuple[int, int]]]:
-    """The lines of the dispensing table by arm, level and visit: where each begins, and (kit type, quantity)."""
+def _lines(protocol: Protocol, visits: list[Visit]) -> tuple[list[int], list[tuple[int, int]]]:
+    """The lines of the dispensing table by arm, level and visit: where those of each begin and of the last end, and (kit type, quantity)."""
     kit_types = [kit_type.code for kit_type in protocol.kit_types]
     rows = dispensing_rows(protocol)
-    starts: list[list[int]] = []
+    starts = [0]
     lines: list[tuple[int, int]] = []
     for arm in protocol.arms:
         for level in levels_of(protocol):
-            starts.append([len(lines)])
             for visit in visits:
                 row = row_at(rows, visit, arm.code, level)
                 due: dict[int, int] = {}
                 for kit_type, quantity in row.kits if row is not None else ():
                     due[kit_types.index(kit_type)] = due.get(kit_types.index(kit_type), 0) + quantity
                 lines += due.items()
-                starts[-1].append(len(lines))
+                starts.append(len(lines))
     return starts, lines
 
 
@@ -138,7 +137,7 @@ def doses_of(protocol: Protocol, scenario: Scenario) -> Doses:
                 ),
                 None,
             )
-            shares.append([0.0, 1.0, 1.0] if asked is None else [asked.up, asked.up + asked.maintain, 1.0])
+            shares.append([0.0, 0.0, 1.0, 1.0] if asked is None else [0.0, asked.up, asked.up + asked.maintain, 1.0])
     return Doses(
         levels=len(levels),
         start=ints(starts),

@@ -45,7 +45,7 @@ def survival(chances: Chances) -> float:
 def of_law(laws: Laws, law: int) -> Iterator[tuple[int, float]]:
     """The days of a law of the plan with their probabilities."""
     begin, end = int(laws.start[law]), int(laws.start[law + 1])
-    shares = np.diff(laws.cumulative[begin:end], prepend=0.0)
+    shares = np.diff(laws.cumulative[begin:end])
     for place, share in enumerate(shares):
         yield int(laws.first[law]) + place, float(share)
 

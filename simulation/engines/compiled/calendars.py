@@ -7,33 +7,37 @@ from typing import Final
 import numpy as np
 
 from simulation.engines.compiled.parts import hot
+from simulation.engines.compiled.pointers import lowest
 
-_DE_BRUIJN: Final = np.uint64(0x03F79D71B4CB0A89)
-_S58: Final = np.uint64(58)
 _ONE: Final = np.uint64(1)
 _BITS: Final = np.uint64(63)
-
-
-def _places() -> np.ndarray:
-    table = np.zeros(64, dtype=np.int64)
-    for place in range(64):
-        table[(((1 << place) * int(_DE_BRUIJN)) & 0xFFFFFFFFFFFFFFFF) >> 58] = place
-    return table
-
-
-_PLACES: Final = _places()
-
-
-@hot
-def lowest(word):
-    """The place of the lowest bit of a word that is not 0 (de Bruijn's sequence)."""
-    return _PLACES[((word & (~word + _ONE)) * _DE_BRUIJN) >> _S58]
 
 
 @hot
 def without_lowest(word):
     """The word without its lowest bit."""
     return word & (word - _ONE)
+
+
+@hot
+def take_all(words, row, row_words, ints, into):
+    """Empty a row and list who was in it from `into` on, in their order; gives how many there were.
+
+    Two of each word are taken without asking whether there are so many: what a processor guesses wrong costs more than they do.
+    """
+    listed = into
+    for place in range(row_words):
+        word = words[row + place]
+        words[row + place] = 0
+        for _ in range(2):
+            ints[listed] = place * 64 + lowest(word)
+            listed += 1 if word != 0 else 0
+            word = without_lowest(word)
+        while word != 0:
+            ints[listed] = place * 64 + lowest(word)
+            listed += 1
+            word = without_lowest(word)
+    return listed - into
 
 
 @hot

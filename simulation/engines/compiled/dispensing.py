@@ -8,6 +8,7 @@ from simulation.engines import events, outcomes, phases
 from simulation.engines.compiled.calendars import enter
 from simulation.engines.compiled.laws import happens
 from simulation.engines.compiled.memory import AT_SITES, UNSERVED
+from simulation.engines.compiled.ordering import lines_on_level
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.refill_shipments import coming_to_depot
@@ -31,7 +32,7 @@ def titrated_level(at, ints, floats, words, subject, site, visit):
     if forced == NO_FORCED_STEP:
         index = subject_index(ints[at.subject_number + subject], visit)
         u = uniform_at(words[at.stream + TITRATION * at.site_count + site], index)
-        step = 1 - place_in(floats, at.doses_moves + 3 * (arm * at.doses_levels + level), 3, u)
+        step = 1 - place_in(floats, at.doses_moves + 4 * (arm * at.doses_levels + level), 3, u)
     moved, _ = titration_step(
         level,
         step,
@@ -49,7 +50,7 @@ def dispense(at, ints, floats, words, day, subject, site, visit):
     arm, level = ints[at.subject_arm + subject], ints[at.subject_level + subject]
     if ints[at.doses_titrated + visit] == 1:
         level = titrated_level(at, ints, floats, words, subject, site, visit)
-    lines = at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1) + visit
+    lines = lines_on_level(at, arm, level) + visit
     first, last = ints[lines], ints[lines + 1]
     if first == last:
         return

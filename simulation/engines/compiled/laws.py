@@ -10,7 +10,7 @@ from simulation.engines.draws import place_in, uniform_at
 def days_by(at, ints, floats, law, stream, index):
     """A whole number of days from a law, at an index of a stream. A law with one value draws nothing."""
     begin = ints[at.laws_start + law]
-    count = ints[at.laws_start + law + 1] - begin
+    count = ints[at.laws_start + law + 1] - begin - 1
     first = ints[at.laws_first + law]
     if count == 1:
         return first

@@ -130,7 +130,7 @@ def is_demand(at, ints, day, subject):
 @hot
 def lines_on_level(at, arm, level):
     """Where the lines of the dispensing table begin, visit after visit, of an arm on a dose level."""
-    return at.visits_line_start + (arm * at.doses_levels + level) * (at.visits_size + 1)
+    return at.visits_line_start + (arm * at.doses_levels + level) * at.visits_size
 
 
 @hot

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
+from itertools import pairwise
 from typing import Any
 
 from llvmlite import ir
@@ -51,10 +52,22 @@ class PlaceOf(types.Type):
         super().__init__(f"place of {name} {_digest(start, items)}")
         self.start, self.items = start, items
 
-    @property
-    def symbol(self) -> str:
-        """The name of the table as a constant of a compiled module."""
-        return self.name.replace(" ", "_")
+    def step(self) -> int | None:
+        """What each item of a table of whole numbers is above the one before it; None where that differs, or for other numbers."""
+        steps = {after - before for before, after in pairwise(self.items)}
+        whole = all(isinstance(item, int) for item in self.items)
+        return int(steps.pop() if steps else 0) if whole and len(steps) <= 1 else None
+
+    def pointer(self, context: Any, builder: Any, kind: Any, index: Any) -> Any:
+        """A pointer to an item in the table as a constant of the module, which the compiler sees through."""
+        symbol = self.name.replace(" ", "_")
+        table = builder.module.globals.get(symbol)
+        if table is None:
+            items = [context.get_constant(kind, item) for item in self.items]
+            constant = cgutils.create_constant_array(context.get_value_type(kind), items)
+            table = cgutils.global_constant(builder, symbol, constant)
+        zero = context.get_constant(types.intp, 0)
+        return builder.gep(table, [zero, builder.sub(index, context.get_constant(types.intp, self.start))])
 
 
 register_model(Places)(models.OpaqueModel)
@@ -144,17 +157,13 @@ class ItemAtPlace(AbstractTemplate):
 
 @lower_builtin(operator.getitem, types.CPointer, PlaceOf)
 def read_at_place(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    """A constant where all items are one, else an item of a constant of the module, which the compiler sees through."""
+    """An item: reckoned where the table goes up in equal steps (or in none), else read from the table."""
     kind, place = sig.return_type, sig.args[1]
-    if all(item == place.items[0] for item in place.items):
-        return context.get_constant(kind, place.items[0])
-    table = builder.module.globals.get(place.symbol)
-    if table is None:
-        items = [context.get_constant(kind, item) for item in place.items]
-        constant = cgutils.create_constant_array(context.get_value_type(kind), items)
-        table = cgutils.global_constant(builder, place.symbol, constant)
-    index = builder.sub(args[1], context.get_constant(types.intp, place.start))
-    return builder.load(builder.gep(table, [context.get_constant(types.intp, 0), index]))
+    step = place.step()
+    if step is None:
+        return builder.load(place.pointer(context, builder, kind, args[1]))
+    before_start = context.get_constant(kind, place.items[0] - step * place.start)
+    return builder.add(before_start, builder.mul(args[1], context.get_constant(kind, step)))
 
 
 @builtin

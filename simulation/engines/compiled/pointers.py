@@ -24,6 +24,7 @@ def builtin(generator: Any) -> Any:
 
 
 INTERPRETED: Any = {
+    "lowest": lambda word: (int(word) & -int(word)).bit_length() - 1,
     "places_of": lambda records: records[0],
     "pointer_to": lambda array: array,
     "view": lambda pointer, begin, count: pointer[begin : begin + count],
@@ -42,16 +43,18 @@ def pointer_to(typing_context, array):  # noqa: ARG001
 
 @builtin
 def view(typing_context, pointer, begin, count):  # noqa: ARG001
-    """`count` items from `begin` on as an array, for the rules that take one."""
+    """`count` items from `begin` on as an array, for the rules that take one; of a table that the kernel knows, its own items (places.py)."""
     array = types.Array(pointer.dtype, 1, "C")
-    place = types.intp if isinstance(begin, types.Integer) else begin
+    known = not isinstance(begin, types.Integer)
 
     def generate(context, builder, signature, arguments):  # noqa: ARG001
         made = make_array(array)(context, builder)
         size = context.get_constant(types.intp, pointer.dtype.bitwidth // 8)
         populate_array(
             made,
-            data=builder.gep(arguments[0], [arguments[1]]),
+            data=begin.pointer(context, builder, pointer.dtype, arguments[1])
+            if known
+            else builder.gep(arguments[0], [arguments[1]]),
             shape=[arguments[2]],
             strides=[size],
             itemsize=size,
@@ -59,7 +62,17 @@ def view(typing_context, pointer, begin, count):  # noqa: ARG001
         )
         return made._getvalue()
 
-    return array(pointer, place, types.intp), generate
+    return array(pointer, begin if known else types.intp, types.intp), generate
+
+
+@builtin
+def lowest(typing_context, word):  # noqa: ARG001
+    """The place of the lowest bit of a word that is not 0."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, True))
+
+    return types.int64(word), generate
 
 
 @hot

@@ -8,11 +8,12 @@ from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
 from simulation.engines.compiled.allocation import allocate
 from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
-from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.calendars import enter, without_lowest
 from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import lowest
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.replacing import place_is_refused
 from simulation.engines.compiled.visits import schedule

@@ -6,7 +6,7 @@ from allocation.rules.order_assembly import needed_kits, ordered_kits
 from allocation.rules.resupply import due_in_window, resupply_quantity
 from simulation.engines import events, phases
 from simulation.engines.compiled.buffers import band
-from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.calendars import enter, without_lowest
 from simulation.engines.compiled.memory import FREE_SHIPMENT
 from simulation.engines.compiled.ordering import (
     begins_today,
@@ -21,7 +21,7 @@ from simulation.engines.compiled.ordering import (
     waits_for_later,
 )
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import fill, view
+from simulation.engines.compiled.pointers import fill, lowest, view
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.refills import plan_refills, refill
 from simulation.engines.compiled.shortage import share_shortages

@@ -6,11 +6,12 @@ from allocation.rules import demand
 from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after, weekday_near
-from simulation.engines.compiled.calendars import enter, lowest, without_lowest
+from simulation.engines.compiled.calendars import enter, take_all, without_lowest
 from simulation.engines.compiled.dispensing import dispense
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS, UNSERVED
 from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import lowest
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.replacing import seek_replacement
 from simulation.engines.draws import (
@@ -72,16 +73,9 @@ def enter_for(at, ints, words, day, subject, coming):
 @hot
 def visits(at, ints, floats, words, day):
     """The visits of today, by subject."""
-    row = at.visit_calendar + day * at.subject_words
-    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
-        word = words[row + place]
-        if word == 0:
-            continue
-        words[row + place] = 0
-        while word != 0:
-            subject = place * 64 + lowest(word)
-            word = without_lowest(word)
-            visit_of(at, ints, floats, words, day, subject)
+    row, row_words = at.visit_calendar + day * at.subject_words, (ints[at.level + SUBJECTS] + 63) >> 6
+    for place in range(at.coming, at.coming + take_all(words, row, row_words, ints, at.coming)):
+        visit_of(at, ints, floats, words, day, ints[place])
 
 
 @hot

@@ -68,7 +68,7 @@ class Draws:
     def _days(self, law: int, site: int, purpose: int, index: int) -> int:
         laws = self.plan.laws
         begin, first = int(laws.start[law]), int(laws.first[law])
-        count = int(laws.start[law + 1]) - begin
+        count = int(laws.start[law + 1]) - begin - 1
         if count == 1:
             return first
         return first + place_in(laws.cumulative, begin, count, self._of_site(site, purpose, index))
@@ -230,7 +230,7 @@ class Draws:
         laws = plan.production.laws[made * len(PRODUCTION_PURPOSES) :]
         days = 0
         for law, purpose in zip(laws, PRODUCTION_PURPOSES, strict=False):
-            begin, count = int(plan.laws.start[law]), int(plan.laws.start[law + 1] - plan.laws.start[law])
+            begin, count = int(plan.laws.start[law]), int(plan.laws.start[law + 1] - plan.laws.start[law]) - 1
             days += int(plan.laws.first[law])
             if count > 1:
                 u = self.streams.uniform_of_words(word, word_of(purpose), 0)

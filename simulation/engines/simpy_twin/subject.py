@@ -268,8 +268,8 @@ def scheduled_level(twin: Twin, arm: int, level: int, visit: int) -> int:
 def lines_at(twin: Twin, arm: int, level: int, visit: int) -> list[tuple[int, int]]:
     """The (kit type, quantity) that are due at a visit."""
     visits = twin.plan.visits
-    starts = visits.line_start[arm * twin.plan.doses.levels + level]
+    at = (arm * twin.plan.doses.levels + level) * visits.size + visit
     return [
         (int(visits.line_kit_type[line]), int(visits.line_quantity[line]))
-        for line in range(int(starts[visit]), int(starts[visit + 1]))
+        for line in range(int(visits.line_start[at]), int(visits.line_start[at + 1]))
     ]

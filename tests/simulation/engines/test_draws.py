@@ -59,7 +59,7 @@ def test_gaps_are_exponential() -> None:
 def test_a_place_in_cumulative_shares_is_that_of_a_search(weights, u) -> None:
     cumulative = np.cumsum(weights) / sum(weights)
     cumulative[-1] = 1.0
-    padded = np.concatenate([[0.5], cumulative])
+    padded = np.concatenate([[0.5, 0.0], cumulative])
     assert place_in(padded, 1, len(cumulative), u) == int(np.searchsorted(cumulative, u, side="right"))
 
 
