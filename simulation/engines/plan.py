@@ -101,7 +101,8 @@ class Visits(NamedTuple):
     around the target.
 
     The kits of visit v in arm a on dose level d are the lines `line_start[i]` to `line_start[i + 1]` - 1 of `line_kit_type`,
-    `line_quantity`, where i is (a x levels + d) x size + v. `needed_until`: days from randomization to the end of the next dispensing window, -1: none follows.
+    `line_quantity`, where i is (a x levels + d) x size + v. `needed_until`: days from randomization to the end of the next dispensing
+    window, -1: none follows.
     """
 
     size: int

@@ -69,7 +69,7 @@ def visits_of_plan(protocol: Protocol, scenario: Scenario, tables: LawTables) ->
 
 
 def _lines(protocol: Protocol, visits: list[Visit]) -> tuple[list[int], list[tuple[int, int]]]:
-    """The lines of the dispensing table by arm, level and visit: where those of each begin and of the last end, and (kit type, quantity)."""
+    """The lines of the dispensing table by arm, level and visit: where each begins and the last ends, and (kit type, quantity)."""
     kit_types = [kit_type.code for kit_type in protocol.kit_types]
     rows = dispensing_rows(protocol)
     starts = [0]
@@ -137,7 +137,9 @@ def doses_of(protocol: Protocol, scenario: Scenario) -> Doses:
                 ),
                 None,
             )
-            shares.append([0.0, 0.0, 1.0, 1.0] if asked is None else [0.0, asked.up, asked.up + asked.maintain, 1.0])
+            shares.append(
+                [0.0, 0.0, 1.0, 1.0] if asked is None else [0.0, asked.up, asked.up + asked.maintain, 1.0]
+            )
     return Doses(
         levels=len(levels),
         start=ints(starts),

@@ -20,12 +20,12 @@ def without_lowest(word):
 
 
 @hot
-def take_all(words, row, row_words, ints, into):
-    """Empty a row and list who was in it from `into` on, in their order; gives how many there were.
+def take_all(at, ints, words, row, row_words):
+    """Empty a row and list who was in it from `at.listed` on, in their order; gives where the list ends.
 
     Two of each word are taken without asking whether there are so many: what a processor guesses wrong costs more than they do.
     """
-    listed = into
+    listed = at.listed
     for place in range(row_words):
         word = words[row + place]
         words[row + place] = 0
@@ -37,7 +37,7 @@ def take_all(words, row, row_words, ints, into):
             ints[listed] = place * 64 + lowest(word)
             listed += 1
             word = without_lowest(word)
-    return listed - into
+    return listed
 
 
 @hot

@@ -133,7 +133,7 @@ OWN_INTS: Final = (
     "subject_state",
     "subject_skipped",
     "subject_next",
-    "coming",
+    "listed",
     "arriving",
     "next_shipment",
     "shipment_site",
@@ -247,7 +247,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0, *, tailored:
         "margin_counts": plan.minimization.margins * plan.minimization.units,
         "margin_rows": plan.minimization.rows * plan.minimization.units,
         "chances": max(event_arms, plan.minimization.units),
-        "coming": max(capacity, sites) + 2,
+        "listed": max(capacity, sites) + 2,
         "arriving": days,
         "next_shipment": sizes["shipments"],
         "shipment_site": sizes["shipments"],
@@ -361,4 +361,3 @@ RECORD: Final = np.dtype(
     [*_plan_names(TrialPlan), *((name, np.int64) for name in (*SIZES, *OWN_INTS, *OWN_FLOATS, *OWN_WORDS))]
 )
 """Where everything is: a place in its array, or a number of the plan."""
-

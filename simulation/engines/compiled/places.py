@@ -13,7 +13,6 @@ import operator
 from itertools import pairwise
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
@@ -108,7 +107,7 @@ def read_field(context: Any, builder: Any, typ: Any, value: Any, attr: str) -> A
 class PlaceFurtherOn(AbstractTemplate):
     """A place so many items after one is a place in the same table."""
 
-    def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002
+    def generic(self, args: Any, kws: Any) -> Any:
         """The signature of the sum, where it is one of a place and a whole number."""
         one, other = args
         if isinstance(one, PlaceOf) and isinstance(other, types.Integer | types.Boolean):
@@ -122,7 +121,7 @@ class PlaceFurtherOn(AbstractTemplate):
 class PlaceBefore(AbstractTemplate):
     """A place so many items before one is a place in the same table."""
 
-    def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002
+    def generic(self, args: Any, kws: Any) -> Any:
         """The signature of the difference of a place and a whole number."""
         one, other = args
         if isinstance(one, PlaceOf) and isinstance(other, types.Integer | types.Boolean):
@@ -147,7 +146,7 @@ def add_to_place(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noq
 class ItemAtPlace(AbstractTemplate):
     """What is at a place of a table that is known."""
 
-    def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002
+    def generic(self, args: Any, kws: Any) -> Any:
         """The signature of reading a pointer at a place."""
         pointer, place = args
         if isinstance(pointer, types.CPointer) and isinstance(place, PlaceOf):

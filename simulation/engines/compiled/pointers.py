@@ -43,7 +43,7 @@ def pointer_to(typing_context, array):  # noqa: ARG001
 
 @builtin
 def view(typing_context, pointer, begin, count):  # noqa: ARG001
-    """`count` items from `begin` on as an array, for the rules that take one; of a table that the kernel knows, its own items (places.py)."""
+    """`count` items from `begin` on as an array, for the rules that take one. A place in a known table (places.py) tells where they are."""
     array = types.Array(pointer.dtype, 1, "C")
     known = not isinstance(begin, types.Integer)
 

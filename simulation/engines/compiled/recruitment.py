@@ -8,15 +8,14 @@ from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
 from simulation.engines.compiled.allocation import allocate
 from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
-from simulation.engines.compiled.calendars import enter, without_lowest
+from simulation.engines.compiled.calendars import enter, take_all
 from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import lowest
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.replacing import place_is_refused
-from simulation.engines.compiled.visits import schedule
+from simulation.engines.compiled.visits import schedule, subject_words
 from simulation.engines.draws import (
     ARRIVAL,
     DROP_OUT,
@@ -131,19 +130,15 @@ def next_arrival(at, ints, floats, words, site):
 def screenings(at, ints, floats, words, day):
     """Who comes today, by site; at a cap a site stops."""
     row = at.site_calendar + day * at.site_words
-    for place in range(at.site_words):
-        word = words[row + place]
-        while word != 0:
-            site = place * 64 + lowest(word)
-            word = without_lowest(word)
-            if at.resupply_seeds and ints[at.opened + site] == day:
-                enter(words, at.changed, site)
-            while ints[at.next_arrival + site] == day:
-                if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
-                    break
-                next_arrival(at, ints, floats, words, site)
-                screen(at, ints, floats, words, day, site, -1)
-        words[row + place] = 0
+    for place in range(at.listed, take_all(at, ints, words, row, at.site_words)):
+        site = ints[place]
+        if at.resupply_seeds and ints[at.opened + site] == day:
+            enter(words, at.changed, site)
+        while ints[at.next_arrival + site] == day:
+            if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
+                break
+            next_arrival(at, ints, floats, words, site)
+            screen(at, ints, floats, words, day, site, -1)
     if at.replacing_replaces:
         screen_replacements(at, ints, floats, words, day)
 
@@ -151,17 +146,13 @@ def screenings(at, ints, floats, words, day):
 @part
 def screen_replacements(at, ints, floats, words, day):
     """Who comes today in the place of somebody who left, in the order of those whom they replace."""
-    row = at.replacing_calendar + day * at.subject_words
-    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
-        word = words[row + place]
-        words[row + place] = 0
-        while word != 0:
-            left = place * 64 + lowest(word)
-            word = without_lowest(word)
-            ints[at.level + ON_STUDY] -= 1
-            site = ints[at.subject_site + left]
-            if not place_is_refused(at, ints, site, False):
-                screen(at, ints, floats, words, day, site, left)
+    row, row_words = at.replacing_calendar + day * at.subject_words, subject_words(at, ints)
+    for place in range(at.listed, take_all(at, ints, words, row, row_words)):
+        left = ints[place]
+        ints[at.level + ON_STUDY] -= 1
+        site = ints[at.subject_site + left]
+        if not place_is_refused(at, ints, site, False):
+            screen(at, ints, floats, words, day, site, left)
 
 
 @hot
@@ -254,17 +245,10 @@ def randomizations(at, ints, floats, words, day, root):
     """Whose screening ends today, by subject."""
     if ints[at.level + DECISIONS] == 0:
         return
-    row = at.decision_calendar + day * at.subject_words
-    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
-        word = words[row + place]
-        if word == 0:
-            continue
-        words[row + place] = 0
-        while word != 0:
-            subject = place * 64 + lowest(word)
-            word = without_lowest(word)
-            ints[at.level + DECISIONS] -= 1
-            decide(at, ints, floats, words, day, subject, root)
+    row, row_words = at.decision_calendar + day * at.subject_words, subject_words(at, ints)
+    for place in range(at.listed, take_all(at, ints, words, row, row_words)):
+        ints[at.level + DECISIONS] -= 1
+        decide(at, ints, floats, words, day, ints[place], root)
 
 
 @part

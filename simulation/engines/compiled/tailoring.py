@@ -40,6 +40,7 @@ NOT_TOLD: Final = (
 )
 """The beginnings of the names of tables that are never told: what a search moves, and what a day's state holds."""
 
+
 def tailored_record(
     record: np.dtype[Any], places: Mapping[str, float], tables: Mapping[str, NDArray[Any]]
 ) -> np.dtype[Any]:

@@ -6,12 +6,11 @@ from allocation.rules import demand
 from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import weekday_after, weekday_near
-from simulation.engines.compiled.calendars import enter, take_all, without_lowest
+from simulation.engines.compiled.calendars import enter, take_all
 from simulation.engines.compiled.dispensing import dispense
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import LEAVERS, ON_STUDY, SUBJECTS, UNSERVED
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import lowest
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.replacing import seek_replacement
 from simulation.engines.draws import (
@@ -71,10 +70,16 @@ def enter_for(at, ints, words, day, subject, coming):
 
 
 @hot
+def subject_words(at, ints):
+    """The words of a day's row that the subjects so far have a bit in."""
+    return (ints[at.level + SUBJECTS] + 63) >> 6
+
+
+@hot
 def visits(at, ints, floats, words, day):
     """The visits of today, by subject."""
-    row, row_words = at.visit_calendar + day * at.subject_words, (ints[at.level + SUBJECTS] + 63) >> 6
-    for place in range(at.coming, at.coming + take_all(words, row, row_words, ints, at.coming)):
+    row, row_words = at.visit_calendar + day * at.subject_words, subject_words(at, ints)
+    for place in range(at.listed, take_all(at, ints, words, row, row_words)):
         visit_of(at, ints, floats, words, day, ints[place])
 
 
@@ -140,17 +145,10 @@ def drop_outs(at, ints, floats, words, day):
     """Who leaves today without a visit, by subject."""
     if ints[at.level + LEAVERS] == 0:
         return
-    row = at.leaving_calendar + day * at.subject_words
-    for place in range((ints[at.level + SUBJECTS] + 63) >> 6):
-        word = words[row + place]
-        if word == 0:
-            continue
-        words[row + place] = 0
-        while word != 0:
-            subject = place * 64 + lowest(word)
-            word = without_lowest(word)
-            ints[at.level + LEAVERS] -= 1
-            leave(at, ints, floats, words, day, subject)
+    row, row_words = at.leaving_calendar + day * at.subject_words, subject_words(at, ints)
+    for place in range(at.listed, take_all(at, ints, words, row, row_words)):
+        ints[at.level + LEAVERS] -= 1
+        leave(at, ints, floats, words, day, ints[place])
 
 
 @part
