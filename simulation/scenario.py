@@ -7,6 +7,7 @@ per event; shares of one group sum to 1. What the protocol decides (windows, kit
 from __future__ import annotations
 
 from datetime import date
+from math import prod
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -41,6 +42,7 @@ __all__ = [
     "Population",
     "Probability",
     "RandomizationList",
+    "RateChange",
     "Recruitment",
     "Scenario",
     "ScenarioError",
@@ -79,11 +81,29 @@ class Pause(ProtocolPart):
         return self
 
 
+class RateChange(ProtocolPart):
+    """Screenings times `factor`, at one country or site or everywhere (neither given), from `first_day` to `last_day` (else always)."""
+
+    factor: Factor
+    country: CountryCode | None = None
+    site: Code | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> RateChange:
+        if self.country is not None and self.site is not None:
+            raise ValueError("has both a country and a site; give the site, or the country")
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            raise ValueError(f"ends {self.last_day}, before it begins {self.first_day}; swap the two days")
+        return self
+
+
 class Recruitment(ProtocolPart):
     """Screenings at each open site: a Poisson process whose rate is drawn once for the site (Anisimov & Fedorov 2007).
 
-    rate = Gamma(mean `screened_per_site_month`, shape `gamma_shape`) x country x profile x calendar month x (1 - `monthly_decay`)
-    to the power of the months since activation. `gamma_shape` None: no spread beyond Poisson.
+    rate = Gamma(mean `screened_per_site_month`, shape `gamma_shape`) x country x profile x calendar month x `rate_changes`
+    x (1 - `monthly_decay`) to the power of the months since activation. `gamma_shape` None: no spread beyond Poisson.
     """
 
     screened_per_site_month: float = Field(gt=0, le=1000)
@@ -96,6 +116,29 @@ class Recruitment(ProtocolPart):
         default=True, description="what falls on a weekend is screened on the Monday after it"
     )
     pauses: tuple[Pause, ...] = ()
+    rate_changes: tuple[RateChange, ...] = Field(
+        default=(), description="those that hold together are multiplied"
+    )
+
+    def left_on(self, site: str, country: str, day: date) -> float:
+        """What pauses (0) and changes leave of the rate of a site on a day; 1: all of it."""
+        if not self.pauses and not self.rate_changes:
+            return 1.0
+        if any(
+            pause.site in (None, site)
+            and pause.country in (None, country)
+            and pause.first_day <= day <= pause.last_day
+            for pause in self.pauses
+        ):
+            return 0.0
+        return prod(
+            one.factor
+            for one in self.rate_changes
+            if one.site in (None, site)
+            and one.country in (None, country)
+            and (one.first_day is None or one.first_day <= day)
+            and (one.last_day is None or day <= one.last_day)
+        )
 
     @model_validator(mode="after")
     def _twelve_months(self) -> Recruitment:

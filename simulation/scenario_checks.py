@@ -79,6 +79,9 @@ def _check_recruitment(scenario: Scenario, protocol: Protocol, findings: Finding
                 f"is not the country of site {pause.site}, so that nothing would pause",
                 "give the site, or the country",
             )
+    for index, change in enumerate(recruitment.rate_changes):
+        findings.name(("recruitment", "rate_changes", index, "country"), change.country, countries, "country")
+        findings.name(("recruitment", "rate_changes", index, "site"), change.site, sites, "site")
     if not sites:
         findings.add(
             ("protocol",), scenario.protocol, "has no site", "add the sites that recruit to the protocol"

@@ -42,7 +42,7 @@ class Sites(NamedTuple):
     """By site. `words` stand for their codes in the addresses of random numbers; `rate` is the mean number screened in a day.
 
     `opening_law` is an index of the laws, in days after `planned_day`. Where arrivals are not `flat`, row `pattern` of `intensity` has the
-    sum of season, pauses and decay (from day 0 on) over the days before each day; `decay` is what is left of a rate on each day.
+    sum of season, pauses, changes and decay (from day 0 on) over the days before each day; `decay` is what is left of a rate on each day.
     """
 
     words: Words
