@@ -20,6 +20,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.supply import CountryCode
 from allocation.study.yaml_files import load_document, load_protocol
 from simulation.day_law import DayLaw, Probability, Shares, sums_to_one
+from simulation.disruptions import ArmClosing, DepotOutage
 from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario_checks import scenario_inconsistencies
 from simulation.streams import LARGEST_SEED
@@ -27,9 +28,11 @@ from simulation.streams import LARGEST_SEED
 __all__ = [
     "DAYS_PER_MONTH",
     "Activation",
+    "ArmClosing",
     "Campaign",
     "Costs",
     "DayLaw",
+    "DepotOutage",
     "DoseMoves",
     "DropOut",
     "DropOutPeriod",
@@ -284,6 +287,7 @@ class Shipping(ProtocolPart):
     co2_kg_per_shipment: dict[Code, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="by depot that ships"
     )
+    outages: tuple[DepotOutage, ...] = ()
 
     def delay_to(self, country: str) -> LaneDelay:
         """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
@@ -355,6 +359,7 @@ class Scenario(ProtocolPart):
         "simulator's engines",
     )
     randomization_list: RandomizationList
+    arm_closings: tuple[ArmClosing, ...] = ()
     lots: tuple[LotPlan, ...] = Field(min_length=1)
     campaigns: tuple[Campaign, ...] = ()
     costs: Costs = Costs()

@@ -13,7 +13,12 @@ from forecasting.what_if.documents import Documents, Trial
 from forecasting.what_if.errors import ChangeFileError
 from forecasting.what_if.overrides import override
 from forecasting.what_if.recruiting_changes import add_sites, change_recruitment
-from forecasting.what_if.supply_changes import change_lead_times, change_shelf_life, change_thresholds
+from forecasting.what_if.supply_changes import (
+    change_lead_times,
+    change_shelf_life,
+    change_thresholds,
+    lose_depot,
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def changed_trial(change: Change, base: Trial, path: Path, findings: Findings) -
         change_lead_times(lane, documents, (*path, "lead_times", index), findings)
     for index, life in enumerate(change.shelf_life):
         change_shelf_life(life, documents, (*path, "shelf_life", index), findings)
+    for index, lost in enumerate(change.depots_lost):
+        lose_depot(lost, documents, (*path, "depots_lost", index), findings)
     for index, field in enumerate(change.set):
         override(field, documents, (*path, "set", index), findings)
     if len(findings.found) > before:

@@ -38,23 +38,30 @@ def change_ratio(change: RatioChange, documents: Documents, path: Path, findings
 
 
 def drop_arm(change: ArmDropped, documents: Documents, path: Path, findings: Findings) -> None:
-    """Close an arm, as an amendment would, and make blocks as long as the other arms need."""
+    """Close an arm, as an amendment would: on a day of the scenario, or in the protocol where there is no list to pass it over in."""
     protocol = documents.protocol
     before = ratio_of(protocol)
     if not findings.name((*path, "arm"), change.arm, list(before), "arm that subjects are randomized to"):
         return
-    if len(before) < 3:
+    if len(before) < 2:
+        findings.add((*path, "arm"), change.arm, "is the only arm", "leave it, or pause recruitment")
+        return
+    event, replacement = protocol["randomization"][0], protocol["screening"]["replacement"]
+    listed = event["drawn"] == "from_list" and event["forced"] == "none" and replacement != "same_arm"
+    if change.on is not None or listed:
+        on = change.on.isoformat() if change.on else documents.scenario["starts_on"]
+        documents.scenario["arm_closings"].append({"arm": change.arm, "on": on})
+    elif len(before) == 2:
         findings.add(
             (*path, "arm"),
             change.arm,
-            f"leaves {len(before) - 1} arm, and nothing to randomize",
-            "drop an arm of a trial with three or more",
+            "leaves one arm, and the method draws between two or more",
+            "drop an arm of three",
         )
-        return
-    for arm in protocol["arms"]:
-        if arm["code"] == change.arm:
-            arm["open"] = False
-    _fit_blocks(change.block_sizes, before, documents, path, findings)
+    else:
+        for arm in protocol["arms"]:
+            arm["open"] = arm["open"] and arm["code"] != change.arm
+        _fit_blocks((), before, documents, path, findings)
 
 
 def ratio_of(protocol: dict[str, Any]) -> dict[str, int]:

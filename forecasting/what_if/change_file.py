@@ -46,10 +46,21 @@ class RatioChange(ProtocolPart):
 
 
 class ArmDropped(ProtocolPart):
-    """An arm that nobody is randomized to any more; those in it go on. Its share goes to the other arms."""
+    """An arm that nobody is randomized to from the day `on`, or from the beginning; those in it go on. Its share goes to the other arms.
+
+    Its entries of the list are passed over. Where there is no list, it can be dropped from the beginning only: the protocol closes it.
+    """
 
     arm: Code
-    block_sizes: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = ()
+    on: date | None = None
+
+
+class DepotLost(ProtocolPart):
+    """A depot from which nothing leaves and at which nothing arrives for so many `days`; orders to it wait, as in a scenario's outages."""
+
+    depot: Code
+    first_day: date
+    days: int = Field(ge=1, le=3650)
 
 
 class ShelfLifeChange(ProtocolPart):
@@ -124,6 +135,7 @@ class Change(ProtocolPart):
     thresholds: tuple[ThresholdChange, ...] = ()
     lead_times: tuple[LeadTimeChange, ...] = ()
     shelf_life: tuple[ShelfLifeChange, ...] = ()
+    depots_lost: tuple[DepotLost, ...] = ()
     set: tuple[Override, ...] = ()
 
     @property

@@ -1,4 +1,4 @@
-"""Changes of the supply: thresholds, lead times, shelf lives."""
+"""Changes of the supply: thresholds, lead times, shelf lives, depots that are lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any, Final
 
 from allocation.study.inconsistency import Findings, Path
-from forecasting.what_if.change_file import LeadTimeChange, ShelfLifeChange, ThresholdChange
+from forecasting.what_if.change_file import DepotLost, LeadTimeChange, ShelfLifeChange, ThresholdChange
 from forecasting.what_if.documents import Documents
 
 _LOWER: Final = ("study", "country_group", "country", "profile", "site")
@@ -103,3 +103,23 @@ def _earlier(made: date, expires: date, change: ShelfLifeChange) -> date:
     if change.factor is not None:
         return made + timedelta(days=round((expires - made).days * change.factor))
     return expires - timedelta(days=change.days or 0)
+
+
+def lose_depot(change: DepotLost, documents: Documents, path: Path, findings: Findings) -> None:
+    """Let nothing leave or reach a depot for a time."""
+    depots = [depot["code"] for depot in documents.protocol["depots"]]
+    if not findings.name((*path, "depot"), change.depot, depots, "depot"):
+        return
+    last = change.first_day + timedelta(days=change.days - 1)
+    begins = date.fromisoformat(documents.scenario["starts_on"])
+    if last < begins:
+        findings.add(
+            (*path, "first_day"),
+            change.first_day,
+            f"is over before day 0, {begins}",
+            "give a day that is still to come",
+        )
+        return
+    documents.scenario["shipping"]["outages"].append(
+        {"depot": change.depot, "first_day": change.first_day.isoformat(), "last_day": last.isoformat()}
+    )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from simulation.engines.plan_allocation import Allocation, ArmSupply, Minimization, Replacing
 from simulation.engines.plan_arrays import Floats, Ints, Words
+from simulation.engines.plan_disruptions import Closings, Outages
 from simulation.engines.plan_present import Present
 
 SCOPE_STUDY = 0
@@ -354,6 +355,8 @@ class TrialPlan(NamedTuple):
     arm_supply: ArmSupply
     minimization: Minimization
     replacing: Replacing
+    outages: Outages
+    closings: Closings
     depots: int
     arms: int
     subjects_expected: int
