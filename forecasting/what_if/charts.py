@@ -37,7 +37,7 @@ _PANELS: Final = {
     "kits_left": "Kits left at depots",
     "cost_total": "Costs in all",
 }
-"""Measure -> title, in the order in which they are drawn; those that are 0 throughout are not."""
+"""Measure -> title, in the order in which they are drawn, but for those in which no pair differs."""
 
 
 def write_charts(folder: Path, comparison: Comparison, homes: list[RunFolder], replicates: int) -> list[Path]:
@@ -66,8 +66,8 @@ def _differences(comparison: Comparison) -> dict[str, Any]:
     shown = [
         name
         for name in _PANELS
-        if any(gap.base or gap.changed for gap in (one.difference(name) for one in comparison.compared))
-    ][:_MOST]
+        if any(not _is_the_same(one.difference(name)) for one in comparison.compared)
+    ][:_MOST] or ["randomized"]
     panels = [_panel(comparison, name, place % _ACROSS == 0) for place, name in enumerate(shown)]
     return grid_of(
         panels,
@@ -126,7 +126,7 @@ def _panel(comparison: Comparison, name: str, names_shown: bool) -> Any:
     )
     scale = alt.Scale(domain=[lowest - room, highest + room], nice=False)
     axis = alt.Axis(
-        tickCount=4,
+        tickCount=3 if highest - lowest >= 1e5 else 4,
         format=",~f" if highest - lowest >= 4 else ",~g",
         domain=False,
         ticks=False,
@@ -183,8 +183,13 @@ def _colour(gap: Difference) -> str:
     return _WORSE if (gap.low > 0) == (gap.worse == "higher") else _BETTER
 
 
+def _is_the_same(gap: Difference) -> bool:
+    """Whether no pair differs."""
+    return gap.difference == gap.standard_error == 0
+
+
 def _label(gap: Difference) -> str:
-    if gap.difference == 0 and gap.standard_error == 0:
+    if _is_the_same(gap):
         return "no difference"
     text = ("+" if gap.difference > 0 else "-") + figure(abs(gap.difference))
     return text if gap.share_worse is None else f"{text}, worse in {100 * gap.share_worse:.0f} %"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,7 @@ class Trial:
     scenario: Scenario
     protocol: Protocol
 
+    @cached_property
     def inconsistencies(self) -> list[Inconsistency]:
         """What stops the scenario from being played with the protocol."""
         return scenario_inconsistencies(self.scenario, self.protocol)
@@ -50,8 +52,8 @@ class Documents:
         if protocol is None or scenario is None:
             return None, [*wrong, *wrong_too]
         trial = Trial(scenario, protocol)
-        known = {str(one) for one in base.inconsistencies()}
-        found = [one for one in trial.inconsistencies() if str(one) not in known]
+        known = {str(one) for one in base.inconsistencies}
+        found = [one for one in trial.inconsistencies if str(one) not in known]
         return (None, [f"scenario.{one}" for one in found]) if found else (trial, [])
 
 

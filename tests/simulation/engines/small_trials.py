@@ -325,7 +325,7 @@ def _disruptions(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, 
         closing = st.fixed_dictionaries(
             {"arm": st.sampled_from(["A", "B"]), "on": st.sampled_from(["2024-12-01", "2025-02-10"])}
         )
-        scenario["arm_closings"] = draw(st.lists(closing, max_size=1))
+        scenario["arm_closings"] = draw(st.sampled_from([[], [draw(closing)], [draw(closing)]]))
 
 
 def plans() -> st.SearchStrategy[TrialPlan]:
