@@ -64,9 +64,7 @@ def _write(content: bytes, path: Path) -> None:
 
 def _differences(comparison: Comparison) -> dict[str, Any]:
     shown = [
-        name
-        for name in _PANELS
-        if any(not _is_the_same(one.difference(name)) for one in comparison.compared)
+        name for name in _PANELS if any(not _is_the_same(one.difference(name)) for one in comparison.compared)
     ][:_MOST] or ["randomized"]
     panels = [_panel(comparison, name, place % _ACROSS == 0) for place, name in enumerate(shown)]
     return grid_of(
