@@ -64,11 +64,8 @@ def _own_rate(twin: Twin, site: Site) -> float:
 
 
 def _factor(twin: Twin, site: Site, opened: date, day: date) -> float:
-    """Season, decay since opening, and 0 in a pause."""
+    """Season, decay since opening, what changes leave, and 0 in a pause."""
     recruitment = twin.scenario.recruitment
-    for pause in recruitment.pauses:
-        here = pause.site in (None, site.code) and pause.country in (None, site.country)
-        if here and pause.first_day <= day <= pause.last_day:
-            return 0.0
+    left = recruitment.left_on(site.code, site.country, day)
     season = recruitment.month_factors[day.month - 1] if recruitment.month_factors else 1.0
-    return float(season * (1 - recruitment.monthly_decay) ** ((day - opened).days / DAYS_PER_MONTH))
+    return float(season * left * (1 - recruitment.monthly_decay) ** ((day - opened).days / DAYS_PER_MONTH))

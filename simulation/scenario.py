@@ -7,6 +7,7 @@ per event; shares of one group sum to 1. What the protocol decides (windows, kit
 from __future__ import annotations
 
 from datetime import date
+from math import prod
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -19,6 +20,7 @@ from allocation.study.protocol import Protocol
 from allocation.study.supply import CountryCode
 from allocation.study.yaml_files import load_document, load_protocol
 from simulation.day_law import DayLaw, Probability, Shares, sums_to_one
+from simulation.disruptions import ArmClosing, DepotOutage
 from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario_checks import scenario_inconsistencies
 from simulation.streams import LARGEST_SEED
@@ -26,9 +28,11 @@ from simulation.streams import LARGEST_SEED
 __all__ = [
     "DAYS_PER_MONTH",
     "Activation",
+    "ArmClosing",
     "Campaign",
     "Costs",
     "DayLaw",
+    "DepotOutage",
     "DoseMoves",
     "DropOut",
     "DropOutPeriod",
@@ -41,6 +45,7 @@ __all__ = [
     "Population",
     "Probability",
     "RandomizationList",
+    "RateChange",
     "Recruitment",
     "Scenario",
     "ScenarioError",
@@ -79,11 +84,29 @@ class Pause(ProtocolPart):
         return self
 
 
+class RateChange(ProtocolPart):
+    """Screenings times `factor`, at one country or site or everywhere (neither given), from `first_day` to `last_day` (else always)."""
+
+    factor: Factor
+    country: CountryCode | None = None
+    site: Code | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> RateChange:
+        if self.country is not None and self.site is not None:
+            raise ValueError("has both a country and a site; give the site, or the country")
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            raise ValueError(f"ends {self.last_day}, before it begins {self.first_day}; swap the two days")
+        return self
+
+
 class Recruitment(ProtocolPart):
     """Screenings at each open site: a Poisson process whose rate is drawn once for the site (Anisimov & Fedorov 2007).
 
-    rate = Gamma(mean `screened_per_site_month`, shape `gamma_shape`) x country x profile x calendar month x (1 - `monthly_decay`)
-    to the power of the months since activation. `gamma_shape` None: no spread beyond Poisson.
+    rate = Gamma(mean `screened_per_site_month`, shape `gamma_shape`) x country x profile x calendar month x `rate_changes`
+    x (1 - `monthly_decay`) to the power of the months since activation. `gamma_shape` None: no spread beyond Poisson.
     """
 
     screened_per_site_month: float = Field(gt=0, le=1000)
@@ -96,6 +119,29 @@ class Recruitment(ProtocolPart):
         default=True, description="what falls on a weekend is screened on the Monday after it"
     )
     pauses: tuple[Pause, ...] = ()
+    rate_changes: tuple[RateChange, ...] = Field(
+        default=(), description="those that hold together are multiplied"
+    )
+
+    def left_on(self, site: str, country: str, day: date) -> float:
+        """What pauses (0) and changes leave of the rate of a site on a day; 1: all of it."""
+        if not self.pauses and not self.rate_changes:
+            return 1.0
+        if any(
+            pause.site in (None, site)
+            and pause.country in (None, country)
+            and pause.first_day <= day <= pause.last_day
+            for pause in self.pauses
+        ):
+            return 0.0
+        return prod(
+            one.factor
+            for one in self.rate_changes
+            if one.site in (None, site)
+            and one.country in (None, country)
+            and (one.first_day is None or one.first_day <= day)
+            and (one.last_day is None or day <= one.last_day)
+        )
 
     @model_validator(mode="after")
     def _twelve_months(self) -> Recruitment:
@@ -241,6 +287,7 @@ class Shipping(ProtocolPart):
     co2_kg_per_shipment: dict[Code, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="by depot that ships"
     )
+    outages: tuple[DepotOutage, ...] = ()
 
     def delay_to(self, country: str) -> LaneDelay:
         """The delay of a country's lanes: its own entry, else the one for every other country, else none."""
@@ -312,6 +359,7 @@ class Scenario(ProtocolPart):
         "simulator's engines",
     )
     randomization_list: RandomizationList
+    arm_closings: tuple[ArmClosing, ...] = ()
     lots: tuple[LotPlan, ...] = Field(min_length=1)
     campaigns: tuple[Campaign, ...] = ()
     costs: Costs = Costs()

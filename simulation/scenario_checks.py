@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from allocation.study.doubts import warnings
 from allocation.study.inconsistency import Findings, Inconsistency, Path, path_text
 from allocation.study.refilled_depots import refilled_depots
+from simulation.disruption_checks import check_disruptions
 from simulation.production_checks import (
     check_production,
     last_useful_arrival,
@@ -38,6 +39,7 @@ def scenario_inconsistencies(scenario: Scenario, protocol: Protocol) -> list[Inc
     _check_excursions(scenario, protocol, findings)
     _check_lots(scenario, protocol, findings)
     check_production(scenario, protocol, findings)
+    check_disruptions(scenario, protocol, findings)
     _check_visit_windows(scenario, protocol, findings)
     return findings.found
 
@@ -79,6 +81,9 @@ def _check_recruitment(scenario: Scenario, protocol: Protocol, findings: Finding
                 f"is not the country of site {pause.site}, so that nothing would pause",
                 "give the site, or the country",
             )
+    for index, change in enumerate(recruitment.rate_changes):
+        findings.name(("recruitment", "rate_changes", index, "country"), change.country, countries, "country")
+        findings.name(("recruitment", "rate_changes", index, "site"), change.site, sites, "site")
     if not sites:
         findings.add(
             ("protocol",), scenario.protocol, "has no site", "add the sites that recruit to the protocol"

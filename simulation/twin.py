@@ -53,6 +53,8 @@ class Twin:
             ),
             ("site_stock_at_start", scenario.site_stock_at_start != "none"),
             ("shipping.approval_days", scenario.shipping.approval_days != DayLaw()),
+            ("shipping.outages", bool(scenario.shipping.outages)),
+            ("arm_closings", bool(scenario.arm_closings)),
         ):
             if used:
                 raise NotSimulated(

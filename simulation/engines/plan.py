@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from simulation.engines.plan_allocation import Allocation, ArmSupply, Minimization, Replacing
 from simulation.engines.plan_arrays import Floats, Ints, Words
+from simulation.engines.plan_disruptions import Closings, Outages
 from simulation.engines.plan_present import Present
 
 SCOPE_STUDY = 0
@@ -44,7 +45,7 @@ class Sites(NamedTuple):
     """By site. `words` stand for their codes in the addresses of random numbers; `rate` is the mean number screened in a day.
 
     `opening_law` is an index of the laws, in days after `planned_day`. Where arrivals are not `flat`, row `pattern` of `intensity` has the
-    sum of season, pauses and decay (from day 0 on) over the days before each day; `decay` is what is left of a rate on each day.
+    sum of season, pauses, changes and decay (from day 0 on) over the days before each day; `decay` is what is left of a rate on each day.
     """
 
     words: Words
@@ -357,6 +358,8 @@ class TrialPlan(NamedTuple):
     arm_supply: ArmSupply
     minimization: Minimization
     replacing: Replacing
+    outages: Outages
+    closings: Closings
     depots: int
     arms: int
     subjects_expected: int

@@ -23,6 +23,7 @@ from simulation.engines.plan import (
     TrialPlan,
 )
 from simulation.engines.plan_arrays import floats, ints
+from simulation.engines.plan_disruptions import Outages
 from simulation.engines.plan_of_allocation import (
     SCOPES,
     allocation_of,
@@ -32,6 +33,7 @@ from simulation.engines.plan_of_allocation import (
     place_of,
 )
 from simulation.engines.plan_of_buffers import bands_of
+from simulation.engines.plan_of_disruptions import closings_of, outages_of
 from simulation.engines.plan_of_excursions import excursions_of
 from simulation.engines.plan_of_ordering import ordering_of
 from simulation.engines.plan_of_production import (
@@ -47,6 +49,7 @@ from simulation.engines.plan_of_visits import doses_of, visits_of, visits_of_pla
 from simulation.engines.plan_present import nothing_yet
 from simulation.engines.recruitment_patterns import arrival_patterns
 from simulation.engines.refusals import refuse_what_engines_lack
+from simulation.production import LotArrival
 from simulation.scenario import DAYS_PER_MONTH, Scenario
 from simulation.streams import word_of
 
@@ -57,10 +60,11 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
     tables = LawTables()
     sites = _sites(protocol, scenario, tables)
     visits = visits_of_plan(protocol, scenario, tables)
-    lanes = _lanes(protocol, scenario, tables)
+    outages = outages_of(protocol, scenario)
+    lanes = _lanes(protocol, scenario, tables, outages.longest)
     excursions = excursions_of(protocol, scenario, tables)
     production = production_of(protocol, scenario, tables)
-    kits, lots = _kits_and_lots(protocol, scenario)
+    kits, lots = _kits_and_lots(protocol, scenario, outages)
     screened = min(
         (cap.limit for cap in protocol.caps if cap.scope == "study" and cap.kind != "forced_randomization"),
         default=1 << 30,
@@ -81,10 +85,13 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         drop_out_law=ints([_drop_out_law(scenario, arm.code, tables) for arm in protocol.arms]),
         leaves_unserved=scenario.drop_out.after_missed_dispensing_probability,
     )
+    supply = arm_supply_of(protocol, scenario, allocation)
     ordering = ordering_of(protocol, scenario, tables)
     replacing = replacing_of(protocol, scenario, tables)
     delays = [scenario.shipping.delay_to(depot.country) for depot in protocol.depots]
     refills = refills_of(protocol, scenario, delays, int(lanes.lead_days.max(initial=0)), tables)
+    if refills.order:
+        refills = refills._replace(slots=refills.slots + 2 * outages.longest)
     laws = tables.laws()
     return TrialPlan(
         calendar=Calendar(
@@ -114,9 +121,11 @@ def plan_of(protocol: Protocol, scenario: Scenario) -> TrialPlan:
             scenario.costs.lost_subject,
         ),
         allocation=allocation,
-        arm_supply=arm_supply_of(protocol, scenario, allocation),
+        arm_supply=supply,
         minimization=minimization_of(protocol, drawn),
         replacing=replacing,
+        outages=outages,
+        closings=closings_of(protocol, scenario, allocation, supply, replacing),
         depots=len(protocol.depots),
         arms=len(protocol.arms),
         subjects_expected=max(expected, 64),
@@ -209,13 +218,18 @@ def drop_out_shares(scenario: Scenario, arm: str, days: int) -> list[float]:
     return [*shares, survival]
 
 
-def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
+def _kits_and_lots(protocol: Protocol, scenario: Scenario, outages: Outages) -> tuple[Kits, Lots]:
     ordered, drawn = lots_in_order(protocol, scenario), laws_by_lot(scenario)
     codes = [kit_type.code for kit_type in protocol.kit_types]
     of_type = [codes.index(lot.kit_type) for lot in ordered]
     depots = [depot.code for depot in protocol.depots]
     arrivals = sorted(
-        (days_from_start(arrival.on, scenario), index, depots.index(arrival.depot), arrival.kits)
+        (
+            _arrives(scenario, arrival, depots.index(arrival.depot), outages),
+            index,
+            depots.index(arrival.depot),
+            arrival.kits,
+        )
         for index, lot in enumerate(ordered)
         for arrival in lot.arrivals
         if lot.code not in drawn
@@ -254,7 +268,13 @@ def _kits_and_lots(protocol: Protocol, scenario: Scenario) -> tuple[Kits, Lots]:
     return kits, lots
 
 
-def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
+def _arrives(scenario: Scenario, arrival: LotArrival, depot: int, outages: Outages) -> int:
+    """The day of an arrival; what is there when the trial begins is not held up by an outage."""
+    day = days_from_start(arrival.on, scenario)
+    return int(outages.arrives[depot, day]) if outages.any and 0 < day < scenario.duration_days else day
+
+
+def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables, longest_outage: int) -> Lanes:
     lead, laws, costs, co2 = [], [], [], []
     holds, customs = [], []
     for site in protocol.sites:
@@ -290,5 +310,9 @@ def _lanes(protocol: Protocol, scenario: Scenario, tables: LawTables) -> Lanes:
         weekdays=shipping.weekday_receipt,
         lost=shipping.lost_probability,
         damaged=shipping.damaged_probability,
-        longest_days=max(longest, 0) + tables.largest(dispatch) + tables.largest(approval) + 5,
+        longest_days=max(longest, 0)
+        + tables.largest(dispatch)
+        + tables.largest(approval)
+        + longest_outage
+        + 5,
     )

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from allocation.study.supply import Site
-from simulation.engines.recruitment_patterns import paused
 from simulation.scenario import DAYS_PER_MONTH, Scenario
 
 SATURDAY = 5
@@ -52,10 +51,9 @@ def going_on(
 
 
 def _intensity(scenario: Scenario, site: Site, day0: date, day: int) -> float:
-    """By season, pauses and decay, on the scale of the plan, on which decay begins on day 0."""
+    """By season, pauses, changes and decay, on the scale of the plan, on which decay begins on day 0."""
     on = day0 + timedelta(days=day)
-    if paused(scenario, site, on):
-        return 0.0
     seasons = scenario.recruitment.month_factors or (1.0,) * 12
     left = (1 - scenario.recruitment.monthly_decay) ** (1 / DAYS_PER_MONTH)
-    return float(seasons[on.month - 1] * left**day)
+    unpaused = scenario.recruitment.left_on(site.code, site.country, on)
+    return float(seasons[on.month - 1] * unpaused * left**day)

@@ -24,7 +24,9 @@ _ACROSS: Final = 3
 _BAD: Final = "#b3261e"
 
 
-class _Panel(NamedTuple):
+class Panel(NamedTuple):
+    """What a fan is drawn of: a weekly series, with its title, unit and colour."""
+
     series: str
     title: str
     unit: str
@@ -35,12 +37,12 @@ class _Panel(NamedTuple):
     """Whether it counts what should not happen: drawn with its mean, since its median is mostly 0; in steps while it is small."""
 
 
-_PANELS: Final = (
-    _Panel("randomized", "Enrolment", "subjects randomized", "#0b4f8a"),
-    _Panel("kits_at_sites", "Stock at sites", "kits", "#1b8f7a"),
-    _Panel("kits_at_depots", "Stock at depots", "kits", "#1b8f7a"),
-    _Panel("missed_dispensings", "Missed dispensings", "visits without their kit, so far", _BAD, rare=True),
-    _Panel(
+PANELS: Final = (
+    Panel("randomized", "Enrolment", "subjects randomized", "#0b4f8a"),
+    Panel("kits_at_sites", "Stock at sites", "kits", "#1b8f7a"),
+    Panel("kits_at_depots", "Stock at depots", "kits", "#1b8f7a"),
+    Panel("missed_dispensings", "Missed dispensings", "visits without their kit, so far", _BAD, rare=True),
+    Panel(
         "missed_dispensings",
         "Risk of a missed dispensing",
         "% of the trials with any, so far",
@@ -80,10 +82,10 @@ def _chart(run: Run, summary: Summary, bands: pl.DataFrame) -> Any:
 
     begins = run.scenario.starts_on if run.plan.present.there else None
     dates = bands["date"].sort()
-    months, span = _months(dates[0], dates[-1]), [_moment(dates[0]), _moment(dates[-1])]
+    months, span = month_step(dates[0], dates[-1]), [moment(dates[0]), moment(dates[-1])]
     panels = [
-        _panel(panel, bands.filter(pl.col("series") == panel.series), months, span, begins)
-        for panel in _PANELS
+        fan_panel(panel, bands.filter(pl.col("series") == panel.series), months, span, begins)
+        for panel in PANELS
     ]
     panels.append(_waste(bands, months, span, begins))
     missed = next(one for one in summary.risks if one.name == "any_missed")
@@ -115,23 +117,35 @@ def _from(run: Run) -> str:
     return f", from its state at the end of {last:%-d %b %Y} (dotted)" if run.plan.present.there else ""
 
 
-def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begins: date | None) -> Any:
-    """A panel over the dates of `span`; `begins`: day 0 of a simulation that goes on from a study's present state."""
+def fan_panel(
+    panel: Panel,
+    rows: pl.DataFrame,
+    months: int,
+    span: list[str],
+    begins: date | None,
+    domain: tuple[float, float] | None = None,
+    beside: pl.DataFrame | None = None,
+    width: int = _WIDTH,
+) -> Any:
+    """A panel over the dates of `span`; `begins`: day 0 of a simulation that goes on from a study's present state.
+
+    `domain`: of the axis, for panels that are compared (None: its own). `beside`: rows of another run, whose middle is drawn as dots.
+    """
     import altair as alt
 
     # As a frame, which Altair takes once and as it is; rows that are spelt out it copies into each layer, and checks one by one.
     frame = rows.with_columns(
-        pl.col("date").map_elements(_moment, return_dtype=pl.String), share=100 * pl.col("above_zero")
+        pl.col("date").map_elements(moment, return_dtype=pl.String), share=100 * pl.col("above_zero")
     )
     base = alt.Chart(frame).encode(
         x=alt.X(
             "date:T",
             title=None,
-            scale=alt.Scale(domain=span) if begins is not None else alt.Undefined,
+            scale=alt.Scale(domain=span) if begins is not None or domain is not None else alt.Undefined,
             axis=alt.Axis(format="%b %Y", tickCount={"interval": "month", "step": months}, grid=False),
         )
     )
-    bottom, top = _domain(panel, rows)
+    bottom, top = domain or domain_of(panel, rows)
     nothing = top == 0
     scale = alt.Scale(domain=[bottom, top or 1], nice=False, zero=False)
     axis = alt.Axis(tickCount=5, format=",~f", domain=False, ticks=False, labelPadding=6)
@@ -155,6 +169,7 @@ def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begi
         base.mark_line(color=INK, strokeWidth=1.3, strokeDash=[5, 3], clip=True).encode(y=height("mean"))
         for _ in range(panel.rare and not nothing)
     ]
+    others = [] if beside is None else [_beside(beside, height("mean" if panel.rare else middle), bend)]
     told = {"share": "% of the trials"} if panel.risk else _TOLD
     points = base.mark_point(opacity=0, size=140).encode(
         y=height(middle),
@@ -165,13 +180,28 @@ def _panel(panel: _Panel, rows: pl.DataFrame, months: int, span: list[str], begi
     )
     # Not as a title, whose place would depend on the labels of the axis.
     words = [
-        _words(panel.title, 0, -32, size=14, weight="bold", colour=INK),
-        _words(panel.unit + ("; the axis begins above 0" if bottom else ""), 0, -14, size=11),
+        words_at(panel.title, 0, -32, size=14, weight="bold", colour=INK),
+        words_at(panel.unit + ("; the axis begins above 0" if bottom else ""), 0, -14, size=11),
     ]
     if nothing:
-        words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
+        words.append(words_at("none in any trial", width / 2, _HEIGHT / 2, align="center", style="italic"))
     now = [] if begins is None or nothing else [_now(begins)]
-    return alt.layer(*fans, line, *means, *now, points, *words).properties(width=_WIDTH, height=_HEIGHT)
+    return alt.layer(*fans, *others, line, *means, *now, points, *words).properties(
+        width=width, height=_HEIGHT
+    )
+
+
+def _beside(rows: pl.DataFrame, height: Any, bend: Any) -> Any:
+    """The middle of another run, as dots."""
+    import altair as alt
+
+    frame = rows.with_columns(
+        pl.col("date").map_elements(moment, return_dtype=pl.String), share=100 * pl.col("above_zero")
+    )
+    line = alt.Chart(frame).mark_line(
+        color=INK, strokeWidth=1.6, strokeDash=[2, 3], interpolate=bend, clip=True
+    )
+    return line.encode(x="date:T", y=height)
 
 
 def _waste(bands: pl.DataFrame, months: int, span: list[str], begins: date | None) -> Any:
@@ -182,7 +212,7 @@ def _waste(bands: pl.DataFrame, months: int, span: list[str], begins: date | Non
     rows = bands.filter(pl.col("series").is_in(list(_WASTE)))
     values = [
         {
-            "date": _moment(row["date"]),
+            "date": moment(row["date"]),
             "cause": _WASTE[row["series"]][0],
             "layer": list(_WASTE).index(row["series"]),
             "mean": row["mean"],
@@ -224,14 +254,14 @@ def _waste(bands: pl.DataFrame, months: int, span: list[str], begins: date | Non
             ],
         )
     )
-    words = [_words("Waste by cause: kits so far, means", 0, -32, size=14, weight="bold", colour=INK)]
+    words = [words_at("Waste by cause: kits so far, means", 0, -32, size=14, weight="bold", colour=INK)]
     # A legend of Vega's would be that of the first frame.
     across = 0
     for cause, colour in _WASTE.values():
-        words.append(_words(f"\u25cf {cause}", across, -14, size=11, colour=colour))
+        words.append(words_at(f"\u25cf {cause}", across, -14, size=11, colour=colour))
         across += 6 * len(cause) + 20
     if top == 0:
-        words.append(_words("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
+        words.append(words_at("none in any trial", _WIDTH / 2, _HEIGHT / 2, align="center", style="italic"))
     now = [] if begins is None else [_now(begins)]
     return alt.layer(area, *now, *words).properties(width=_WIDTH, height=_HEIGHT)
 
@@ -240,17 +270,17 @@ def _now(begins: date) -> Any:
     """A line between what was and what is simulated."""
     import altair as alt
 
-    rule = alt.Chart(alt.Data(values=[{"date": _moment(begins)}])).mark_rule(color=MUTED, strokeDash=[2, 3])
+    rule = alt.Chart(alt.Data(values=[{"date": moment(begins)}])).mark_rule(color=MUTED, strokeDash=[2, 3])
     return rule.encode(x="date:T")
 
 
-def _months(first: date, last: date) -> int:
+def month_step(first: date, last: date) -> int:
     """Months between two dates on the axis, so that about six of them have room."""
     span = (last - first).days / DAYS_PER_MONTH
     return next((step for step in (1, 2, 3, 6, 12, 24) if span / step <= 6.5), 60)
 
 
-def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
+def domain_of(panel: Panel, rows: pl.DataFrame) -> tuple[float, float]:
     """From 0, but for a stock that hardly moves against its size; to a little above the highest band. 0 to 0: it never happens."""
     if panel.risk:
         highest = _most(rows, "above_zero")
@@ -262,7 +292,7 @@ def _domain(panel: _Panel, rows: pl.DataFrame) -> tuple[float, float]:
     return max(0.0, bottom - room) if bottom else 0.0, top + room
 
 
-def _words(
+def words_at(
     text: str,
     x: float,
     y: float,
@@ -287,6 +317,6 @@ def _most(rows: pl.DataFrame, column: str) -> float:
     return float(rows[column].max() or 0)  # type: ignore[arg-type]
 
 
-def _moment(day: date) -> str:
+def moment(day: date) -> str:
     """With a time, so that no reader takes it as midnight in Greenwich and shows the day before."""
     return f"{day.isoformat()}T00:00:00"

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from allocation.home_folder import rtsm_home
-from simulation.engines.outcomes import Batch
 from simulation.replicates.bands import COLUMNS, bands_of, last_week, with_history
+from simulation.replicates.filling import Hands, play_missing
 from simulation.replicates.folder import RunFolder
 from simulation.replicates.live_run import read_live_run
-from simulation.replicates.playing import play_parts
-from simulation.replicates.run import Engine, Run, batch_size, parts_of, read_run
+from simulation.replicates.run import Engine, Run, read_run
 from simulation.replicates.summary import Summary, summary_of
 from simulation.replicates.table import summary_tables
 from simulation.replicates.trace_file import write_trace
-from simulation.replicates.workforce import workers_of_machine, workforce
+from simulation.replicates.workforce import workers_of_machine
 from simulation.streams import LARGEST_SEED
 
 app = typer.Typer()
 
 MOST_REPLICATES: Final = 10_000_000
 MOST_WORKERS: Final = 1_024
-INTERRUPTED: Final = 130
 _WIDTH_WITHOUT_TERMINAL: Final = 160
 
 
@@ -174,7 +160,7 @@ def simulate(
     out = out or rtsm_home() / "simulations" / f"{scenario.stem}-{engine}-{run.seed}-{run.fingerprint()}"
     folder = RunFolder(out, run)
     hands = Hands(workers or workers_of_machine(), cluster, batch, tailored)
-    played = _play(run, folder, replicates, hands, quiet=as_json)
+    played = play_missing([(run, folder)], replicates, hands, quiet=as_json)
     outcomes = folder.outcomes(replicates)
     summary = summary_of(outcomes, run.protocol.study.currency)
     bands = bands_of(folder.weekly(replicates), run.scenario.starts_on, run.plan.calendar.days)
@@ -206,38 +192,6 @@ def simulate(
     _print(run, summary, folder, files, played, time.monotonic() - began)
 
 
-class Hands(NamedTuple):
-    """Who plays: workers of this machine or a cluster, in batches of so many (None: by their number), by a tailored kernel or not."""
-
-    workers: int
-    cluster: str | None
-    batch: int | None
-    tailored: bool
-
-
-def _play(run: Run, folder: RunFolder, replicates: int, hands: Hands, quiet: bool) -> int:
-    """Play what is missing, and tell how many replicates that were."""
-    missing = folder.missing(replicates)
-    total = sum(end - first for first, end in missing)
-    if not total:
-        return 0
-    size = hands.batch or batch_size(total, hands.workers)
-    parts = list(parts_of(run, missing, size, hands.tailored))
-    try:
-        with _progress(replicates, replicates - total, quiet) as done:
-
-            def keep(result: Batch) -> None:
-                folder.keep(result)
-                done(len(result.outcomes))
-
-            with workforce(run.engine, min(hands.workers, len(parts)), hands.cluster) as force:
-                play_parts(parts, force, keep)
-    except KeyboardInterrupt:
-        typer.echo("rtsm: cut off; the same command goes on from here", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    return total
-
-
 def _about(run: Run) -> dict[str, object]:
     return {
         "study": run.protocol.study.id,
@@ -260,27 +214,3 @@ def _print(
     )
     for file in files:
         typer.echo(f"  {file}")
-
-
-class _Rate(ProgressColumn):
-    """Replicates a second, of those that this command has played."""
-
-    def render(self, task: Task) -> Text:
-        """The rate, once there is one."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
-
-
-@contextmanager
-def _progress(total: int, before: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, on a terminal only. The first run on a machine also waits for the compiler."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("simulating", total=total, completed=before)
-        yield lambda played: bar.advance(task, played)

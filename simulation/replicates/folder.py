@@ -112,16 +112,7 @@ class RunFolder:
 
     def write(self, name: str, content: Callable[[Path], object]) -> Path:
         """Write a file of the folder by `content`, so that it appears whole or not at all, whatever happens meanwhile."""
-        path = self.folder / name
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
-        try:
-            content(unfinished)
-            with unfinished.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
+        return write_whole(self.folder / name, content)
 
     def _scan(self, name: str, replicates: int) -> pl.LazyFrame:
         files = [
@@ -141,6 +132,19 @@ class RunFolder:
             if _rows(file) == last + 1 - first and _rows(self.folder / WEEKLY_FOLDER / file.name) > 0:
                 kept.append((first, last + 1))
         return kept
+
+
+def write_whole(path: Path, content: Callable[[Path], object]) -> Path:
+    """Write a file by `content`, so that it appears whole or not at all, whatever happens meanwhile."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    try:
+        content(unfinished)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
 
 
 def _file_name(first: int, end: int) -> str:

@@ -20,7 +20,7 @@ from simulation.engines.outcomes import OUTCOMES
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 CONFIDENCE: Final = 0.95
 
-_WASTE: Final = {
+WASTE: Final = {
     "expired": ("kits_expired_site", "kits_expired_depot"),
     "returned unused": ("kits_returned_unused",),
     "lost": ("kits_lost",),
@@ -29,7 +29,7 @@ _WASTE: Final = {
 }
 """Cause of waste: the outcomes that count it."""
 
-_COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction", "cost_lost_subjects")
+COSTS: Final = ("cost_kits", "cost_shipments", "cost_storage", "cost_destruction", "cost_lost_subjects")
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def summary_of(outcomes: pl.DataFrame, currency: str) -> Summary:
     """Sum up the outcomes of the replicates, a row each; `currency` is the study's."""
     values = {column.name: outcomes[column.name].to_numpy().astype(np.float64) for column in OUTCOMES}
     units = {column.name: currency if column.unit == "currency" else column.unit for column in OUTCOMES}
-    waste = {cause: _sum(values, names) for cause, names in _WASTE.items()}
-    waste["in all"] = _sum(waste, tuple(_WASTE))
+    waste = {cause: _sum(values, names) for cause, names in WASTE.items()}
+    waste["in all"] = _sum(waste, tuple(WASTE))
     meanings = {column.name: column.meaning for column in OUTCOMES}
     missed = values["missed_dispensings"] + values["out_of_stock"]
     return Summary(
@@ -171,12 +171,11 @@ def summary_of(outcomes: pl.DataFrame, currency: str) -> Summary:
             _overage("overage_produced", "kits produced", values["kits_produced"], values),
         ),
         waste=tuple(
-            spread(cause, "kits", " + ".join(_WASTE.get(cause, _WASTE)), kits)
-            for cause, kits in waste.items()
+            spread(cause, "kits", " + ".join(WASTE.get(cause, WASTE)), kits) for cause, kits in waste.items()
         ),
         costs=(
-            *(spread(name, currency, meanings[name], values[name]) for name in _COSTS),
-            spread("cost_total", currency, "all of these", _sum(values, _COSTS)),
+            *(spread(name, currency, meanings[name], values[name]) for name in COSTS),
+            spread("cost_total", currency, "all of these", _sum(values, COSTS)),
         ),
     )
 

@@ -31,7 +31,7 @@ def allocate(at, ints, floats, day, site, stratum, root):
     place = site * at.subjects_stratum_count + stratum
     group = ints[at.allocation_group + place]
     if at.allocation_plain:
-        arm = next_entry(at, ints, floats, group, root)
+        arm = next_open_entry(at, ints, floats, day, group, root)
     else:
         arm = allocate_by_supply(at, ints, floats, day, site, place, group, root)
     if arm >= 0:
@@ -53,12 +53,22 @@ def allocate_by_supply(at, ints, floats, day, site, place, group, root):
     elif at.allocation_live:
         arm = drawn(at, ints, floats, site, group, suppliable, root)
     elif at.arm_supply_forced == NONE:
-        arm = next_entry(at, ints, floats, group, root)
+        arm = next_open_entry(at, ints, floats, day, group, root)
         ints[at.scheduled] = arm
     else:
         arm = from_list(at, ints, floats, site, group, suppliable, root)
     if arm >= 0:
         ints[at.scheduled] = ints[at.allocation_arms + ints[at.scheduled]]
+    return arm
+
+
+@hot
+def next_open_entry(at, ints, floats, day, group, root):
+    """The arm of the next entry of a run, those of closed arms passed over."""
+    arm = next_entry(at, ints, floats, group, root)
+    if at.closings_any:
+        while ints[at.closings_day + arm] <= day:
+            arm = next_entry(at, ints, floats, group, root)
     return arm
 
 

@@ -6,6 +6,7 @@ from allocation.rules.expiry import allowed_on_day
 from simulation.engines import events, outcomes, phases
 from simulation.engines.compiled.laws import days_by
 from simulation.engines.compiled.memory import AT_DEPOTS
+from simulation.engines.compiled.outages import arrives_on
 from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.pointers import fill
 from simulation.engines.compiled.recording import record
@@ -22,6 +23,8 @@ def begin_production(at, ints, floats, words, root):
         if arrival == 0 or made != ints[at.production_made + arrival - 1]:
             days = production_days(at, ints, floats, words, root, made)
         day = max(ints[at.production_day + arrival] + days, 0)
+        if at.outages_any:
+            day = arrives_on(at, ints, ints[at.production_depot + arrival], day)
         if day < at.calendar_days:
             ints[at.next_released + arrival] = ints[at.released + day]
             ints[at.released + day] = arrival

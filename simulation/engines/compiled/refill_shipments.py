@@ -8,6 +8,7 @@ from simulation.engines.calendar_days import weekday_after
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import AT_DEPOTS, IN_TRANSIT
 from simulation.engines.compiled.ordering import status_of
+from simulation.engines.compiled.outages import leaves_on
 from simulation.engines.compiled.parts import part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.transit import book, damaged_on_the_way
@@ -40,6 +41,8 @@ def send_to_depot(at, ints, floats, words, day, depot, slot, kits):
     leaves = approved + days_by(at, ints, floats, at.lanes_dispatch_law, stream, day)
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)
+    if at.outages_any:
+        leaves = leaves_on(at, ints, ints[at.refills_supplier + depot], leaves)
     stream = drawn_for(at, words, depot, LANE_DELAY)
     travels = ints[at.refills_lead_days + depot] + days_by(
         at, ints, floats, ints[at.refills_delay_law + depot], stream, day
@@ -50,6 +53,8 @@ def send_to_depot(at, ints, floats, words, day, depot, slot, kits):
     arrives = max(leaves + max(travels, 0), day + 1)
     if at.lanes_weekdays:
         arrives = weekday_after(arrives, at.calendar_monday)
+    if at.outages_any:
+        arrives = leaves_on(at, ints, depot, arrives)
     ints[at.slot_ordered + slot] = day
     ints[at.slot_approved + slot] = approved
     ints[at.slot_leaves + slot] = max(leaves, approved)

@@ -18,6 +18,7 @@ from simulation.engines.compiled.memory import (
     IN_TRANSIT,
 )
 from simulation.engines.compiled.ordering import follow, unfollow
+from simulation.engines.compiled.outages import leaves_on
 from simulation.engines.compiled.parts import hot, part
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.transit import book, damaged_on_the_way
@@ -209,6 +210,8 @@ def arrival_day(at, ints, floats, words, day, site, shipment):
     )
     if at.lanes_weekdays:
         leaves = weekday_after(leaves, at.calendar_monday)
+    if at.outages_any:
+        leaves = leaves_on(at, ints, ints[at.sites_depot + site], leaves)
     if at.ordering_statuses:
         follow(at, ints, site, shipment, approved, leaves)
     travels = ints[at.lanes_lead_days + site] + days_by(

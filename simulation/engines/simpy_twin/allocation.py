@@ -73,6 +73,10 @@ class Allocator:
             found = self._drawn(site, run, suppliable)
         elif suppliable is None or self.twin.plan.arm_supply.forced == NONE:
             arm = self._next_entry(run)
+            while (
+                self.twin.plan.closings.day[arm] <= self.twin.day
+            ):  # entries of a closed arm are passed over
+                arm = self._next_entry(run)
             found = (arm, arm)
         else:
             found = self._from_list(site, run, suppliable)

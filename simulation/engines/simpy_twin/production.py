@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from allocation.rules.expiry import allowed_on_day
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
+from simulation.engines.simpy_twin.outages import arrives_on
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.twin import Twin
@@ -16,8 +17,14 @@ def production(twin: Twin, made: int) -> Any:
     """A lot is manufactured, labelled and released; from then on depots have it. Without these days it has expired before it is there."""
     plan, days = twin.plan, twin.draws.production_days(made)
     mine = [arrival for arrival in range(plan.production.arrivals) if plan.production.made[arrival] == made]
-    for arrival in sorted(mine, key=lambda one: int(plan.production.day[one])):
-        day = max(int(plan.production.day[arrival]) + days, 0)
+    arrives = {
+        arrival: arrives_on(
+            twin, int(plan.production.depot[arrival]), max(int(plan.production.day[arrival]) + days, 0)
+        )
+        for arrival in mine
+    }
+    for arrival in sorted(mine, key=lambda one: arrives[one]):
+        day = arrives[arrival]
         if day >= plan.calendar.days:
             return
         yield twin.until(day, phases.LOTS, len(plan.lots.arrival_day) + arrival)

@@ -11,6 +11,7 @@ from simulation.engines.calendar_days import weekday_after
 from simulation.engines.plan import CONFIRMED, IN_TRANSIT, PROPOSED, REQUESTED
 from simulation.engines.simpy_twin.excursions import is_concerned, quarantine
 from simulation.engines.simpy_twin.ordering import OnTheWay
+from simulation.engines.simpy_twin.outages import leaves_on
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.twin import Twin
@@ -45,9 +46,12 @@ def _shipment(twin: Twin, place: int, order: OnTheWay) -> Any:
     leaves = approved + twin.draws.dispatch_days(place, index)
     if plan.lanes.weekdays:
         leaves = weekday_after(leaves, monday)
+    leaves = leaves_on(twin, int(plan.sites.depot[to] if place >= 0 else plan.refills.supplier[to]), leaves)
     arrives = max(leaves + twin.draws.travel_days(place, index), ordered + 1)
     if plan.lanes.weekdays:
         arrives = weekday_after(arrives, monday)
+    if place < 0:
+        arrives = leaves_on(twin, to, arrives)
     confirmed = CONFIRMED if plan.ordering.approved else REQUESTED
     for day, status in ((approved, confirmed), (max(leaves, approved), IN_TRANSIT)):
         if day < arrives:

@@ -68,6 +68,7 @@ def trials(draw: st.DrawFn) -> tuple[Protocol, Scenario]:
     for lot in scenario["lots"]:
         lot["arrivals"][0]["kits"] = draw(st.sampled_from([3, 40, 1000]))
         lot["arrivals"].append({"depot": "DEP", "on": "2025-02-01", "kits": draw(st.integers(1, 50))})
+    _disruptions(draw, protocol, scenario)
     return Protocol.model_validate(protocol), Scenario.model_validate(scenario)
 
 
@@ -297,6 +298,34 @@ def _doses(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) 
             {**one, "visits": [at for at in codes if at != visit["code"]]} for one in protocol["titration"]
         ]
         protocol["titration"] = [*(one for one in asked if one["visits"]), {"code": "S", **scheduled}]
+
+
+def _disruptions(draw: st.DrawFn, protocol: dict[str, Any], scenario: dict[str, Any]) -> None:
+    """Depots lost for a time, changed rates, and an arm that closes."""
+    lost = ("2025-01-01", "2025-01-09"), ("2025-01-11", "2025-02-13"), ("2025-02-15", "2026-01-01")
+    scenario["shipping"]["outages"] = [
+        {"depot": draw(st.sampled_from(protocol["depots"]))["code"], "first_day": first, "last_day": last}
+        for first, last in draw(st.lists(st.sampled_from(lost), max_size=3))
+    ]
+    site = protocol["sites"][-1]["code"]
+    scenario["recruitment"]["rate_changes"] = draw(
+        st.sampled_from(
+            [
+                [],
+                [
+                    {"factor": 3.0, "first_day": "2025-01-20"},
+                    {"factor": 0.5, "site": site, "last_day": "2025-03-01"},
+                ],
+            ]
+        )
+    )
+    event, replaced = protocol["randomization"][0], scenario["replacement"]["probability"] > 0
+    same_arm = replaced and protocol["screening"]["replacement"] == "same_arm"
+    if event["drawn"] == "from_list" and event["forced"] == "none" and not same_arm:
+        closing = st.fixed_dictionaries(
+            {"arm": st.sampled_from(["A", "B"]), "on": st.sampled_from(["2024-12-01", "2025-02-10"])}
+        )
+        scenario["arm_closings"] = draw(st.sampled_from([[], [draw(closing)], [draw(closing)]]))
 
 
 def plans() -> st.SearchStrategy[TrialPlan]:
