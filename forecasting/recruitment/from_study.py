@@ -15,14 +15,16 @@ from forecasting.recruitment.record import AccrualRecord
 from simulation.fitting.observed import Observed, observe
 
 
-def study_record(database: Database, actor: Actor, study_id: str, days: int) -> AccrualRecord:
+def study_record(
+    database: Database, actor: Actor, study_id: str, days: int, up_to: int | None = None
+) -> AccrualRecord:
     """The record in periods of so many days, the last of which ends on the date (UTC) of the last sealed entry. It tells no arm.
 
-    Raises NotPermitted; NotFound for an unknown study; ForecastError where no site was opened yet.
+    `up_to`: as known at this sealed position. Raises NotPermitted; NotFound for an unknown study; ForecastError where no site was opened.
     """
     authorize(actor, "forecast.recruitment", study_id)
     protocol = protocol_at(database, study_id)
-    return observed_record(observe(study_id, protocol, iter_sealed(database, study_id)), days)
+    return observed_record(observe(study_id, protocol, iter_sealed(database, study_id, up_to=up_to)), days)
 
 
 def observed_record(found: Observed, days: int) -> AccrualRecord:
