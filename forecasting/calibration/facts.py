@@ -65,12 +65,11 @@ class Facts:
 
 @dataclass
 class _Reading:
-    """What is known while the ledger is read: kits by lot, lots by kit type, visits without kits so far, who is on dose hold."""
+    """What is known while the ledger is read: the facts so far, the sites, who is on dose hold."""
 
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     opened: dict[str, date] = field(default_factory=dict)
     country: dict[str, str] = field(default_factory=dict)
-    unserved: dict[tuple[str, str], tuple[int, date, str]] = field(default_factory=dict)
     on_hold: set[str] = field(default_factory=set)
     as_of: date = date.min
 
@@ -91,8 +90,6 @@ def facts_of(
         if entry.position in positions:
             hashes[entry.position] = entry.chain_hash
         _read(reading, entry, dispensing)
-    for position, on, site in reading.unserved.values():
-        _note(reading, position, on, "stock_outs", site, ALL_TYPES, 1)
     depots = {site.code: depot_of(protocol, site) for site in protocol.sites}
     rows = [
         (position, on, measure, site, reading.country.get(site, ""), depots.get(site, ""), kit_type, count)
@@ -120,29 +117,25 @@ def _read(reading: _Reading, entry: SealedEntry, dispensing: set[str]) -> None:
         on = date.fromisoformat(after["randomized_on"])
         _note(reading, entry.position, on, "randomized", site, ALL_TYPES, 1)
     elif entry.command in ("dispense", "replace_kit"):
-        _handed_out(reading, entry, after, site, subject)
+        _handed_out(reading, entry, after, site)
     elif entry.command == "record_visit":
         visit = after.get("visit") or {}
         due = visit.get("planned") and visit.get("status") == "done" and visit.get("visit_code") in dispensing
         if due and subject not in reading.on_hold:
             on = date.fromisoformat(visit["visit_date"])
-            reading.unserved[subject, visit["visit_code"]] = (entry.position, on, site)
+            _note(reading, entry.position, on, "stock_outs", site, ALL_TYPES, 1)
     elif entry.command == "hold_dosing":
         reading.on_hold.add(subject)
     elif entry.command == "resume_dosing":
         reading.on_hold.discard(subject)
 
 
-def _handed_out(
-    reading: _Reading, entry: SealedEntry, after: dict[str, Any], site: str, subject: str
-) -> None:
+def _handed_out(reading: _Reading, entry: SealedEntry, after: dict[str, Any], site: str) -> None:
     on = date.fromisoformat(after["dispensed_on"])
     visit = after.get("visit")
     if visit is not None:
         on = date.fromisoformat(visit["visit_date"])
-        # Kits that are given later at the same visit: it was served, if late.
-        reading.unserved.pop((subject, visit["visit_code"]), None)
         if after.get("short"):
-            reading.unserved[subject, visit["visit_code"]] = (entry.position, on, site)
+            _note(reading, entry.position, on, "stock_outs", site, ALL_TYPES, 1)
     for one in after["kits"]:
         _note(reading, entry.position, on, "kits_dispensed", site, one["kit_type"], 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -156,8 +155,8 @@ def _of_study(study: str | None, actor: str | None, days: int, at: date | None) 
     try:
         who, study_id = acting(database, actor), the_study(database, study)
         census = census_at(database, study_id, at)
-        record = study_record(database, who, study_id, days, census.position)
+        record = study_record(database, who, study_id, days, census)
         card = scorecard(database, who, study_id, census.position)
     finally:
         database.dispose()
-    return _OfStudy(record, replace(census, at=record.ends_on or census.at), card)
+    return _OfStudy(record, census, card)
