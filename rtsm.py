@@ -124,10 +124,14 @@ COMMANDS = {
         "Forecast what a running study will need, with its uncertainty.",
         {
             "demand": Mounted(
-                "forecasting.demand.cli", "Forecast kits by type from an interim cut, with 90 % intervals."
+                "forecasting.demand.cli",
+                "Forecast kits by type, place and week of a study, or of an interim cut.",
             ),
             "recruitment": Mounted(
                 "forecasting.recruitment.cli", "Forecast recruitment from a record or a running study."
+            ),
+            "scorecard": Mounted(
+                "forecasting.calibration.cli", "Score the kept forecasts of a study by what came since."
             ),
         },
     ),

@@ -193,6 +193,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "view.protocol": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     # A fitted scenario tells drop-out by arm and lots by kit type: what supplies are planned with.
     "scenario.fit": frozenset({"supply_manager_unblinded", "unblinded_statistician", "auditor"}) | SYSTEM,
+    # The demand of a study by kit type: what supplies are planned with.
+    "forecast.demand": frozenset({"supply_manager_unblinded", "unblinded_statistician", "auditor"}) | SYSTEM,
     # How many come where and when; no arm.
     "forecast.recruitment": SUPPLY_ROLES | _STUDY_TEAM | UNBLINDED_ROLES | SYSTEM,
     "ledger.read": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,

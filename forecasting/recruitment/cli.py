@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 
 from allocation.ledger.database import open_database
 from allocation.terminal import acting, the_study
+from forecasting.calibration.kept import BLINDED_MEASURES, keep
+from forecasting.calibration.scorecard import Scorecard, scorecard
+from forecasting.census import Census, census_at
 from forecasting.errors import ForecastError
 from forecasting.recruitment.fan_plot import write_fan_plot
 from forecasting.recruitment.forecast import Question, forecast
 from forecasting.recruitment.forecast_table import forecast_tables
 from forecasting.recruitment.from_study import study_record
+from forecasting.recruitment.kept_numbers import kept_numbers
 from forecasting.recruitment.openings import Opening
 from forecasting.recruitment.record import AccrualRecord, read_record
 from simulation.randomization.chart_file import check_chart_file
@@ -45,6 +50,14 @@ def recruitment_command(
     study: Annotated[
         str | None,
         typer.Option(metavar="STUDY", help="Instead of a file: randomizations in a study's ledger."),
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="With --study: as known at the end of this day, UTC (default: of its last entry).",
+        ),
     ] = None,
     period_days: Annotated[float, typer.Option(help="Days of a period.")] = 7.0,
     census: Annotated[
@@ -76,13 +89,18 @@ def recruitment_command(
 ) -> None:
     """Forecast how many subjects come by when, and when a target is reached, each with its uncertainty.
 
-    The pattern of time (constant, decaying, changed, moving window) is the one that forecast the record's own past best.
+    The pattern of time (constant, decaying, changed, moving window) is the one that forecast the record's own past best. The forecast of a
+    study is kept for its scorecard.
     """
     if plot is not None:
         check_chart_file(plot)
     if (file is None) == (study is None):
         raise ForecastError(
             "either a file or a study is forecast", field="FILE", fix="name a CSV file, or --study STUDY"
+        )
+    if at is not None and (study is None or census is not None):
+        raise ForecastError(
+            "a day goes with --study, and without --census", field="--at", fix="leave one of them out"
         )
     if not 0 < period_days <= _LONGEST_PERIOD or (study is not None and period_days != int(period_days)):
         raise ForecastError(
@@ -93,25 +111,52 @@ def recruitment_command(
     openings = tuple(Opening.parse(text) for text in new_sites or ())
     question = Question(periods, target, openings, expected_per_month / DAYS_PER_MONTH)
     question.check()
-    record = read_record(file, period_days) if file is not None else _of_study(study, actor, int(period_days))
+    past = None
+    if file is not None:
+        record = read_record(file, period_days)
+    else:
+        past = _of_study(study, actor, int(period_days), None if at is None else at.date())
+        record = past.record
     known = record.at_census(census)
     later = record.later(census).tolist() if census is not None else []
     found = forecast(known, question, later)
     if plot is not None:
         write_fan_plot(found, plot)
+    kept = None
+    if past is not None and census is None:
+        asked = {"periods": found.periods, "period_days": period_days, "openings": new_sites or []}
+        asked |= {"expected_per_month": expected_per_month}
+        kept = keep(past.census, "recruitment", asked, kept_numbers(found, past.census))
     if as_json:
-        typer.echo(json.dumps({**found.as_json(), "plot": None if plot is None else str(plot)}, indent=2))
+        answer = {**found.as_json(), "plot": None if plot is None else str(plot)}
+        if past is not None:
+            answer |= {"calibration": past.card.as_json(), "kept": None if kept is None else str(kept)}
+        typer.echo(json.dumps(answer, indent=2))
         return
     console = Console()
     console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
     console.print(forecast_tables(found))
+    for line in past.card.short(BLINDED_MEASURES) if past is not None else ():
+        typer.echo(line)
     if plot is not None:
         typer.echo(f"plot: {plot}")
 
 
-def _of_study(study: str | None, actor: str | None, days: int) -> AccrualRecord:
+class _OfStudy(NamedTuple):
+    """The record of a study at the census, and how its earlier forecasts did until then."""
+
+    record: AccrualRecord
+    census: Census
+    card: Scorecard
+
+
+def _of_study(study: str | None, actor: str | None, days: int, at: date | None) -> _OfStudy:
     database = open_database(create=False)
     try:
-        return study_record(database, acting(database, actor), the_study(database, study), days)
+        who, study_id = acting(database, actor), the_study(database, study)
+        census = census_at(database, study_id, at)
+        record = study_record(database, who, study_id, days, census)
+        card = scorecard(database, who, study_id, census.position)
     finally:
         database.dispose()
+    return _OfStudy(record, census, card)

@@ -10,19 +10,28 @@ from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
 from allocation.ledger.reader import iter_sealed, protocol_at
+from forecasting.census import Census
 from forecasting.errors import ForecastError
 from forecasting.recruitment.record import AccrualRecord
 from simulation.fitting.observed import Observed, observe
 
 
-def study_record(database: Database, actor: Actor, study_id: str, days: int) -> AccrualRecord:
+def study_record(
+    database: Database, actor: Actor, study_id: str, days: int, census: Census | None = None
+) -> AccrualRecord:
     """The record in periods of so many days, the last of which ends on the date (UTC) of the last sealed entry. It tells no arm.
+
+    `census`: as known then, the last period ending with its day.
 
     Raises NotPermitted; NotFound for an unknown study; ForecastError where no site was opened yet.
     """
     authorize(actor, "forecast.recruitment", study_id)
     protocol = protocol_at(database, study_id)
-    return observed_record(observe(study_id, protocol, iter_sealed(database, study_id)), days)
+    position = None if census is None else census.position
+    found = observe(study_id, protocol, iter_sealed(database, study_id, up_to=position))
+    if census is not None:
+        found.as_of = max(found.as_of, census.at)
+    return observed_record(found, days)
 
 
 def observed_record(found: Observed, days: int) -> AccrualRecord:

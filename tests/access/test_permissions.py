@@ -43,6 +43,7 @@ def test_every_role_is_blinded_or_unblinded_and_never_both():
         "view.lists",
         "view.protocol",
         "scenario.fit",
+        "forecast.demand",
         "ledger.read",
         "export.unblinded",
         "list.upload",

@@ -1,0 +1,109 @@
+"""What the demand of a running study is forecast from: its state at the census, and the assumptions by which it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from allocation.access.actors import Actor
+from allocation.access.permissions import authorize
+from allocation.ledger.database import Database
+from allocation.ledger.reader import iter_sealed, protocol_at
+from allocation.study.protocol import Protocol
+from forecasting.census import Census, census_at
+from forecasting.demand.errors import BadRequest
+from simulation.fitting.errors import FitError
+from simulation.fitting.observed import observe
+from simulation.fitting.scenario_fit import ScenarioFit, fit_observed
+from simulation.live_start.live_plan import LiveStart, live_start
+from simulation.scenario import Scenario, load_scenario_and_protocol
+
+_WEAK: Final = ("prior", "few data")
+_OF_DEMAND: Final = (
+    "recruitment",
+    "activation",
+    "screening",
+    "visits",
+    "drop_out",
+    "titration",
+)
+"""Parts of a scenario that a demand depends on before all others."""
+
+
+@dataclass(frozen=True)
+class StudyStart:
+    """The census and the live start; `fit` None: the scenario was given. `scenario_hash`: of all assumptions, as hex.
+
+    `protocol` is the one in force at the census, or the given scenario's.
+    """
+
+    census: Census
+    protocol: Protocol
+    scenario: Scenario
+    live: LiveStart
+    fit: ScenarioFit | None
+
+    @property
+    def scenario_hash(self) -> str:
+        """SHA-256 of the scenario before it goes on from the census."""
+        return hashlib.sha256(self.scenario.model_dump_json().encode()).hexdigest()
+
+    @property
+    def weak(self) -> tuple[tuple[str, str, int], ...]:
+        """The assumptions about demand that rest on few data or on the prior alone: place in the scenario, basis, observations."""
+        return tuple(
+            (one.path, one.basis, one.observations)
+            for one in (self.fit.estimates if self.fit else ())
+            if one.basis in _WEAK and one.path.partition(".")[0] in _OF_DEMAND
+        )
+
+    @property
+    def basis(self) -> str:
+        """What the assumptions are, in a sentence."""
+        if self.fit is None:
+            return f"Assumptions of the scenario {self.scenario.name}."
+        found = self.fit.observed
+        return (
+            f"Assumptions fitted on {found.entries:,} ledger entries to {found.as_of}: {len(found.subjects)} screened, "
+            f"{sum(1 for _ in found.randomized())} randomized, {len(found.sites)} sites."
+        )
+
+
+def study_start(
+    database: Database, actor: Actor, study_id: str, at: date | None, scenario: Path | None, weeks: int
+) -> StudyStart:
+    """The beginning of a forecast at the end of the day `at` (UTC; None: of the last entry), for so many weeks.
+
+    Nothing that was recorded later is looked at. `scenario`: the file of the assumptions; None: they are fitted to the ledger until the
+    census. It tells arms and kit types: unblinded.
+
+    Raises NotPermitted; NotFound; ForecastError for another day; BadRequest where too little was recorded for a fit;
+    LiveStartError and NotSimulated where the scenario cannot go on from this study.
+    """
+    authorize(actor, "forecast.demand", study_id)
+    census = census_at(database, study_id, at)
+    fit = None
+    if scenario is None:
+        protocol = protocol_at(database, study_id, census.config_version)
+        fit = _fit(database, census, protocol)
+        assumed = fit.scenario
+    else:
+        assumed, protocol = load_scenario_and_protocol(scenario)
+    live = live_start(database, actor, study_id, assumed, protocol, census.at, 7 * weeks)
+    return StudyStart(census, protocol, assumed, live, fit)
+
+
+def _fit(database: Database, census: Census, protocol: Protocol) -> ScenarioFit:
+    entries = iter_sealed(database, census.study_id, up_to=census.position)
+    try:
+        return fit_observed(observe(census.study_id, protocol, entries))
+    except FitError as lacking:
+        raise BadRequest(
+            f"no assumptions can be fitted at {census.at}: {lacking.message}",
+            code=lacking.code,
+            field="--scenario",
+            fix="name a scenario file with your assumptions, like studies/demo-scenario.yaml",
+        ) from lacking

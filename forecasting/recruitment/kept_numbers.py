@@ -1,0 +1,43 @@
+"""What of a study's recruitment forecast is kept for a scorecard: subjects randomized by the end of some periods after the census."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from forecasting.calibration.kept import ALL_TYPES, KeptNumber
+from forecasting.calibration.scores import LEVELS
+from forecasting.census import Census
+from forecasting.recruitment.forecast import RecruitmentForecast
+from forecasting.recruitment.patterns import spread_out
+
+_MOST: Final = 12
+"""Periods by whose end a number is kept; in a longer fan they are spread out, the last among them."""
+
+
+def kept_numbers(found: RecruitmentForecast, census: Census) -> list[KeptNumber]:
+    """The numbers, of the sites open at the census, or of all where sites that open later are part of the question."""
+    fan = list(found.fan)
+    ends = [fan[at] for at in spread_out(range(len(fan)), _MOST)]
+    begins_on = census.at + timedelta(days=1)
+    least = [0] * len(LEVELS)
+    numbers = []
+    for end in ends:
+        law = found.fan[end]
+        # As in `RecruitmentForecast.quantile`: never fewer than by an earlier period.
+        least = [max(before, law.quantile(level)) for before, level in zip(least, LEVELS, strict=True)]
+        numbers.append(
+            KeptNumber(
+                "randomized",
+                "study",
+                census.study_id,
+                ALL_TYPES,
+                begins_on,
+                begins_on + timedelta(days=round(end * found.record.days)),
+                law.mean,
+                tuple(float(one) for one in least),
+                law.at_least(1),
+                "all" if found.question.openings else "open",
+            )
+        )
+    return numbers
