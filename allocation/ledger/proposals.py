@@ -1,7 +1,9 @@
-"""Reading proposals of supply parameters: one as it stands, and the one that a protocol version came of."""
+"""Reading proposals of supply parameters: one as it stands, and the one that a protocol version rests on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -27,8 +29,19 @@ def proposal_row(
     return found
 
 
-def latest_signed(connection: Connection, study_id: str, version: int) -> Row[Any] | None:
-    """The latest proposal that became a protocol version up to this one; None where no version came of a proposal."""
+@dataclass(frozen=True, slots=True)
+class SignedProposal:
+    """A proposal that became the protocol version `version`. `signed_at` is UTC; `report_sha256` names the tune report it rests on."""
+
+    proposal_id: str
+    report_sha256: str
+    version: int
+    signed_by: str
+    signed_at: datetime
+
+
+def latest_signed(connection: Connection, study_id: str, version: int) -> SignedProposal | None:
+    """The latest proposal that became a protocol version up to this one; None where none of them came of a proposal."""
     table = supply_proposal.c
     query = (
         select(supply_proposal)
@@ -40,4 +53,9 @@ def latest_signed(connection: Connection, study_id: str, version: int) -> Row[An
         .order_by(table.ended_by_version.desc())
         .limit(1)
     )
-    return connection.execute(query).first()
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return SignedProposal(
+        row.proposal_id, row.report_sha256, row.ended_by_version, row.ended_by, row.ended_at
+    )

@@ -43,10 +43,8 @@ def with_parameters(
         if len(one.place) < 2:
             level, key = next(iter(one.place.items()), ("study", ""))
             _put(sets, level, key, one.kit_type, one.values)
-    then = _protocol(protocol, sets, version)
-    if _override_at_sites(then, sets, told):
-        then = _protocol(protocol, sets, version)
-    return then
+    _override_at_sites(protocol, sets, told)
+    return _protocol(protocol, sets, version)
 
 
 def _check_named(protocol: Protocol, proposed: Sequence[ProposedSet]) -> None:
@@ -144,10 +142,12 @@ def _put(
     sets.append(ParameterSet.model_validate(new))
 
 
-def _override_at_sites(then: Protocol, sets: list[ParameterSet], told: Sequence[ProposedSet]) -> bool:
-    """Set at single sites what a set that reaches farther than the proposal would still decide there; whether there was any."""
+def _override_at_sites(protocol: Protocol, sets: list[ParameterSet], told: Sequence[ProposedSet]) -> None:
+    """Set at single sites what a set that reaches farther than the proposal would still decide there."""
+    # Not checked yet: what the overrides mend may contradict itself until then.
+    supply = protocol.supply.model_copy(update={"parameters": tuple(sets)})
+    then = protocol.model_copy(update={"supply": supply})
     starts = {entry.parameters.valid_from or date.min for entry in sets} | {date.min}
-    found = False
     for site in then.sites:
         keys = {"country": site.country, "profile": site.profile, "site": site.code}
         for kind in then.kit_types:
@@ -159,8 +159,6 @@ def _override_at_sites(then: Protocol, sets: list[ParameterSet], told: Sequence[
                     wrong[name] = one.values[name]
             if wrong:
                 _put(sets, "site", site.code, kind.code, wrong)
-                found = True
-    return found
 
 
 def _protocol(protocol: Protocol, sets: Sequence[ParameterSet], version: int | None) -> Protocol:

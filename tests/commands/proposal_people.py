@@ -83,13 +83,20 @@ def report_on(desk: Desk, choice: list[dict[str, Any]] | None = None, **more: An
 
 
 def do(
-    desk: Desk, who: Actor, command: str, *, reason: str = "", key: str | None = None, **asked: Any
+    desk: Desk,
+    who: Actor,
+    command: str,
+    *,
+    reason: str = "",
+    key: str | None = None,
+    unsigned: bool = False,
+    **asked: Any,
 ) -> dict[str, Any]:
     """The act of `who`, signed for what is asked where it is one that is signed."""
     run, kind, meaning = ACTS[command]
     request = kind.model_validate(asked)
     signature = None
-    if meaning:
+    if meaning and not unsigned:
         content = content_hash_of(asked_content(STUDY, command, request, reason))
         signature = Signature(who.username, who.display_name, who.grants[0].role, desk.now, meaning, content)
     answer: dict[str, Any] = run(desk.service, Act(who, key, reason, signature), STUDY, request)
@@ -102,7 +109,7 @@ def filed(desk: Desk, choice: list[dict[str, Any]] | None = None, **more: Any) -
     return do(desk, STATISTICIAN, "file_supply_proposal", report=report, scenario=SCENARIO)
 
 
-def signed(desk: Desk, proposal: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The proposal put into effect by the supply manager."""
+def signed(desk: Desk, proposal: dict[str, Any], who: Actor = SUPPLY, **more: Any) -> dict[str, Any]:
+    """The proposal put into effect by a supply manager."""
     named = {name: proposal[name] for name in ("proposal_id", "report_sha256")}
-    return do(desk, SUPPLY, "sign_supply_proposal", **named, **more)
+    return do(desk, who, "sign_supply_proposal", **named, **more)
