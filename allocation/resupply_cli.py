@@ -23,6 +23,7 @@ from allocation.commands.scheduled_resupply import run_due_in
 from allocation.commands.service import Act, Service
 from allocation.ledger.database import open_database
 from allocation.ledger_cli import As, AsJson, Study
+from allocation.proposal_cli import app as proposal_app
 from allocation.resupply_tables import print_explanation, run_out_lines, schedule_lines
 from allocation.supply_import_cli import import_settings
 from allocation.supply_lint_cli import lint
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)
 app.command("transfer")(transfer)
+app.add_typer(proposal_app, name="proposal")
 
 
 PausedSite = Annotated[str | None, typer.Argument(help="The site (default: every one).", show_default=False)]

@@ -39,6 +39,7 @@ def print_explanation(found: ResupplyExplanation) -> None:
             f"[bold]{found.shipment_id}[/bold] to {found.site_id} from {found.depot_id}, requested {found.on} "
             f"({where}): {escape(found.why)}"
         )
+    console.print(_decided_under(found), markup=False, highlight=False, soft_wrap=True)
     for one in found.asked_by:
         console.print(f"Asked for by {one}.", markup=False, highlight=False)
     if found.record["decisions"] or found.record["lines"]:
@@ -51,6 +52,20 @@ def print_explanation(found: ResupplyExplanation) -> None:
         console.print(
             "[bold red]Derived again from the ledger: NOT the same as recorded[/bold red]; compare `record` and `recorded` of --json."
         )
+
+
+def _decided_under(found: ResupplyExplanation) -> str:
+    """Such as `Decided under protocol version 2, which came of proposal P1 (...)`."""
+    text, proposal = f"Decided under protocol version {found.protocol_version}", found.proposal
+    if proposal is None:
+        return f"{text}."
+    which = (
+        "which" if proposal.version == found.protocol_version else f"after version {proposal.version}, which"
+    )
+    return (
+        f"{text}, {which} came of proposal {proposal.proposal_id} (report sha256 {proposal.report_sha256}), signed by "
+        f"{proposal.signed_by} on {proposal.signed_at:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def _levels(record: dict[str, Any]) -> Table:

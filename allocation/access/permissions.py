@@ -112,6 +112,10 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "resupply.pause": SUPPLY_ROLES | SYSTEM,
     # Who may name a kit type knows which there are.
     "resupply.pause_kit_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
+    # A tune report tells thresholds by kit type and holds its fitted scenario: for those who may fit one. Parameters take effect by the
+    # supply manager's signature, though they become a protocol version: nothing but supply parameters is changed by it.
+    "proposal.file": frozenset({"supply_manager_unblinded", "unblinded_statistician"}) | SYSTEM,
+    "proposal.decide": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "shipment.transfer": SUPPLY_ROLES | SYSTEM,
     "shipment.transfer_by_type": frozenset({"supply_manager_unblinded"}) | SYSTEM,
     "pool.take": roles_of(Act.LEND, Act.TAKE_OVER, Act.TAKE_OVER_AT_SITE) | SYSTEM,
@@ -171,6 +175,9 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "view.code_breaks": (
         SITE_ROLES | _STUDY_TEAM | frozenset({"sponsor_blinded"}) | UNBLINDED_ROLES | SYSTEM
     ),
+    # That parameters were proposed and what became of it; and, to those who may learn kit types, which ones.
+    "view.proposals.blinded": SUPPLY_ROLES | frozenset({"project_manager"}) | UNBLINDED_ROLES | SYSTEM,
+    "view.proposals": (frozenset({"supply_manager_unblinded", "unblinded_statistician", "auditor"}) | SYSTEM),
     "view.home_parcels": SITE_ROLES | frozenset({"monitor", "project_manager"}) | UNBLINDED_ROLES | SYSTEM,
     # Kits by number and units that were counted: no kit type, lot or content that differs by it.
     "view.accountability": (
@@ -239,6 +246,10 @@ COMMAND_PERMISSIONS: Final[dict[str, str]] = {
     "run_resupply": "resupply.run",
     "pause_resupply": "resupply.pause",
     "resume_resupply": "resupply.pause",
+    "file_supply_proposal": "proposal.file",
+    "sign_supply_proposal": "proposal.decide",
+    "reject_supply_proposal": "proposal.decide",
+    "withdraw_supply_proposal": "proposal.file",
     "order_shipment": "shipment.order",
     "indent_stock": "shipment.indent",
     "approve_order": "shipment.approve",

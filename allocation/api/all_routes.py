@@ -12,6 +12,7 @@ from allocation.api.device_routes import DEVICE_EXAMPLES, SIGNED_DEVICE_ROUTES
 from allocation.api.excursion_routes import EXCURSION_EXAMPLES, EXCURSION_ROUTES, SIGNED_EXCURSION_ROUTES
 from allocation.api.lot_routes import LOT_EXAMPLES, SIGNED_LOT_ROUTES
 from allocation.api.pool_routes import POOL_EXAMPLES, POOL_ROUTES
+from allocation.api.proposal_routes import PROPOSAL_EXAMPLES, PROPOSAL_ROUTES, SIGNED_PROPOSAL_ROUTES
 from allocation.api.resupply_routes import RESUPPLY_EXAMPLES, RESUPPLY_ROUTES
 from allocation.api.return_bodies import RETURN_EXAMPLES
 from allocation.api.return_routes import RETURN_ROUTES, SIGNED_RETURN_ROUTES
@@ -31,6 +32,7 @@ ROUTES: Final[tuple[CommandRoute, ...]] = (
     *RETURN_ROUTES,
     *EXCURSION_ROUTES,
     *VAULT_ROUTES,
+    *PROPOSAL_ROUTES,
 )
 
 SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
@@ -39,6 +41,7 @@ SIGNED_ROUTES: Final[tuple[CommandRoute, ...]] = (
     *SIGNED_RETURN_ROUTES,
     *SIGNED_DEVICE_ROUTES,
     *SIGNED_CODE_BREAK_ROUTES,
+    *SIGNED_PROPOSAL_ROUTES,
 )
 """Those whose body is signed as it is asked for (signed_route.py); what is signed otherwise has routes of its own."""
 
@@ -54,4 +57,5 @@ BODY_EXAMPLES: Final[dict[type[CommandRequest], dict[str, Any]]] = {
     **VAULT_EXAMPLES,
     **DEVICE_EXAMPLES,
     **CODE_BREAK_EXAMPLES,
+    **PROPOSAL_EXAMPLES,
 }

@@ -23,6 +23,7 @@ from allocation.api import (
     file_routes,
     label_routes,
     notify_routes,
+    proposal_routes,
     resupply_routes,
     signed_routes,
     unblinded_routes,
@@ -138,6 +139,7 @@ def create_app(
     app.include_router(notify_routes.router)
     app.include_router(amendment_routes.router)
     app.include_router(code_break_routes.router)
+    app.include_router(proposal_routes.router)
     app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
     _complete_description(app)
     return app

@@ -28,6 +28,7 @@ from allocation.commands.resupply_explanation import (
 from allocation.commands.shippable_kits import ShippableKits
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
+from allocation.ledger.proposals import latest_signed
 from allocation.ledger.reader import SealedEntry
 from allocation.ledger.replay import Progress, no_progress, replayed
 from allocation.ledger.schema import kit, lot
@@ -116,6 +117,8 @@ def _derived(
         record=record,
         recorded=recorded,
         derives_to_the_same=same,
+        protocol_version=entry.config_version,
+        proposal=latest_signed(state, study_id, entry.config_version),
     )
 
 

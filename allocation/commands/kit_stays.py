@@ -23,6 +23,7 @@ MOVES_NO_KIT = (
     "receive_edc_facts",
     "apply_edc_facts",
     "number_kits",
+    "file_supply_proposal",
 )
 """Commands with long payloads that are not worth reading for kits."""
 

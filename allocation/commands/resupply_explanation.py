@@ -31,6 +31,7 @@ from allocation.commands.satellite_supply import supplied_situations
 from allocation.commands.site_supply import SiteAt, site_need
 from allocation.errors import NotFound
 from allocation.ledger.database import Database
+from allocation.ledger.proposals import SignedProposal, latest_signed
 from allocation.ledger.reader import SealedEntry, entries_backwards
 from allocation.ledger.replay import Progress, no_progress, replayed
 from allocation.ledger.schema import site
@@ -47,6 +48,7 @@ class ResupplyExplanation:
     `shipment_id` is None where nothing was sent; `why` says why, or why it was. `on` is the site's date. `asked_by`: what the run was made
     for: a moment of the schedule, entries that reduced the site's stock, or whoever asked for it.
     `pools`: what the run tried to take from pools for it; `kits_by_origin`: how many of its kits came from them.
+    `protocol_version`: that it was decided under; `proposal`: the latest signed proposal of supply parameters up to that version, if any.
     """
 
     study_id: str
@@ -65,6 +67,8 @@ class ResupplyExplanation:
     record: dict[str, Any]
     recorded: dict[str, Any]
     derives_to_the_same: bool
+    protocol_version: int
+    proposal: SignedProposal | None
     pools: tuple[PoolTry, ...] = ()
     kits_by_origin: tuple[KitOrigin, ...] = ()
 
@@ -179,6 +183,8 @@ def _derived(
         record=record,
         recorded=recorded,
         derives_to_the_same=same,
+        protocol_version=row.version,
+        proposal=latest_signed(state, study_id, row.version),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from allocation.access.signing import require_signature
 from allocation.commands.service import Act, CommandRequest, Service
@@ -99,6 +100,21 @@ def reasons_not_to_run(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class VersionEntry:
+    """What the ledger's entry of a protocol version holds, and what whoever loads it is answered."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    answer: dict[str, Any]
+
+
+def locked_latest_version(connection: Connection, study_id: str) -> int:
+    """The number of the latest loaded version, 0 where there is none; versions are loaded one after another from here on."""
+    query = select(study_table.c.latest_version).where(study_table.c.study_id == study_id).with_for_update()
+    return int(connection.execute(query).scalar() or 0)
+
+
 def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequest) -> dict[str, Any]:
     """Load a protocol version; answers study, version, hash, the moment from which it counts anywhere, that of each country, and the
     events that wait for a new list then.
@@ -111,10 +127,7 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
 
     def body(transaction: Transaction) -> dict[str, Any]:
         transaction.in_study(new=True)
-        query = (
-            select(study_table.c.latest_version).where(study_table.c.study_id == study_id).with_for_update()
-        )
-        latest = transaction.connection.execute(query).scalar() or 0
+        latest = locked_latest_version(transaction.connection, study_id)
         if version != latest + 1:
             raise DomainRefusal(
                 f"version {version} does not follow the latest loaded version, {latest}",
@@ -122,65 +135,81 @@ def load_study_version(service: Service, act: Act, request: LoadStudyVersionRequ
                 field="study.version",
                 fix=f"load version {latest + 1}",
             )
-        if unsupported := unsupported_features(protocol):
-            raise Unsupported(
-                "; ".join(unsupported),
-                field="protocol",
-                fix="take these out, or wait for the version that runs them",
-            )
+        _refuse_unsupported(protocol)
         if protocol.study.mode == "production" or version > 1:
             require_signature(act.signature, GO_LIVE, version_content(protocol), username=act.actor.username)
-        moments = effective_moments(protocol, request.effective_at, request.countries, transaction.now)
-        effective = min(moments.values(), default=request.effective_at or transaction.now)
-        waiting: list[str] = []
-        if version > 1:
-            columns = study_version.c
-            before_query = select(columns.sha256, columns.protocol_json).where(
-                columns.study_id == study_id, columns.version == latest
-            )
-            previous = transaction.connection.execute(before_query).one()
-            old = Protocol.model_validate_json(previous.protocol_json)
-            if errors := version_errors(old, protocol):
-                raise DomainRefusal(
-                    f"version {version} cannot follow version {latest}: {' | '.join(map(str, errors))}",
-                    code="version-cannot-follow",
-                    field="protocol",
-                    fix="keep what the ledger may already name",
-                )
-            if unsupported := unsupported_changes(old, protocol):
-                raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
-            check_moments(transaction.connection, study_id, version, moments, effective, transaction.now)
-            before = {"version": latest, "sha256": previous.sha256}
-            waiting = events_needing_lists(old, protocol)
-        else:
-            before = {}
-        sha256 = protocol_sha256(protocol)
-        after = {
-            "version": version,
-            "effective_at": moment_text(effective),
-            "countries": [[country, moment_text(moments[country])] for country in sorted(moments)],
-            "sha256": sha256,
-            "protocol": plain_document(protocol),
-            "depots": [
-                {
-                    "depot_id": depot.code,
-                    "name": depot.name,
-                    "country": depot.country,
-                    "timezone": depot.timezone,
-                }
-                for depot in protocol.depots
-            ],
-        }
-        answer = {
-            "study_id": study_id,
-            "version": version,
-            "sha256": sha256,
-            "effective_at": moment_text(effective.astimezone(UTC)),
-            "countries": {
-                country: moment_text(moments[country].astimezone(UTC)) for country in sorted(moments)
-            },
-            "events_needing_lists": waiting,
-        }
-        return transaction.append(after, before=before, answer=answer)
+        entry = version_entry(transaction, protocol, request.effective_at, request.countries)
+        return transaction.append(entry.after, before=entry.before, answer=entry.answer)
 
     return execute(service, act, study_id, "load_study_version", request, body)
+
+
+def _refuse_unsupported(protocol: Protocol) -> None:
+    if unsupported := unsupported_features(protocol):
+        raise Unsupported(
+            "; ".join(unsupported),
+            field="protocol",
+            fix="take these out, or wait for the version that runs them",
+        )
+
+
+def version_entry(
+    transaction: Transaction,
+    protocol: Protocol,
+    effective_at: datetime | None,
+    countries: Mapping[str, datetime],
+) -> VersionEntry:
+    """The entry of a version that follows the latest one, which is locked (`locked_latest_version`); moments as when it is loaded.
+
+    Raises DomainRefusal when the version drops what the ledger may name or a moment cannot be, Unsupported for what cannot be run.
+    """
+    study_id, version = protocol.study.id, protocol.study.version
+    moments = effective_moments(protocol, effective_at, countries, transaction.now)
+    effective = min(moments.values(), default=effective_at or transaction.now)
+    waiting: list[str] = []
+    before: dict[str, Any] = {}
+    if version > 1:
+        columns = study_version.c
+        before_query = select(columns.sha256, columns.protocol_json).where(
+            columns.study_id == study_id, columns.version == version - 1
+        )
+        previous = transaction.connection.execute(before_query).one()
+        old = Protocol.model_validate_json(previous.protocol_json)
+        if errors := version_errors(old, protocol):
+            raise DomainRefusal(
+                f"version {version} cannot follow version {version - 1}: {' | '.join(map(str, errors))}",
+                code="version-cannot-follow",
+                field="protocol",
+                fix="keep what the ledger may already name",
+            )
+        if unsupported := unsupported_changes(old, protocol):
+            raise Unsupported("; ".join(unsupported), field="protocol", fix="keep them as they were")
+        check_moments(transaction.connection, study_id, version, moments, effective, transaction.now)
+        before = {"version": version - 1, "sha256": previous.sha256}
+        waiting = events_needing_lists(old, protocol)
+    sha256 = protocol_sha256(protocol)
+    after = {
+        "version": version,
+        "effective_at": moment_text(effective),
+        "countries": [[country, moment_text(moments[country])] for country in sorted(moments)],
+        "sha256": sha256,
+        "protocol": plain_document(protocol),
+        "depots": [
+            {
+                "depot_id": depot.code,
+                "name": depot.name,
+                "country": depot.country,
+                "timezone": depot.timezone,
+            }
+            for depot in protocol.depots
+        ],
+    }
+    answer = {
+        "study_id": study_id,
+        "version": version,
+        "sha256": sha256,
+        "effective_at": moment_text(effective.astimezone(UTC)),
+        "countries": {country: moment_text(moments[country].astimezone(UTC)) for country in sorted(moments)},
+        "events_needing_lists": waiting,
+    }
+    return VersionEntry(before, after, answer)

@@ -49,6 +49,10 @@ WITHOUT_KITS: Final = (
     "send_home",
     "set_patient_address",
     "forget_patient_address",
+    "file_supply_proposal",
+    "sign_supply_proposal",
+    "reject_supply_proposal",
+    "withdraw_supply_proposal",
 )
 """Commands whose entries touch no kit and are not read at all. Whatever is not named here is folded."""
 

@@ -26,6 +26,7 @@ from allocation.ledger.device_tables import device_use
 from allocation.ledger.edc_tables import edc_contradiction, edc_fact
 from allocation.ledger.lot_tables import lot_country
 from allocation.ledger.parcel_tables import home_parcel, home_parcel_kit
+from allocation.ledger.proposal_tables import supply_proposal
 from allocation.ledger.randomization_tables import (
     list_block,
     list_entry,
@@ -96,6 +97,7 @@ __all__ = [
     "subject_measurement",
     "subject_randomization",
     "subject_visit",
+    "supply_proposal",
     "vault_access",
     "vault_address",
 ]
@@ -334,5 +336,6 @@ PROJECTIONS: tuple[Table, ...] = (
     code_break_request,
     code_break,
     code_break_read,
+    supply_proposal,
 )
 """Every table that is folded from the ledger, in an order in which they can be filled."""

@@ -132,6 +132,8 @@ def pattern_problem(pattern: str) -> tuple[str, str]:
         return "is not a three-letter code", "use three capitals: a country as DEU, a currency as EUR"
     if pattern == r"^(P.+)?$":
         return "is not a duration", "write it as ISO 8601, such as P14D or P24W"
+    if pattern == "^[0-9a-f]{64}$":
+        return "is not a SHA-256", "give its 64 hexadecimal digits, in lower case"
     return "is not a code", "use letters, digits, _ . and -, beginning with a letter or digit, at most 40"
 
 

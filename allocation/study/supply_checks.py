@@ -257,6 +257,14 @@ def _places(
                 {"country": country, "profile": profile.code},
                 depot,
             )
+    for site in all_sites(protocol, opened):
+        where = {"site": site.code, "country": site.country, "profile": site.profile}
+        yield f"site {site.code}", where, site.depot
+
+
+def all_sites(protocol: Protocol, opened: Sequence[OpenedSite] = ()) -> list[OpenedSite]:
+    """The sites that the protocol plans, and then those that the service `opened`, as they were opened."""
+    depot_of = {country.code: country.depot for country in protocol.countries}
     open_codes = {site.code for site in opened}
     planned = [
         OpenedSite(site.code, site.country, site.depot or depot_of[site.country], site.profile)
@@ -264,9 +272,7 @@ def _places(
         if site.code not in open_codes
     ]
     # A site may have been opened in a country that this version of the protocol does not have.
-    for site in (*planned, *(site for site in opened if site.country in depot_of)):
-        where = {"site": site.code, "country": site.country, "profile": site.profile}
-        yield f"site {site.code}", where, site.depot
+    return [*planned, *(site for site in opened if site.country in depot_of)]
 
 
 def source_path(protocol: Protocol, parameters: EffectiveParameters, name: str) -> Path:

@@ -89,6 +89,11 @@ TRANSLATIONS: dict[str, Translation] = {
     "forget_patient_address": nothing,
     "pause_resupply": nothing,
     "resume_resupply": nothing,
+    # What a signed proposal becomes is a protocol version, which names it.
+    "file_supply_proposal": nothing,
+    "sign_supply_proposal": nothing,
+    "reject_supply_proposal": nothing,
+    "withdraw_supply_proposal": nothing,
     # Where a lot may be used, no dataset shows; what is shipped and dispensed shows the outcome.
     "change_lot_release": nothing,
     # Kits that are numbered exist only when they are packaged and loaded.

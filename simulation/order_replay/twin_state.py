@@ -23,6 +23,10 @@ _GONE: Final = ("gone", "")
 _WITHOUT_EFFECT: Final = frozenset(
     {
         "load_study_version",
+        "file_supply_proposal",
+        "sign_supply_proposal",
+        "reject_supply_proposal",
+        "withdraw_supply_proposal",
         "grant_role",
         "revoke_grant",
         "upload_list",

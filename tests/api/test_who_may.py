@@ -52,6 +52,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         "lot": "LA",
         "excursion_id": "S01-E1",
         "sha256": "0" * 64,
+        "proposal_id": "P1",
     }
     asked = 0
     for page in pages:
@@ -65,7 +66,7 @@ def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles
         if "/unblinded/" in path:
             assert trial.clients["sponsor"].get(path).status_code == 403, path
             assert trial.clients["administrator"].get(path).status_code == 403, path
-    assert asked == 43
+    assert asked == 47
 
 
 def test_a_site_sees_its_own_subjects_stock_and_shipments_only(trial):

@@ -71,6 +71,7 @@ from tests.commands.depot_derivation import derive_depot_order
 from tests.commands.derivation_of_orders import derive_exchange, derive_indent
 from tests.commands.derivation_of_stock import kits_as_candidates
 from tests.commands.pool_derivation import derive_lending, derive_taking
+from tests.commands.proposal_derivation import derive_filing, derive_signing
 from tests.commands.transfer_derivation import derive_transfer, origin_stock
 
 
@@ -97,6 +98,8 @@ class Derivation:
             "expire_kits": self.expire_kits,
             "indent_stock": partial(derive_indent, self),
             "exchange_kit": partial(derive_exchange, self),
+            "file_supply_proposal": partial(derive_filing, self),
+            "sign_supply_proposal": partial(derive_signing, self),
         }
         with engine.connect() as state:
             for entry in iter_sealed(self.database, self.study_id):

@@ -18,6 +18,7 @@ from allocation.ledger.projections import (
     lots,
     parcels,
     pools,
+    proposals,
     randomizations,
     resupply_pauses,
     returns,
@@ -46,6 +47,7 @@ FOLDS: dict[str, Fold] = {
     **vault.FOLDS,
     **parcels.FOLDS,
     **code_breaks.FOLDS,
+    **proposals.FOLDS,
 }
 """Command name to the function that folds its entry."""
 

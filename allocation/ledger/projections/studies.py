@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from allocation.ledger.canonical import canonical_json
 from allocation.ledger.projections.fold import Fold, day, expect_rows
+from allocation.ledger.projections.proposals import outdate_open_proposals
 from allocation.ledger.schema import (
     depot,
     kit,
@@ -27,7 +28,7 @@ from allocation.study.protocol import MOVES_SUBJECTS
 def load_study_version(
     connection: Connection, study_id: str, _subject: str, _site: str, after: dict[str, Any]
 ) -> None:
-    """Store the version; the study and new depots appear with it, known depots get their new name."""
+    """Store the version; the study and new depots appear with it, known depots get their new name, open proposals go stale."""
     identity = after["protocol"]["study"]
     values = {"title": identity["title"], "mode": identity["mode"], "latest_version": after["version"]}
     if after["version"] == 1:
@@ -58,6 +59,7 @@ def load_study_version(
             connection.execute(update(depot).where(where).values(**row))
         else:
             connection.execute(insert(depot), {"study_id": study_id, **row})
+    outdate_open_proposals(connection, study_id, after["version"])
 
 
 def _number_of(document: dict[str, Any], visit: str | None) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
@@ -22,18 +22,23 @@ from allocation.study.supply_checks import OpenedSite
 _IN_STOCK = (Place.DEPOT.value, Place.TRANSIT.value, Place.SITE.value)
 
 
+def opened_sites(connection: Connection, study_id: str) -> tuple[OpenedSite, ...]:
+    """The open sites of a study as they were opened, in order of their codes."""
+    sites = connection.execute(
+        select(site.c.site_id, site.c.country, site.c.depot_id, site.c.profile)
+        .where(site.c.study_id == study_id)
+        .order_by(site.c.site_id)
+    )
+    return tuple(OpenedSite(row.site_id, row.country, row.depot_id, row.profile) for row in sites)
+
+
 def loaded_stock(
     database: Database, actor: Actor, study_id: str
 ) -> tuple[tuple[OpenedSite, ...], LoadedStock]:
     """The open sites of a study and everything loaded into it, in one snapshot. Raises NotPermitted unless the whole study may be seen."""
     authorize(actor, "view.stock.unblinded", study_id)
     with database.read() as connection:
-        sites = connection.execute(
-            select(site.c.site_id, site.c.country, site.c.depot_id, site.c.profile)
-            .where(site.c.study_id == study_id)
-            .order_by(site.c.site_id)
-        )
-        opened = tuple(OpenedSite(row.site_id, row.country, row.depot_id, row.profile) for row in sites)
+        opened = opened_sites(connection, study_id)
         kits = connection.execute(
             select(kit.c.kit_number, kit.c.kit_type, kit.c.pick_sequence, kit.c.expiry_date)
             .where(kit.c.study_id == study_id)
