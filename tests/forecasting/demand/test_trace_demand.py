@@ -65,11 +65,7 @@ def test_the_demand_of_sites_without_stock_is_that_of_sites_that_have_plenty() -
 
 def titrated_plan() -> Any:
     """One arm; kits 0 with any dose, kit 1 on the low and kit 2 on the high level; the dose is titrated at the last of three visits."""
-    starts: list[list[int]] = []
-    kit_types: list[int] = []
-    for own in (1, 2):
-        starts.append([len(kit_types) + 2 * visit for visit in range(4)])
-        kit_types += [0, own] * 3
+    kit_types = [0, 1] * 3 + [0, 2] * 3
     present = SimpleNamespace(
         subjects=2, arm=np.array([0, -1]), level=np.array([0, 0]), visit=np.array([1, 0])
     )
@@ -78,7 +74,7 @@ def titrated_plan() -> Any:
         doses=SimpleNamespace(levels=2, start=np.array([0]), titrated=np.array([0, 0, 1])),
         visits=SimpleNamespace(
             size=3,
-            line_start=np.array(starts),
+            line_start=np.arange(0, len(kit_types) + 1, 2),
             line_kit_type=np.array(kit_types),
             line_quantity=np.ones(len(kit_types), dtype=np.int64),
         ),
