@@ -82,7 +82,11 @@ class Scored:
         lean = self.pit_mean - 0.5
         side = "" if abs(lean) <= _CLEAR * sqrt(1 / 12 / self.windows) else "more" if lean > 0 else "less"
         said = [width and f"they are {width}", side and f"{side} came than they said"]
-        return f"{held}: " + (" and ".join(filter(None, said)) or "about as they say") + "."
+        return (
+            f"{held}: "
+            + (" and ".join(filter(None, said)) or f"not clearly off, in {_times(self.windows)}")
+            + "."
+        )
 
     def _of_stock_outs(self) -> str:
         text = (
@@ -94,7 +98,11 @@ class Scored:
         error = sqrt(max(self.expected * (1 - self.expected), 1e-9) / self.windows)
         off = self.happened - self.expected
         verdict = "too many" if off > _CLEAR * error else "too few" if off < -_CLEAR * error else ""
-        return f"{text}: " + (f"{verdict} came for what was said." if verdict else "about as they say.")
+        return f"{text}: " + (
+            f"{verdict} came for what was said."
+            if verdict
+            else f"not clearly off, in {_times(self.windows)}."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -58,7 +58,9 @@ def answer_study(
     database = open_database(create=False)
     try:
         who, study_id = acting(database, actor), the_study(database, question.study_id)
-        start = study_start(database, who, study_id, question.at, question.scenario, question.weeks)
+        start = study_start(
+            database, who, study_id, question.at, question.scenario, question.weeks, question.seed
+        )
         card = scorecard(database, who, study_id, start.census.position)
         facts = facts_of(database, study_id) if plot is not None else None
     finally:

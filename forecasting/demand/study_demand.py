@@ -139,9 +139,10 @@ def forecast_study_demand(
 ) -> StudyDemand:
     """Play `replicates` from the census on and keep their demand. Raises BadRequest."""
     check_request(weeks, replicates)
-    plan, table = start.live.plan, due_table(start.live.plan)
+    table = due_table(start.live.plan)
 
     def one(replicate: int) -> Demand:
+        plan = start.plans[replicate % len(start.plans)]
         trace = play_one(plan, engine, seed, replicate, trace=True).trace
         if trace is None:
             raise AssertionError("an engine gave no trace though it was asked for one")

@@ -14,13 +14,17 @@ from allocation.ledger.database import Database
 from allocation.ledger.reader import iter_sealed, protocol_at
 from allocation.study.protocol import Protocol
 from forecasting.census import Census, census_at
+from forecasting.demand.assumption_draws import drawn_scenarios
 from forecasting.demand.errors import BadRequest
+from simulation.engines.plan import TrialPlan
 from simulation.fitting.errors import FitError
 from simulation.fitting.observed import observe
 from simulation.fitting.scenario_fit import ScenarioFit, fit_observed
-from simulation.live_start.live_plan import LiveStart, live_start
+from simulation.live_start.live_plan import LiveStart, live_start, start_from
 from simulation.scenario import Scenario, load_scenario_and_protocol
 
+DRAWS: Final = 50
+"""Of the fitted assumptions: a plan is made of each, and a tenth of a second goes into it."""
 _WEAK: Final = ("prior", "few data")
 _OF_DEMAND: Final = (
     "recruitment",
@@ -35,9 +39,9 @@ _OF_DEMAND: Final = (
 
 @dataclass(frozen=True)
 class StudyStart:
-    """The census and the live start; `fit` None: the scenario was given. `scenario_hash`: of all assumptions, as hex.
+    """The census and the live start; `fit` None: the scenario was given. `protocol`: in force at the census, or the given scenario's.
 
-    `protocol` is the one in force at the census, or the given scenario's.
+    `plans`: the plan under each draw of the fitted assumptions from their posteriors, replicates take turns; one where they were given.
     """
 
     census: Census
@@ -45,6 +49,7 @@ class StudyStart:
     scenario: Scenario
     live: LiveStart
     fit: ScenarioFit | None
+    plans: tuple[TrialPlan, ...]
 
     @property
     def scenario_hash(self) -> str:
@@ -73,12 +78,18 @@ class StudyStart:
 
 
 def study_start(
-    database: Database, actor: Actor, study_id: str, at: date | None, scenario: Path | None, weeks: int
+    database: Database,
+    actor: Actor,
+    study_id: str,
+    at: date | None,
+    scenario: Path | None,
+    weeks: int,
+    seed: int = 1,
 ) -> StudyStart:
     """The beginning of a forecast at the end of the day `at` (UTC; None: of the last entry), for so many weeks.
 
     Nothing that was recorded later is looked at. `scenario`: the file of the assumptions; None: they are fitted to the ledger until the
-    census. It tells arms and kit types: unblinded.
+    census, and `seed` is that of their draws. It tells arms and kit types: unblinded.
 
     Raises NotPermitted; NotFound; ForecastError for another day; BadRequest where too little was recorded for a fit;
     LiveStartError and NotSimulated where the scenario cannot go on from this study.
@@ -92,8 +103,19 @@ def study_start(
         assumed = fit.scenario
     else:
         assumed, protocol = load_scenario_and_protocol(scenario)
+        if protocol.study.id != study_id:
+            raise BadRequest(
+                f"the scenario is of study {protocol.study.id}, not of {study_id}",
+                code="other-protocol",
+                field="--scenario",
+                fix=f"name a scenario whose protocol is that of {study_id}, or leave it out",
+            )
     live = live_start(database, actor, study_id, assumed, protocol, census.at, 7 * weeks)
-    return StudyStart(census, protocol, assumed, live, fit)
+    plans: tuple[TrialPlan, ...] = (live.plan,)
+    if fit is not None:
+        drawn = drawn_scenarios(fit, DRAWS, seed)
+        plans = tuple(start_from(live.state, one, protocol, 7 * weeks).plan for one in drawn)
+    return StudyStart(census, protocol, assumed, live, fit, plans)
 
 
 def _fit(database: Database, census: Census, protocol: Protocol) -> ScenarioFit:

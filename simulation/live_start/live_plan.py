@@ -85,7 +85,15 @@ def live_start(
             field="--from-study",
             fix=f"name study {protocol.study.id}, or a scenario whose protocol is that of {study_id}",
         )
-    state = state_at(database, study_id, at, protocol.randomization[0].code)
+    return start_from(
+        state_at(database, study_id, at, protocol.randomization[0].code), scenario, protocol, days
+    )
+
+
+def start_from(
+    state: StudyState, scenario: Scenario, protocol: Protocol, days: int | None = None
+) -> LiveStart:
+    """As `live_start`, from a state that is there: several scenarios can go on from one. Raises LiveStartError and NotSimulated."""
     day0 = state.at + timedelta(days=1)
     left = check_days(scenario, state.at, days)
     check_match(state, protocol, scenario)

@@ -8,15 +8,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from allocation.access.actors import SYSTEM_ACTOR
-from allocation.access.signing import Signature, content_hash_of
 from allocation.ledger.database import Database, open_database
 from allocation.ledger.sealing import seal_pending
 from allocation.study.protocol import Protocol
-from simulation.driver import Cast, ServiceTrial
 from simulation.scenario import Scenario, load_scenario_and_protocol
-from simulation.twin import Twin
-from tests.conftest import REPOSITORY
+from tests.simulation.test_twin import SCENARIO, on_stage
 
 STUDY = "ORT-301"
 BEGINS = date(2025, 1, 6)
@@ -28,7 +24,7 @@ _SITES = 6
 
 def documents() -> tuple[Protocol, Scenario]:
     """The demo with its first sites only, which open at once, recruit fast and are supplied too sparingly."""
-    scenario, protocol = load_scenario_and_protocol(REPOSITORY / "studies" / "demo-scenario.yaml")
+    scenario, protocol = load_scenario_and_protocol(SCENARIO)
     study: dict[str, Any] = protocol.model_dump(mode="json")
     played: dict[str, Any] = scenario.model_dump(mode="json")
     study["sites"] = [one | {"planned_activation": BEGINS.isoformat()} for one in study["sites"][:_SITES]]
@@ -48,25 +44,10 @@ def documents() -> tuple[Protocol, Scenario]:
 @contextmanager
 def running_study(file: Path) -> Iterator[tuple[Database, str]]:
     """The study in an SQLite file, sealed, with its URL."""
-    protocol, scenario = documents()
-    twin = Twin(protocol, scenario)
-
-    def sign(_actor: object, meaning: str, content: dict[str, object]) -> Signature:
-        return Signature("system", "The operator", "system", twin.clock(), meaning, content_hash_of(content))
-
-    everyone = SYSTEM_ACTOR
-    cast = Cast(
-        project_manager=everyone,
-        statistician=everyone,
-        supply_manager=everyone,
-        depots={depot.code: everyone for depot in protocol.depots},
-        sites={one.code: everyone for one in protocol.sites},
-        sign=sign,
-    )
     url = f"sqlite:///{file}"
     database = open_database(url)
     try:
-        trial = ServiceTrial(database, protocol, scenario, twin.clock, cast)
+        twin, trial = on_stage(database, *documents())
         trial.set_up()
         twin.run(trial)
         seal_pending(database)

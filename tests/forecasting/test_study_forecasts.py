@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -18,10 +19,13 @@ from allocation.errors import NotPermitted
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry, sealed_entries
 from forecasting.calibration.kept import kept
+from forecasting.demand.assumption_draws import drawn_scenarios
 from forecasting.demand.errors import BadRequest
 from forecasting.demand.study_demand import forecast_study_demand
-from forecasting.demand.study_start import study_start
+from forecasting.demand.study_start import DRAWS, study_start
 from forecasting.demand.trace_demand import CORRELATED, NEW
+from simulation.fitting.scenario_fit import ScenarioFit
+from tests.conftest import REPOSITORY
 from tests.forecasting.running_study import BEGINS, CENSUS, STUDY
 
 Running = tuple[Database, str]
@@ -119,7 +123,9 @@ def test_what_is_known_of_a_demand_follows_from_the_protocol(running: Running) -
     assert start.fit.observed.as_of <= CENSUS
     assert start.fit.observed.entries == start.census.position
     assert "prior" in {basis for path, basis, _ in start.weak if path.startswith("titration")}
+    assert len(start.plans) == DRAWS
     found = forecast_study_demand(start, WEEKS, 100)
+    _check_draws(start.fit)
     types = dict(zip(found.kit_types, range(9), strict=False))
     correlated = found.draws("study", 0, WEEKS, CORRELATED)[:, 0].sum(axis=0)
     new = found.draws("study", 0, WEEKS, NEW)[:, 0].sum(axis=0)
@@ -136,6 +142,27 @@ def test_what_is_known_of_a_demand_follows_from_the_protocol(running: Running) -
         study_start(database, blinded, STUDY, CENSUS, None, WEEKS)
 
 
+def _check_draws(fit: ScenarioFit) -> None:
+    """Draws of assumptions are around the fitted ones, closer the more was seen, and the same for a seed."""
+    drawn = drawn_scenarios(fit, 400, 7)
+    assert drawn[:3] == drawn_scenarios(fit, 3, 7)
+    rates = np.array([one.recruitment.screened_per_site_month for one in drawn])
+    shape, fitted = fit.scenario.recruitment.gamma_shape, fit.scenario.recruitment.screened_per_site_month
+    error = 1 / len(fit.observed.subjects) + (0 if shape is None else 1 / (shape * len(fit.observed.sites)))
+    assert rates.mean() == pytest.approx(fitted, rel=4 * (error / 400) ** 0.5)
+    assert rates.std() / fitted == pytest.approx(error**0.5, rel=0.2)
+    failing = np.array([one.screening.failure_probability for one in drawn])
+    assert failing.mean() == pytest.approx(fit.scenario.screening.failure_probability, abs=0.02)
+    assert 0.02 < failing.std() < 0.1
+    # Nobody has been titrated at the highest level: it is not known at all what will be asked for there.
+    highest = np.array(
+        [(one.titration[-1].up, one.titration[-1].maintain, one.titration[-1].down) for one in drawn]
+    )
+    assert highest.sum(axis=1) == pytest.approx(np.ones(400))
+    assert highest.mean(axis=0) == pytest.approx(np.full(3, 1 / 3), abs=0.1)
+    assert highest.std(axis=0).min() > 0.25
+
+
 @pytest.mark.parametrize(
     ("words", "field"),
     [
@@ -148,6 +175,16 @@ def test_what_is_known_of_a_demand_follows_from_the_protocol(running: Running) -
         (("demand", "--study", STUDY, "--weeks", 0), "--weeks"),
         (("demand", "--study", STUDY, "--replicates", 5), "--replicates"),
         (("demand", "--study", STUDY, "--plot", "x.pdf"), "--plot"),
+        (
+            (
+                "demand",
+                "--study",
+                STUDY,
+                "--scenario",
+                REPOSITORY / "studies" / "rtsm-bench-100-scenario.yaml",
+            ),
+            "--scenario",
+        ),
         (("demand", "--study", STUDY, "--at", "2020-01-01"), "--at"),
         (("demand", "--study", STUDY, "--at", "2999-01-01"), "--at"),
         (("demand", "--study", STUDY, "--json", "nowhere/x.json"), "--json"),

@@ -32,7 +32,12 @@ def staged(
     amended["randomization"][0] |= event
     protocol = Protocol.model_validate(amended)
     document = scenario.model_dump() | {"duration_days": days} | (change or {})
-    twin = Twin(protocol, Scenario.model_validate(document))
+    return on_stage(database, protocol, Scenario.model_validate(document))
+
+
+def on_stage(database: Database, protocol: Protocol, scenario: Scenario) -> tuple[Twin, ServiceTrial]:
+    """A trial that is to be played, by the operator in every part."""
+    twin = Twin(protocol, scenario)
 
     def sign(_actor: object, meaning: str, content: dict[str, object]) -> Signature:
         return Signature("system", "The operator", "system", twin.clock(), meaning, content_hash_of(content))
