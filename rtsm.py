@@ -138,6 +138,9 @@ COMMANDS = {
     "whatif": Mounted(
         "forecasting.what_if.cli", "Compare a scenario with changes of it, trial by trial, with intervals."
     ),
+    "tune": Mounted(
+        "forecasting.tuning.cli", "Tune resupply thresholds to a stated risk of a missed dose, by simulation."
+    ),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),
     "pipeline": Mounted("pipelines.cli", "Refresh the lake of derived datasets."),
     "export": Mounted("pipelines.cli", "Export datasets as XPT, Dataset-JSON, CSV or Parquet."),

@@ -1,0 +1,123 @@
+"""The search over lines: on each, the least level that meets the risk, by common random numbers and bisection.
+
+On the same trial tapes missed doses fall as the level of stock rises, so the levels that meet a limit are those from one on: bisection
+finds it (sample average approximation; the functions are exact on the tapes). It begins where the closed forms expect the level, moved by
+what they were wrong on the line before. And where more stock can only cost more, a line is given up as soon as a level that is still too
+risky costs clearly more than the best candidate so far: all levels of it that may meet the risk would cost more yet.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from forecasting.tuning.candidates import Candidate
+from forecasting.tuning.choosing import CLEAR, Judge
+from forecasting.tuning.families import Family, Line
+from forecasting.tuning.screening import Screening
+
+FEWEST: Final = 500
+"""Replicates of a candidate in the search."""
+_EVENTS: Final = 25
+"""Trials with a missed dose that a candidate at the limit should show."""
+_MOST: Final = 4_000
+
+
+def first_replicates(judge: Judge) -> int:
+    """Replicates of each candidate in the search: so many that the limit shows."""
+    risk = judge.risk
+    if risk.measure == "missed_share":
+        return FEWEST
+    wanted = int(np.ceil(_EVENTS / risk.at_most / FEWEST)) * FEWEST
+    return max(FEWEST, min(wanted, _MOST))
+
+
+class LineSearch:
+    """Finds for each line the levels that are about to meet the risk. What it evaluated stays with the judge's evaluations."""
+
+    def __init__(self, judge: Judge, screening: Screening, keep_back: int) -> None:
+        self.judge, self.screening, self.keep_back = judge, screening, keep_back
+        self.replicates = first_replicates(judge)
+        self.seen: dict[str, Candidate] = {}
+        self.best: Candidate | None = None
+
+    def search(self, family: Family) -> None:
+        """Search all lines, those first that the closed forms expect to be cheap. Raises LimitReached."""
+        guesses = {line: self._guess(line) for line in family.lines}
+        order = sorted(
+            family.lines,
+            key=lambda line: self.screening.cost(
+                line.candidates[min(guesses[line], len(line.candidates) - 1)]
+            ),
+        )
+        shift = 0
+        for line in order:
+            top = len(line.candidates) - 1
+            expected = guesses[line]
+            found = self._line(line, int(np.clip(expected + shift, 0, top)))
+            if found is not None:
+                shift = found - expected
+
+    def evaluate(self, candidate: Candidate) -> Candidate:
+        """Play what the search needs of a candidate."""
+        self.judge.evaluations.evaluate([(candidate, self.replicates)], keep_back=self.keep_back)
+        if candidate.key not in self.seen:
+            self.seen[candidate.key] = candidate
+            if self.judge.meets(candidate) and (
+                self.best is None or self.judge.dearer(candidate, self.best).mean < 0
+            ):
+                self.best = candidate
+        return candidate
+
+    def _guess(self, line: Line) -> int:
+        """The first level at which the closed forms expect the risk to be met."""
+        for level, candidate in enumerate(line.candidates):
+            if self.screening.risk(candidate, self.judge.risk) <= self.judge.risk.at_most:
+                return level
+        return len(line.candidates) - 1
+
+    def _line(self, line: Line, guess: int) -> int | None:
+        """The least level that meets the risk; None where there is none, or where the line is given up."""
+        candidates, top = line.candidates, len(line.candidates) - 1
+        low, high = -1, top + 1  # low fails, high meets
+        at, step = guess, 1
+        while high - low > 1:
+            if self.judge.meets(self.evaluate(candidates[at])):
+                high = at
+                at = max(at - step, low + 1) if low < 0 else (low + high) // 2
+            else:
+                if self._too_dear(candidates[at]):
+                    return None
+                low = at
+                at = min(at + step, high - 1) if high > top else (low + high) // 2
+            step *= 2
+        if high > top:
+            return None
+        # Its neighbours may be on the other side of the limit: chance may have decided.
+        if high > 0 and not self.judge.clearly_fails(candidates[high - 1]):
+            self.evaluate(candidates[high - 1])
+        level = high
+        while (
+            level < top
+            and not self.judge.clearly_meets(candidates[level])
+            and not self._too_dear(candidates[level])
+        ):
+            level += 1
+            self.evaluate(candidates[level])
+        if not self.judge.objective.rises:
+            self._climb(line, level)
+        return high
+
+    def _climb(self, line: Line, level: int) -> None:
+        """More stock may be better still: go on as long as it is."""
+        while level < len(line.candidates) - 1:
+            above = self.evaluate(line.candidates[level + 1])
+            if self.judge.dearer(above, line.candidates[level]).mean >= 0:
+                return
+            level += 1
+
+    def _too_dear(self, candidate: Candidate) -> bool:
+        if not self.judge.objective.rises or self.best is None or candidate == self.best:
+            return False
+        return self.judge.dearer(candidate, self.best).distance > CLEAR
