@@ -21,6 +21,7 @@ from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.supply_proposals import list_blinded_proposals
 from allocation.views.unblinded.supply_proposals import compare_proposal, filed_proposal, list_proposals
+from pipelines.events.reading import translate
 from tests.api.trial import STUDY, protocol
 from tests.commands.derivation import Derivation
 from tests.commands.desk import Desk
@@ -140,6 +141,8 @@ def test_a_signed_proposal_is_in_effect_as_a_version_and_an_order_leads_back_to_
     assert signing.signature["meaning"] == "supply parameters approved"
     assert version.after["proposal"] == {"proposal_id": "P1", "report_sha256": sha256}
     assert version.after["sha256"] == answer["sha256"]
+    versions = translate(iter_sealed(desk.database, STUDY))["protocol_versions"]
+    assert versions["proposal_report_sha256"].to_list() == [None, sha256]
     assert refused(desk, SUPPLY, "reject_supply_proposal", proposal_id="P1", reason="late").code == (
         "proposal-closed"
     )
