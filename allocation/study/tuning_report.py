@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, FiniteFloat, GetCoreSchemaHandler, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from allocation.plain_values import PlainModel, fault_in_text
@@ -137,14 +137,22 @@ class _KeptAsItIs:
 
 
 def _judged(value: Any, judge: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    judge(_writable(value))
+    return value
+
+
+def _writable(value: Any) -> Any:
+    """The value, when it can be kept as JSON. Raises ValueError with the place of the first fault."""
     for path, fault in faults_of_document(value):
         raise ValueError(f"at {path or 'its top'}, {fault}")
-    judge(value)
     return value
 
 
 KeptReport = Annotated[dict[str, Any], _KeptAsItIs()]
 """A report as plain JSON values, found to be one."""
+
+KeptDocument = Annotated[dict[str, Any], BeforeValidator(_writable)]
+"""Another document that is kept as it was written, as plain JSON values."""
 
 
 def faults_of_document(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

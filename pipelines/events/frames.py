@@ -24,7 +24,11 @@ def _frame(**columns: Any) -> Schema:
 
 EVENT_SCHEMAS: Mapping[str, Schema] = {
     "protocol_versions": _frame(
-        version=pl.Int64(), effective_at=MOMENT, sha256=pl.String(), protocol_json=pl.String()
+        version=pl.Int64(),
+        effective_at=MOMENT,
+        sha256=pl.String(),
+        protocol_json=pl.String(),
+        proposal_report_sha256=pl.String(),
     ),
     "version_countries": _frame(version=pl.Int64(), country=pl.String(), effective_at=MOMENT),
     "sites": _frame(

@@ -9,11 +9,16 @@ from pipelines.events.rows import Row, Translation, day
 
 
 def load_study_version(entry: SealedEntry) -> list[Row]:
-    """A version of the protocol, whole, as JSON text with sorted keys, and from when it counts in which country."""
+    """A version of the protocol, whole, as JSON text with sorted keys, and from when it counts in which country.
+
+    A version that came of a proposal of supply parameters has the hash of the tune report that was signed.
+    """
     after = entry.after
     document = json.dumps(after["protocol"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     moment = datetime.fromisoformat(after["effective_at"])
-    rows: list[Row] = [("protocol_versions", (after["version"], moment, after["sha256"], document))]
+    report = after.get("proposal", {}).get("report_sha256")
+    version = (after["version"], moment, after["sha256"], document, report)
+    rows: list[Row] = [("protocol_versions", version)]
     countries = after.get("countries")
     if countries is None:  # an entry from before countries were told apart: all of them
         countries = [[one["code"], after["effective_at"]] for one in after["protocol"]["countries"]]

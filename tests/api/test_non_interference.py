@@ -12,6 +12,7 @@ import pytest
 from allocation.access.permissions import BLINDED_ROLES, ROLES
 from allocation.commands.studies import GO_LIVE
 from allocation.rules.code_break import BROKEN_CODE_READ, CODE_BROKEN
+from allocation.rules.supply_proposal import PROPOSAL_SIGNED
 from tests.api.conftest import Trial, trial_at
 from tests.api.supply_acts_of_twins import (
     act_on_kits,
@@ -22,6 +23,7 @@ from tests.api.supply_acts_of_twins import (
     twin_protocol,
     warm_up,
 )
+from tests.api.test_proposal_routes import file
 from tests.api.transcript import Transcript, is_shown
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY
 
@@ -55,6 +57,7 @@ def play(trial: Trial) -> Transcript:
         if index % 4 == 3:
             trial.clock.move(hours=7)
             out.post("supply", "/resupply-runs", {})
+    propose(trial, out)
     read_everything(out, subjects)
     move_shipments(out)
     trial.clock.move(days=12)
@@ -89,6 +92,16 @@ def play(trial: Trial) -> Transcript:
     out.post("supply", "/resupply-runs", {})
     read_everything(out, subjects)
     return out
+
+
+def propose(trial: Trial, out: Transcript) -> None:
+    """Supply parameters by kit type are proposed, and blinded people try to have a say in it."""
+    filed = file(trial, [{"kit_type": "ZZKITA", "max_buffer": 9}])
+    named = {name: filed[name] for name in ("proposal_id", "report_sha256")}
+    signature = {"password": PASSWORD, "meaning": PROPOSAL_SIGNED}
+    for reader in BLINDED:
+        out.post(reader, "/supply-proposal-signatures", {**named, "signature": signature})
+        out.get(reader, f"/unblinded/supply-proposals/{filed['proposal_id']}/comparison")
 
 
 def break_a_code(out: Transcript, subjects: list[str]) -> None:
@@ -163,6 +176,7 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/inventory",
         "/inventory?as_of=40",
         "/resupply-schedule",
+        "/supply-proposals",
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]

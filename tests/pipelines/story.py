@@ -52,7 +52,7 @@ class Story:
     def version(self, document: dict[str, Any]) -> "Story":
         self._entry("load_study_version")
         text = json.dumps(document)
-        self._add("protocol_versions", document["study"]["version"], self.now, "sha", text)
+        self._add("protocol_versions", document["study"]["version"], self.now, "sha", text, None)
         return self
 
     def screened(self, subject: str, on: str, site: str = "S1", **known: Any) -> "Story":

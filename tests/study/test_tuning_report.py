@@ -31,6 +31,19 @@ def test_a_choice_is_certified_when_the_upper_bound_is_within_the_limit_too() ->
         assert TuningReport.model_validate(changed).certified is certified
 
 
+def test_a_scenario_that_json_cannot_write_or_no_database_can_hold_is_refused_with_the_place() -> None:
+    for scenario, says in (
+        ({**SCENARIO, "seed": float("inf")}, "at seed, inf is not a number"),
+        ({"a": [{"b": "x\x00"}]}, "at a[0].b, holds the control character U+0000"),
+        ({"a": deep()}, "lies deeper than 40 levels"),
+        ({"a": {1, 2}}, "at a, is a set"),
+    ):
+        with pytest.raises(DomainRefusal) as caught:
+            request_from(FileSupplyProposalRequest, report=GOOD, scenario=scenario)
+        assert caught.value.field == "scenario"
+        assert says in caught.value.message
+
+
 def put(*path: Any) -> Callable[[dict[str, Any]], None]:
     """Set the last of `path` at the place that the others name."""
     *steps, last, value = path
