@@ -84,5 +84,4 @@ def _in_new_blocks(plan: TrialPlan, base: TrialPlan) -> TrialPlan:
     if all(np.array_equal(now, before) for now, before in zip(*of_both, strict=True)):
         return plan
     present = plan.present
-    nothing = {"block_size": present.block_size * 0, "taken": present.taken * 0}
-    return plan._replace(present=present._replace(**nothing))
+    return plan._replace(present=present._replace(block_size=present.block_size * 0, taken=present.taken * 0))

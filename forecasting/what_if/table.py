@@ -52,6 +52,7 @@ NAMES: Final = {
     "any_missed": "Any visit without its kit",
     "any_out_of_stock": "Any with nothing upstream",
     "any_refused": "Any randomization refused",
+    "not_over": "Not over on the last day",
     "missed_share": "Visits without their kit",
     "wasted_share": "Waste",
     "overage_shipped": "Overage, shipped",
