@@ -22,15 +22,17 @@ Document = TypeVar("Document", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Trial:
-    """A scenario and the protocol that it is played with."""
+    """A scenario and the protocol that it is played with. `going_on`: from a present state, whose stock is in no arrival."""
 
     scenario: Scenario
     protocol: Protocol
+    going_on: bool = False
 
     @cached_property
     def inconsistencies(self) -> list[Inconsistency]:
         """What stops the scenario from being played with the protocol."""
-        return scenario_inconsistencies(self.scenario, self.protocol)
+        found = scenario_inconsistencies(self.scenario, self.protocol)
+        return [one for one in found if not self.going_on or one.path != ("lots",)]
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,32 @@ class Documents:
     def read(self, base: Trial) -> tuple[Trial | None, list[str]]:
         """The trial that they make, or what is wrong with it, each with field, value and fix; never what `base` has too."""
         protocol, wrong = _read(Protocol, self.protocol, "protocol")
-        scenario, wrong_too = _read(Scenario, self.scenario, "scenario")
+        scenario, wrong_too = _read(Scenario, self._with_arrivals(), "scenario")
         if protocol is None or scenario is None:
             return None, [*wrong, *wrong_too]
-        trial = Trial(scenario, protocol)
+        trial = Trial(self._without_them(scenario), protocol, base.going_on)
         known = {str(one) for one in base.inconsistencies}
         found = [one for one in trial.inconsistencies if str(one) not in known]
         return (None, [f"scenario.{one}" for one in found]) if found else (trial, [])
+
+    def _with_arrivals(self) -> dict[str, Any]:
+        """The scenario, in which lots without arrivals (of which everything is at hand already) have one that can be read."""
+        depot = self.protocol["depots"][0]["code"] if self.protocol["depots"] else "DEPOT"
+        lots = [
+            {
+                **lot,
+                "arrivals": lot["arrivals"] or [{"depot": depot, "on": lot["manufactured_on"], "kits": 1}],
+            }
+            for lot in self.scenario["lots"]
+        ]
+        return {**self.scenario, "lots": lots}
+
+    def _without_them(self, scenario: Scenario) -> Scenario:
+        lots = [
+            read if written["arrivals"] else read.model_copy(update={"arrivals": ()})
+            for read, written in zip(scenario.lots, self.scenario["lots"], strict=True)
+        ]
+        return scenario.model_copy(update={"lots": tuple(lots)})
 
 
 def _read(model: type[Document], data: Any, name: str) -> tuple[Document | None, list[str]]:

@@ -29,7 +29,6 @@ def fans(comparison: Comparison, weekly: list[pl.LazyFrame]) -> dict[str, Any]:
     dates = pl.concat(one.select("date") for one in bands)["date"].sort()
     months, span = month_step(dates[0], dates[-1]), [moment(dates[0]), moment(dates[-1])]
     across = len(names) <= _RUNS_ACROSS
-    begins = base.scenario.starts_on if base.plan.present.there else None
     rows = []
     for panel in _SHOWN:
         of_runs = [one.filter(pl.col("series") == panel.series) for one in bands]
@@ -37,7 +36,7 @@ def fans(comparison: Comparison, weekly: list[pl.LazyFrame]) -> dict[str, Any]:
         row = []
         for place, (name, one) in enumerate(zip(names, of_runs, strict=True)):
             beside = of_runs[0] if place else None
-            drawn = fan_panel(panel, one, months, span, begins, domain, beside, _WIDTH)
+            drawn = fan_panel(panel, one, months, span, None, domain, beside, _WIDTH)
             if panel is _SHOWN[0]:  # at the head of a column, or of a row
                 drawn = alt.layer(
                     drawn, words_at(name, 0, -56, size=16, weight="bold", colour=PANELS[0].colour)

@@ -99,6 +99,11 @@ RISKS: Final = (
         "out_of_stock",
     ),
     Risk("any_refused", "a trial that refused a randomization", "refused_randomizations"),
+    Risk(
+        "not_over",
+        "a trial with kits at sites on the scenario's last day: it was not over, and they are no waste yet",
+        "kits_left_sites",
+    ),
 )
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+
 from forecasting.what_if.applying import Changed
 from forecasting.what_if.documents import Trial
+from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_of_study import names_of, plan_of
 from simulation.errors import SimulationError
 from simulation.live_start.checks import check_goes_on, check_match
@@ -15,24 +18,27 @@ from simulation.live_start.live_plan import LiveStart
 from simulation.live_start.present_state import with_present
 from simulation.replicates.live_run import read_live_run
 from simulation.replicates.run import Engine, Run, read_run
+from simulation.scenario import load_scenario_and_protocol
 
 
 @dataclass(frozen=True)
 class Base:
-    """The run that changes are compared with. `start`: the present state that it begins with, if any."""
+    """The run that changes are compared with. `start`: the present state it begins with; `began_on`: its scenario's first day."""
 
     run: Run
     start: LiveStart | None
+    began_on: date
 
     @property
     def trial(self) -> Trial:
         """The documents in which changes are made: those from day 0 on."""
-        return Trial(self.run.scenario, self.run.protocol)
+        return Trial(self.run.scenario, self.run.protocol, going_on=self.start is not None)
 
 
 def read_base(scenario: Path, engine: Engine, seed: int | None) -> Base:
     """The base from its beginning. Raises as `read_run`."""
-    return Base(read_run(scenario, engine, seed), None)
+    run = read_run(scenario, engine, seed)
+    return Base(run, None, run.scenario.starts_on)
 
 
 def read_live_base(
@@ -46,7 +52,7 @@ def read_live_base(
 ) -> Base:
     """The base from a study's present state. Raises as `read_live_run`."""
     run, start, _ = read_live_run(scenario, engine, seed, study, at, days, actor)
-    return Base(run, start)
+    return Base(run, start, load_scenario_and_protocol(scenario)[0].starts_on)
 
 
 def run_of(changed: Changed, base: Base) -> Run:
@@ -56,11 +62,12 @@ def run_of(changed: Changed, base: Base) -> Run:
         plan = plan_of(protocol, scenario)
         names = names_of(protocol, scenario)
         if base.start is not None:
-            check_match(base.start.state, protocol, scenario)
+            check_match(base.start.state, protocol, base.start.scenario)  # lots may expire on another day
             check_goes_on(plan)
-            plan = with_present(
-                base.start.state, protocol, scenario, plan, names.lots, base.start.scenario.starts_on
-            )
+            day0 = base.start.scenario.starts_on
+            since = scenario.model_copy(update={"starts_on": base.began_on})
+            plan = with_present(base.start.state, protocol, since, plan, names.lots, day0)
+            plan = _in_new_blocks(plan, base.run.plan)
     except SimulationError as refused:
         raise type(refused)(
             refused.message,
@@ -69,3 +76,12 @@ def run_of(changed: Changed, base: Base) -> Run:
             fix=refused.fix,
         ) from refused
     return Run(scenario, protocol, plan, names, base.run.engine, base.run.seed)
+
+
+def _in_new_blocks(plan: TrialPlan, base: TrialPlan) -> TrialPlan:
+    """The plan, which begins with new blocks where its ratio is another one than the study's: a new ratio is a new list."""
+    of_both = ((one.subjects.ratio, one.allocation.arms) for one in (plan, base))
+    if all(np.array_equal(now, before) for now, before in zip(*of_both, strict=True)):
+        return plan
+    present = plan.present
+    return plan._replace(present=present._replace(block_size=present.block_size * 0, taken=present.taken * 0))

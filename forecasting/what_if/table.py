@@ -52,6 +52,7 @@ NAMES: Final = {
     "any_missed": "Any visit without its kit",
     "any_out_of_stock": "Any with nothing upstream",
     "any_refused": "Any randomization refused",
+    "not_over": "Not over on the last day",
     "missed_share": "Visits without their kit",
     "wasted_share": "Waste",
     "overage_shipped": "Overage, shipped",
@@ -79,7 +80,7 @@ def _side_by_side(comparison: Comparison) -> Table:
     table.add_column("unit", no_wrap=True)
     table.add_column("base", justify="right", no_wrap=True)
     for one in comparison.compared:
-        table.add_column(one.change.name, justify="right")
+        table.add_column(one.change.name, justify="right", min_width=11)
     for heading, names in _shown(comparison):
         table.add_section()
         table.add_row(heading, style="bold")

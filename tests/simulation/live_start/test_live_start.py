@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,11 @@ from allocation.commands.service import Service
 from allocation.errors import NotPermitted
 from allocation.ledger.database import Database
 from allocation.ledger.reader import sealed_entries
+from allocation.study.inconsistency import Findings
 from allocation.study.protocol import Protocol
+from forecasting.what_if.applying import Changed, changed_trial
+from forecasting.what_if.change_file import Change
+from forecasting.what_if.runs import Base, run_of
 from simulation.engines import compiled, simpy_twin
 from simulation.engines import outcomes as out
 from simulation.engines.plan import TrialPlan
@@ -28,7 +33,7 @@ from simulation.live_start.errors import LiveStartError
 from simulation.live_start.history import history_of
 from simulation.live_start.live_plan import LiveStart, live_start
 from simulation.replicates.live_run import read_live_run
-from simulation.replicates.run import Engine
+from simulation.replicates.run import Engine, Run
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from tests.simulation.engines.test_trace_equality import check_conserved, check_equal
 from tests.simulation.test_twin import SCENARIO
@@ -267,3 +272,56 @@ def test_options_of_a_live_start_need_a_study_and_a_day_that_has_been() -> None:
     assert "--from-study" in alone.output
     with pytest.raises(LiveStartError, match="still to come"):
         read_live_run(SCENARIO, Engine.SIMPY, None, STUDY, date(2999, 1, 1), None, None)
+
+
+@pytest.fixture(scope="module")
+def base(played: Played, start: LiveStart) -> Base:
+    protocol = load_scenario_and_protocol(SCENARIO)[1]
+    run = Run(start.scenario, protocol, start.plan, start.names, Engine.SIMPY, 1)
+    return Base(run, start, played[1].starts_on)
+
+
+def what_if(base: Base, **change: Any) -> Run:
+    told = Change.model_validate({"name": "It", **change})
+    findings = Findings()
+    trial = changed_trial(told, base.trial, ("changes", 0), findings)
+    assert findings.found == []
+    assert trial is not None
+    return run_of(Changed(told, trial), base)
+
+
+def test_an_empty_what_if_has_the_plan_of_the_present_state(base: Base) -> None:
+    assert what_if(base).plan_hashes() == base.run.plan_hashes()
+
+
+def test_recruitment_halves_from_day_0_and_sites_keep_what_they_have_shown(base: Base) -> None:
+    plan = what_if(base, recruitment=[{"factor": 0.5}]).plan
+    np.testing.assert_array_equal(plan.present.rate, base.run.plan.present.rate)
+    np.testing.assert_allclose(
+        plan.sites.intensity[plan.sites.pattern],
+        0.5 * base.run.plan.sites.intensity[base.run.plan.sites.pattern],
+    )
+
+
+def test_what_is_at_hand_expires_earlier_and_stays_where_it_is(base: Base) -> None:
+    run = what_if(base, shelf_life=[{"days": 100}])
+    before = dict(zip(base.run.names.lots, base.run.plan.lots.expiry_ordinal, strict=True))
+    for lot, expiry in zip(run.names.lots, run.plan.lots.expiry_ordinal, strict=True):
+        assert expiry == before[lot] - 100
+    assert run.plan.present.depot_stock.sum() == base.run.plan.present.depot_stock.sum() > 0
+
+
+def test_another_ratio_begins_with_new_blocks(base: Base) -> None:
+    present = what_if(base, ratio={"arms": {"PLACEBO": 2}}).plan.present
+    assert base.run.plan.present.block_size.sum() > 0
+    assert present.block_size.sum() == present.taken.sum() == 0
+    np.testing.assert_array_equal(present.allocated, base.run.plan.present.allocated)
+
+
+def test_a_new_country_opens_sites_and_a_lost_depot_holds_up_what_is_to_come(base: Base) -> None:
+    soon = MIDDLE + timedelta(days=5)
+    brazil = {"country": "BRA", "count": 2, "opens": soon, "depot": "USD", "lead_time_days": 9}
+    plan = what_if(base, sites=[brazil], depots_lost=[{"depot": "EUD", "first_day": soon, "days": 10}]).plan
+    assert len(plan.sites.words) == len(base.run.plan.sites.words) + 2
+    assert plan.outages.leaves[0, 4] == 14
+    assert plan.outages.leaves[1, 7] == 7
