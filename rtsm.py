@@ -129,6 +129,10 @@ COMMANDS = {
             "recruitment": Mounted(
                 "forecasting.recruitment.cli", "Forecast recruitment from a record or a running study."
             ),
+            "supply": Mounted(
+                "forecasting.supply_plan.cli",
+                "Plan what is made when, for which depot, and how safe that is.",
+            ),
         },
     ),
     "replay": Mounted("pipelines.replay_cli", "Play the records of a real study through the service."),

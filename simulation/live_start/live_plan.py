@@ -86,6 +86,13 @@ def live_start(
             fix=f"name study {protocol.study.id}, or a scenario whose protocol is that of {study_id}",
         )
     state = state_at(database, study_id, at, protocol.randomization[0].code)
+    return start_from(state, protocol, scenario, days)
+
+
+def start_from(
+    state: StudyState, protocol: Protocol, scenario: Scenario, days: int | None = None
+) -> LiveStart:
+    """As `live_start`, from a state that was read before: for several scenarios of the same study and day."""
     day0 = state.at + timedelta(days=1)
     left = check_days(scenario, state.at, days)
     check_match(state, protocol, scenario)
