@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,11 @@ from forecasting.errors import ForecastError
 from forecasting.recruitment.fan_plot import write_fan_plot
 from forecasting.recruitment.forecast import Question, forecast
 from forecasting.recruitment.forecast_table import forecast_tables
-from forecasting.recruitment.from_study import study_record
+from forecasting.recruitment.from_study import StudyAccrual, study_accrual
 from forecasting.recruitment.openings import Opening
-from forecasting.recruitment.record import AccrualRecord, read_record
+from forecasting.recruitment.record import read_record
+from forecasting.recruitment.screening import forecast_screening, screening_of_files
+from forecasting.recruitment.screening_table import screening_table
 from simulation.randomization.chart_file import check_chart_file
 from simulation.scenario import DAYS_PER_MONTH
 
@@ -69,6 +73,27 @@ def recruitment_command(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the fan into this .svg or .png.")
     ] = None,
+    screened: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Beside FILE.csv of those randomized: those screened, by the same centres and periods. A study's ledger has them.",
+        ),
+    ] = None,
+    screening_days: Annotated[
+        float, typer.Option(help="With --screened: days from screening to randomization.")
+    ] = 0.0,
+    closed_site: Annotated[
+        list[str] | None, typer.Option(metavar="SITE", help="A site that recruits no more; repeatable.")
+    ] = None,
+    paused_until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="With --study: recruitment is paused, and goes on after this day.",
+        ),
+    ] = None,
     actor: Annotated[
         str | None, typer.Option("--as", help="The account that looks (default: the operator).")
     ] = None,
@@ -90,28 +115,63 @@ def recruitment_command(
             field="--period-days",
             fix="name a number of days above 0, at most 366; whole days for a study",
         )
+    if file is None and screened is not None:
+        raise ForecastError(
+            "the ledger has those screened",
+            field="--screened",
+            fix="leave it out, or name a file of those randomized",
+        )
+    if study is None and paused_until is not None:
+        raise ForecastError(
+            "only a study has dates", field="--paused-until", fix="leave it out, or name --study STUDY"
+        )
     openings = tuple(Opening.parse(text) for text in new_sites or ())
     question = Question(periods, target, openings, expected_per_month / DAYS_PER_MONTH)
     question.check()
-    record = read_record(file, period_days) if file is not None else _of_study(study, actor, int(period_days))
+    sites = closed_site or []
+    screening = None
+    if file is not None:
+        record = read_record(file, period_days).without(sites)
+        if screened is not None:
+            both = read_record(screened, period_days).without(sites).at_census(census)
+            screening = screening_of_files(both, record.at_census(census), screening_days / period_days)
+    else:
+        last = None if paused_until is None else paused_until.date()
+        accrual = _of_study(study, actor, int(period_days), sites, last)
+        record, question = accrual.randomized, replace(question, delay=accrual.delay)
+        screening = accrual.screening if census is None else None
     known = record.at_census(census)
     later = record.later(census).tolist() if census is not None else []
     found = forecast(known, question, later)
+    through = (
+        None if screening is None else forecast_screening(screening, replace(question, periods=found.periods))
+    )
     if plot is not None:
         write_fan_plot(found, plot)
     if as_json:
-        typer.echo(json.dumps({**found.as_json(), "plot": None if plot is None else str(plot)}, indent=2))
+        told = {
+            **found.as_json(),
+            "screening": None if through is None else through.as_json(),
+            "plot": None if plot is None else str(plot),
+        }
+        typer.echo(json.dumps(told, indent=2))
         return
     console = Console()
     console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
     console.print(forecast_tables(found))
+    if through is not None:
+        console.print(screening_table(through))
     if plot is not None:
         typer.echo(f"plot: {plot}")
 
 
-def _of_study(study: str | None, actor: str | None, days: int) -> AccrualRecord:
+def _of_study(
+    study: str | None, actor: str | None, days: int, closed_sites: list[str], paused_until: date | None
+) -> StudyAccrual:
     database = open_database(create=False)
     try:
-        return study_record(database, acting(database, actor), the_study(database, study), days)
+        return study_accrual(
+            database, acting(database, actor), the_study(database, study), days, closed_sites, paused_until
+        )
     finally:
         database.dispose()
