@@ -133,6 +133,10 @@ COMMANDS = {
             "scorecard": Mounted(
                 "forecasting.calibration.cli", "Score the kept forecasts of a study by what came since."
             ),
+            "supply": Mounted(
+                "forecasting.supply_plan.cli",
+                "Plan what is made when, for which depot, and how safe that is.",
+            ),
         },
     ),
     "whatif": Mounted(

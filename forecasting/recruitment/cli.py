@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -19,10 +20,12 @@ from forecasting.errors import ForecastError
 from forecasting.recruitment.fan_plot import write_fan_plot
 from forecasting.recruitment.forecast import Question, forecast
 from forecasting.recruitment.forecast_table import forecast_tables
-from forecasting.recruitment.from_study import study_record
+from forecasting.recruitment.from_study import StudyAccrual, study_accrual
 from forecasting.recruitment.kept_numbers import kept_numbers
 from forecasting.recruitment.openings import Opening
-from forecasting.recruitment.record import AccrualRecord, read_record
+from forecasting.recruitment.record import read_record
+from forecasting.recruitment.screening import forecast_screening, screening_of_files
+from forecasting.recruitment.screening_table import screening_table
 from simulation.randomization.chart_file import check_chart_file
 from simulation.scenario import DAYS_PER_MONTH
 
@@ -82,6 +85,27 @@ def recruitment_command(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the fan into this .svg or .png.")
     ] = None,
+    screened: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Beside FILE.csv of those randomized: those screened, by the same centres and periods. A study's ledger has them.",
+        ),
+    ] = None,
+    screening_days: Annotated[
+        float, typer.Option(help="With --screened: days from screening to randomization.")
+    ] = 0.0,
+    closed_site: Annotated[
+        list[str] | None, typer.Option(metavar="SITE", help="A site that recruits no more; repeatable.")
+    ] = None,
+    paused_until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="With --study: recruitment is paused, and goes on after this day.",
+        ),
+    ] = None,
     actor: Annotated[
         str | None, typer.Option("--as", help="The account that looks (default: the operator).")
     ] = None,
@@ -108,34 +132,62 @@ def recruitment_command(
             field="--period-days",
             fix="name a number of days above 0, at most 366; whole days for a study",
         )
+    if file is None and screened is not None:
+        raise ForecastError(
+            "the ledger has those screened",
+            field="--screened",
+            fix="leave it out, or name a file of those randomized",
+        )
+    if study is None and paused_until is not None:
+        raise ForecastError(
+            "only a study has dates", field="--paused-until", fix="leave it out, or name --study STUDY"
+        )
     openings = tuple(Opening.parse(text) for text in new_sites or ())
     question = Question(periods, target, openings, expected_per_month / DAYS_PER_MONTH)
     question.check()
-    past = None
+    sites = closed_site or []
+    screening = past = None
     if file is not None:
-        record = read_record(file, period_days)
+        record = read_record(file, period_days).without(sites)
+        if screened is not None:
+            both = read_record(screened, period_days).without(sites).at_census(census)
+            screening = screening_of_files(both, record.at_census(census), screening_days / period_days)
     else:
-        past = _of_study(study, actor, int(period_days), None if at is None else at.date())
-        record = past.record
+        last = None if paused_until is None else paused_until.date()
+        past = _of_study(study, actor, int(period_days), None if at is None else at.date(), sites, last)
+        record, question = past.accrual.randomized, replace(question, delay=past.accrual.delay)
+        screening = past.accrual.screening if census is None else None
     known = record.at_census(census)
     later = record.later(census).tolist() if census is not None else []
     found = forecast(known, question, later)
+    through = (
+        None if screening is None else forecast_screening(screening, replace(question, periods=found.periods))
+    )
     if plot is not None:
         write_fan_plot(found, plot)
     kept = None
-    if past is not None and census is None:
+    if past is not None and through is not None:
         asked = {"periods": found.periods, "period_days": period_days, "openings": new_sites or []}
-        asked |= {"expected_per_month": expected_per_month}
-        kept = keep(past.census, "recruitment", asked, kept_numbers(found, past.census))
+        asked |= {"expected_per_month": expected_per_month, "closed_sites": sites}
+        asked |= {"paused_until": None if paused_until is None else paused_until.date().isoformat()}
+        numbers = kept_numbers(found, "randomized", past.census)
+        numbers += kept_numbers(through.screened, "screened", past.census)
+        kept = keep(past.census, "recruitment", asked, numbers)
     if as_json:
-        answer = {**found.as_json(), "plot": None if plot is None else str(plot)}
+        told = {
+            **found.as_json(),
+            "screening": None if through is None else through.as_json(),
+            "plot": None if plot is None else str(plot),
+        }
         if past is not None:
-            answer |= {"calibration": past.card.as_json(), "kept": None if kept is None else str(kept)}
-        typer.echo(json.dumps(answer, indent=2))
+            told |= {"calibration": past.card.as_json(), "kept": None if kept is None else str(kept)}
+        typer.echo(json.dumps(told, indent=2))
         return
     console = Console()
     console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
     console.print(forecast_tables(found))
+    if through is not None:
+        console.print(screening_table(through))
     for line in past.card.short(BLINDED_MEASURES) if past is not None else ():
         typer.echo(line)
     if plot is not None:
@@ -143,20 +195,27 @@ def recruitment_command(
 
 
 class _OfStudy(NamedTuple):
-    """The record of a study at the census, and how its earlier forecasts did until then."""
+    """The records of a study at the census, and how its earlier forecasts did until then."""
 
-    record: AccrualRecord
+    accrual: StudyAccrual
     census: Census
     card: Scorecard
 
 
-def _of_study(study: str | None, actor: str | None, days: int, at: date | None) -> _OfStudy:
+def _of_study(
+    study: str | None,
+    actor: str | None,
+    days: int,
+    at: date | None,
+    closed_sites: list[str],
+    paused_until: date | None,
+) -> _OfStudy:
     database = open_database(create=False)
     try:
         who, study_id = acting(database, actor), the_study(database, study)
         census = census_at(database, study_id, at)
-        record = study_record(database, who, study_id, days, census)
+        accrual = study_accrual(database, who, study_id, days, closed_sites, paused_until, census)
         card = scorecard(database, who, study_id, census.position)
     finally:
         database.dispose()
-    return _OfStudy(record, census, card)
+    return _OfStudy(accrual, census, card)

@@ -90,6 +90,8 @@ class SiteLaws:
 
     def alike(self, exposures: Array) -> bool:
         """Whether the count is negative binomial exactly: all gamma laws have one rate, and so do the exposures."""
+        if not len(self.mean):
+            return True
         scale = self.mean * self.spread * exposures
         return bool(np.ptp(scale) <= 1e-12 * max(float(np.max(scale)), 1e-300)) and self.pooled_error == 0
 

@@ -26,12 +26,14 @@ _MOST_POINTS: Final = 60
 @dataclass(frozen=True)
 class Question:
     """What is asked for: the number within `periods` of the census (None: as many as were recorded), the time until `target` subjects in
-    all, with sites that open later. `prior_rate`: subjects of a site and day that are expected while data are few."""
+    all, with sites that open later. `prior_rate`: subjects of a site and day that are expected while data are few. `delay`: periods from
+    the census during which nobody is recruited; openings count from its end."""
 
     periods: int | None = None
     target: int | None = None
     openings: tuple[Opening, ...] = ()
     prior_rate: float = PRIOR_RATE
+    delay: float = 0.0
 
     def check(self) -> None:
         """Raises ForecastError, naming the field, for what no forecast can be made of."""
@@ -76,6 +78,10 @@ class RecruitmentForecast:
     exact: bool
     came: tuple[int, ...]
 
+    def law(self, end: float) -> CountLaw:
+        """The law of the number within `end` periods of the census."""
+        return _law(self.choice, self.question, end)
+
     @property
     def count(self) -> CountLaw:
         """The law of the number within all of `periods`."""
@@ -96,6 +102,9 @@ class RecruitmentForecast:
             "centres": len(self.record.centres),
             "centres_open": int(self.record.goes_on.sum()),
             "new_sites": [asdict(one) for one in self.question.openings],
+            "stopped": list(self.record.stopped),
+            "delay_periods": self.question.delay,
+            "notes": list(self.record.notes),
             "basis": fitted.basis,
             "pattern": fitted.pattern.code,
             "pattern_says": fitted.pattern.says,
@@ -145,7 +154,7 @@ def forecast(
     choice = choose(record, question.prior_rate)
 
     def law(end: float) -> CountLaw:
-        return choice.fit.count(end, question.openings, choice.wander)
+        return _law(choice, question, end)
 
     periods = question.periods or len(came) or max(record.periods, 1)
     step = max(-(-periods // _MOST_POINTS), 1)
@@ -165,6 +174,15 @@ def forecast(
         choice.fit.exact(question.openings) and choice.wander.variance == 0,
         tuple(came),
     )
+
+
+def _law(choice: Choice, question: Question, end: float) -> CountLaw:
+    return choice.fit.count(max(end - question.delay, 0.0), question.openings, choice.wander)
+
+
+def numbers_of(law: CountLaw) -> dict[str, Any]:
+    """A law as plain values."""
+    return {"mean": law.mean, "sd": law.sd, **{_name(share): law.quantile(share) for share in SHARES}}
 
 
 def _name(share: float) -> str:

@@ -73,6 +73,7 @@ def _caption(found: RecruitmentForecast) -> list[str]:
         lines.append(
             "FEW DATA: the prior weighs, and the spread between sites is the prior's. See --expected-per-month."
         )
+    lines += found.record.notes
     lines += [
         f"Pattern: {fitted.pattern.says} ({found.choice.why}).",
         f"Rate {fitted.mean:.3g} ± {fitted.mean_error:.2g} per site and period at the census, {spread}.",

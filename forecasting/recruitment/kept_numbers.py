@@ -1,11 +1,12 @@
-"""What of a study's recruitment forecast is kept for a scorecard: subjects randomized by the end of some periods after the census."""
+"""What of a study's recruitment forecast is kept for a scorecard: subjects randomized, or screened, by the end of some periods after
+the census."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
-from forecasting.calibration.kept import ALL_TYPES, KeptNumber
+from forecasting.calibration.kept import ALL_TYPES, KeptNumber, Measure
 from forecasting.calibration.scores import LEVELS
 from forecasting.census import Census
 from forecasting.recruitment.forecast import RecruitmentForecast
@@ -15,8 +16,8 @@ _MOST: Final = 12
 """Periods by whose end a number is kept; in a longer fan they are spread out, the last among them."""
 
 
-def kept_numbers(found: RecruitmentForecast, census: Census) -> list[KeptNumber]:
-    """The numbers, of the sites open at the census, or of all where sites that open later are part of the question."""
+def kept_numbers(found: RecruitmentForecast, measure: Measure, census: Census) -> list[KeptNumber]:
+    """The numbers of a forecast of that measure: of the sites open at the census, or of all where sites that open later are asked for."""
     fan = list(found.fan)
     ends = [fan[at] for at in spread_out(range(len(fan)), _MOST)]
     begins_on = census.at + timedelta(days=1)
@@ -28,7 +29,7 @@ def kept_numbers(found: RecruitmentForecast, census: Census) -> list[KeptNumber]
         least = [max(before, law.quantile(level)) for before, level in zip(least, LEVELS, strict=True)]
         numbers.append(
             KeptNumber(
-                "randomized",
+                measure,
                 "study",
                 census.study_id,
                 ALL_TYPES,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,9 @@ _MOST: Final = 1_000_000
 class AccrualRecord:
     """`counts` by period (rows) and centre (columns), 0 where `is_open` is False; a period has `days` days.
 
-    `ends_on`: the date of the census, where it is known. `ages`: periods that each centre has been open; `goes_on`: whether it is open
-    at the census, the end of the last row.
+    `ends_on`: the date of the census, where it is known. `stopped`: centres that are open in the last row and recruit no more;
+    `notes`: what else is to be told of where recruitment stopped. `ages`: periods that each centre has been open; `goes_on`: whether
+    it is open at the census, the end of the last row.
     """
 
     name: str
@@ -37,6 +39,8 @@ class AccrualRecord:
     is_open: NDArray[np.bool_]
     days: float = 7.0
     ends_on: date | None = None
+    stopped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def periods(self) -> int:
@@ -56,8 +60,9 @@ class AccrualRecord:
 
     @property
     def goes_on(self) -> NDArray[np.bool_]:
-        """Which centres are open in the last period."""
-        found: NDArray[np.bool_] = self.is_open[-1]
+        """Which centres are open in the last period, and recruit on."""
+        on = np.array([centre not in self.stopped for centre in self.centres], dtype=np.bool_)
+        found: NDArray[np.bool_] = self.is_open[-1] & on
         return found
 
     def until(self, row: int) -> AccrualRecord:
@@ -65,9 +70,30 @@ class AccrualRecord:
         ends_on = self.ends_on and self.ends_on - timedelta(days=self.days * (self.periods - row))
         known: NDArray[np.bool_] = np.any(self.is_open[:row], axis=0)
         centres = tuple(name for name, there in zip(self.centres, known.tolist(), strict=True) if there)
+        # What has stopped since was not known before.
+        stopped, notes = (self.stopped, self.notes) if row == self.periods else ((), ())
         return AccrualRecord(
-            self.name, centres, self.counts[:row, known], self.is_open[:row, known], self.days, ends_on
+            self.name,
+            centres,
+            self.counts[:row, known],
+            self.is_open[:row, known],
+            self.days,
+            ends_on,
+            stopped,
+            notes,
         )
+
+    def without(self, sites: Sequence[str]) -> AccrualRecord:
+        """The same, with centres that recruit no more. Raises ForecastError for a name that is none of them."""
+        unknown = [site for site in sites if site not in self.centres]
+        if unknown:
+            raise ForecastError(
+                f"{unknown[0]} is no centre of {self.name}",
+                field="--closed-site",
+                fix=f"name one of {', '.join(self.centres[:10])}",
+            )
+        note = (f"Closed, as was said: {', '.join(sorted(sites))}.",) if sites else ()
+        return replace(self, stopped=(*self.stopped, *sites), notes=(*self.notes, *note))
 
     def later(self, row: int, rows: int | None = None) -> NDArray[np.int64]:
         """The subjects by row after `row`, at the centres that were open in it; `rows` of them, or all that there are."""

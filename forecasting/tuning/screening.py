@@ -27,6 +27,7 @@ from forecasting.tuning.trial import Trial
 from simulation.engines.events import DISPENSED, NOT_DISPENSED
 from simulation.engines.plan import Laws
 from simulation.engines.trace import COLUMNS
+from simulation.live_start.day_chances import of_law
 from simulation.replicates.run import play_one
 from simulation.scenario import DAYS_PER_MONTH
 
@@ -183,6 +184,4 @@ def _above(kits: NDArray[np.int64], mean: Table) -> Table:
 
 
 def _mean(laws: Laws, law: int) -> float:
-    begin, end = int(laws.start[law]), int(laws.start[law + 1])
-    shares = np.diff(laws.cumulative[begin:end], prepend=0.0)
-    return float(laws.first[law] + (shares * np.arange(end - begin)).sum())
+    return sum(day * chance for day, chance in of_law(laws, law))

@@ -17,7 +17,7 @@ from simulation.fitting.site_rates import standard_errors
 from simulation.fitting.supplying import law_document, law_rows
 from simulation.scenario import DayLaw
 
-_PRIOR_FAILURE: Final = 0.25
+PRIOR_FAILURE: Final = 0.25
 _DEFAULT_AGE: Final = (50.0, 15.0)
 _CONVINCING: Final = 0.01
 
@@ -52,7 +52,7 @@ def fit_screening(found: Observed) -> tuple[dict[str, Any], list[Estimate], Fitt
     decided = [one for one in found.subjects.values() if one.eligible is not None]
     failures = [one for one in decided if not one.eligible]
     failure = probability(
-        "screening.failure_probability", len(failures), len(decided), _PRIOR_FAILURE, "per subject screened"
+        "screening.failure_probability", len(failures), len(decided), PRIOR_FAILURE, "per subject screened"
     )
     known = [criterion.code for criterion in found.protocol.criteria]
     reasons = Counter(one.failed[0] for one in failures if one.failed and one.failed[0] in known)

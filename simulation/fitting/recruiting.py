@@ -65,7 +65,7 @@ def fit_recruitment(found: Observed) -> FittedRecruitment:
     first = min(site.opened_on for site in sites)
     screened = [subject for subject in found.subjects.values() if subject.site in found.sites]
     on = sorted(subject.screened_on for subject in screened)
-    closed_on, pauses = _gaps(on, found)
+    closed_on, pauses = recruitment_gaps(on, found)
     last = closed_on or found.as_of
     pauses = [pause for pause in pauses if pause[1] < last]
     screened = [subject for subject in screened if subject.screened_on <= last]
@@ -131,7 +131,7 @@ def _paused(day: date, pauses: list[tuple[date, date]]) -> bool:
     return any(start <= day <= end for start, end in pauses)
 
 
-def _gaps(on: list[date], found: Observed) -> tuple[date | None, list[tuple[date, date]]]:
+def recruitment_gaps(on: list[date], found: Observed) -> tuple[date | None, list[tuple[date, date]]]:
     """When recruitment closed, if it did, and the pauses of the whole study: gaps that are too long to be chance.
 
     A gap is judged by the screenings of an open site and day, in all the study or in the 90 days around it, whichever are fewer.
