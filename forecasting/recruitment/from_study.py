@@ -43,8 +43,8 @@ def study_accrual(
 ) -> StudyAccrual:
     """The records in periods of so many days, the last of which ends on the date (UTC) of the last sealed entry. They tell no arm.
 
-    `census`: as known then, the last period ending with its day. `closed_sites`, `paused_until`: as `stopping_of` has them. Raises NotPermitted; NotFound for an unknown study; ForecastError where no
-    site was opened yet, or a site or day cannot be.
+    `census`: as known then, the last period ending with its day. `closed_sites`, `paused_until`: as `stopping_of` has them. Raises
+    NotPermitted; NotFound for an unknown study; ForecastError where no site was opened yet, or a site or day cannot be.
     """
     found = _observed(database, actor, study_id, census)
     _require_sites(found)
