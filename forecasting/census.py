@@ -1,4 +1,5 @@
-"""The moment that a forecast is made from: the end of a day of a study's ledger, with the position and hash that stand for it."""
+"""The moment that a forecast is made from: the end of a day of a study's ledger, with the position and hash that stand for it, and what
+can be assumed of the study by then."""
 
 from __future__ import annotations
 
@@ -7,11 +8,15 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import func, select
 
+from allocation.access.actors import Actor
+from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
-from allocation.ledger.reader import protocol_at
+from allocation.ledger.reader import iter_sealed, protocol_at
 from allocation.ledger.schema import ledger_entry, ledger_seal
 from allocation.ledger.sealing import seal_pending
 from forecasting.errors import ForecastError
+from simulation.fitting.observed import observe
+from simulation.fitting.scenario_fit import ScenarioFit, fit_observed
 
 
 @dataclass(frozen=True)
@@ -67,3 +72,14 @@ def census_at(database: Database, study_id: str, at: date | None) -> Census:
             )
         ).scalar_one()
     return Census(study_id, at or last.date(), position, chain_hash, version)
+
+
+def fit_at(database: Database, actor: Actor, census: Census, seed: int = 1) -> ScenarioFit:
+    """A scenario fitted to what was sealed until a census, under the protocol of that time; `seed`: that of the scenario. UNBLINDS.
+
+    Raises NotPermitted, and FitError as `simulation.fitting.scenario_fit.fit_scenario`.
+    """
+    authorize(actor, "scenario.fit", census.study_id)
+    protocol = protocol_at(database, census.study_id, census.config_version)
+    entries = iter_sealed(database, census.study_id, up_to=census.position)
+    return fit_observed(observe(census.study_id, protocol, entries), seed)

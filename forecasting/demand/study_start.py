@@ -11,15 +11,13 @@ from typing import Final
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
-from allocation.ledger.reader import iter_sealed, protocol_at
 from allocation.study.protocol import Protocol
-from forecasting.census import Census, census_at
+from forecasting.census import Census, census_at, fit_at
 from forecasting.demand.assumption_draws import drawn_scenarios
 from forecasting.demand.errors import BadRequest
 from simulation.engines.plan import TrialPlan
 from simulation.fitting.errors import FitError
-from simulation.fitting.observed import observe
-from simulation.fitting.scenario_fit import ScenarioFit, fit_observed
+from simulation.fitting.scenario_fit import ScenarioFit
 from simulation.live_start.live_plan import LiveStart, live_start, start_from
 from simulation.scenario import Scenario, load_scenario_and_protocol
 
@@ -98,9 +96,8 @@ def study_start(
     census = census_at(database, study_id, at)
     fit = None
     if scenario is None:
-        protocol = protocol_at(database, study_id, census.config_version)
-        fit = _fit(database, census, protocol)
-        assumed = fit.scenario
+        fit = _fit(database, actor, census)
+        assumed, protocol = fit.scenario, fit.observed.protocol
     else:
         assumed, protocol = load_scenario_and_protocol(scenario)
         if protocol.study.id != study_id:
@@ -118,10 +115,9 @@ def study_start(
     return StudyStart(census, protocol, assumed, live, fit, plans)
 
 
-def _fit(database: Database, census: Census, protocol: Protocol) -> ScenarioFit:
-    entries = iter_sealed(database, census.study_id, up_to=census.position)
+def _fit(database: Database, actor: Actor, census: Census) -> ScenarioFit:
     try:
-        return fit_observed(observe(census.study_id, protocol, entries))
+        return fit_at(database, actor, census)
     except FitError as lacking:
         raise BadRequest(
             f"no assumptions can be fitted at {census.at}: {lacking.message}",

@@ -13,11 +13,11 @@ from allocation.ledger.database import open_database
 from allocation.study.protocol import Protocol
 from allocation.study.refilled_depots import refilled_depots
 from allocation.terminal import acting, the_study
+from forecasting.census import census_at, fit_at
 from forecasting.supply_plan.candidates import MOST_KITS, Choices, read_choices
 from forecasting.supply_plan.errors import SupplyPlanError
 from simulation.engines.plan import Names, TrialPlan
 from simulation.engines.plan_of_study import names_of, plan_of
-from simulation.fitting.scenario_fit import fit_scenario
 from simulation.live_start.live_plan import LiveStart, live_start, start_from
 from simulation.production import Campaign, LotArrival, LotPlan
 from simulation.scenario import Scenario, load_scenario_and_protocol
@@ -133,7 +133,7 @@ def from_study(
             source = f"scenario {scenario.name}"
             last = scenario.starts_on + timedelta(days=scenario.duration_days - 1)
         else:
-            fit = fit_scenario(database, who, named, seed)
+            fit = fit_at(database, who, census_at(database, named, at), seed)
             scenario, protocol, source = fit.scenario, fit.observed.protocol, fit.scenario.name
             last = date.min
         if protocol.study.id != named:

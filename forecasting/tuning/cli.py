@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,6 +11,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from allocation.terminal import require_person
+from forecasting.proposal.filing import file_proposal
 from forecasting.tuning.grid import NAMES
 from forecasting.tuning.objective import ObjectiveName
 from forecasting.tuning.run import LIMIT, Request, run_tuning
@@ -120,6 +123,24 @@ def tune_command(
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw what each risk costs, and the objective over the grid.")
     ] = False,
+    propose: Annotated[
+        bool,
+        typer.Option(
+            "--propose",
+            help="File the report with the service as a proposal, under the account of --as; somebody else signs it.",
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="With --propose: why, for the audit trail.")] = "",
+    supersedes: Annotated[
+        str | None,
+        typer.Option(metavar="PROPOSAL", help="With --propose: an open proposal that it replaces."),
+    ] = None,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="With --propose: a running service (default: this machine's database)."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Find the resupply thresholds with the least cost, waste or shipments at a stated risk of a missed dose, and certify the risk.
@@ -145,6 +166,11 @@ def tune_command(
         workers=workers,
         tailored=tailored,
     )
+    password = ""
+    if propose:
+        # Before the search, which takes minutes.
+        actor = require_person(actor)
+        password = typer.prompt(f"Password of {actor}, to file the proposal", hide_input=True, err=as_json)
     try:
         tuned, written = run_tuning(request, quiet=as_json)
     except KeyboardInterrupt:
@@ -156,8 +182,22 @@ def tune_command(
 
         files += write_charts(written)
     report = written.report
+    filed = None
+    if propose and tuned.feasible:
+        scenario_played = tuned.judge.evaluations.trial.run.scenario
+        filed = file_proposal(
+            report,
+            scenario_played,
+            username=actor or "",
+            password=password,
+            url=service,
+            reason=reason,
+            supersedes=supersedes,
+        )
     if as_json:
         told = {**report, "sha256": written.sha256, "files": [str(file) for file in files]}
+        if propose:
+            told["proposal"] = None if filed is None else asdict(filed)
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         if tuned.judge.evaluations.trial.told:
@@ -175,5 +215,14 @@ def tune_command(
         for file in files:
             typer.echo(f"  {file}")
         typer.echo(f"sha256 of the report: {written.sha256}")
+        if filed is not None:
+            typer.echo(
+                f"filed as proposal {filed.proposal_id}, for protocol version {filed.protocol_version}"
+            )
+            typer.echo(f"  rtsm resupply proposal compare {filed.proposal_id} --study {filed.study_id}")
+        elif propose:
+            typer.echo(
+                "not filed: its risk is above the limit; `rtsm resupply proposal file` files it all the same"
+            )
     if not tuned.feasible:
         raise typer.Exit(INFEASIBLE)

@@ -15,6 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from allocation.ledger.canonical import canonical_json, sha256_hex
+from allocation.study.canonical import canonical_json as document_json
 from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import measured
 from forecasting.tuning.evaluations import CERTIFICATION, SEARCH, write_whole
@@ -64,7 +66,7 @@ def report_of(tuned: Tuned) -> dict[str, Any]:
         "points": len(tuned.evaluated),
         "replicates_used": evaluations.used,
         "fit": evaluations.trial.fit,
-        "calibration": None,
+        "calibration": evaluations.trial.calibration,
     }
 
 
@@ -169,7 +171,9 @@ def name_of(asked: Asked, limit: int) -> str:
 
 
 def write_report(tuned: Tuned, folder: Path) -> Written:
-    """Write `tune-XXXXXXXX.json` and `-points.parquet` into the folder; answers the report's path and the SHA-256 of its bytes."""
+    """Write `tune-XXXXXXXX.json`, `-points.parquet` and the scenario, with which a report is filed, into the folder; answers the report's
+    path and the SHA-256 of its canonical JSON, by which the service knows it.
+    """
     report = report_of(tuned)
     name = name_of(tuned.asked, tuned.judge.evaluations.limit)
     content = (json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -178,4 +182,6 @@ def write_report(tuned: Tuned, folder: Path) -> Written:
         folder / f"{name}-points.parquet", lambda path: points.write_parquet(path, compression="zstd")
     )
     file = write_whole(folder / f"{name}.json", lambda path: path.write_bytes(content))
-    return Written(file, hashlib.sha256(content).hexdigest(), report, (table,))
+    document = document_json(tuned.judge.evaluations.trial.run.scenario) + "\n"
+    scenario = write_whole(folder / "scenario.json", lambda path: path.write_text(document, encoding="ascii"))
+    return Written(file, sha256_hex(canonical_json(report)), report, (table, scenario))

@@ -14,11 +14,12 @@ from allocation.ledger.database import open_database
 from allocation.study.canonical import canonical_json, protocol_sha256
 from allocation.study.parameters import EffectiveParameters, effective_parameters
 from allocation.terminal import acting, the_study
+from forecasting.calibration.scorecard import scorecard
+from forecasting.census import census_at, fit_at
 from forecasting.tuning.errors import BadTuning
 from simulation.engines.other_thresholds import SiteStock, Thresholds, with_thresholds
 from simulation.engines.plan import TrialPlan
 from simulation.engines.plan_arrays import Floats, Ints
-from simulation.fitting.scenario_fit import fit_scenario
 from simulation.live_start.live_plan import LiveStart, live_start
 from simulation.replicates.run import Engine, Run, read_run
 from simulation.scenario import DAYS_PER_MONTH, load_scenario_and_protocol
@@ -26,12 +27,15 @@ from simulation.scenario import DAYS_PER_MONTH, load_scenario_and_protocol
 
 @dataclass(frozen=True)
 class Trial:
-    """What is played, and where it came from. `ledger_position` and `fit` are None of documents alone."""
+    """What is played, and where it came from. `ledger_position` and `fit` are None of documents alone; `calibration` (how kept forecasts
+    of the study came true until then) also where none can be scored yet.
+    """
 
     run: Run
     ledger_position: int | None = None
     day_0: date | None = None
     fit: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
     told: str = ""
 
     @property
@@ -91,7 +95,7 @@ def trial_of_study(
 ) -> Trial:
     """A running study from its state at the end of the day `at` on, by a scenario's file or by one that is fitted to its ledger.
 
-    It tells arms: unblinded. Raises as `live_start` and `fit_scenario`, and BadTuning where a fitted scenario is not told how long to run.
+    It tells arms: unblinded. Raises as `live_start` and `fit_at`, and BadTuning where a fitted scenario is not told how long to run.
     """
     if scenario is None and days is None:
         raise BadTuning(
@@ -104,14 +108,16 @@ def trial_of_study(
         who, code = acting(database, actor), the_study(database, study)
         fit = None
         if scenario is None:
-            fitted = fit_scenario(database, who, code, 1 if seed is None else seed)
+            fitted = fit_at(database, who, census_at(database, code, at), 1 if seed is None else seed)
             read, protocol = fitted.scenario, fitted.observed.protocol
             fit = {name: value for name, value in fitted.as_json().items() if name != "scenario"}
         else:
             read, protocol = load_scenario_and_protocol(scenario)
         start: LiveStart = live_start(database, who, code, read, protocol, at, days)
+        card = scorecard(database, who, code, start.state.position)
     finally:
         database.dispose()
     chosen = read.seed if seed is None else seed
     run = Run(start.scenario, protocol, start.plan, start.names, Engine.COMPILED, chosen)
-    return Trial(run, start.state.position, start.scenario.starts_on, fit, start.told())
+    calibration = card.as_json() if card.groups else None
+    return Trial(run, start.state.position, start.scenario.starts_on, fit, calibration, start.told())

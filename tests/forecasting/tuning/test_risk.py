@@ -11,7 +11,7 @@ from forecasting.tuning.figures import SUMS, figure
 from forecasting.tuning.risk import Risk, betting_bound, parse_risk, skewed_bound
 from simulation.engines import outcomes as out
 from simulation.engines.outcomes import N_OUTCOMES
-from simulation.replicates.summary import _WASTE as WASTE
+from simulation.replicates.summary import WASTE
 
 
 def outcomes_with(missed: np.ndarray, visits: float = 100.0) -> np.ndarray:
