@@ -73,6 +73,8 @@ def test_the_certificate_rests_on_fresh_replicates_and_the_report_says_all(
     assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
     assert report["kind"] == "threshold-tuning"
     assert report["study"] == "RTSM-BENCH-100"
+    scenario = next(file for file in written.files if file.suffix == ".json").read_bytes()
+    assert hashlib.sha256(scenario).hexdigest() == report["scenario_hash"]
     assert report["ledger_position"] is None
     certificate = report["certificate"]
     assert certificate["first_replicate"] == CERTIFICATION
@@ -164,7 +166,7 @@ def test_the_command_shows_writes_and_draws(tmp_path: Path) -> None:
         "sha256 of the report",
     ):
         assert text in result.stdout
-    (report,) = (tmp_path / "out").glob("tune-*.json")
+    (report,) = (file for file in (tmp_path / "out").glob("tune-*.json") if "scenario" not in file.name)
     assert hashlib.sha256(report.read_bytes()).hexdigest() in result.stdout
     pictures = sorted(file.name.split("-")[-1] for file in (tmp_path / "out").glob("*.png"))
     assert pictures == ["pareto.png", "surface.png"]
