@@ -72,6 +72,13 @@ def candidate_of(
         {**group.keys(), **{name: value for name, value in one._asdict().items() if value is not None}}
         for group, one in zip(groups, whole, strict=True)
     ]
+    if any(
+        entry.parameters.buffer_from not in (None, "min_max")
+        for entry in trial.run.protocol.supply.parameters
+    ):
+        for one, row in zip(whole, rows, strict=True):
+            if one.min_buffer is not None:
+                row["buffer_from"] = "min_max"
     if any(one.confidence is not None for one in whole):
         rates = trial.enrolment_per_month()
         for group, one, row in zip(groups, whole, rows, strict=True):

@@ -79,6 +79,12 @@ class Judge:
         )
         return measured(own - other)
 
+    def riskier(self, candidate: Candidate, than: Candidate) -> Measured:
+        """By how much the risk is above that of another, over the replicates that both have."""
+        count = min(self.evaluations.count(candidate), self.evaluations.count(than))
+        own, other = (self.risk.excess(self.evaluations.outcomes(one, count)) for one in (candidate, than))
+        return measured(own - other)
+
     def best(self, candidates: list[Candidate]) -> Candidate | None:
         """The one with the least objective of those whose estimate is within the limit; None: none is."""
         return min(

@@ -184,10 +184,9 @@ def tune_command(
     report = written.report
     filed = None
     if propose and tuned.feasible:
-        scenario_played = tuned.judge.evaluations.trial.run.scenario
         filed = file_proposal(
             report,
-            scenario_played,
+            written.scenario,
             username=actor or "",
             password=password,
             url=service,

@@ -4,6 +4,10 @@ On the same trial tapes missed doses fall as the level of stock rises, so the le
 finds it (sample average approximation; the functions are exact on the tapes). It begins where the closed forms expect the level, moved by
 what they were wrong on the line before. And where more stock can only cost more, a line is given up as soon as a level that is still too
 risky costs clearly more than the best candidate so far: all levels of it that may meet the risk would cost more yet.
+
+Where depots have little, more stock at some sites lacks at others, and the risk rises again from some level on. That is seen when a
+higher level is clearly riskier than a lower one, or where depots had nothing; then the level of least risk is looked for, by comparing
+two neighbours at a time.
 """
 
 from __future__ import annotations
@@ -14,11 +18,15 @@ import numpy as np
 
 from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import CLEAR, Judge
+from forecasting.tuning.evaluations import BATCH
 from forecasting.tuning.families import Family, Line
+from forecasting.tuning.figures import figure
 from forecasting.tuning.screening import Screening
 
-FEWEST: Final = 500
-"""Replicates of a candidate in the search."""
+FEWEST: Final = 250
+"""Replicates of a candidate in the search for a mean share."""
+_FOR_CHANCES: Final = 500
+"""And for a chance of a whole trial."""
 _EVENTS: Final = 25
 """Trials with a missed dose that a candidate at the limit should show."""
 _MOST: Final = 4_000
@@ -29,8 +37,8 @@ def first_replicates(judge: Judge) -> int:
     risk = judge.risk
     if risk.measure == "missed_share":
         return FEWEST
-    wanted = int(np.ceil(_EVENTS / risk.at_most / FEWEST)) * FEWEST
-    return max(FEWEST, min(wanted, _MOST))
+    wanted = int(np.ceil(_EVENTS / risk.at_most / BATCH)) * BATCH
+    return max(_FOR_CHANCES, min(wanted, _MOST))
 
 
 class LineSearch:
@@ -87,11 +95,22 @@ class LineSearch:
                 high = at
                 at = max(at - step, low + 1) if low < 0 else (low + high) // 2
             else:
-                if self._too_dear(candidates[at]):
+                dear = self._too_dear(candidates[at])
+                if dear and not self._depots_lack(candidates[at]):
                     return None
+                if dear or (low >= 0 and self._riskier(candidates[at], candidates[low])):
+                    bottom = self._valley(line, at)
+                    if bottom is None:
+                        return None
+                    low, high = -1, bottom
+                    at = (low + high) // 2
+                    continue
                 low = at
                 at = min(at + step, high - 1) if high > top else (low + high) // 2
             step *= 2
+        if high > top and low >= 0 and self._depots_lack(candidates[low]):
+            bottom = self._valley(line, low)
+            high = high if bottom is None else bottom
         if high > top:
             return None
         # Its neighbours may be on the other side of the limit: chance may have decided.
@@ -108,6 +127,33 @@ class LineSearch:
         if not self.judge.objective.rises:
             self._climb(line, level)
         return high
+
+    def _valley(self, line: Line, above: int) -> int | None:
+        """A level below `above` that meets the risk, where the risk falls and rises again; None: none was found."""
+        candidates, low, high = line.candidates, 0, above - 1
+        while low <= high:
+            middle = (low + high) // 2
+            left = self.evaluate(candidates[middle])
+            if self.judge.meets(left):
+                return middle
+            if middle == high:
+                high = middle - 1
+                continue
+            right = self.evaluate(candidates[middle + 1])
+            if self.judge.meets(right):
+                return middle + 1
+            if self.judge.riskier(right, left).mean > 0:
+                high = middle - 1
+            else:
+                low = middle + 2
+        return None
+
+    def _riskier(self, candidate: Candidate, than: Candidate) -> bool:
+        return self.judge.riskier(candidate, than).distance > CLEAR
+
+    def _depots_lack(self, candidate: Candidate) -> bool:
+        """Whether kits were missed with nothing upstream: then a lower level may be less risky."""
+        return bool(figure(self.judge.evaluations.outcomes(candidate), "out_of_stock").any())
 
     def _climb(self, line: Line, level: int) -> None:
         """More stock may be better still: go on as long as it is."""

@@ -16,24 +16,26 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from allocation.ledger.canonical import canonical_json, sha256_hex
-from allocation.study.canonical import canonical_json as document_json
+from allocation.study.canonical import canonical_json as canonical_document
 from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import measured
 from forecasting.tuning.evaluations import CERTIFICATION, SEARCH, write_whole
 from forecasting.tuning.figures import SHOWN, SUMS, figure
 from forecasting.tuning.tuning import Asked, Tuned
 from simulation.engines.outcomes import OUTCOMES
+from simulation.scenario import Scenario
 
 KIND: Final = "threshold-tuning"
 _MOST_RIVALS: Final = 20
 
 
 class Written(NamedTuple):
-    """A report on disk: whoever files it names the file and its hash."""
+    """A report on disk, with the scenario whose hash it names: what is filed with the service. `files`: all others."""
 
     path: Path
     sha256: str
     report: dict[str, Any]
+    scenario: Scenario
     files: tuple[Path, ...]
 
 
@@ -171,17 +173,21 @@ def name_of(asked: Asked, limit: int) -> str:
 
 
 def write_report(tuned: Tuned, folder: Path) -> Written:
-    """Write `tune-XXXXXXXX.json`, `-points.parquet` and the scenario, with which a report is filed, into the folder; answers the report's
-    path and the SHA-256 of its canonical JSON, by which the service knows it.
+    """Write the report (`tune-XXXXXXXX.json`), its scenario and all points beside it; answers the report's path and hash.
+
+    The report is canonical JSON, so that the SHA-256 of its bytes is that under which the service keeps it when it is filed.
     """
     report = report_of(tuned)
+    scenario = tuned.judge.evaluations.trial.run.scenario
     name = name_of(tuned.asked, tuned.judge.evaluations.limit)
-    content = (json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    points = points_of(tuned)
-    table = write_whole(
-        folder / f"{name}-points.parquet", lambda path: points.write_parquet(path, compression="zstd")
+    points, text, assumed = points_of(tuned), canonical_json(report), canonical_document(scenario)
+    files = (
+        write_whole(
+            folder / f"{name}-points.parquet", lambda path: points.write_parquet(path, compression="zstd")
+        ),
+        write_whole(
+            folder / f"{name}-scenario.json", lambda path: path.write_text(assumed, encoding="utf-8")
+        ),
     )
-    file = write_whole(folder / f"{name}.json", lambda path: path.write_bytes(content))
-    document = document_json(tuned.judge.evaluations.trial.run.scenario) + "\n"
-    scenario = write_whole(folder / "scenario.json", lambda path: path.write_text(document, encoding="ascii"))
-    return Written(file, sha256_hex(canonical_json(report)), report, (table, scenario))
+    file = write_whole(folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return Written(file, sha256_hex(text), report, scenario, files)

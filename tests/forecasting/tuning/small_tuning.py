@@ -29,8 +29,14 @@ def small_trial(folder: Path) -> Trial:
     return trial_of_documents(write_small_trial(folder), 3)
 
 
-def made_up(risk: Callable[[int, int], float], cost: Callable[[int, int], float]) -> Callable[[Part], Batch]:
-    """A player by the (min, max) of the plan: in each replicate a visit is missed where its own random number is below the risk."""
+def made_up(
+    risk: Callable[[int, int], float], cost: Callable[[int, int], float], upstream: bool = True
+) -> Callable[[Part], Batch]:
+    """A player by the (min, max) of the plan: in each replicate a visit is missed where its own random number is below the risk.
+
+    `upstream`: whether there were kits at the depot.
+    """
+    column = out.MISSED_DISPENSINGS if upstream else out.OUT_OF_STOCK
 
     def play(part: Part) -> Batch:
         held = part.plan.resupply
@@ -38,7 +44,7 @@ def made_up(risk: Callable[[int, int], float], cost: Callable[[int, int], float]
         outcomes = np.zeros((part.count, N_OUTCOMES))
         # The same numbers for every candidate, as those of the engines are.
         chance, noise = np.random.default_rng([part.seed, part.first]).random((2, part.count))
-        outcomes[:, out.MISSED_DISPENSINGS] = chance < risk(least, most)
+        outcomes[:, column] = chance < risk(least, most)
         outcomes[:, out.VISITS] = VISITS
         outcomes[:, out.COST_KITS] = cost(least, most) + noise
         return Batch(part.first, outcomes, np.zeros((part.count, 1, 1), dtype=np.int64))

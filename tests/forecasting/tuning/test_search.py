@@ -94,6 +94,19 @@ def test_bisection_and_giving_up_dear_lines_save_most_of_the_work(trial: Trial) 
     assert len(search.seen) < 0.15 * 12 * 30
 
 
+def test_where_more_stock_is_riskier_again_the_valley_is_found(trial: Trial) -> None:
+    """Depots with little: from level 12 on the risk rises, and the closed forms point far beyond."""
+
+    def risk(least: int, _: int) -> float:
+        return min(0.9, 0.05 + 0.12 * abs(least - 9))
+
+    play = made_up(risk, lambda least, most: 10.0 * (most - least) + least, upstream=False)
+    judge = judge_of(trial, "any_missed<=0.1", play)
+    (line,) = family_over(trial, {2: range(20)}).lines
+    for guess in (0, 13, 19):
+        assert LineSearch(judge, expectations(), keep_back=0)._line(line, guess) == 9
+
+
 def two_points(
     trial: Trial, risks: tuple[float, float, float], costs: tuple[float, float, float]
 ) -> tuple[Judge, list[Candidate]]:

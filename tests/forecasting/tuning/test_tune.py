@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import rtsm
-from allocation.ledger.canonical import canonical_json, sha256_hex
 from forecasting.tuning.baseline import baseline_of
 from forecasting.tuning.cli import INFEASIBLE
 from forecasting.tuning.errors import BadTuning, OtherTuning
@@ -37,11 +37,6 @@ LIMIT = 20_000
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return small_trial(tmp_path_factory.mktemp("tune"))
-
-
-def sha256_of(report: Path) -> str:
-    """The hash by which the service knows a report."""
-    return sha256_hex(canonical_json(json.loads(report.read_text(encoding="utf-8"))))
 
 
 def asked(trial: Trial, risk: str = RISK, **more: object) -> Asked:
@@ -75,9 +70,11 @@ def test_the_certificate_rests_on_fresh_replicates_and_the_report_says_all(
 ) -> None:
     written = write_report(tuned, tmp_path)
     report = json.loads(written.path.read_text(encoding="utf-8"))
-    assert sha256_of(written.path) == written.sha256
+    assert hashlib.sha256(written.path.read_bytes()).hexdigest() == written.sha256
     assert report["kind"] == "threshold-tuning"
     assert report["study"] == "RTSM-BENCH-100"
+    scenario = next(file for file in written.files if file.suffix == ".json").read_bytes()
+    assert hashlib.sha256(scenario).hexdigest() == report["scenario_hash"]
     assert report["ledger_position"] is None
     certificate = report["certificate"]
     assert certificate["first_replicate"] == CERTIFICATION
@@ -169,13 +166,13 @@ def test_the_command_shows_writes_and_draws(tmp_path: Path) -> None:
         "sha256 of the report",
     ):
         assert text in result.stdout
-    (report,) = (tmp_path / "out").glob("tune-*.json")
-    assert sha256_of(report) in result.stdout
+    (report,) = (file for file in (tmp_path / "out").glob("tune-*.json") if "scenario" not in file.name)
+    assert hashlib.sha256(report.read_bytes()).hexdigest() in result.stdout
     pictures = sorted(file.name.split("-")[-1] for file in (tmp_path / "out").glob("*.png"))
     assert pictures == ["pareto.png", "surface.png"]
     again = run(scenario, "--risk", RISK, *options, "--baseline", "enough for 3 subjects", "--json")
     told = json.loads(again.stdout)
-    assert told["sha256"] == sha256_of(report)
+    assert told["sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
     low = ("--grid", "min_buffer=0:1 max_above_min=1", *options[2:])
     none = run(scenario, "--risk", "missed_share<=0.001", *low, "--baseline", "none")
     assert none.exit_code == INFEASIBLE
