@@ -106,12 +106,13 @@ def _value(value: Any) -> str:
 
 def _outcomes(found: ProposalComparison) -> Table:
     table = Table("simulated", "baseline", "proposed", "difference", box=box.SIMPLE)
-    for one in found.outcomes:
+    paired = [one for one in found.outcomes if one.paired]
+    for one in paired or found.outcomes:
         name = f"[bold]{one.outcome}[/]" if one.outcome == found.objective else one.outcome
         table.add_row(name, _estimate(one.baseline), _estimate(one.proposed), _estimate(one.difference))
-    table.caption = (
-        "means of a replicate with 95 % intervals; a difference as if both had been played independently"
-    )
+    how = "of the same replicates" if paired else "as if both had been played independently"
+    more = f"; {len(found.outcomes) - len(paired)} outcomes more with --json" if paired else ""
+    table.caption = f"means of a replicate with 95 % intervals; a difference {how}{more}"
     return table
 
 

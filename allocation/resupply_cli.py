@@ -1,6 +1,7 @@
 """`rtsm resupply`: run the resupply rule now, see the schedule, explain what was decided for a site, or which sites run out.
 
-`lint` and `import-settings`, which read settings and change nothing, are in supply_lint_cli.py and supply_import_cli.py.
+Proposals of parameters are in proposal_cli.py; `lint` and `import-settings`, which read settings and change nothing, are in
+supply_lint_cli.py and supply_import_cli.py.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from allocation.views.blinded.resupply_schedule import resupply_schedule
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run the resupply rule, see its schedule, explain what a run decided, see run-outs ahead, check or import the settings.",
+    help="Run the resupply rule, see its schedule, explain what a run decided, see run-outs ahead, check, import or propose settings.",
 )
 app.command("lint")(lint)
 app.command("import-settings")(import_settings)

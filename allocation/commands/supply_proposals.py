@@ -30,6 +30,7 @@ from allocation.rules.supply_proposal import (
     next_state,
 )
 from allocation.study.applied_parameters import with_parameters
+from allocation.study.canonical import protocol_sha256
 from allocation.study.model import Code
 from allocation.study.parameter_changes import check_takes_effect
 from allocation.study.protocol import Protocol
@@ -82,7 +83,7 @@ def file_supply_proposal(
         sha256 = _hash_of("report", request.report)
         _check_scenario(request.scenario, report.scenario_hash)
         _check_position(connection, study_id, report.ledger_position)
-        check_current(transaction, report.protocol_version, report.protocol_hash, latest)
+        loaded = check_current(transaction, report.protocol_version, report.protocol_hash, latest)
         _check_new(connection, study_id, sha256)
         if request.supersedes is not None:
             found = proposal_row(connection, study_id, request.supersedes, "supersedes")
@@ -95,7 +96,7 @@ def file_supply_proposal(
             "report": request.report,
             "scenario": request.scenario,
             "protocol_version": report.protocol_version,
-            "protocol_sha256": report.protocol_hash,
+            "protocol_sha256": loaded,
             "feasible": report.feasible,
             "supersedes": request.supersedes,
             "person": act.actor.username,
@@ -162,12 +163,19 @@ def report_of(found: Row[Any]) -> TuningReport:
     return TuningReport.model_validate(json.loads(found.report_json))
 
 
-def check_current(transaction: Transaction, version: int, sha256: str, latest: int) -> None:
-    """Refuse what was not made for the version in effect (rules/supply_proposal.py); `latest` is the latest loaded one."""
+def check_current(transaction: Transaction, version: int, sha256: str, latest: int) -> str:
+    """Refuse what was not made for the version in effect (rules/supply_proposal.py); `latest` is the latest loaded one.
+
+    Answers the hash under which it is loaded. A release that knows more keys of the document has another hash of the same version,
+    which counts as well.
+    """
     columns = study_version.c
     query = select(columns.sha256).where(columns.study_id == transaction.study_id, columns.version == version)
     loaded = transaction.connection.execute(query).scalar()
+    if loaded is not None and sha256 == protocol_sha256(transaction.protocol_of(version)):
+        sha256 = loaded
     check_made_for(version, sha256, loaded_sha256=loaded, latest=latest, in_force=transaction.version)
+    return str(loaded)
 
 
 def proposed_protocol(

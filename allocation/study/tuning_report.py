@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, FiniteFloat, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from allocation.plain_values import PlainModel, fault_in_text
 from allocation.study.model import LARGEST, Code, Text
 from allocation.study.proposed_parameters import ProposedSet
 
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+ROUNDING: Final = 1e-9
+"""By how much a share may miss its limits: a mean of differences that is 0 comes out as a little less."""
+
+Share = Annotated[FiniteFloat, Field(ge=-ROUNDING, le=1 + ROUNDING)]
 Amount = Annotated[FiniteFloat, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits")]
 
-DEEPEST = 40
+DEEPEST: Final = 40
 """How many lists and mappings may lie in each other in a document that is kept."""
 
 
@@ -40,7 +52,7 @@ class RiskEstimate(ReportPart):
 
     @model_validator(mode="after")
     def _ordered(self) -> RiskEstimate:
-        if not self.low <= self.estimate <= self.high:
+        if not self.low - ROUNDING <= self.estimate <= self.high + ROUNDING:
             raise ValueError(
                 f"has the estimate {self.estimate:g} outside of its interval, {self.low:g} to {self.high:g}; correct the three"
             )
@@ -59,6 +71,14 @@ class SimulatedRow(ReportPart):
     standard_errors: dict[str, Amount] = Field(default_factory=dict)
     risk: RiskEstimate | None = None
     cost: FiniteFloat | None = None
+
+
+class PairedDifference(ReportPart):
+    """The choice less the baseline in the same replicates, with its 95 % interval."""
+
+    difference: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
 
 
 class Objective(ReportPart):
@@ -104,6 +124,9 @@ class TuningReport(ReportPart):
     objective: Objective
     risk: RiskLimit
     baseline: SimulatedRow | None = None
+    against_baseline: dict[str, Any] = Field(
+        default_factory=dict, description="outcome -> the choice less the baseline, replicate by replicate"
+    )
     choice: SimulatedRow
     pareto: tuple[SimulatedRow, ...] = ()
     rivals: tuple[SimulatedRow, ...] = ()
@@ -117,7 +140,24 @@ class TuningReport(ReportPart):
     def _proposes_something(self) -> TuningReport:
         if not self.choice.parameters:
             raise ValueError("has no parameters in its choice; give at least one set")
+        for outcome in self.against_baseline:
+            try:
+                self.paired(outcome)
+            except ValidationError as invalid:
+                raise ValueError(
+                    f"has no difference, low and high of {outcome} in against_baseline; give the three numbers"
+                ) from invalid
         return self
+
+    @field_validator("against_baseline", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    def paired(self, outcome: str) -> PairedDifference | None:
+        """The difference of the same replicates in an outcome, where the report has it."""
+        found = self.against_baseline.get(outcome)
+        return PairedDifference.model_validate(found) if isinstance(found, dict) else None
 
     @property
     def certified(self) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from allocation.access.actors import SYSTEM_ACTOR, Actor
 from allocation.commands.resupply_explanation import explain_resupply
@@ -14,13 +14,14 @@ from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, NotP
 from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.ledger.reader import iter_sealed, protocol_at
 from allocation.ledger.replay import rebuild_projections
-from allocation.ledger.schema import supply_proposal
+from allocation.ledger.schema import study_version, supply_proposal
 from allocation.ledger.sealing import seal_pending
 from allocation.ledger.verify import verify_ledger
 from allocation.resupply_tables import print_explanation
 from allocation.study.parameters import effective_parameters
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.supply_proposals import list_blinded_proposals
+from allocation.views.unblinded.proposal_models import Estimate
 from allocation.views.unblinded.supply_proposals import compare_proposal, filed_proposal, list_proposals
 from pipelines.events.reading import translate
 from tests.api.trial import STUDY, protocol
@@ -241,6 +242,17 @@ def test_a_proposal_is_only_good_for_the_version_that_it_was_made_for(loaded: De
     assert signed(desk, filed(desk))["version"] == 3
 
 
+def test_a_release_that_hashes_the_version_otherwise_still_knows_it(loaded: Desk) -> None:
+    desk = loaded
+    other = "e" * 64  # what a release with fewer keys made of the same document when it was loaded
+    with desk.database.write() as connection:
+        connection.execute(update(study_version).values(sha256=other))
+    proposal = filed(desk)
+    assert list_proposals(desk.database, SUPPLY, STUDY).proposals[0].protocol_sha256 == other
+    assert compare_proposal(desk.database, SUPPLY, STUDY, "P1").cannot_be_signed is None
+    assert signed(desk, proposal)["state"] == "signed"
+
+
 def test_the_one_who_filed_it_does_not_sign_and_roles_are_kept_apart(loaded: Desk) -> None:
     desk = loaded
     report = report_on(desk)
@@ -306,6 +318,18 @@ def test_a_choice_that_misses_the_limit_is_signed_with_a_reason_only(loaded: Des
     assert (refusal.code, refusal.field) == ("reason-missing", "reason")
     assert "missed_share at or below 0.01" in refusal.message
     assert signed(desk, proposal, reason="the nearest there is")["state"] == "signed"
+
+
+def test_the_paired_difference_of_a_report_goes_before_one_that_is_worked_out(loaded: Desk) -> None:
+    paired = {
+        "replicates": 1000,
+        "cost": {"difference": -2990.0, "low": -3010.0, "high": -2970.0, "share": -0.25},
+    }
+    filed(loaded, against_baseline=paired)
+    outcomes = compare_proposal(loaded.database, SUPPLY, STUDY, "P1").outcomes
+    told = {one.outcome: (one.paired, one.difference) for one in outcomes}
+    assert told["cost"] == (True, Estimate(mean=-2990.0, low=-3010.0, high=-2970.0))
+    assert told["shipments"][0] is False
 
 
 def test_bad_reports_are_refused_with_the_field_and_the_fix(loaded: Desk) -> None:

@@ -57,6 +57,12 @@ def put(*path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def test_a_risk_of_zero_that_comes_out_of_a_difference_as_a_little_less_is_no_fault() -> None:
+    report = copy.deepcopy(GOOD)
+    report["choice"]["risk"] = {"estimate": -1.7e-18, "low": 0.0, "high": 0.0003}
+    assert TuningReport.model_validate(report).choice.risk is not None
+
+
 def deep() -> Any:
     value: Any = 1
     for _ in range(DEEPEST + 1):
@@ -84,6 +90,11 @@ def deep() -> Any:
         (put("certificate", "events", 1001), "report.certificate", "1001 events in 1000 replicates"),
         (put("fit", {"note": "a\x00b"}), "report", "at fit.note, holds the control character"),
         (put("fit", deep()), "report", "lies deeper"),
+        (
+            put("against_baseline", {"cost": {"difference": 1.0, "low": 0.0}}),
+            "report",
+            "low and high of cost",
+        ),
         (put("objective", {}), "report.objective.name", "is missing"),
     ],
 )

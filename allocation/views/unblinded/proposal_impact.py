@@ -16,20 +16,28 @@ _Z: Final = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 def compared_outcomes(report: TuningReport) -> tuple[ComparedOutcome, ...]:
     """Every outcome that either of the two has, the objective first and then as the report has them.
 
-    The interval of a difference takes the two means as independent: sqrt(se1^2 + se2^2). Under common random numbers they are positively
-    correlated as a rule, and the interval is then wider than it need be (Law, Simulation Modeling and Analysis, 5th ed., 11.2).
+    Where the report has no paired difference, its interval takes the two means as independent: sqrt(se1^2 + se2^2). Under common random
+    numbers they are positively correlated as a rule, and the interval is then wider than it need be (Law, Simulation Modeling and Analysis,
+    5th ed., 11.2).
     """
     base, ours = report.baseline, report.choice
     names = dict.fromkeys([*_means(ours), *(() if base is None else _means(base))])
     first = [name for name in names if name == report.objective.name]
-    return tuple(
-        ComparedOutcome(
-            outcome=name,
-            baseline=None if base is None else _estimate(base, name),
-            proposed=_estimate(ours, name),
-            difference=None if base is None else _difference(base, ours, name),
-        )
-        for name in [*first, *(name for name in names if name not in first)]
+    return tuple(_compared(report, name) for name in [*first, *(name for name in names if name not in first)])
+
+
+def _compared(report: TuningReport, name: str) -> ComparedOutcome:
+    base, ours, paired = report.baseline, report.choice, report.paired(name)
+    if paired is not None:
+        difference: Estimate | None = Estimate(mean=paired.difference, low=paired.low, high=paired.high)
+    else:
+        difference = None if base is None else _difference(base, ours, name)
+    return ComparedOutcome(
+        outcome=name,
+        baseline=None if base is None else _estimate(base, name),
+        proposed=_estimate(ours, name),
+        difference=difference,
+        paired=paired is not None,
     )
 
 

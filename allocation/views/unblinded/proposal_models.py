@@ -80,14 +80,15 @@ class Estimate(View):
 
 
 class ComparedOutcome(View):
-    """A simulated outcome of a replicate under the baseline and as proposed. `difference`: proposed less baseline, with an interval as if
-    the two had been played independently; common random numbers make the true one narrower.
+    """A simulated outcome of a replicate under the baseline and as proposed. `difference`: proposed less baseline; with `paired` from
+    the same replicates, as the report has it, else as if the two had been played independently, which makes the interval wider.
     """
 
     outcome: str
     baseline: Estimate | None
     proposed: Estimate | None
     difference: Estimate | None
+    paired: bool
 
 
 class ComparedRisk(View):
