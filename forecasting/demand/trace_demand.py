@@ -53,10 +53,11 @@ def due_table(plan: TrialPlan) -> DueTable:
     """The table of a plan; the same for all of its replicates."""
     arms, levels, visits, kits = plan.arms, plan.doses.levels, plan.visits.size, plan.kits.size
     due = np.zeros((arms * levels, visits, kits), dtype=np.int64)
-    starts = plan.visits.line_start.reshape(arms * levels, visits + 1)
+    starts = plan.visits.line_start
     for row in range(arms * levels):
         for visit in range(visits):
-            lines = slice(starts[row, visit], starts[row, visit + 1])
+            at = row * visits + visit
+            lines = slice(starts[at], starts[at + 1])
             due[row, visit, plan.visits.line_kit_type[lines]] = plan.visits.line_quantity[lines]
     by_level = due.reshape(arms, levels, visits, kits)
     titrations = np.concatenate([[0], np.cumsum(plan.doses.titrated)])
