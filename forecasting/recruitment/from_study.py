@@ -34,6 +34,23 @@ def study_record(
     return observed_record(found, days)
 
 
+def came_since(database: Database, actor: Actor, study_id: str, days: int, census: Census) -> list[int]:
+    """The randomizations by period after the census, in the whole periods that are over, at the sites that were open at it. No arm.
+
+    What was recorded after the census counts from the day after it on, as it was forecast. Raises NotPermitted, NotFound.
+    """
+    authorize(actor, "forecast.recruitment", study_id)
+    found = observe(study_id, protocol_at(database, study_id), iter_sealed(database, study_id))
+    then = observe(study_id, found.protocol, iter_sealed(database, study_id, up_to=census.position))
+    known = {subject.code for subject, _ in then.randomized()}
+    counts = [0] * ((found.as_of - census.at).days // days)
+    for subject, on in found.randomized():
+        row = max((on - census.at).days - 1, 0) // days
+        if subject.code not in known and subject.site in then.sites and row < len(counts):
+            counts[row] += 1
+    return counts
+
+
 def observed_record(found: Observed, days: int) -> AccrualRecord:
     """As `study_record`, from facts. A site can randomize from its opening on, and the median time from screening to randomization later.
 
