@@ -9,7 +9,7 @@ from html import escape
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A cell's text that is to be seen: `alert` for what needs somebody, `muted` for what is only said for completeness."""
+    """A cell's text that is to be seen: `alert` for what needs somebody, `good` for a gain, `muted` for what only makes it complete."""
 
     text: str
     kind: str

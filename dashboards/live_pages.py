@@ -30,7 +30,7 @@ def overview_page(database: Database, study_id: str) -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS, key=f"overview of {study_id}")
     def live() -> None:
-        _as_reader(database, lambda actor: _overview(database, actor, study_id))
+        as_reader(database, lambda actor: _overview(database, actor, study_id))
 
     live()
 
@@ -40,12 +40,12 @@ def datasets_page(database: Database, study_id: str) -> None:
 
     @st.fragment(run_every=DATASETS_REFRESH_SECONDS, key=f"datasets of {study_id}")
     def live() -> None:
-        _as_reader(database, lambda actor: _datasets(database, actor, study_id))
+        as_reader(database, lambda actor: _datasets(database, actor, study_id))
 
     live()
 
 
-def _as_reader(database: Database, show: Callable[[Actor], None]) -> None:
+def as_reader(database: Database, show: Callable[[Actor], None]) -> None:
     """Show something to whoever is logged in now: a login that ended since leads back to the login page."""
     actor = current_actor(database)
     if actor is None:
@@ -59,7 +59,7 @@ def _as_reader(database: Database, show: Callable[[Actor], None]) -> None:
 def _overview(database: Database, actor: Actor, study_id: str) -> None:
     overview = read_overview(database, actor, study_id)
     datasets = published_datasets(rtsm_home(), study_id)
-    _header(overview, datasets)
+    header(overview, datasets)
     show_overview(overview, whole_study=reach(actor, "view.overview", study_id).whole_study)
 
 
@@ -71,7 +71,8 @@ def read_overview(database: Database, actor: Actor, study_id: str) -> StudyOverv
     return overview
 
 
-def _header(overview: StudyOverview, datasets: PublishedDatasets | None) -> None:
+def header(overview: StudyOverview, datasets: PublishedDatasets | None) -> None:
+    """The study, and how far the ledger and its datasets reach."""
     study = overview.study
     kind = " · ".join(part for part in (study.phase and f"Phase {study.phase}", study.indication) if part)
     mode = "" if study.mode == "production" else f" · {study.mode} mode"
@@ -96,7 +97,7 @@ def datasets_line(overview: StudyOverview, datasets: PublishedDatasets | None) -
 def _datasets(database: Database, actor: Actor, study_id: str) -> None:
     overview = read_overview(database, actor, study_id)
     datasets = published_datasets(rtsm_home(), study_id)
-    _header(overview, datasets)
+    header(overview, datasets)
     if datasets is None:
         st.info(
             "The datasets of this study have not been built yet. Dagster builds them soon after the first entry."

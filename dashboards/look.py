@@ -22,6 +22,7 @@ SCREENED: Final = "#1b8fa0"
 PLAN: Final = "#6b7785"
 PLAN_FILL: Final = "#dde3e9"
 ALERT: Final = "#a8321a"
+GOOD: Final = "#1b6e4a"
 
 STATUS_WORDS: Final = {
     "depot_available": "Available",
@@ -77,6 +78,7 @@ STYLE: Final = f"""
 .rtsm-table tr:last-child td {{ border-bottom: none; }}
 .rtsm-table .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .rtsm-alert {{ color: {ALERT}; font-weight: 600; }}
+.rtsm-good {{ color: {GOOD}; font-weight: 600; }}
 .rtsm-muted {{ color: {MUTED}; }}
 .rtsm-empty {{ color: {MUTED}; padding: 0.9rem 0.2rem; }}
 .rtsm-as-of {{ color: {MUTED}; font-size: 0.92rem; }}

@@ -12,6 +12,7 @@ from allocation.access.actors import Actor
 from allocation.access.permissions import PERMISSIONS
 from allocation.ledger.database import Database
 from dashboards.live_pages import datasets_page, overview_page
+from dashboards.planner.page import planner_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class PageListed:
 
 PAGES = (
     PageListed("Overview", "overview", "view.overview", overview_page),
+    PageListed("Planner", "planner", "forecast.recruitment", planner_page),
     PageListed("Datasets", "datasets", "export.blinded", datasets_page),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,9 +30,7 @@ def write_card_plot(card: Scorecard, file: Path) -> None:
         )
     import altair as alt  # after the checks: it takes a while
 
-    chart = alt.concat(
-        *(_panel(alt, one) for one in groups), columns=_COLUMNS, spacing=34, align="all", bounds="full"
-    ).properties(
+    chart = card_chart(groups).properties(
         title=alt.TitleParams(
             f"{card.study_id}: forecasts against what came until {card.as_of}",
             subtitle=[
@@ -44,6 +43,14 @@ def write_card_plot(card: Scorecard, file: Path) -> None:
         )
     )
     write_chart(styled(chart), file)
+
+
+def card_chart(groups: Sequence[Scored], columns: int = _COLUMNS) -> Any:
+    """A PIT histogram and the coverage of each group (an Altair chart, not styled)."""
+    import altair as alt
+
+    panels = [_panel(alt, one) for one in groups]
+    return alt.concat(*panels, columns=columns, spacing=34, align="all", bounds="full")
 
 
 def _panel(alt: Any, one: Scored) -> Any:

@@ -135,7 +135,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """The groups, and what could not be scored: numbers whose time has not passed by `as_of`, and forecasts made from another ledger."""
+    """The groups, and what could not be scored: numbers whose time has not passed by `as_of`, and forecasts made from another ledger.
+
+    `answered`: the kept numbers that were scored, each with what `came`.
+    """
 
     study_id: str
     as_of: date
@@ -144,6 +147,7 @@ class Scorecard:
     waiting: int
     other_ledger: int
     measures: tuple[str, ...] = field(default=MEASURES)
+    answered: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False, compare=False)
 
     def group(self, measure: str, scope: str = "study") -> Scored | None:
         """The group of a measure in a scope; None where nothing was scored."""
@@ -207,6 +211,7 @@ def scorecard(database: Database, actor: Actor, study_id: str, up_to: int | None
         len(mine) - len(due),
         numbers.filter(~ours & ~made_later)["forecast_id"].n_unique(),
         measures,
+        answered,
     )
 
 

@@ -15,6 +15,7 @@ from forecasting.calibration.facts import facts_of
 from forecasting.calibration.kept import keep
 from forecasting.calibration.scorecard import scorecard
 from forecasting.demand.errors import BadRequest
+from forecasting.demand.kept_tables import keep_table
 from forecasting.demand.study_demand import StudyDemand, check_request, forecast_study_demand
 from forecasting.demand.study_plot import write_study_plot
 from forecasting.demand.study_rows import demand_frame, kept_numbers
@@ -75,11 +76,13 @@ def answer_study(
         files.append(plot)
     asked = {"weeks": question.weeks, "replicates": question.replicates, "seed": question.seed}
     kept = keep(start.census, "demand", asked, kept_numbers(found), start.scenario_hash)
+    table = keep_table(found, kept)
     calibration = card.short(("kits_dispensed", "stock_outs"))
     document = {
         **study_demand_json(found),
         "calibration": card.as_json(),
         "kept": str(kept),
+        "kept_table": str(table),
         "files": [str(file) for file in files],
     }
     return study_demand_tables(found), document, [*calibration, *(f"  {file}" for file in files)]

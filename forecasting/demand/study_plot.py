@@ -16,6 +16,7 @@ from simulation.randomization.chart_file import INK, MUTED, check_chart_file, st
 _FAN: Final = "#0b4f8a"
 _CAME: Final = "#b5480f"
 _WIDTH, _HEIGHT = 420, 190
+LEVELS_SHOWN: Final = ("q05", "q25", "q50", "q75", "q95")
 _LONGEST_PAST: Final = 26
 """Weeks before the census that are shown."""
 
@@ -27,7 +28,7 @@ def write_study_plot(found: StudyDemand, facts: Facts, file: Path) -> None:
 
     weeks = [numbers_of(found.draws("study", week, week + 1)[:, 0]) for week in range(found.weeks)]
     names = [*found.kit_types, "all kits"]
-    panels = [_panel(alt, found, facts, at, names[at], weeks) for at in range(len(names))]
+    panels = [_panel(found, facts, at, names[at], weeks) for at in range(len(names))]
     came = ". Dashed: what was dispensed since" if _came(found, facts, None) else ""
     chart = alt.concat(*panels, columns=2, spacing=34, align="all", bounds="full").properties(
         title=alt.TitleParams(
@@ -45,16 +46,32 @@ def write_study_plot(found: StudyDemand, facts: Facts, file: Path) -> None:
     write_chart(styled(chart), file)
 
 
-def _panel(
-    alt: Any, found: StudyDemand, facts: Facts, at: int, name: str, weeks: list[dict[str, Any]]
-) -> Any:
+def _panel(found: StudyDemand, facts: Facts, at: int, name: str, weeks: list[dict[str, Any]]) -> Any:
     kit_type = found.kit_types[at] if at < len(found.kit_types) else None
     fan = [
-        {"on": _middle(found, week).isoformat()}
-        | {level: float(values[level][at]) for level in ("q05", "q25", "q50", "q75", "q95")}
+        {"on": middle_of(found.begins_on, week)} | {level: float(values[level][at]) for level in LEVELS_SHOWN}
         for week, values in enumerate(weeks)
     ]
-    before, came = _before(found, facts, kit_type), _came(found, facts, kit_type)
+    census = found.start.census
+    before = kits_before(facts.rows, census.position, found.begins_on, kit_type)
+    came = _came(found, facts, kit_type)
+    whole = numbers_of(found.draws("study", 0, found.weeks)[:, 0, at])
+    seen = f"; {sum(one['kits'] for one in came):.0f} came" if len(came) == found.weeks else ""
+    said = f"{whole['q50']:.0f} in {found.weeks} weeks ({whole['q05']:.0f} to {whole['q95']:.0f}){seen}"
+    return fan_panel(name, said, fan, before, came, found.begins_on).properties(width=_WIDTH, height=_HEIGHT)
+
+
+def fan_panel(
+    name: str,
+    said: str,
+    fan: list[dict[str, Any]],
+    before: list[dict[str, Any]],
+    came: list[dict[str, Any]],
+    begins_on: date,
+) -> Any:
+    """The fan of one kit type by week (an Altair chart, not styled). `fan`: `on` and LEVELS_SHOWN; what was dispensed: `on` and `kits`."""
+    import altair as alt
+
     top = max([one["q95"] for one in fan] + [one["kits"] for one in before + came] + [1])
     x = alt.X("on:T", title=None, axis=alt.Axis(format="%b %y", tickCount=6, grid=False))
 
@@ -72,7 +89,7 @@ def _panel(
         ahead.mark_area(color=_FAN, opacity=0.30).encode(y=kits("q25"), y2="q75:Q"),
         ahead.mark_line(color=_FAN, strokeWidth=2.2).encode(y=kits("q50")),
         alt.Chart(alt.Data(values=before)).mark_line(color=INK, strokeWidth=1.6).encode(x=x, y=kits("kits")),
-        alt.Chart(alt.Data(values=[{"on": found.begins_on.isoformat()}]))
+        alt.Chart(alt.Data(values=[{"on": begins_on.isoformat()}]))
         .mark_rule(color=MUTED, strokeDash=[2, 3])
         .encode(x=x),
     ]
@@ -82,49 +99,44 @@ def _panel(
             .mark_line(color=_CAME, strokeWidth=1.8, strokeDash=[5, 3])
             .encode(x=x, y=kits("kits"))
         )
-    whole = numbers_of(found.draws("study", 0, found.weeks)[:, 0, at])
-    seen = f"; {sum(one['kits'] for one in came):.0f} came" if len(came) == found.weeks else ""
     return alt.layer(*layers).properties(
-        width=_WIDTH,
-        height=_HEIGHT,
         title=alt.TitleParams(
-            name,
-            subtitle=f"{whole['q50']:.0f} in {found.weeks} weeks ({whole['q05']:.0f} to {whole['q95']:.0f}){seen}",
-            anchor="start",
-            fontSize=14,
-            color=INK,
-            subtitleColor=MUTED,
-        ),
+            name, subtitle=said, anchor="start", fontSize=14, color=INK, subtitleColor=MUTED
+        )
     )
 
 
-def _middle(found: StudyDemand, week: int) -> date:
-    return found.day_after(week) + timedelta(days=DAYS // 2)
+def middle_of(begins_on: date, week: int) -> str:
+    """Where a week of a forecast stands on the axis, week 0 being its first."""
+    return (begins_on + timedelta(days=DAYS * week + DAYS // 2)).isoformat()
 
 
-def _by_week(found: StudyDemand, rows: pl.DataFrame, kit_type: str | None) -> dict[int, int]:
+def _by_week(begins_on: date, rows: pl.DataFrame, kit_type: str | None) -> dict[int, int]:
     rows = rows.filter(measure="kits_dispensed")
     if kit_type is not None:
         rows = rows.filter(kit_type=kit_type)
-    week = (pl.col("on") - found.begins_on).dt.total_days().floordiv(DAYS)
+    week = (pl.col("on") - begins_on).dt.total_days().floordiv(DAYS)
     return dict(rows.group_by(week.alias("week")).agg(pl.col("count").sum()).iter_rows())
 
 
-def _before(found: StudyDemand, facts: Facts, kit_type: str | None) -> list[dict[str, Any]]:
-    """Kits dispensed in the weeks before the census, from the first in which there were any."""
-    census = found.start.census
-    kits = _by_week(found, facts.rows.filter(pl.col("position") <= census.position), kit_type)
+def kits_before(
+    rows: pl.DataFrame, position: int, begins_on: date, kit_type: str | None
+) -> list[dict[str, Any]]:
+    """Kits dispensed by week before a census at `position`, from the first week in which there were any. `rows` as in Facts."""
+    kits = _by_week(begins_on, rows.filter(pl.col("position") <= position), kit_type)
     first = max(min(kits, default=0), -_LONGEST_PAST)
-    return [
-        {"on": _middle(found, week).isoformat(), "kits": float(kits.get(week, 0))} for week in range(first, 0)
-    ]
+    return [{"on": middle_of(begins_on, week), "kits": float(kits.get(week, 0))} for week in range(first, 0)]
+
+
+def kits_since(
+    rows: pl.DataFrame, position: int, begins_on: date, over: int, kit_type: str | None
+) -> list[dict[str, Any]]:
+    """Kits dispensed in each of the first `over` weeks after the census at `position`. `rows` as in Facts."""
+    kits = _by_week(begins_on, rows.filter(pl.col("position") > position), kit_type)
+    return [{"on": middle_of(begins_on, week), "kits": float(kits.get(week, 0))} for week in range(over)]
 
 
 def _came(found: StudyDemand, facts: Facts, kit_type: str | None) -> list[dict[str, Any]]:
     """Kits dispensed in the weeks of the forecast that are over, where it was made from a past day."""
-    census = found.start.census
     over = min((facts.as_of - found.begins_on).days // DAYS, found.weeks)
-    kits = _by_week(found, facts.rows.filter(pl.col("position") > census.position), kit_type)
-    return [
-        {"on": _middle(found, week).isoformat(), "kits": float(kits.get(week, 0))} for week in range(over)
-    ]
+    return kits_since(facts.rows, found.start.census.position, found.begins_on, over, kit_type)

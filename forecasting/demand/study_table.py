@@ -24,7 +24,7 @@ def study_demand_tables(found: StudyDemand) -> RenderableType:
     """Kits by type in the whole time and by horizon, by depot and country, and the sites that may lack a kit."""
     parts: list[RenderableType] = [_whole(found), *map(Text, _remarks(found)), Text(), _by_horizon(found)]
     parts += [_by_place(found, scope) for scope in ("depot", "country") if len(found.places(scope)) > 1]
-    risks = _risks(found)
+    risks = sites_at_risk(found)
     if risks:
         parts.append(_at_risk(found, risks))
     return Group(*parts)
@@ -116,7 +116,7 @@ def _by_place(found: StudyDemand, scope: str) -> Table:
     return table
 
 
-def _risks(found: StudyDemand) -> list[tuple[str, float, float]]:
+def sites_at_risk(found: StudyDemand) -> list[tuple[str, float, float]]:
     """(site, probability that it lacks a kit for a visit, mean visits), the greatest first."""
     visits = found.unserved_visits("site", 0, found.weeks)
     rows = zip(found.places("site"), (visits > 0).mean(axis=0), visits.mean(axis=0), strict=True)
@@ -176,7 +176,7 @@ def study_demand_json(found: StudyDemand) -> dict[str, Any]:
         "depots": _of_places(found, "depot", 0, weeks),
         "countries": _of_places(found, "country", 0, weeks),
         "sites": _of_places(found, "site", 0, weeks),
-        "stock_out_risk": {site: risk for site, risk, _ in _risks(found)},
+        "stock_out_risk": {site: risk for site, risk, _ in sites_at_risk(found)},
     }
 
 

@@ -56,7 +56,8 @@ def due_table(plan: TrialPlan) -> DueTable:
     starts = plan.visits.line_start
     for row in range(arms * levels):
         for visit in range(visits):
-            lines = slice(starts[row * visits + visit], starts[row * visits + visit + 1])
+            at = row * visits + visit
+            lines = slice(starts[at], starts[at + 1])
             due[row, visit, plan.visits.line_kit_type[lines]] = plan.visits.line_quantity[lines]
     by_level = due.reshape(arms, levels, visits, kits)
     titrations = np.concatenate([[0], np.cumsum(plan.doses.titrated)])

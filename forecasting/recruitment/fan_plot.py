@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from forecasting.recruitment.forecast import RecruitmentForecast
+from forecasting.recruitment.record import AccrualRecord
 from simulation.randomization.chart_file import INK, MUTED, check_chart_file, styled, write_chart
 
 _COLOUR: Final = "#0b4f8a"
@@ -19,32 +21,40 @@ _BANDS: Final = ((0.05, 0.95, 0.16), (0.25, 0.75, 0.30))
 
 
 def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
-    """Write the fan to `file` (.svg or .png). Raises PlotError."""
+    """Write the fan to `file` (.svg or .png), with what it says above it. Raises PlotError."""
     check_chart_file(file)
     import altair as alt  # after the checks: it takes a while
 
+    title = alt.TitleParams(
+        f"{found.record.name}: recruitment, and what is to come",
+        subtitle=_says(found),
+        anchor="start",
+        color=INK,
+        subtitleColor=MUTED,
+    )
+    chart = fan_chart(found).properties(width=_WIDTH, height=_HEIGHT, title=title)
+    write_chart(styled(chart), file)
+
+
+def fan_chart(found: RecruitmentForecast) -> Any:
+    """The fan (an Altair chart, not styled): by date where the record knows its own, else by period."""
+    import altair as alt
+
     record = found.record
     so_far = np.r_[0, np.cumsum(record.counts.sum(axis=1))]
-    past = [{"period": at, "subjects": float(value)} for at, value in enumerate(so_far)]
-    first: dict[str, float] = {"period": record.periods, "q50": record.subjects}
-    first |= {f"q{round(100 * edge):02d}": record.subjects for band in _BANDS for edge in band[:2]}
-    rows = [first]
-    for end in found.fan:
-        row: dict[str, float] = {
-            "period": record.periods + end,
-            "q50": record.subjects + found.quantile(end, 0.5),
-        }
-        for edge in (edge for band in _BANDS for edge in band[:2]):
-            row[f"q{round(100 * edge):02d}"] = record.subjects + found.quantile(end, edge)
-        rows.append(row)
-    last = record.periods + found.periods
+    past = [{"at": _at(record, at), "subjects": float(value)} for at, value in enumerate(so_far)]
+    edges = [edge for band in _BANDS for edge in band[:2]]
+    rows: list[dict[str, Any]] = [
+        {"at": _at(record, record.periods), "q50": record.subjects}
+        | {_name(edge): record.subjects for edge in edges}
+    ]
+    rows += [
+        {"at": _at(record, record.periods + end)}
+        | {_name(edge): record.subjects + found.quantile(end, edge) for edge in (*edges, 0.5)}
+        for end in found.fan
+    ]
     top = max(rows[-1]["q95"], found.question.target or 0, record.subjects + sum(found.came))
-    x = alt.X(
-        "period:Q",
-        title=f"period of {record.days:g} days",
-        scale=alt.Scale(domain=[0, last], nice=False),
-        axis=alt.Axis(grid=False, tickCount=8),
-    )
+    x = _across(alt, found)
 
     def height(name: str) -> Any:
         return alt.Y(
@@ -57,7 +67,7 @@ def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
     ahead = alt.Chart(alt.Data(values=rows)).encode(x=x)
     layers = [
         ahead.mark_area(color=_COLOUR, opacity=opacity, clip=True).encode(
-            y=height(f"q{round(100 * low):02d}"), y2=f"q{round(100 * high):02d}:Q"
+            y=height(_name(low)), y2=f"{_name(high)}:Q"
         )
         for low, high, opacity in _BANDS
     ]
@@ -68,14 +78,14 @@ def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
         .encode(x=x, y=height("subjects"))
     )
     layers.append(
-        alt.Chart(alt.Data(values=[{"period": record.periods}]))
+        alt.Chart(alt.Data(values=[{"at": _at(record, record.periods)}]))
         .mark_rule(color=MUTED, strokeDash=[2, 3])
         .encode(x=x)
     )
     if found.came:
         values = record.subjects + np.r_[0, np.cumsum(found.came)]
         later = [
-            {"period": record.periods + at, "subjects": float(value)}
+            {"at": _at(record, record.periods + at), "subjects": float(value)}
             for at, value in enumerate(values)
             if at <= found.periods
         ]
@@ -85,23 +95,43 @@ def write_fan_plot(found: RecruitmentForecast, file: Path) -> None:
             .encode(x=x, y=height("subjects"))
         )
     if found.question.target is not None:
-        layers += _target(alt, x, height, found.question.target)
-    chart = alt.layer(*layers).properties(
-        width=_WIDTH,
-        height=_HEIGHT,
-        title=alt.TitleParams(
-            f"{record.name}: recruitment, and what is to come",
-            subtitle=_says(found),
-            anchor="start",
-            color=INK,
-            subtitleColor=MUTED,
-        ),
-    )
-    write_chart(styled(chart), file)
+        layers += _target(alt, x, height, found.question.target, _at(record, 0))
+    return alt.layer(*layers)
 
 
-def _target(alt: Any, x: Any, height: Any, target: int) -> list[Any]:
-    at = alt.Chart(alt.Data(values=[{"period": 0, "subjects": target, "text": f"target {target:,}"}]))
+def _at(record: AccrualRecord, period: float) -> str | float:
+    """The end of a period on the axis: its date, or its number where the record knows no dates."""
+    if record.ends_on is None:
+        return period
+    return (record.ends_on + timedelta(days=round((period - record.periods) * record.days))).isoformat()
+
+
+def _across(alt: Any, found: RecruitmentForecast) -> Any:
+    record = found.record
+    domain = [_at(record, 0), _at(record, record.periods + found.periods)]
+    if record.ends_on is None:
+        scale = alt.Scale(domain=domain, nice=False)
+        return alt.X(
+            "at:Q",
+            title=f"period of {record.days:g} days",
+            scale=scale,
+            axis=alt.Axis(grid=False, tickCount=8),
+        )
+    scale = alt.Scale(domain=[alt.DateTime(**_parts(str(one))) for one in domain], nice=False)
+    return alt.X("at:T", title=None, scale=scale, axis=alt.Axis(grid=False, tickCount=8, format="%b %Y"))
+
+
+def _parts(on: str) -> dict[str, int]:
+    year, month, day = map(int, on.split("-"))
+    return {"year": year, "month": month, "date": day}
+
+
+def _name(share: float) -> str:
+    return f"q{round(100 * share):02d}"
+
+
+def _target(alt: Any, x: Any, height: Any, target: int, begins: str | float) -> list[Any]:
+    at = alt.Chart(alt.Data(values=[{"at": begins, "subjects": target, "text": f"target {target:,}"}]))
     return [
         at.mark_rule(color=MUTED, strokeWidth=1).encode(y=height("subjects")),
         at.mark_text(color=MUTED, align="left", dx=6, dy=9, fontSize=11).encode(

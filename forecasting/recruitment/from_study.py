@@ -72,6 +72,23 @@ def _observed(database: Database, actor: Actor, study_id: str, census: Census | 
     return found
 
 
+def came_since(database: Database, actor: Actor, study_id: str, days: int, census: Census) -> list[int]:
+    """The randomizations by period after the census, in the whole periods that are over, at the sites that were open at it. No arm.
+
+    What was recorded after the census counts from the day after it on, as it was forecast. Raises NotPermitted, NotFound.
+    """
+    authorize(actor, "forecast.recruitment", study_id)
+    found = observe(study_id, protocol_at(database, study_id), iter_sealed(database, study_id))
+    then = observe(study_id, found.protocol, iter_sealed(database, study_id, up_to=census.position))
+    known = {subject.code for subject, _ in then.randomized()}
+    counts = [0] * ((found.as_of - census.at).days // days)
+    for subject, on in found.randomized():
+        row = max((on - census.at).days - 1, 0) // days
+        if subject.code not in known and subject.site in then.sites and row < len(counts):
+            counts[row] += 1
+    return counts
+
+
 def _require_sites(found: Observed) -> None:
     if not found.sites:
         raise ForecastError(

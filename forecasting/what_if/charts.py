@@ -63,12 +63,9 @@ def _write(content: bytes, path: Path) -> None:
 
 
 def _differences(comparison: Comparison) -> dict[str, Any]:
-    shown = [
-        name for name in _PANELS if any(not _is_the_same(one.difference(name)) for one in comparison.compared)
-    ][:_MOST] or ["randomized"]
-    panels = [_panel(comparison, name, place % _ACROSS == 0) for place, name in enumerate(shown)]
+    changes = {one.change.name: {gap.name: gap for gap in one.differences} for one in comparison.compared}
     return grid_of(
-        panels,
+        difference_panels(changes),
         columns=_ACROSS,
         rows_apart=74,
         title=f"{comparison.base.scenario.name}: what if",
@@ -82,10 +79,23 @@ def _differences(comparison: Comparison) -> dict[str, Any]:
     )
 
 
-def _panel(comparison: Comparison, name: str, names_shown: bool) -> Any:
+def difference_panels(changes: dict[str, dict[str, Difference]]) -> list[Any]:
+    """A panel (an Altair chart, not styled) for each of the main measures in which some pair differs: change -> measure -> difference.
+
+    They stand in rows of three: the first of each row has the names of the changes.
+    """
+    shown = [name for name in _PANELS if any(not _is_the_same(gaps[name]) for gaps in changes.values())][
+        :_MOST
+    ] or ["randomized"]
+    return [
+        _panel([(change, gaps[name]) for change, gaps in changes.items()], name, place % _ACROSS == 0)
+        for place, name in enumerate(shown)
+    ]
+
+
+def _panel(gaps: list[tuple[str, Difference]], name: str, names_shown: bool) -> Any:
     import altair as alt
 
-    gaps = [(one.change.name, one.difference(name)) for one in comparison.compared]
     order = [change for change, _ in gaps]
     rows = [
         {

@@ -65,6 +65,14 @@ class Difference:
         del told["name"]
         return {**told, "share_worse": self.share_worse}
 
+    @classmethod
+    def of_json(cls, name: str, told: dict[str, Any]) -> Difference:
+        """The difference in the measure of that name from what `as_json` gave. Raises KeyError, TypeError for anything else."""
+        values = {key: value for key, value in told.items() if key != "share_worse"}
+        for key in ("quantiles", "base_quantiles", "changed_quantiles"):
+            values[key] = tuple(values[key].values())
+        return cls(name=name, **values)
+
 
 @dataclass(frozen=True)
 class ShareDifference:

@@ -21,7 +21,7 @@ from allocation.study.applied_parameters import with_parameters
 from allocation.study.canonical import decimal_text
 from allocation.study.diff import diff_protocols
 from allocation.study.lint_finding import LintFinding
-from allocation.study.parameter_changes import check_takes_effect, parameter_changes
+from allocation.study.parameter_changes import ParameterChange, check_takes_effect, parameter_changes
 from allocation.study.protocol import Protocol
 from allocation.study.supply_checks import OpenedSite
 from allocation.study.supply_lint import lint_protocol
@@ -103,22 +103,7 @@ def compare_proposal(database: Database, actor: Actor, study_id: str, proposal_i
         study_id=study_id,
         proposal=_proposal(row),
         cannot_be_signed=cannot,
-        parameters=tuple(
-            ComparedParameter(
-                where=one.where,
-                kit_type=one.kit_type,
-                parameter=one.parameter,
-                today=tuple(
-                    ValueToday(value=_plain(each.value), sites=each.sites, source=each.source)
-                    for each in one.today
-                ),
-                proposed=_plain(one.proposed),
-                sites=one.sites,
-                changed=one.changed,
-                kept=one.kept,
-            )
-            for one in changes
-        ),
+        parameters=_compared(changes),
         outcomes=compared_outcomes(report),
         risk=compared_risk(report),
         protocol_changes=tuple(str(one) for one in diff_protocols(today, then)),
@@ -130,6 +115,41 @@ def compare_proposal(database: Database, actor: Actor, study_id: str, proposal_i
         replicates_used=report.replicates_used,
         fit=report.fit,
         calibration=report.calibration,
+    )
+
+
+def settings_beside(
+    database: Database, actor: Actor, study_id: str, report: TuningReport
+) -> tuple[ComparedParameter, ...]:
+    """The parameters that a report chose beside those of the protocol in force, on the day of the study's last entry; it need not be filed.
+
+    Raises NotPermitted, NotFound; DomainRefusal where the protocol does not know what they are for.
+    """
+    authorize(actor, PERMISSION, study_id)
+    with database.read() as connection:
+        at = study_at(connection, study_id)
+        opened = opened_sites(connection, study_id)
+    proposed = report.choice.parameters
+    then = with_parameters(at.protocol, proposed)
+    return _compared(parameter_changes(at.protocol, then, proposed, at.today, opened))
+
+
+def _compared(changes: Sequence[ParameterChange]) -> tuple[ComparedParameter, ...]:
+    return tuple(
+        ComparedParameter(
+            where=one.where,
+            kit_type=one.kit_type,
+            parameter=one.parameter,
+            today=tuple(
+                ValueToday(value=_plain(each.value), sites=each.sites, source=each.source)
+                for each in one.today
+            ),
+            proposed=_plain(one.proposed),
+            sites=one.sites,
+            changed=one.changed,
+            kept=one.kept,
+        )
+        for one in changes
     )
 
 
