@@ -13,13 +13,12 @@ import streamlit as st
 from allocation.access.actors import Actor
 from allocation.access.permissions import authorize
 from allocation.ledger.database import Database
-from forecasting.calibration.kept import keep
 from forecasting.calibration.scorecard import Scored, scorecard
 from forecasting.calibration.scores import level_index
 from forecasting.census import Census, census_at
 from forecasting.recruitment.forecast import Question, RecruitmentForecast, forecast
 from forecasting.recruitment.from_study import came_since, study_record
-from forecasting.recruitment.kept_numbers import kept_numbers
+from forecasting.recruitment.kept_numbers import keep_recruitment
 
 PERIOD_DAYS: Final = 7
 LONGEST_WEEKS: Final = 156
@@ -92,8 +91,7 @@ def read_outlook(
 
 def keep_outlook(outlook: Outlook) -> None:
     """Keep the forecast for the scorecard, as `rtsm forecast recruitment --study` does. Raises ForecastError where it cannot be written."""
-    asked = {"periods": outlook.forecast.periods, "period_days": float(PERIOD_DAYS), "openings": []}
-    keep(outlook.census, "recruitment", asked, kept_numbers(outlook.forecast, outlook.census))
+    keep_recruitment(outlook.forecast, None, outlook.census)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Forecasting recruitment …")

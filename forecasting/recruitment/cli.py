@@ -13,7 +13,7 @@ from rich.console import Console
 
 from allocation.ledger.database import open_database
 from allocation.terminal import acting, the_study
-from forecasting.calibration.kept import BLINDED_MEASURES, keep
+from forecasting.calibration.kept import BLINDED_MEASURES
 from forecasting.calibration.scorecard import Scorecard, scorecard
 from forecasting.census import Census, census_at
 from forecasting.errors import ForecastError
@@ -21,7 +21,7 @@ from forecasting.recruitment.fan_plot import write_fan_plot
 from forecasting.recruitment.forecast import Question, forecast
 from forecasting.recruitment.forecast_table import forecast_tables
 from forecasting.recruitment.from_study import StudyAccrual, study_accrual
-from forecasting.recruitment.kept_numbers import kept_numbers
+from forecasting.recruitment.kept_numbers import keep_recruitment
 from forecasting.recruitment.openings import Opening
 from forecasting.recruitment.record import read_record
 from forecasting.recruitment.screening import forecast_screening, screening_of_files
@@ -167,12 +167,7 @@ def recruitment_command(
         write_fan_plot(found, plot)
     kept = None
     if past is not None and through is not None:
-        asked = {"periods": found.periods, "period_days": period_days, "openings": new_sites or []}
-        asked |= {"expected_per_month": expected_per_month, "closed_sites": sites}
-        asked |= {"paused_until": None if paused_until is None else paused_until.date().isoformat()}
-        numbers = kept_numbers(found, "randomized", past.census)
-        numbers += kept_numbers(through.screened, "screened", past.census)
-        kept = keep(past.census, "recruitment", asked, numbers)
+        kept = keep_recruitment(found, through.screened, past.census)
     if as_json:
         told = {
             **found.as_json(),

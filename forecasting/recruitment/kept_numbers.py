@@ -3,10 +3,12 @@ the census."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
-from forecasting.calibration.kept import ALL_TYPES, KeptNumber, Measure
+from forecasting.calibration.kept import ALL_TYPES, KeptNumber, Measure, keep
 from forecasting.calibration.scores import LEVELS
 from forecasting.census import Census
 from forecasting.recruitment.forecast import RecruitmentForecast
@@ -14,6 +16,18 @@ from forecasting.recruitment.patterns import spread_out
 
 _MOST: Final = 12
 """Periods by whose end a number is kept; in a longer fan they are spread out, the last among them."""
+
+
+def keep_recruitment(
+    found: RecruitmentForecast, screened: RecruitmentForecast | None, census: Census
+) -> Path:
+    """Keep a study's forecast of those randomized at a census, and that of those screened. Raises ForecastError as `keep`."""
+    asked = asdict(replace(found.question, periods=found.periods, target=None))
+    asked |= {"period_days": found.record.days, "stopped": found.record.stopped}
+    numbers = kept_numbers(found, "randomized", census)
+    if screened is not None:
+        numbers += kept_numbers(screened, "screened", census)
+    return keep(census, "recruitment", asked, numbers)
 
 
 def kept_numbers(found: RecruitmentForecast, measure: Measure, census: Census) -> list[KeptNumber]:
