@@ -27,6 +27,7 @@ from allocation.commands.supply_proposals import (
 )
 from allocation.errors import FileRefused
 from allocation.ledger.database import open_database
+from allocation.ledger.proposals import proposal_row
 from allocation.ledger_cli import As, AsJson, Study
 from allocation.proposal_tables import parameter_line, print_comparison, proposal_lines
 from allocation.rules.supply_proposal import PROPOSAL_REJECTED, PROPOSAL_SIGNED
@@ -160,8 +161,9 @@ def sign(
     """Put a proposal into effect, signed: its parameters are those of a new protocol version. Somebody else than who filed it does."""
     database = open_database(create=False)
     study_id = the_study(database, study)
-    who = acting(database, require_person(actor))
-    filed = filed_proposal(database, who, study_id, proposal_id).proposal
+    require_person(actor)
+    with database.read() as connection:
+        filed = proposal_row(connection, study_id, proposal_id)
     request = request_from(
         SignSupplyProposalRequest,
         proposal_id=proposal_id,

@@ -123,6 +123,7 @@ def test_a_signed_proposal_is_in_effect_as_a_version_and_an_order_leads_back_to_
     assert (now.min_buffer, now.max_buffer, now.short_window) == (2, 6, 14)
     desk.move(hours=1)
     assert desk.resupply()
+    assert desk.randomized()  # the list in use goes on under the new version
     explained = explain_resupply(desk.database, SYSTEM_ACTOR, STUDY, "S01")
     assert explained.derives_to_the_same
     assert explained.protocol_version == 2

@@ -73,7 +73,7 @@ def test_a_report_is_filed_compared_and_signed_and_bad_files_are_refused(
     nobody = run("proposal", "sign", "P2")
     assert (nobody[0], "--as" in nobody[1]) == (1, True)
     person = ("--as", "open.supply")
-    code, output = run("proposal", "sign", "P2", *person, typed=f"{PASSWORD}\n{PASSWORD}\n{PASSWORD}\n")
+    code, output = run("proposal", "sign", "P2", *person, typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert (code, "proposal P2 is signed" in output, "protocol version 2" in output) == (0, True, True)
     assert (
         run("proposal", "reject", "P1", "--reason", "no", *person, typed=f"{PASSWORD}\n{PASSWORD}\n")[0] == 1
