@@ -2,7 +2,7 @@
 
 How many replicates it takes is settled before any is played, from what the search knows. If the first choice fails, the next rival is
 tried; the k-th try may err with a chance of 0.8, 0.16, 0.032 ... of what all may, so that together they keep the stated confidence,
-however many fail (Bonferroni).
+however many fail (Bonferroni). What is more likely to fail than not, with the replicates that are left, is passed over for the next rival.
 """
 
 from __future__ import annotations
@@ -72,6 +72,15 @@ def replicates_for(judge: Judge, candidate: Candidate, attempt: int, most: int) 
     fewest = min(FEWEST, judge.evaluations.limit // 5)
     wanted = min(max(needed, fewest), MOST, most)
     return max(int(wanted) // BATCH, 1) * BATCH
+
+
+def chance_of(judge: Judge, candidate: Candidate, attempt: int, count: int) -> float:
+    """The chance that so many fresh replicates certify the candidate, if it is as the search has it."""
+    excess = judge.excess(candidate)
+    spread = excess.error * np.sqrt(judge.evaluations.count(candidate))
+    if spread == 0:
+        return float(excess.mean < 0)
+    return float(norm.cdf(-excess.mean * np.sqrt(count) / spread - norm.ppf(confidence_of(attempt))))
 
 
 def certify(judge: Judge, candidate: Candidate, count: int, attempt: int) -> Certificate:

@@ -166,7 +166,7 @@ def _pareto(report: dict[str, Any], written: Written) -> Any:
         f"{report['study']}: what each risk costs",
         subtitle=[
             f"{report['points']} sets of thresholds, {report['replicates_used']:,} simulated trials, seed {report['seed']}. "
-            "Line: none is cheaper at less risk.",
+            "Line: none is better in both.",
             f"The choice on {certificate['replicates']:,} fresh trials: {100 * certificate['estimate']:.3g} %, "
             f"at most {100 * certificate['upper_bound']:.3g} % with {100 * certificate['confidence']:.0f} % confidence.",
         ],

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,19 +64,19 @@ class Evaluations:
         self.workers, self.tailored, self.played, self._play = workers, tailored, played, play
         self.used = self.restored = 0
         self.candidates: dict[str, Candidate] = {}
-        self._batches: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
+        self._known: dict[tuple[str, int], NDArray[np.float64]] = {}
         if folder is not None:
             _open(folder, trial)
 
     def count(self, candidate: Candidate, start: int = SEARCH) -> int:
         """Replicates from `start` on that were asked for of a candidate."""
-        return sum(len(one) for one in self._batches.get((candidate.key, start), ()))
+        return len(self._known.get((candidate.key, start), ()))
 
     def outcomes(
         self, candidate: Candidate, count: int | None = None, start: int = SEARCH
     ) -> NDArray[np.float64]:
         """The outcomes of the first `count` replicates from `start` on; None: of all that were asked for."""
-        found = np.concatenate(self._batches[candidate.key, start])
+        found = self._known[candidate.key, start]
         return found if count is None else found[:count]
 
     def evaluate(self, wants: Iterable[Want], start: int = SEARCH, keep_back: int = 0) -> None:
@@ -87,12 +89,18 @@ class Evaluations:
             self.candidates.setdefault(candidate.key, candidate)
             there = self.count(candidate, start)
             missing += [(candidate, first) for first in range(there, count, BATCH)]
+        missing = list(dict.fromkeys(missing))
         if self.used + BATCH * len(missing) > self.limit - keep_back:
             raise LimitReached
-        found = self._get(list(dict.fromkeys(missing)), start)
-        for candidate, first in dict.fromkeys(missing):
-            self._batches.setdefault((candidate.key, start), []).append(found[candidate, first])
+        found = self._get(missing, start)
+        new: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
+        for candidate, first in missing:
+            place = candidate.key, start
+            new.setdefault(place, [self._known[place]] if place in self._known else []).append(
+                found[candidate, first]
+            )
             self.used += BATCH
+        self._known |= {place: np.concatenate(parts) for place, parts in new.items()}
 
     def _get(
         self, missing: list[tuple[Candidate, int]], start: int
@@ -111,8 +119,8 @@ class Evaluations:
             parts[candidate, first] = Part(
                 plan, run.engine, run.seed, start + first, BATCH, rules_hash(), self.tailored
             )
-        for wanted, batch in self._in_turn(parts):
-            outcomes = from_day_0(batch.outcomes, self.trial.plan)
+        for wanted, played in self._in_turn(parts):
+            outcomes = from_day_0(played, self.trial.plan)
             self._write(wanted[0], start + wanted[1], outcomes)
             found[wanted] = outcomes
             self.played(BATCH)
@@ -120,20 +128,32 @@ class Evaluations:
 
     def _in_turn(
         self, parts: dict[tuple[Candidate, int], Part]
-    ) -> Iterable[tuple[tuple[Candidate, int], Batch]]:
-        """Each batch as it is done; the engine runs without the interpreter's lock, so threads play it."""
-        if self.workers == 1 or len(parts) < 2:
+    ) -> Iterator[tuple[tuple[Candidate, int], NDArray[np.float64]]]:
+        """The outcomes of each batch as it is done; the engine runs without the interpreter's lock, so threads play it.
+
+        Where there are fewer batches than threads, each is played in pieces.
+        """
+        if self.workers == 1:
             for wanted, part in parts.items():
-                yield wanted, self._play(part)
+                yield wanted, self._play(part).outcomes
             return
+        pieces = 1 if len(parts) >= self.workers else self.workers
         pool = ThreadPoolExecutor(self.workers)
         try:
-            waiting: dict[Future[Batch], tuple[Candidate, int]] = {
-                pool.submit(self._play, part): wanted for wanted, part in parts.items()
-            }
+            waiting: dict[Future[Batch], tuple[Candidate, int]] = {}
+            done: dict[tuple[Candidate, int], list[Batch]] = {wanted: [] for wanted in parts}
+            for wanted, part in parts.items():
+                edges = [round(at * part.count / pieces) for at in range(pieces + 1)]
+                for first, end in pairwise(edges):
+                    piece = replace(part, first=part.first + first, count=end - first)
+                    waiting[pool.submit(self._play, piece)] = wanted
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(future), future.result()
+                    wanted = waiting.pop(future)
+                    done[wanted].append(future.result())
+                    if len(done[wanted]) == pieces:
+                        whole = sorted(done[wanted], key=lambda batch: batch.first)
+                        yield wanted, np.concatenate([batch.outcomes for batch in whole])
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

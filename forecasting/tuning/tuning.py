@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from forecasting.tuning.candidates import Candidate, Setting, candidate_of
-from forecasting.tuning.certificate import MOST, Certificate, certify, replicates_for
+from forecasting.tuning.certificate import MOST, Certificate, certify, chance_of, replicates_for
 from forecasting.tuning.choosing import Judge
 from forecasting.tuning.close_rivals import settle
 from forecasting.tuning.errors import BadTuning
@@ -23,6 +23,8 @@ from forecasting.tuning.screening import PILOTS, screening_of
 
 INDIFFERENCE: Final = 0.001
 """A difference of the objective, as a share, that is none."""
+_LIKELY: Final = 0.5
+"""The chance of a certificate from which on it is tried."""
 _AROUND: Final = 4
 """Levels below and above the choice that are looked at for the report."""
 _FOR_CERTIFICATION: Final = 0.4
@@ -133,14 +135,14 @@ def _certified(
     while True:
         evaluations = judge.evaluations
         open_to = [one for one in search.seen.values() if one.key not in {gone.key for gone, _ in failed}]
-        choice = judge.best(open_to)
+        attempt = len(failed) + 1
+        most = (evaluations.limit - evaluations.used) // rounds
+        choice = _promising(judge, open_to, attempt, most)
         hopeless = choice is None
         if choice is None:
             if failed:
                 break
             choice = judge.safest(list(search.seen.values()))
-        most = (evaluations.limit - evaluations.used) // rounds
-        attempt = len(failed) + 1
         if most < BATCH and failed:
             break
         certificate = certify(judge, choice, replicates_for(judge, choice, attempt, most), attempt)
@@ -152,6 +154,17 @@ def _certified(
         _look_higher(search, family, choice, at_hand)
     choice, certificate = min(failed, key=lambda one: one[1].upper_bound)
     return choice, certificate, failed
+
+
+def _promising(judge: Judge, candidates: list[Candidate], attempt: int, most: int) -> Candidate | None:
+    """The best of those that will rather be certified than not; of none such, the most likely; None: no estimate is within the limit."""
+    meet = [one for one in candidates if judge.meets(one)]
+    chances = {
+        one: chance_of(judge, one, attempt, replicates_for(judge, one, attempt, max(most, BATCH)))
+        for one in meet
+    }
+    likely = [one for one in meet if chances[one] >= _LIKELY]
+    return judge.best(likely) or max(meet, key=lambda one: (chances[one], one.key), default=None)
 
 
 def _look_higher(
