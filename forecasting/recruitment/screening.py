@@ -1,17 +1,18 @@
 """Screening apart: how many are screened, the share of them that fails, and so how many are randomized, each with its error.
 
 Screenings are forecast as recruitment is (Poisson-gamma); each fails with one unknown probability, whose law is beta: so of n screened the
-number randomized is beta-binomial. Means and variances are exact, the quantiles those of a negative binomial law with both.
+number randomized is beta-binomial. Means and variances are exact, the quantiles those of a negative binomial law with both (a binomial one,
+where it is spread less than Poisson's).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from allocation.errors import FileRefused
 from forecasting.errors import ForecastError
@@ -112,7 +113,18 @@ def screening_of_files(screened: AccrualRecord, randomized: AccrualRecord, lag: 
     return ScreeningRecord(screened, share, screened.subjects - decided, randomized.subjects, lag)
 
 
-def thinned(law: CountLaw, waiting: float, share: FailureShare) -> CountLaw:
+@dataclass(frozen=True)
+class PassedLaw(CountLaw):
+    """A law of those who pass: binomial where it is spread less than Poisson's, as it is while most of them wait at the census."""
+
+    def _law(self) -> tuple[Any, tuple[float, ...]]:
+        if self.variance >= self.mean * (1 - 1e-9):
+            return super()._law()
+        trials = max(round(self.mean**2 / (self.mean - self.variance)), ceil(self.mean), 1)
+        return binom, (trials, self.mean / trials)
+
+
+def thinned(law: CountLaw, waiting: float, share: FailureShare) -> PassedLaw:
     """How many are randomized of a number to be screened with that law and of those who are waiting.
 
     With q the share that passes: mean E(q) (m + w), variance E(q (1 - q)) (m + w) + E(q^2) Var + Var(q) (m + w)^2, for mean m and Var
@@ -123,7 +135,7 @@ def thinned(law: CountLaw, waiting: float, share: FailureShare) -> CountLaw:
     variance = (
         (passes - passes**2 - spread) * number + (spread + passes**2) * law.variance + spread * number**2
     )
-    return CountLaw(passes * number, variance)
+    return PassedLaw(passes * number, variance)
 
 
 @dataclass(frozen=True)

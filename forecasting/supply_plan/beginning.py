@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -155,7 +155,9 @@ def from_study(
             field="--until",
             fix="name the last day of the plan, such as the last visit that is expected",
         )
-    return _checked(Beginning(choices.scenario, protocol, live, day0, until or last, source)), choices
+    begins = _checked(Beginning(choices.scenario, protocol, live, day0, until or last, source))
+    whole = start_from(live.state, protocol, bare, begins.days)
+    return replace(begins, live=whole), choices
 
 
 def _checked(found: Beginning) -> Beginning:

@@ -80,11 +80,12 @@ def _tried(case: SupplyCase, trials: Trials, runs: tuple[MadeRun, ...], share: f
 
 
 def _leanest(case: SupplyCase, trials: Trials, best: Found, level: float) -> Found:
-    """Of the plans that serve as often as the largest one, one with fewer kits: what cannot be served is no reason to make more."""
-    found = best
-    for share in (1.0, 0.99, 0.95):
+    """Of the plans that serve as often as the largest one, as far as can be told, one with fewer kits: what cannot be served is no reason
+    to make more."""
+    found, least = best, best.service.interval[0]
+    for share in (1.0, level):
         one = _tried(case, trials, case.runs, share, level)
-        if one.service.served < best.service.served:
+        if one.service.share < least:
             break
         found = one
     return found

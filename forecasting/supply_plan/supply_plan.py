@@ -25,6 +25,8 @@ from simulation.replicates.table import figure
 MOST_TAPED: Final = 200
 """Trials whose orders are written down one by one, to size runs by; whether the plan is safe enough is judged by all."""
 
+_SHOWN: Final = 4
+"""Depots and kit types that are told to be short where no plan reaches the level."""
 MOST_COMPARED: Final = 300
 """Trials that the rules of thumb are played in: dry depots, which most of them have, take ten times as long."""
 
@@ -121,6 +123,22 @@ class SupplyPlan:
             )
         return rows
 
+    def shortages(self) -> list[dict[str, Any]]:
+        """Where orders wait with the plan: by depot and kit type the share of the trials, and the median first day; the worst first."""
+        names, found = self.case.trial.names, []
+        for (depot, kit_type), met in met_by(self.case, self.found.sized).items():
+            short = met.short_from[met.short_from >= 0]
+            if len(short):
+                found.append(
+                    {
+                        "depot": names.depots[depot],
+                        "kit_type": names.kit_types[kit_type],
+                        "share": len(short) / len(met.short_from),
+                        "from": self.date_of(short).isoformat(),
+                    }
+                )
+        return sorted(found, key=lambda one: (-one["share"], one["from"]))
+
     def notes(self) -> list[str]:
         """What is to be known beside the numbers."""
         notes = list(self.choices.notes)
@@ -129,6 +147,10 @@ class SupplyPlan:
                 f"NO PLAN REACHES {self.level:.1%}: the most that may be made serves {self.found.service.share:.1%} of the trials. Kits "
                 "come too late, or expire too early: begin a run earlier, or add one."
             )
+            notes += [
+                f"  {one['kit_type']} at {one['depot']}: orders wait in {one['share']:.0%} of the trials, from {one['from']} on (median)."
+                for one in self.shortages()[:_SHOWN]
+            ]
         elif self.verdict == "missed":
             low, high = self.verified.interval
             notes.append(
@@ -187,6 +209,7 @@ class SupplyPlan:
                 }
                 for rule, played in self.rules
             ],
+            "shortages": self.shortages(),
             "notes": self.notes(),
         }
 

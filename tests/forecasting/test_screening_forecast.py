@@ -54,6 +54,11 @@ def test_those_who_wait_are_beta_binomial() -> None:
     exact = stats.betabinom(17, passes, fails)
     law = thinned(CountLaw(0.0, 0.0), 17, share)
     assert (law.mean, law.variance) == pytest.approx((exact.mean(), exact.var()))
+    # Spread less than Poisson's law: the quantiles are those of a binomial one.
+    assert law.variance < law.mean
+    for level in (0.05, 0.5, 0.95):
+        assert abs(law.quantile(level) - exact.ppf(level)) <= 1
+    assert law.at_least(18) < 0.01
 
 
 def test_a_known_share_of_a_negative_binomial_is_negative_binomial_of_the_same_size() -> None:

@@ -23,23 +23,19 @@ def by_day(asked: list[int], lots: list[tuple[int, int, int]], until: int) -> tu
     return [lot[0] - rest for lot, rest in zip(lots, left, strict=True)], short
 
 
-LOT = st.tuples(st.integers(0, 15), st.integers(0, DAYS + 3), st.integers(-2, DAYS + 3))
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(st.lists(st.integers(0, 4), min_size=DAYS, max_size=DAYS), min_size=1, max_size=3),
-    st.lists(LOT, max_size=4),
-    st.integers(0, DAYS),
-)
-def test_whole_intervals_give_what_days_give(
-    asked: list[list[int]], lots: list[tuple[int, int, int]], until: int
-) -> None:
-    tape = np.array([[0, *np.cumsum(row)] for row in asked], dtype=np.int64)
-    trials = len(asked)
+@settings(max_examples=80)
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(0, 4), st.integers(0, DAYS))
+def test_whole_intervals_give_what_days_give(seed: int, trials: int, lots_there: int, until: int) -> None:
+    random = np.random.default_rng(seed)
+    asked = random.integers(0, 5, (trials, DAYS))
+    lots = [
+        (int(random.integers(16)), int(random.integers(DAYS + 4)), int(random.integers(-2, DAYS + 4)))
+        for _ in range(lots_there)
+    ]
+    tape = np.concatenate([np.zeros((trials, 1), dtype=np.int64), np.cumsum(asked, axis=1)], axis=1)
     stocks = [Stock(kits, np.full(trials, comes, dtype=np.int64), last) for kits, comes, last in lots]
     met = meet(tape, stocks, np.full(trials, until, dtype=np.int64))
-    for trial, row in enumerate(asked):
+    for trial, row in enumerate(asked.tolist()):
         taken, short = by_day(row, lots, until)
         assert met.taken[:, trial].tolist() == taken
         assert met.short_from[trial] == short
