@@ -31,7 +31,7 @@ from dashboards.planner.outlook import LEAST_WEEKS, keep_outlook, outlook_at
 from dashboards.planner.recruitment import show_outlook
 from dashboards.planner.thresholds import choose_report, show_report
 from dashboards.planner.tune_reports import tune_reports
-from dashboards.planner.what_if import faults_html, show_what_if
+from dashboards.planner.what_if import show_faults, show_what_if
 from forecasting.calibration.facts import Facts, facts_of
 from forecasting.calibration.kept import store_of
 from forecasting.calibration.scorecard import Scorecard, scorecard
@@ -226,7 +226,7 @@ def _chosen_table(tables: list[KeptTable]) -> KeptTable | None:
 
 def _thresholds(reading: _Reading) -> None:
     reports, faults = tune_reports(reading.database, reading.actor, reading.study_id, reading.home)
-    st.html(faults_html(faults))
+    show_faults(faults)
     if not reports:
         st.info(
             "No thresholds were tuned for this study yet. From its present state on: "
@@ -245,7 +245,7 @@ def _thresholds(reading: _Reading) -> None:
 
 def _what_if(reading: _Reading) -> None:
     comparisons, faults = kept_comparisons(reading.home, reading.study_id)
-    st.html(faults_html(faults))
+    show_faults(faults)
     if not comparisons:
         st.info(
             "No change of this study was tried yet. From its present state on: "

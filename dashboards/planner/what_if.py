@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any, Final
 
 import streamlit as st
@@ -164,6 +163,7 @@ def _signed(value: float) -> str:
     return f"{sign}{figure(abs(value))}"
 
 
-def faults_html(faults: list[str]) -> str:
-    """Files that cannot be read, a line each."""
-    return "".join(f'<div class="rtsm-alert">{escape(one)}</div>' for one in faults)
+def show_faults(faults: list[str]) -> None:
+    """Files that cannot be read, each in a warning."""
+    for one in faults:
+        st.warning(one)
