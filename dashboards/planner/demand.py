@@ -20,7 +20,7 @@ from forecasting.demand.study_plot import LEVELS_SHOWN, fan_panel, kits_before, 
 from forecasting.demand.study_rows import ALL_PARTS, NOT_MET
 from forecasting.demand.trace_demand import PARTS
 
-_WIDTH, _HEIGHT, _ACROSS = 365, 190, 3
+_WIDTH, _HEIGHT, _ACROSS = 348, 190, 3
 _SITES = 12
 PART_COLOURS: Final = ("#0b4f8a", "#1b8fa0", "#a9cdea")
 _SCOPE_WORDS: Final = {"study": "Whole study", "depot": "Depot", "country": "Country", "site": "Site"}

@@ -191,8 +191,8 @@ def _demand(reading: _Reading) -> None:
     tables = kept_tables(reading.study_id)
     with st.container(horizontal=True, vertical_alignment="bottom", key="demand_question"):
         table = _chosen_table(tables)
-        at = _known_at(reading, "As known at the end of", "demand_at")
-        weeks = int(st.selectbox("Weeks", _WEEKS, index=1, key="demand_weeks"))
+        at = _known_at(reading, "New forecast, as known at the end of", "demand_at")
+        weeks = int(st.selectbox("Weeks ahead", _WEEKS, index=1, key="demand_weeks"))
         replicates = int(st.selectbox("Replicates", _REPLICATES, key="demand_replicates"))
         asked = st.button("Forecast now", type="primary", key="forecast_now")
     if asked:
@@ -220,7 +220,7 @@ def _chosen_table(tables: list[KeptTable]) -> KeptTable | None:
         one = tables[at]
         return f"{one.census}, {one.weeks} weeks, {one.replicates} replicates"
 
-    at = st.selectbox("Forecast of", range(len(tables)), index=first, format_func=told, key="demand_table")
+    at = st.selectbox("Kept forecast", range(len(tables)), index=first, format_func=told, key="demand_table")
     return tables[at]
 
 

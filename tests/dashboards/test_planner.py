@@ -231,8 +231,8 @@ def test_a_tune_report_is_shown_with_its_certified_bound_and_what_became_of_it(
     page = shown(trial, "statistician", "Thresholds")
     assert not page.exception
     figures = {one.label: (one.value, one.delta) for one in page.metric}
-    assert figures["State"] == ("Not filed", "not filed")
-    assert figures["Risk, certified with 95%"] == ("≤ 0.63 %", "within 1.00 %, 1,000 trials")
+    assert figures["State"] == ("Not filed", "a file of this installation")
+    assert figures["Risk, certified with 95%"] == ("≤ 0.63 %", "within 1 %, 1,000 trials")
     assert figures["Against the baseline"] == ("-25.0%", "baseline 12,000")
     (warning,) = page.warning
     assert "tune-3.json is no tune report" in warning.value
@@ -284,7 +284,7 @@ def test_a_comparison_is_shown_beside_its_base_and_names_are_escaped(trial: Tria
     assert not page.exception
     text = shown_text(page)
     assert "Fewer &lt;runs&gt;" in text
-    fewer = "\N{MINUS SIGN}2 ± 0"
+    fewer = "\N{MINUS SIGN}2.00 ± 0.00"
     assert (
         f'Shipments</td><td class="number">9.5</td><td class="number"><span class="rtsm-good">{fewer}' in text
     )
