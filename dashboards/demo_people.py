@@ -46,7 +46,7 @@ class DemoPerson:
 
 
 _PAGES = "the whole study, blinded"
-"""What every team member sees in the browser: there are no unblinded pages yet."""
+"""What every team member sees in the browser; the planner's page has parts by kit type for those who may learn them."""
 
 
 def demo_people(protocol: Protocol) -> tuple[DemoPerson, ...]:
@@ -60,17 +60,17 @@ def demo_people(protocol: Protocol) -> tuple[DemoPerson, ...]:
         (
             SUPPLY_MANAGER,
             Grant("supply_manager_unblinded", study_id),
-            f"{_PAGES}; by the API kit types in stock",
+            f"{_PAGES}; the planner by kit type; by the API kit types in stock",
         ),
         (
             STATISTICIAN,
             Grant("unblinded_statistician", study_id),
-            f"{_PAGES}; by the API and exports arms and lists",
+            f"{_PAGES}; the planner by kit type; by the API and exports arms and lists",
         ),
         (
             "auditor",
             Grant("auditor", study_id),
-            f"{_PAGES}; by the API and exports arms, lists and the ledger",
+            f"{_PAGES}; the planner by kit type; by the API and exports arms, lists and the ledger",
         ),
         ("administrator", Grant("administrator", ALL), "accounts and roles; studies blinded"),
     ]

@@ -78,6 +78,7 @@ STYLE: Final = f"""
 .rtsm-table tr:last-child td {{ border-bottom: none; }}
 .rtsm-table .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .rtsm-alert {{ color: {ALERT}; font-weight: 600; }}
+.rtsm-wrapped th {{ white-space: normal; vertical-align: bottom; }}
 .rtsm-good {{ color: {GOOD}; font-weight: 600; }}
 .rtsm-muted {{ color: {MUTED}; }}
 .rtsm-empty {{ color: {MUTED}; padding: 0.9rem 0.2rem; }}

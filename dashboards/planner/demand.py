@@ -20,7 +20,7 @@ from forecasting.demand.study_plot import LEVELS_SHOWN, fan_panel, kits_before, 
 from forecasting.demand.study_rows import ALL_PARTS, NOT_MET
 from forecasting.demand.trace_demand import PARTS
 
-_WIDTH, _HEIGHT, _ACROSS = 365, 190, 3
+_WIDTH, _HEIGHT, _ACROSS = 348, 190, 3
 _SITES = 12
 PART_COLOURS: Final = ("#0b4f8a", "#1b8fa0", "#a9cdea")
 _SCOPE_WORDS: Final = {"study": "Whole study", "depot": "Depot", "country": "Country", "site": "Site"}
@@ -39,10 +39,10 @@ def show_demand(table: KeptTable, rows: pl.DataFrame, facts: Facts, card: Scorec
         st.html(_totals(table, here, names))
         for line in card.short(("kits_dispensed",)):
             st.caption(line)
+        _risks(table)
     with right:
         st.subheader("Why kits are due", anchor=False)
         _parts(here, names)
-    _risks(table)
 
 
 def _chosen_place(table: KeptTable) -> tuple[str, str]:
@@ -126,7 +126,7 @@ def _parts(here: pl.DataFrame, names: list[str]) -> None:
     words = {ALL_PARTS: "all kits"}
     name = st.segmented_control(
         "Kit type",
-        list(reversed(names)),
+        [ALL_PARTS, *(one for one in names if one != ALL_PARTS)],
         default=ALL_PARTS,
         format_func=lambda one: words.get(one, one),
         key="demand_part_type",
@@ -177,19 +177,20 @@ def _risks(table: KeptTable) -> None:
         Column("Probability", numbers=True),
         Column("Visits without their kit, mean", numbers=True),
     ]
-    left, _ = st.columns([7, 6], gap="large")
-    with left:
-        st.html(
-            html_table(
-                "Sites that may lack a kit",
-                columns,
-                rows,
-                max_height=330,
-                empty=f"In none of {number(table.replicates)} replicates did a site lack a kit for a visit.",
-            )
+    st.html(
+        html_table(
+            "Sites that may lack a kit",
+            columns,
+            rows,
+            max_height=250,
+            empty=f"In none of {number(table.replicates)} replicates did a site lack a kit for a visit.",
         )
+    )
     if len(table.risks) > _SITES:
-        st.caption(f"{len(table.risks)} sites lacked one in some replicate; the first {_SITES} are shown.")
+        st.caption(
+            f"{len(table.risks)} sites lacked one in some replicate; the first {_SITES} are shown. "
+            "No lots are counted on but those that are there and those that the assumptions have."
+        )
 
 
 def basis_html(table: KeptTable) -> str:

@@ -31,7 +31,7 @@ from dashboards.planner.outlook import LEAST_WEEKS, keep_outlook, outlook_at
 from dashboards.planner.recruitment import show_outlook
 from dashboards.planner.thresholds import choose_report, show_report
 from dashboards.planner.tune_reports import tune_reports
-from dashboards.planner.what_if import faults_html, show_what_if
+from dashboards.planner.what_if import show_faults, show_what_if
 from forecasting.calibration.facts import Facts, facts_of
 from forecasting.calibration.kept import store_of
 from forecasting.calibration.scorecard import Scorecard, scorecard
@@ -191,8 +191,8 @@ def _demand(reading: _Reading) -> None:
     tables = kept_tables(reading.study_id)
     with st.container(horizontal=True, vertical_alignment="bottom", key="demand_question"):
         table = _chosen_table(tables)
-        at = _known_at(reading, "As known at the end of", "demand_at")
-        weeks = int(st.selectbox("Weeks", _WEEKS, index=1, key="demand_weeks"))
+        at = _known_at(reading, "New forecast, as known at the end of", "demand_at")
+        weeks = int(st.selectbox("Weeks ahead", _WEEKS, index=1, key="demand_weeks"))
         replicates = int(st.selectbox("Replicates", _REPLICATES, key="demand_replicates"))
         asked = st.button("Forecast now", type="primary", key="forecast_now")
     if asked:
@@ -220,13 +220,13 @@ def _chosen_table(tables: list[KeptTable]) -> KeptTable | None:
         one = tables[at]
         return f"{one.census}, {one.weeks} weeks, {one.replicates} replicates"
 
-    at = st.selectbox("Forecast of", range(len(tables)), index=first, format_func=told, key="demand_table")
+    at = st.selectbox("Kept forecast", range(len(tables)), index=first, format_func=told, key="demand_table")
     return tables[at]
 
 
 def _thresholds(reading: _Reading) -> None:
     reports, faults = tune_reports(reading.database, reading.actor, reading.study_id, reading.home)
-    st.html(faults_html(faults))
+    show_faults(faults)
     if not reports:
         st.info(
             "No thresholds were tuned for this study yet. From its present state on: "
@@ -245,7 +245,7 @@ def _thresholds(reading: _Reading) -> None:
 
 def _what_if(reading: _Reading) -> None:
     comparisons, faults = kept_comparisons(reading.home, reading.study_id)
-    st.html(faults_html(faults))
+    show_faults(faults)
     if not comparisons:
         st.info(
             "No change of this study was tried yet. From its present state on: "

@@ -44,7 +44,7 @@ def pareto_chart(report: TuningReport, name: str) -> Any:
         scale=alt.Scale(
             type="log", domain=[max(min(heights) / 1.6, _LEAST / 2), max(heights) * 1.6], nice=False
         ),
-        axis=alt.Axis(format="~g", tickCount=6),
+        axis=alt.Axis(format="~g", tickCount=5, grid=False),
     )
     tips = [
         alt.Tooltip("settings:N"),

@@ -9,12 +9,12 @@ import streamlit as st
 from allocation.study.tuning_report import SimulatedRow, TuningReport
 from allocation.views.unblinded.proposal_models import ComparedParameter
 from dashboards.html_table import Cell, Column, Marked, html_table
-from dashboards.look import moment, number
+from dashboards.look import count_of, moment, number
 from dashboards.planner.pareto_chart import RISK_WORDS, objective_of, pareto_chart
 from dashboards.planner.settings_text import plain, settings_of
 from dashboards.planner.tune_reports import TuneReport
 from dashboards.planner.vega_chart import show_chart
-from simulation.replicates.table import figure, percent
+from simulation.replicates.table import figure
 
 _MOST_RIVALS = 20
 _WASTE = ("waste", "kits_wasted")
@@ -26,7 +26,7 @@ def choose_report(reports: list[TuneReport], in_force: int) -> TuneReport:
     def told(at: int) -> str:
         one = reports[at]
         name = one.proposal.proposal_id if one.proposal else one.file.stem if one.file else ""
-        limit = f"{one.read.risk.measure} at most {percent(one.read.risk.at_most)}"
+        limit = f"{one.read.risk.measure} at most {_percent(one.read.risk.at_most)}"
         return f"{name} · {moment(one.made_at)} · least {one.read.objective.name}, {limit} · {one.state(in_force)[0]}"
 
     at = st.selectbox("Tune report", range(len(reports)), format_func=told, key="tune_report")
@@ -37,7 +37,7 @@ def show_report(one: TuneReport, settings: tuple[ComparedParameter, ...] | str, 
     """The report. `settings`: the parameters beside those of today, or why these cannot be told."""
     report = one.read
     _figures(one, in_force)
-    left, right = st.columns([7, 6], gap="large")
+    left, right = st.columns([1, 1], gap="large")
     with left:
         st.subheader("What each risk costs", anchor=False)
         name = _objective(one)
@@ -72,14 +72,14 @@ def _figures(one: TuneReport, in_force: int) -> None:
         held = report.certified
         _figure(
             f"Risk, certified with {certificate.confidence:.0%}",
-            f"≤ {percent(certificate.upper_bound)}",
+            f"≤ {_percent(certificate.upper_bound)}",
             ("within" if held else "NOT within")
-            + f" {percent(report.risk.at_most)}, {number(certificate.replicates)} trials",
+            + f" {_percent(report.risk.at_most)}, {number(certificate.replicates)} trials",
             "green" if held else "red",
         )
         ours = objective_of(report.choice, report)
         _figure(
-            f"{_objective(one).capitalize()}",
+            f"{_headed(_objective(one))}",
             figure(ours) if ours is not None else "none",
             "mean of the choice",
         )
@@ -107,7 +107,7 @@ def _objective(one: TuneReport) -> str:
 def _said(report: TuningReport) -> str:
     measure = RISK_WORDS.get(report.risk.measure, report.risk.measure)
     return (
-        f"The choice {settings_of(report.choice)}: {measure} at most {percent(report.certificate.upper_bound)}, certified; "
+        f"The choice {settings_of(report.choice)}: {measure} at most {_percent(report.certificate.upper_bound)}, certified; "
         f"{len(report.rivals)} rivals and a front of {len(report.pareto)}"
     )
 
@@ -117,14 +117,14 @@ def _rivals(one: TuneReport) -> str:
     columns = [
         Column(""),
         Column("Settings", long=True),
-        Column(_objective(one).capitalize(), numbers=True),
+        Column(_headed(_objective(one)), numbers=True),
         Column("Waste, kits", numbers=True),
         Column("Shipments", numbers=True),
         Column("Risk", numbers=True),
         Column("95 % interval", numbers=True),
         Column("Certified at most", numbers=True),
     ]
-    rows = [_row("Choice", report.choice, report, percent(report.certificate.upper_bound))]
+    rows = [_row("Choice", report.choice, report, _percent(report.certificate.upper_bound))]
     if report.baseline is not None:
         rows.append(_row("Baseline", report.baseline, report, ""))
     told = {tuple(report.choice.parameters)}
@@ -148,10 +148,18 @@ def _row(what: str, row: SimulatedRow, report: TuningReport, certified: str) -> 
         _number(value),
         _number(waste),
         _number(row.means.get("shipments")),
-        "" if risk is None else Marked(percent(risk.estimate), "alert") if over else percent(risk.estimate),
-        "" if risk is None else f"{percent(risk.low)} to {percent(risk.high)}",
+        "" if risk is None else Marked(_percent(risk.estimate), "alert") if over else _percent(risk.estimate),
+        "" if risk is None else f"{_percent(risk.low)} to {_percent(risk.high)}",
         certified,
     ]
+
+
+def _percent(share: float) -> str:
+    return f"{figure(100 * share)} %"
+
+
+def _headed(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _number(value: float | None) -> str:
@@ -165,7 +173,7 @@ def _settings(compared: tuple[ComparedParameter, ...]) -> str:
         Column("Parameter"),
         Column("Today", long=True),
         Column("Chosen", numbers=True),
-        Column("Sites changed", numbers=True),
+        Column("Changes at", numbers=True),
     ]
     rows: list[list[Cell]] = [
         [
@@ -173,7 +181,7 @@ def _settings(compared: tuple[ComparedParameter, ...]) -> str:
             one.kit_type or "every",
             one.parameter.replace("_", " "),
             ", ".join(
-                plain(each.value) + (f" ({each.sites} sites)" if len(one.today) > 1 else "")
+                plain(each.value) + (f" ({count_of(each.sites, 'site')})" if len(one.today) > 1 else "")
                 for each in one.today
             )
             or "none",
@@ -194,8 +202,8 @@ def _settings(compared: tuple[ComparedParameter, ...]) -> str:
 def _next_step(one: TuneReport) -> None:
     if one.proposal is None and one.file is not None:
         st.html(
-            f'<div class="rtsm-as-of">The report: <code>{escape(str(one.file))}</code>. Filed as a proposal it can be signed; '
-            "see <code>rtsm resupply proposal --help</code>.</div>"
+            f'<div class="rtsm-as-of">The report is <code>{escape("/".join(one.file.parts[-3:]))}</code> in RTSM_HOME. '
+            "<code>rtsm resupply proposal file</code> files it as a proposal, which somebody else can sign.</div>"
         )
     elif one.proposal is not None and one.proposal.filing_reason:
         st.html(

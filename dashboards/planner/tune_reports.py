@@ -36,7 +36,7 @@ class TuneReport:
     def state(self, in_force: int) -> tuple[str, str]:
         """What became of it, in words, and whether that is `good`, `alert` or `muted`. `in_force`: the protocol version that is."""
         if self.proposal is None:
-            return "not filed", "muted"
+            return "a file of this installation", "muted"
         one = self.proposal
         version = one.ended_by_version
         if one.state == ProposalState.SIGNED and version is not None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt  # noqa: F401  (loaded here, once, and not by two visitors at the same time)
+import pandas as pd  # noqa: F401  (Altair asks it for its types when it is loaded, and fails when it is half loaded)
 import streamlit as st
 
 from dashboards.look import FONT
 from simulation.randomization.chart_file import styled
+
+_PADDING = 4
+"""Pixels."""
 
 
 def show_chart(chart: Any, key: str, said: str, *, stretch: bool = False) -> None:
@@ -19,7 +24,12 @@ def show_drawing(drawing: dict[str, Any], key: str, said: str, *, stretch: bool 
     """As `show_chart`, for a specification of Vega-Lite that has its style."""
     config = {**drawing.get("config", {}), "font": FONT}
     st.vega_lite_chart(
-        {**drawing, "config": config, "padding": 4, "description": said},
+        {
+            **drawing,
+            "config": config,
+            "padding": dict.fromkeys(("left", "top", "right", "bottom"), _PADDING),
+            "description": said,
+        },
         width="stretch" if stretch else "content",
         theme=None,
         key=key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from math import floor, log10
 from typing import Any, Final
 
 import streamlit as st
@@ -67,7 +67,7 @@ def show_what_if(comparisons: list[KeptComparison]) -> None:
         st.html('<div class="rtsm-empty">Choose a change.</div>')
         return
     st.subheader("Changes side by side", anchor=False)
-    st.html(_table(comparisons, picked, chosen))
+    st.html(f'<div class="rtsm-wrapped">{_table(comparisons, picked, chosen)}</div>')
     st.caption(
         "Base: mean per trial. Change: the change less the base, ± half its 95 % interval, in pairs of trials with the same random "
         "numbers. Red is worse, green better, grey undecided."
@@ -133,8 +133,7 @@ def _change(one: KeptComparison, change: str) -> list[Cell]:
 def _gap(gap: Difference) -> Cell:
     if gap.difference == gap.standard_error == 0:
         return Marked("0", "muted")
-    text = f"{_signed(gap.difference)} ± {figure((gap.high - gap.low) / 2)}"
-    return _marked(text, gap.low, gap.high, gap.worse)
+    return _marked(_with_error(gap.difference, (gap.high - gap.low) / 2), gap.low, gap.high, gap.worse)
 
 
 def _share_gap(share: dict[str, Any]) -> Cell:
@@ -143,8 +142,7 @@ def _share_gap(share: dict[str, Any]) -> Cell:
         return ""
     if gap == low == high == 0:
         return Marked("0", "muted")
-    sign = "+" if gap > 0 else "−" if gap < 0 else ""  # noqa: RUF001  (a minus is meant)
-    return _marked(f"{sign}{percent(abs(gap))} ± {percent((high - low) / 2)}", low, high, "higher")
+    return _marked(f"{_with_error(100 * gap, 50 * (high - low))} %", low, high, "higher")
 
 
 def _marked(text: str, low: float, high: float, worse: str | None) -> Cell:
@@ -159,11 +157,14 @@ def _share(value: float | None) -> str:
     return "" if value is None else percent(value)
 
 
-def _signed(value: float) -> str:
-    sign = "+" if value > 0 else "−" if value < 0 else ""  # noqa: RUF001
-    return f"{sign}{figure(abs(value))}"
+def _with_error(gap: float, half: float) -> str:
+    """A difference and half its interval, which has two digits or no decimals."""
+    decimals = max(0, 1 - floor(log10(half))) if half > 0 else 2
+    sign = "+" if gap > 0 else "\N{MINUS SIGN}" if gap < 0 else ""
+    return f"{sign}{abs(gap):,.{decimals}f} ± {half:,.{decimals}f}"
 
 
-def faults_html(faults: list[str]) -> str:
-    """Files that cannot be read, a line each."""
-    return "".join(f'<div class="rtsm-alert">{escape(one)}</div>' for one in faults)
+def show_faults(faults: list[str]) -> None:
+    """Files that cannot be read, each in a warning."""
+    for one in faults:
+        st.warning(one)
