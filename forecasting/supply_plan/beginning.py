@@ -156,7 +156,7 @@ def from_study(
             fix="name the last day of the plan, such as the last visit that is expected",
         )
     begins = _checked(Beginning(choices.scenario, protocol, live, day0, until or last, source))
-    whole = start_from(live.state, protocol, bare, begins.days)
+    whole = start_from(live.state, bare, protocol, begins.days)
     return replace(begins, live=whole), choices
 
 
