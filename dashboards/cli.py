@@ -47,6 +47,14 @@ def demo(
             show_default="studies/demo-scenario.yaml",
         ),
     ] = None,
+    planning: Annotated[
+        bool,
+        typer.Option(
+            "--planning",
+            help="After the play: forecasts of past days, and thresholds tuned on the ledger, proposed and signed. Two minutes more, "
+            "and two again where the simulator is to be compiled.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --no-serve: the summary as JSON.")] = False,
     api_port: ApiPort = 8000,
     dashboard_port: DashboardPort = 8501,
@@ -61,6 +69,8 @@ def demo(
         raise typer.BadParameter("a live demo is served: leave out --no-serve", param_hint="--live")
     if as_json and serve:
         raise typer.BadParameter("only --no-serve ends with a summary", param_hint="--json")
+    if planning and live:
+        raise typer.BadParameter("planning comes after a play: leave out --live", param_hint="--planning")
     if pace is not None and not live:
         raise typer.BadParameter("it slows a live demo: add --live", param_hint="--pace")
     from dashboards.demo_run import DemoOptions, run_demo
@@ -76,6 +86,7 @@ def demo(
             scenario=scenario,
             as_json=as_json,
             quiet=quiet,
+            planning=planning,
         ),
         Ports(api_port, dashboard_port, dagster_port),
     )

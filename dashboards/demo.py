@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from allocation.ledger.database import default_url, open_database
 from allocation.ledger.reader import last_position, studies
@@ -24,6 +24,9 @@ from simulation.driver import ServiceTrial
 from simulation.scenario import Scenario, load_scenario_and_protocol
 from simulation.trial import Tally
 from simulation.twin import Twin
+
+if TYPE_CHECKING:
+    from dashboards.demo_planning import Planned
 
 SCENARIO: Final = Path(__file__).resolve().parent.parent / "studies" / "demo-scenario.yaml"
 EXPORT_FORMATS: Final = ("xpt", "dataset-json", "csv", "parquet")
@@ -153,6 +156,14 @@ class Demo:
         finally:
             sealer.stop()
 
+    def plan_supply(self) -> Planned:
+        """Forecast, tune, and put proposed thresholds into effect (demo_planning.py). `play` comes first."""
+        # The simulator's compiler takes seconds to import, and minutes to compile on a fresh machine.
+        from dashboards.demo_planning import plan_demo
+
+        trial = self._trial or self.set_up()
+        return plan_demo(self.database, trial, self.plan.scenario, self.plan.file, self._shown)
+
     def verify(self) -> Verification:
         """Verify the ledger. Raises DemoFailed with the first difference."""
         with self._shown.step("verify", "Verifying the ledger"):
@@ -190,7 +201,13 @@ class Demo:
             )
         return {name: int(one["rows"]) for name, one in made.blinded.manifest["datasets"].items()}
 
-    def complete(self, tally: Tally, verification: Verification, rows: dict[str, int]) -> DemoRecord:
+    def complete(
+        self,
+        tally: Tally,
+        verification: Verification,
+        rows: dict[str, int],
+        planned: Planned | None = None,
+    ) -> DemoRecord:
         """Write the record that the demo is complete, with what was made, and give it."""
         scenario = self.plan.scenario
         self._shown.seconds["all"] = time.monotonic() - self._began
@@ -213,6 +230,7 @@ class Demo:
             "projection_rows": verification.rows,
             "chain_head": verification.chain_head,
             "datasets": rows,
+            "planned": None if planned is None else asdict(planned),
             "seconds": {name: round(spent, 1) for name, spent in self._shown.seconds.items()},
         }
         made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -225,13 +243,17 @@ class Demo:
         self.database.dispose()
 
 
-def make_demo(home: Home, plan: DemoPlan, shown: DemoProgress) -> DemoRecord:
-    """Make the whole demo in an empty home. Raises DemoFailed, and what the service, the twin or the pipelines raise."""
+def make_demo(home: Home, plan: DemoPlan, shown: DemoProgress, *, planning: bool = False) -> DemoRecord:
+    """Make the whole demo in an empty home. Raises DemoFailed, and what the service, the twin or the pipelines raise.
+
+    `planning`: with forecasts, and thresholds that are tuned, proposed and signed.
+    """
     demo = Demo(home, plan, shown)
     try:
         demo.set_up()
         tally = demo.play()
+        planned = demo.plan_supply() if planning else None
         verification = demo.verify()
-        return demo.complete(tally, verification, demo.build_datasets())
+        return demo.complete(tally, verification, demo.build_datasets(), planned)
     finally:
         demo.close()

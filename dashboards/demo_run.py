@@ -34,6 +34,7 @@ class DemoOptions:
     scenario: Path | None
     as_json: bool
     quiet: bool
+    planning: bool = False
 
 
 class PlayStopped(Exception):
@@ -51,9 +52,11 @@ def run_demo(options: DemoOptions, ports: Ports) -> None:
         if options.live and standing is None:
             _live(home, plan, options, ports, shown)
             return
+        if options.planning and standing is not None and not (standing.summary or {}).get("planned"):
+            shown.say("It was made without planning: --fresh --planning makes it again, with it.")
         if options.live:
             shown.say("It is complete, so there is nothing left to play: --fresh --live plays it again.")
-        record = standing or make_demo(home, plan, shown)
+        record = standing or make_demo(home, plan, shown, planning=options.planning)
         if options.as_json:
             typer.echo(json.dumps(asdict(record), indent=2, default=str))
             return

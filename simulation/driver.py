@@ -37,8 +37,10 @@ from allocation.commands.resupply import RunResupplyRequest, run_resupply
 from allocation.commands.screening import EligibilityRequest, ScreenRequest, record_eligibility, screen
 from allocation.commands.service import Act, Service
 from allocation.commands.shipments import DispatchRequest, ReceiveRequest, dispatch_shipment, receive_shipment
+from allocation.commands.signed_requests import asked_content
 from allocation.commands.sites import OpenSiteRequest, open_site
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
+from allocation.commands.supply_proposal_decisions import SignSupplyProposalRequest, sign_supply_proposal
 from allocation.commands.visits import MissVisitRequest, VisitRequest, miss_visit, record_visit
 from allocation.errors import DomainRefusal, NoUsableKit
 from allocation.ledger.database import Database
@@ -46,6 +48,7 @@ from allocation.ledger.reader import subject_arm
 from allocation.rules.dosing import DoseMove
 from allocation.rules.kit_numbers import number_kits
 from allocation.rules.kit_status import KitStatus
+from allocation.rules.supply_proposal import PROPOSAL_SIGNED
 from allocation.study.canonical import decimal_text
 from allocation.study.counted_units import units_per_day_by_look
 from allocation.study.protocol import Protocol
@@ -123,6 +126,14 @@ class ServiceTrial:
     def _signed_by_statistician(self, meaning: str, content: dict[str, Any]) -> Act:
         signature = self.cast.sign(self.cast.statistician, meaning, content)
         return Act(self.cast.statistician, signature=signature)
+
+    def sign_proposal(self, proposal_id: str, report_sha256: str) -> int:
+        """The supply manager signs proposed supply parameters into effect; gives the protocol version that they are in."""
+        request = SignSupplyProposalRequest(proposal_id=proposal_id, report_sha256=report_sha256)
+        content = asked_content(self.study_id, "sign_supply_proposal", request, "")
+        signature = self.cast.sign(self.cast.supply_manager, PROPOSAL_SIGNED, content)
+        act = Act(self.cast.supply_manager, signature=signature)
+        return int(sign_supply_proposal(self.service, act, self.study_id, request)["protocol_version"])
 
     def open_site(self, site_id: str) -> None:
         """See `simulation.trial.Trial`."""

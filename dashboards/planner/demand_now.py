@@ -8,10 +8,8 @@ import streamlit as st
 
 from allocation.access.actors import Actor
 from allocation.ledger.database import Database
-from forecasting.calibration.kept import keep
-from forecasting.demand.kept_tables import keep_table
+from forecasting.demand.kept_tables import keep_demand
 from forecasting.demand.study_demand import StudyDemand, forecast_study_demand
-from forecasting.demand.study_rows import kept_numbers
 from forecasting.demand.study_start import study_start
 
 SEED = 1
@@ -35,8 +33,6 @@ def forecast_now(
 
     found = forecast_study_demand(start, weeks, replicates, SEED, progress=progress)
     bar.progress(0.95, text="Keeping it …")
-    asked = {"weeks": weeks, "replicates": replicates, "seed": SEED}
-    kept = keep(start.census, "demand", asked, kept_numbers(found), start.scenario_hash)
-    keep_table(found, kept)
+    keep_demand(found)
     bar.empty()
     return found

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forecasting.calibration.kept import store_of
+from forecasting.calibration.kept import keep, store_of
 from forecasting.demand.study_demand import SCOPES, StudyDemand
-from forecasting.demand.study_rows import demand_frame
+from forecasting.demand.study_rows import demand_frame, kept_numbers
 from forecasting.demand.study_table import sites_at_risk
 from forecasting.errors import ForecastError
 from simulation.replicates.folder import write_whole
@@ -53,6 +53,14 @@ class KeptTable:
             return pl.read_parquet(self.file)
         except (pl.exceptions.PolarsError, OSError) as broken:
             raise _broken(self.file, broken) from broken
+
+
+def keep_demand(found: StudyDemand) -> tuple[Path, Path]:
+    """Keep a forecast: the numbers that a scorecard answers, and its table; gives both files. Raises ForecastError as `keep`."""
+    asked = {"weeks": found.weeks, "replicates": found.replicates, "seed": found.seed}
+    start = found.start
+    kept = keep(start.census, "demand", asked, kept_numbers(found), start.scenario_hash)
+    return kept, keep_table(found, kept)
 
 
 def keep_table(found: StudyDemand, kept: Path) -> Path:

@@ -12,13 +12,12 @@ from rich.console import RenderableType
 from allocation.ledger.database import open_database
 from allocation.terminal import acting, progress_bar, the_study
 from forecasting.calibration.facts import facts_of
-from forecasting.calibration.kept import keep
 from forecasting.calibration.scorecard import scorecard
 from forecasting.demand.errors import BadRequest
-from forecasting.demand.kept_tables import keep_table
+from forecasting.demand.kept_tables import keep_demand
 from forecasting.demand.study_demand import StudyDemand, check_request, forecast_study_demand
 from forecasting.demand.study_plot import write_study_plot
-from forecasting.demand.study_rows import demand_frame, kept_numbers
+from forecasting.demand.study_rows import demand_frame
 from forecasting.demand.study_start import study_start
 from forecasting.demand.study_table import study_demand_json, study_demand_tables
 from simulation.randomization.chart_file import check_chart_file
@@ -74,9 +73,7 @@ def answer_study(
     if plot is not None and facts is not None:
         write_study_plot(found, facts, plot)
         files.append(plot)
-    asked = {"weeks": question.weeks, "replicates": question.replicates, "seed": question.seed}
-    kept = keep(start.census, "demand", asked, kept_numbers(found), start.scenario_hash)
-    table = keep_table(found, kept)
+    kept, table = keep_demand(found)
     calibration = card.short(("kits_dispensed", "stock_outs"))
     document = {
         **study_demand_json(found),
