@@ -17,8 +17,8 @@ from tests.simulation.test_twin import SCENARIO, on_stage
 STUDY = "ORT-301"
 BEGINS = date(2025, 1, 6)
 CENSUS = date(2025, 2, 16)
-"""Six weeks in: four more are played."""
-DAYS = 70
+"""Six weeks in: more than three more are played."""
+DAYS = 67
 _SITES = 6
 
 
@@ -30,9 +30,10 @@ def documents() -> tuple[Protocol, Scenario]:
     study["sites"] = [one | {"planned_activation": BEGINS.isoformat()} for one in study["sites"][:_SITES]]
     known = {one["code"] for one in study["sites"]}
     study["lanes"] = [one for one in study["lanes"] if one.get("site") in (None, *known)]
-    sparing = {"min_buffer": 1, "max_buffer": 2, "seed_quantity": 2, "short_window": 5, "long_window": 12}
+    sparing = {"min_buffer": 1, "max_buffer": 2, "seed_quantity": 2, "short_window": 8, "long_window": 12}
     parameters = study["supply"]["parameters"][0]
     study["supply"]["parameters"] = [parameters | {"parameters": parameters["parameters"] | sparing}]
+    study["supply"]["run_weekdays"] = [0, 3]
     played["duration_days"] = DAYS
     played["recruitment"] |= {"screened_per_site_month": 6.0, "month_factors": [], "pauses": []}
     played["recruitment"]["country_factors"] = {}

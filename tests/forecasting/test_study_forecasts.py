@@ -19,10 +19,11 @@ from allocation.errors import NotPermitted
 from allocation.ledger.database import Database
 from allocation.ledger.reader import SealedEntry, sealed_entries
 from forecasting.calibration.kept import kept
+from forecasting.demand import study_start as beginnings
 from forecasting.demand.assumption_draws import drawn_scenarios
 from forecasting.demand.errors import BadRequest
 from forecasting.demand.study_demand import forecast_study_demand
-from forecasting.demand.study_start import DRAWS, study_start
+from forecasting.demand.study_start import study_start
 from forecasting.demand.trace_demand import CORRELATED, NEW
 from simulation.fitting.scenario_fit import ScenarioFit
 from tests.conftest import REPOSITORY
@@ -30,8 +31,15 @@ from tests.forecasting.running_study import BEGINS, CENSUS, STUDY
 
 Running = tuple[Database, str]
 WEEKS = 3
+DRAWS = 5
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws of assumptions: a plan is made of each, which takes most of the time of a small forecast."""
+    monkeypatch.setattr(beginnings, "DRAWS", DRAWS)
 
 
 def asked(*words: object) -> Any:
