@@ -97,6 +97,8 @@ def cuttable(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         for arrival in lot["arrivals"]:
             arrival["depot"] = "DEP"
     played["screening"].pop("supply_wait_days")
+    for outage in played["shipping"]["outages"]:
+        outage["depot"] = "DEP"
     return plan_of(Protocol.model_validate(planned), Scenario.model_validate(played))
 
 
