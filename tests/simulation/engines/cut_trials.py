@@ -17,6 +17,7 @@ from simulation.engines.day_laws import LawTables, joined
 from simulation.engines.outcomes import N_OUTCOMES, Replicate
 from simulation.engines.plan import NOT_LEAVING, TrialPlan
 from simulation.engines.plan_arrays import floats, ints
+from simulation.engines.plan_disruptions import Outages
 from simulation.engines.plan_of_study import plan_of
 from simulation.engines.plan_present import NOT_OPEN, NOT_YET, Present
 from simulation.engines.simpy_twin import shipment
@@ -96,6 +97,8 @@ def cuttable(protocol: Protocol, scenario: Scenario) -> TrialPlan:
         for arrival in lot["arrivals"]:
             arrival["depot"] = "DEP"
     played["screening"].pop("supply_wait_days")
+    for outage in played["shipping"]["outages"]:
+        outage["depot"] = "DEP"
     return plan_of(Protocol.model_validate(planned), Scenario.model_validate(played))
 
 
@@ -268,4 +271,14 @@ def _shifted(plan: TrialPlan, day: int) -> TrialPlan:
             arrival_kits=lots.arrival_kits[coming],
         ),
         resupply=plan.resupply._replace(period=plan.resupply.period[day:], run=plan.resupply.run[day:]),
+        outages=_outages_from(plan.outages, day),
+        closings=plan.closings._replace(day=np.maximum(plan.closings.day - day, 0)),
     )
+
+
+def _outages_from(outages: Outages, day: int) -> Outages:
+    if not outages.any:
+        return outages
+    tables = (outages.leaves, outages.arrives)
+    leaves, arrives = (np.ascontiguousarray(table[:, day:] - day) for table in tables)
+    return outages._replace(leaves=leaves, arrives=arrives)
