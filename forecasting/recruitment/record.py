@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -85,13 +85,7 @@ class AccrualRecord:
 
     def without(self, sites: Sequence[str]) -> AccrualRecord:
         """The same, with centres that recruit no more. Raises ForecastError for a name that is none of them."""
-        unknown = [site for site in sites if site not in self.centres]
-        if unknown:
-            raise ForecastError(
-                f"{unknown[0]} is no centre of {self.name}",
-                field="--closed-site",
-                fix=f"name one of {', '.join(self.centres[:10])}",
-            )
+        check_closed(sites, self.centres, self.name)
         note = (f"Closed, as was said: {', '.join(sorted(sites))}.",) if sites else ()
         return replace(self, stopped=(*self.stopped, *sites), notes=(*self.notes, *note))
 
@@ -110,6 +104,18 @@ class AccrualRecord:
                 fix=f"name a row from 1 to {self.periods}",
             )
         return self.until(self.periods if row is None else row)
+
+
+def check_closed(sites: Sequence[str], known: Iterable[str], name: str) -> None:
+    """Raises ForecastError for a site that is said to be closed and is not among those that have been open."""
+    there = sorted(known)
+    unknown = [site for site in sites if site not in there]
+    if unknown:
+        raise ForecastError(
+            f"site {unknown[0]} is not open in {name}",
+            field="--closed-site",
+            fix=f"name one of {', '.join(there[:10])}",
+        )
 
 
 def read_record(file: Path, days: float) -> AccrualRecord:

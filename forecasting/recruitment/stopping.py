@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from forecasting.errors import ForecastError
+from forecasting.recruitment.record import check_closed
 from simulation.fitting.observed import Observed
 from simulation.fitting.recruiting import recruitment_gaps
 
@@ -38,13 +39,7 @@ def stopping_of(
     A service records no end of recruitment: a cap or the silence tells it. Raises ForecastError for a site that is not open, or a day that
     is past.
     """
-    unknown = [site for site in closed_sites if site not in found.sites]
-    if unknown:
-        raise ForecastError(
-            f"site {unknown[0]} is not open in {found.study_id}",
-            field="--closed-site",
-            fix=f"name one of {', '.join(sorted(found.sites)[:10])}",
-        )
+    check_closed(closed_sites, found.sites, found.study_id)
     if paused_until is not None and paused_until < found.as_of:
         raise ForecastError(
             f"{paused_until} is past: the study has come to {found.as_of}",

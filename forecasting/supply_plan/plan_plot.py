@@ -101,13 +101,23 @@ def _stock(plan: SupplyPlan) -> Any:
                 title=alt.TitleParams(name, anchor="start", frame="group", color=INK, fontSize=14),
             )
         )
-    title = alt.Title(
+    title = _title(
         f"{plan.beginning.protocol.study.id}: kits that the depots can ship",
-        subtitle=[
+        [
             f"From {day0} to {plan.beginning.until}, in {case.tape.trials} trials. Line: median. Band: 5 % to 95 % of them.",
             "Dashed: a run is released (median), with the kits of it that can be used. What falls at once expires, or is past its last day "
             "of shipping.",
         ],
+    )
+    return styled(alt.concat(*panels, columns=2, spacing={"row": 46, "column": 60}).properties(title=title))
+
+
+def _title(text: str, subtitle: list[str]) -> Any:
+    import altair as alt  # after the work: it takes a while
+
+    return alt.Title(
+        text,
+        subtitle=subtitle,
         anchor="start",
         color=INK,
         fontSize=18,
@@ -116,7 +126,6 @@ def _stock(plan: SupplyPlan) -> Any:
         subtitlePadding=6,
         offset=18,
     )
-    return styled(alt.concat(*panels, columns=2, spacing={"row": 46, "column": 60}).properties(title=title))
 
 
 def _moment(plan: SupplyPlan, day: int) -> str:
@@ -159,19 +168,12 @@ def _rules(plan: SupplyPlan) -> Any:
             x=overage, y=unnamed, text=alt.Text("overage:Q", format=".0f")
         ),
     ).properties(width=300, height=30 * len(rows))
-    title = alt.Title(
+    title = _title(
         "This plan and rules of thumb, each played",
-        subtitle=[
+        [
             f"{plan.beginning.protocol.study.id}, {plan.verified.trials:,} trials that no plan was made from (the rules: "
             f"{plan.rules[0][1].trials:,} of them). Points: share of the trials in",
             f"which the central stock is enough; bars through them: 95 % interval; dashed: the {plan.level:.1%} that was asked for.",
         ],
-        anchor="start",
-        color=INK,
-        fontSize=18,
-        subtitleColor=MUTED,
-        subtitleFontSize=12,
-        subtitlePadding=6,
-        offset=18,
     )
     return styled(alt.hconcat(left, right, spacing=24).properties(title=title))

@@ -13,7 +13,7 @@ from forecasting.supply_plan.supply_case import MadeRun, SupplyCase
 
 _MOST_SHARE: Final = 2.0
 """Above 1, a run is so many times what the worst of the trials asks for."""
-STEPS: Final = 10
+STEPS: Final = 8
 _MOST_ROUNDS: Final = 3
 
 Report = Callable[[int, int], None]

@@ -151,7 +151,7 @@ def test_two_files_give_both_forecasts(files: tuple[Path, Path]) -> None:
     [
         (("--screening-days", -1), "--screening-days"),
         (("--screening-days", 70), "are randomized: correct the files, or --screening-days"),
-        (("--closed-site", "E"), "--closed-site: E is no centre"),
+        (("--closed-site", "E"), "--closed-site: site E is not open in"),
         (("--paused-until", "2026-01-01"), "--paused-until"),
     ],
 )

@@ -63,13 +63,17 @@ def supplied(folder: Path, there: int, begins: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return supplied(tmp_path_factory.mktemp("supply"), 10, "2025-01-10")
+
+
+@pytest.fixture(scope="module")
+def planned(scenario: Path) -> tuple[Path, Path, dict[str, Any]]:
     """The scenario, the folder of the plan, and the plan."""
-    file = supplied(tmp_path_factory.mktemp("supply"), 10, "2025-01-10")
-    out = file.parent / "plan"
-    result = asked(file, "--replicates", 60, "--service-level", 0.9, "--out", out, "--plot", "--json")
+    out = scenario.parent / "plan"
+    result = asked(scenario, "--replicates", 60, "--service-level", 0.9, "--out", out, "--plot", "--json")
     assert result.exit_code == 0, result.output
-    return file, out, json.loads(result.stdout)
+    return scenario, out, json.loads(result.stdout)
 
 
 def test_a_plan_holds_in_trials_that_it_was_not_made_from(
@@ -151,9 +155,9 @@ def test_sites_that_never_get_stock_are_no_reason_to_plan_nothing(tmp_path: Path
     ],
 )
 def test_bad_words_are_refused_by_field(
-    tmp_path: Path, words: tuple[object, ...], code: int, told: str
+    scenario: Path, words: tuple[object, ...], code: int, told: str
 ) -> None:
-    result = asked(supplied(tmp_path, 20, "2025-01-10"), *words)
+    result = asked(scenario, *words)
     assert result.exit_code == code
     assert told in result.stderr
     assert result.stdout == ""

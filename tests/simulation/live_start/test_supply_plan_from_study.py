@@ -50,12 +50,12 @@ def campaigns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_plan_goes_on_from_what_a_study_has(played: Played, campaigns: Path) -> None:
     url = played[2]
-    words = ("--study", STUDY, "--at", "2025-03-19", "--until", "2025-08-31", "--campaigns", campaigns)
+    words = ("--study", STUDY, "--at", "2025-03-19", "--until", "2025-06-30", "--campaigns", campaigns)
     result = asked(url, SCENARIO, *words, "--json")
     assert result.exit_code == 0, result.output
     plan: dict[str, Any] = json.loads(result.stdout)
-    assert (plan["study"], plan["from"], plan["until"]) == (STUDY, "2025-03-20", "2025-08-31")
-    assert plan["live_start"]["days"] == 165
+    assert (plan["study"], plan["from"], plan["until"]) == (STUDY, "2025-03-20", "2025-06-30")
+    assert plan["live_start"]["days"] == 103
     assert plan["ledger_position"] == plan["live_start"]["position"] > 0
     assert "P20-1, P20-2, P20-3" in plan["notes"][0]
     assert {row["run"] for row in plan["runs"]} <= {"P20-4", "P20-5"}
