@@ -27,6 +27,7 @@ app = typer.Typer()
 
 MOST_REPLICATES: Final = 1_000_000
 _WIDTH_WITHOUT_TERMINAL: Final = 160
+_WIDTH_OF_A_CHANGE: Final = 17
 
 
 @app.callback()
@@ -146,7 +147,8 @@ def what_if(
     if base.start is not None:
         typer.echo(base.start.told())
     console = Console()
-    console = console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    width = max(_WIDTH_WITHOUT_TERMINAL, 60 + _WIDTH_OF_A_CHANGE * len(changed))
+    console = console if console.is_terminal else Console(width=width)
     console.print(comparison_tables(comparison))
     typer.echo(
         f"{played:,} trials played in {time.monotonic() - began:.1f} s in all; all results in {folder}"

@@ -80,7 +80,7 @@ def _side_by_side(comparison: Comparison) -> Table:
     table.add_column("unit", no_wrap=True)
     table.add_column("base", justify="right", no_wrap=True)
     for one in comparison.compared:
-        table.add_column(one.change.name, justify="right", min_width=11)
+        table.add_column(one.change.name, justify="right", overflow="fold")
     for heading, names in _shown(comparison):
         table.add_section()
         table.add_row(heading, style="bold")
