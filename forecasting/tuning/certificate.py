@@ -17,6 +17,7 @@ from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import Judge
 from forecasting.tuning.evaluations import BATCH, CERTIFICATION
 from forecasting.tuning.figures import figure
+from forecasting.tuning.risk import ENOUGH_EVENTS
 
 CONFIDENCE: Final = 0.95
 """Of all tries together."""
@@ -67,9 +68,11 @@ def replicates_for(judge: Judge, candidate: Candidate, attempt: int, most: int) 
     needed = float(MOST)
     if room > 0:
         needed = ((norm.ppf(confidence) + norm.ppf(_POWER)) * spread / room) ** 2
-    # With no event at all the bound is still this over the replicates.
-    needed = max(needed, -1.5 * np.log(1 - confidence) / judge.risk.at_most)
     fewest = min(FEWEST, judge.evaluations.limit // 5)
+    often = float((figure(judge.evaluations.outcomes(candidate), "missed") > 0).mean())
+    if judge.risk.measure == "any_missed" or often * max(needed, fewest) < 2 * ENOUGH_EVENTS:
+        # With few events or none an exact bound is still about this over the replicates.
+        needed = max(needed, -1.5 * np.log(1 - confidence) / judge.risk.at_most)
     wanted = min(max(needed, fewest), MOST, most)
     return max(int(wanted) // BATCH, 1) * BATCH
 

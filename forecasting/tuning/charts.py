@@ -94,6 +94,9 @@ def _pareto(report: dict[str, Any], written: Written) -> Any:
         for one in points
         if one["risk"] <= max(20 * limit, 1e-3) or (one["front"] and one["risk"] <= 60 * limit)
     ]
+    near = [one["objective"] for one in (*marks, *(one for one in shown if one["front"]))]
+    # Far dearer points would press all others together.
+    shown = [one for one in shown if one["objective"] <= max(near) + 0.6 * (max(near) - min(near))]
     everything = [one["objective"] for one in (*shown, *marks)]
     risks = [limit, *(one["risk"] for one in (*shown, *marks))]
     heights = [min(risks) / 1.4, max(risks) * 1.4]
@@ -224,7 +227,7 @@ def _surface(report: dict[str, Any], written: Written) -> Any | None:
     fails = base.transform_filter("!datum.meets").mark_rect(color="#e6e9ec")
     crosses = base.transform_filter("!datum.meets").mark_text(text="\u00d7", color=MUTED, fontSize=13)
     numbers = base.transform_filter("datum.meets").mark_text(fontSize=10, color=INK)
-    numbers = numbers.encode(text=alt.Text("objective:Q", format=".3~s"))
+    numbers = numbers.encode(text=alt.Text("objective:Q", format=".4~s"))
     chosen = base.transform_filter("datum.chosen").mark_rect(filled=False, stroke=_LIMIT, strokeWidth=2.5)
     title = alt.Title(
         f"{report['study']}: {report['objective']['name']} over the thresholds",
