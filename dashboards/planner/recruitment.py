@@ -84,6 +84,7 @@ def _reading(outlook: Outlook) -> list[str]:
     says = fitted.pattern.says
     lines = [
         "Black: randomized. Blue: forecast, its median, middle half and 90 % interval."
+        + (" Thick: when the target is reached, 90 % interval." if outlook.reached() else "")
         + (" Dashed: what came after it, at the sites open then." if found.came else ""),
         f"{says[0].upper()}{says[1:]}: {found.choice.why}.",
         "Sites that are still to open are not counted on.",

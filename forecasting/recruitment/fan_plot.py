@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import accumulate
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
@@ -48,10 +49,11 @@ def fan_chart(found: RecruitmentForecast) -> Any:
         {"at": _at(record, record.periods), "q50": record.subjects}
         | {_name(edge): record.subjects for edge in edges}
     ]
+    bands = {_name(edge): _rising(found, edge) for edge in (*edges, 0.5)}
     rows += [
         {"at": _at(record, record.periods + end)}
-        | {_name(edge): record.subjects + found.quantile(end, edge) for edge in (*edges, 0.5)}
-        for end in found.fan
+        | {name: record.subjects + values[place] for name, values in bands.items()}
+        for place, end in enumerate(found.fan)
     ]
     top = max(rows[-1]["q95"], found.question.target or 0, record.subjects + sum(found.came))
     x = _across(alt, found)
@@ -96,7 +98,13 @@ def fan_chart(found: RecruitmentForecast) -> Any:
         )
     if found.question.target is not None:
         layers += _target(alt, x, height, found.question.target, _at(record, 0))
+        layers += _reached(alt, found, x, height, found.question.target)
     return alt.layer(*layers)
+
+
+def _rising(found: RecruitmentForecast, share: float) -> list[int]:
+    """A quantile by the end of each period of the fan, as `found.quantile` gives them one by one."""
+    return list(accumulate((law.quantile(share) for law in found.fan.values()), max))
 
 
 def _at(record: AccrualRecord, period: float) -> str | float:
@@ -140,6 +148,27 @@ def _target(alt: Any, x: Any, height: Any, target: int, begins: str | float) -> 
     ]
 
 
+def _reached(alt: Any, found: RecruitmentForecast, x: Any, height: Any, target: int) -> list[Any]:
+    """The time at which the target is reached: its median with the 90 % interval, as far as the fan goes."""
+    if found.completion is None or found.record.subjects >= target:
+        return []
+    times = [min(one, found.periods) for one in (found.completion[0], found.completion[-1])]
+    low, high = (_at(found.record, found.record.periods + one) for one in times)
+    drawn = [
+        alt.Chart(alt.Data(values=[{"at": low, "to": high, "subjects": target}]))
+        .mark_rule(color=INK, strokeWidth=4, opacity=0.75, clip=True)
+        .encode(x=x, x2="to", y=height("subjects"))
+    ]
+    if found.completion[2] <= found.periods:
+        middle = _at(found.record, found.record.periods + found.completion[2])
+        drawn.append(
+            alt.Chart(alt.Data(values=[{"at": middle, "subjects": target}]))
+            .mark_point(color=INK, filled=True, size=70, opacity=1)
+            .encode(x=x, y=height("subjects"))
+        )
+    return drawn
+
+
 def _says(found: RecruitmentForecast) -> list[str]:
     end, fitted = found.periods, found.choice.fit
     weak = {"prior": " THE PRIOR: nobody was recruited yet.", "few data": " FEW DATA: the prior weighs."}
@@ -155,7 +184,9 @@ def _says(found: RecruitmentForecast) -> list[str]:
     if found.completion is not None:
         early, middle, late = (found.completion[at] for at in (0, 2, 4))
         if isfinite(late):
-            lines.append(f"Target after {early:.1f} to {late:.1f} more periods (90 %), median {middle:.1f}.")
+            lines.append(
+                f"Target (thick line) after {early:.1f} to {late:.1f} more periods (90 %), median {middle:.1f}."
+            )
         else:
             lines.append("The target may never be reached.")
     return lines

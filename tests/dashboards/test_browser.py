@@ -135,3 +135,14 @@ def test_the_page_fits_its_window(page: Page, address: str, width: int) -> None:
     page.wait_for_timeout(1000)
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
+
+
+def test_the_planner_draws_its_fan_and_no_kit_type_for_a_blinded_reader(page: Page, address: str) -> None:
+    log_in(page, address, "project.manager")
+    page.get_by_role("link", name="Planner").click()
+    fan = page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first
+    fan.wait_for()
+    expect(page.get_by_label(re.compile("5 subjects randomized until"))).to_be_attached()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_role("radio", name="Demand")).to_have_count(0)
+    assert "ZZ" not in page.content()
