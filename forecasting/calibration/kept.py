@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from allocation.home_folder import rtsm_home
 from forecasting.calibration.scores import LEVELS
 from forecasting.census import Census
 from forecasting.errors import ForecastError
+from simulation.replicates.folder import write_whole
 
 Measure = Literal["randomized", "screened", "kits_dispensed", "stock_outs"]
 MEASURES: Final[tuple[Measure, ...]] = ("randomized", "screened", "kits_dispensed", "stock_outs")
@@ -123,18 +123,20 @@ def keep(
     }
     frame = pl.DataFrame([header | vars(one) for one in numbers], schema=SCHEMA, orient="row")
     file = store_of(census.study_id) / f"{kind}-{census.at}-{forecast_id}.parquet"
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    return write_in_store(file, lambda path: frame.write_parquet(path, compression="zstd"))
+
+
+def write_in_store(file: Path, content: Callable[[Path], object]) -> Path:
+    """Write a file of the store, whole or not at all; gives it. Raises ForecastError where the store cannot be written to."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        frame.write_parquet(unfinished, compression="zstd")
-        unfinished.replace(file)
+        return write_whole(file, content)
     except OSError as unwritable:
         raise ForecastError(
             f"{file} cannot be written ({unwritable.strerror})",
             field="RTSM_HOME",
             fix="let it be written to, or name another folder",
         ) from unwritable
-    return file
 
 
 def kept(study_id: str, measures: Iterable[str] = MEASURES) -> pl.DataFrame:

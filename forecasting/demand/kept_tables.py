@@ -15,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from forecasting.calibration.kept import keep, store_of
+from forecasting.calibration.kept import keep, store_of, write_in_store
 from forecasting.demand.study_demand import SCOPES, StudyDemand
 from forecasting.demand.study_rows import demand_frame, kept_numbers
 from forecasting.demand.study_table import sites_at_risk
 from forecasting.errors import ForecastError
-from simulation.replicates.folder import write_whole
 
 _FOLDER: Final = "demand-tables"
 
@@ -84,16 +83,8 @@ def keep_table(found: StudyDemand, kept: Path) -> Path:
         "risks": sites_at_risk(found),
     }
     frame, file = demand_frame(found), folder / kept.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(file, lambda path: frame.write_parquet(path, compression="zstd"))
-        write_whole(file.with_suffix(".json"), lambda path: path.write_text(json.dumps(told)))
-    except OSError as unwritable:
-        raise ForecastError(
-            f"{file} cannot be written ({unwritable.strerror})",
-            field="RTSM_HOME",
-            fix="let it be written to, or name another folder",
-        ) from unwritable
+    write_in_store(file, lambda path: frame.write_parquet(path, compression="zstd"))
+    write_in_store(file.with_suffix(".json"), lambda path: path.write_text(json.dumps(told)))
     return file
 
 

@@ -8,7 +8,6 @@ since all that is decided is a function of what was evaluated, it ends as an unb
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -26,6 +25,7 @@ from forecasting.tuning.errors import OtherTuning
 from forecasting.tuning.figures import from_day_0
 from forecasting.tuning.trial import Trial
 from simulation.engines.outcomes import OUTCOMES, Batch
+from simulation.replicates.folder import write_whole
 from simulation.replicates.run import Part, play_part, rules_hash
 
 Play = Callable[[Part], Batch]
@@ -177,17 +177,6 @@ class Evaluations:
         if file is not None:
             frame = Batch(first, outcomes, np.zeros((0, 0, 0), dtype=np.int64)).frame()
             write_whole(file, lambda path: frame.write_parquet(path, compression="zstd"))
-
-
-def write_whole(file: Path, content: Callable[[Path], object]) -> Path:
-    """Write a file so that it appears whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.unfinished")
-    try:
-        content(unfinished)
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return file
 
 
 def _open(folder: Path, trial: Trial) -> None:

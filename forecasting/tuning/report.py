@@ -19,10 +19,11 @@ from allocation.ledger.canonical import canonical_json, sha256_hex
 from allocation.study.canonical import canonical_json as canonical_document
 from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import measured
-from forecasting.tuning.evaluations import CERTIFICATION, SEARCH, write_whole
+from forecasting.tuning.evaluations import CERTIFICATION, SEARCH
 from forecasting.tuning.figures import SHOWN, SUMS, figure
 from forecasting.tuning.tuning import Asked, Tuned
 from simulation.engines.outcomes import OUTCOMES
+from simulation.replicates.folder import write_whole
 from simulation.scenario import Scenario
 
 KIND: Final = "threshold-tuning"
