@@ -26,7 +26,16 @@ from tests.api.transcript import Transcript, is_shown
 from tests.api.trial import AS_IS, BLINDED, PASSWORD, PEOPLE, PERMUTED, STUDY
 
 PATH = f"/studies/{STUDY}"
-UNBLINDED_PAGES = ("supply-proposals", "subjects", "stock", "run-out", "inventory", "lists", "protocol", "ledger")
+UNBLINDED_PAGES = (
+    "supply-proposals",
+    "subjects",
+    "stock",
+    "run-out",
+    "inventory",
+    "lists",
+    "protocol",
+    "ledger",
+)
 
 
 def play(trial: Trial) -> Transcript:
