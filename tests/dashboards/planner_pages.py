@@ -1,5 +1,7 @@
 """The planner's page on a trial's database, as somebody who is logged in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import streamlit as st
@@ -22,8 +24,9 @@ def planner_script(url: str, study_id: str) -> None:
     planner_page(opened(url), study_id)
 
 
-def shown(trial: Trial, name: str, part: str | None = None) -> AppTest:
-    """The planner's page as somebody who is logged in."""
+@contextmanager
+def planner_as(trial: Trial, name: str, part: str | None = None) -> Iterator[AppTest]:
+    """The planner's page as somebody who is logged in, to go on with."""
     url = url_of(trial)
     page = AppTest.from_function(planner_script, kwargs={"url": url, "study_id": STUDY}, default_timeout=60)
     actor = actor_named(trial.database, name)
@@ -31,7 +34,13 @@ def shown(trial: Trial, name: str, part: str | None = None) -> AppTest:
     if part is not None:
         page.session_state["planner_part"] = part
     try:
-        return page.run()
+        yield page.run()
     finally:
         opened(url).dispose()
         st.cache_resource.clear()
+
+
+def shown(trial: Trial, name: str, part: str | None = None) -> AppTest:
+    """The planner's page as somebody who is logged in sees it once."""
+    with planner_as(trial, name, part) as page:
+        return page

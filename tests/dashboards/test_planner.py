@@ -27,7 +27,7 @@ from forecasting.what_if.paired import Difference, difference, risk_difference
 from tests.api.conftest import Trial
 from tests.api.trial import KIT_TYPE_OF_ARM, STUDY
 from tests.commands.proposal_people import SCENARIO, tune_report
-from tests.dashboards.planner_pages import shown
+from tests.dashboards.planner_pages import planner_as, shown
 from tests.dashboards.test_blinded_pages import content_of
 from tests.dashboards.trial_under_way import shown_text
 
@@ -36,9 +36,9 @@ KIT_TYPES = tuple(KIT_TYPE_OF_ARM.values())
 WEEKS, REPLICATES = 2, 100
 
 
-def demand_of(trial: Trial) -> StudyDemand:
+def demand_of(trial: Trial, at: date | None = None) -> StudyDemand:
     """A forecast whose draws are stated here: in each replicate its number modulo 5 kits a week of each type at S01, and one lacking."""
-    census = census_at(trial.database, STUDY, None)
+    census = census_at(trial.database, STUDY, at)
     start = SimpleNamespace(
         census=census,
         basis="Assumptions of a test.",
@@ -163,6 +163,28 @@ def test_a_kept_demand_is_shown_with_the_numbers_of_its_draws(trial: Trial, home
     table.file.with_suffix(".json").write_text("{}")
     with pytest.raises(ForecastError, match="no kept table of a demand"):
         kept_tables(STUDY)
+
+
+def test_what_is_forecast_now_is_what_is_shown_and_stays_so(
+    trial: Trial, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_table(demand_of(trial), store_of(STUDY) / "demand-later.parquet")
+    asked: list[tuple[Any, ...]] = []
+
+    def fake(_database: Any, _actor: Any, *words: Any) -> StudyDemand:
+        asked.append(words)
+        found = demand_of(trial, date(2026, 3, 3))
+        keep_table(found, store_of(STUDY) / "demand-earlier.parquet")
+        return found
+
+    monkeypatch.setattr("dashboards.planner.page.forecast_now", fake)
+    with planner_as(trial, "open.supply", "Demand") as page:
+        assert page.selectbox(key="demand_table").value == "demand-later"
+        page.button(key="forecast_now").click().run()
+        assert asked == [(STUDY, None, 26, 200)]
+        assert "Forecast on <b>2026-03-03</b>" in shown_text(page)
+        page.run()
+        assert page.selectbox(key="demand_table").value == "demand-earlier"
 
 
 def test_a_tune_report_is_shown_with_its_certified_bound_and_what_became_of_it(
