@@ -41,6 +41,9 @@ HEADER_SECONDS: Final = 5.0
 _PERMISSIONS: Final = ("forecast.demand", "view.proposals")
 _WEEKS: Final = (13, 26, 52)
 _REPLICATES: Final = (200, 500, 1000)
+_UNTIL_TARGET: Final = 0
+_MADE: Final = "demand_made"
+"""Where the name of the forecast that was just made waits for the next run of the page."""
 
 
 def planner_page(database: Database, study_id: str) -> None:
@@ -171,8 +174,8 @@ def _recruitment(reading: _Reading) -> None:
         )
         weeks = st.selectbox(
             "Weeks ahead",
-            (None, LEAST_WEEKS, 2 * LEAST_WEEKS, 4 * LEAST_WEEKS),
-            format_func=lambda one: "until the target" if one is None else str(one),
+            (_UNTIL_TARGET, LEAST_WEEKS, 2 * LEAST_WEEKS, 4 * LEAST_WEEKS),
+            format_func=lambda one: str(one) if one else "until the target",
             key="recruitment_weeks",
         )
         keep_it = st.button(
@@ -180,7 +183,9 @@ def _recruitment(reading: _Reading) -> None:
             help="Kept forecasts are scored by what comes.",
             key="keep_recruitment",
         )
-    outlook = outlook_at(reading.key, reading.database, reading.actor, reading.study_id, at, target, weeks)
+    outlook = outlook_at(
+        reading.key, reading.database, reading.actor, reading.study_id, at, target, weeks or None
+    )
     if keep_it:
         keep_outlook(outlook)
         st.toast("Kept: it is scored once its time is over.")
@@ -196,9 +201,13 @@ def _demand(reading: _Reading) -> None:
         replicates = int(st.selectbox("Replicates", _REPLICATES, key="demand_replicates"))
         asked = st.button("Forecast now", type="primary", key="forecast_now")
     if asked:
-        forecast_now(reading.database, reading.actor, reading.study_id, at, weeks, replicates)
-        st.session_state.pop("demand_table", None)
-        st.session_state["demand_census"] = at or _last_day(reading)
+        found = forecast_now(reading.database, reading.actor, reading.study_id, at, weeks, replicates)
+        made = (found.start.census.position, found.weeks, found.replicates)
+        st.session_state[_MADE] = next(
+            one.file.stem
+            for one in kept_tables(reading.study_id)
+            if (one.ledger_position, one.weeks, one.replicates) == made
+        )
         st.rerun()
     if table is None:
         st.info(
@@ -213,15 +222,16 @@ def _demand(reading: _Reading) -> None:
 def _chosen_table(tables: list[KeptTable]) -> KeptTable | None:
     if not tables:
         return None
-    census = st.session_state.pop("demand_census", None)
-    first = next((at for at, one in enumerate(tables) if one.census == census), 0)
+    by_name = {one.file.stem: one for one in tables}
+    made = st.session_state.pop(_MADE, None)
+    if made in by_name:
+        st.session_state["demand_table"] = made  # the one that was just made is chosen, whatever was before
 
-    def told(at: int) -> str:
-        one = tables[at]
+    def told(name: str) -> str:
+        one = by_name[name]
         return f"{one.census}, {one.weeks} weeks, {one.replicates} replicates"
 
-    at = st.selectbox("Kept forecast", range(len(tables)), index=first, format_func=told, key="demand_table")
-    return tables[at]
+    return by_name[st.selectbox("Kept forecast", list(by_name), format_func=told, key="demand_table")]
 
 
 def _thresholds(reading: _Reading) -> None:

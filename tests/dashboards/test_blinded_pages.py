@@ -16,6 +16,7 @@ from dashboards.session import utc_now
 from tests.api.conftest import Trial, trial_at
 from tests.api.trial import AS_IS, BLINDED, PERMUTED, STUDY
 from tests.dashboards.conftest import pages_of
+from tests.dashboards.planner_pages import shown
 from tests.dashboards.trial_under_way import go_on, url_of
 
 
@@ -73,6 +74,15 @@ def test_permuted_treatments_change_no_byte_of_a_blinded_readers_page(
     assert mine == theirs
     assert not [kind for kind, content in mine if b"ZZ" in content]
     assert len(mine) > 12 or name == "stranger"
+
+
+@pytest.mark.slow
+def test_permuted_treatments_change_no_byte_of_a_blinded_readers_planner(
+    twins: tuple[Trial, Trial], home: Path
+) -> None:
+    mine, theirs = (content_of(shown(one, "supply")) for one in twins)
+    assert mine == theirs
+    assert len(mine) > 10
 
 
 def test_the_twins_do_differ_for_those_who_may_know(twins: tuple[Trial, Trial]) -> None:

@@ -145,4 +145,4 @@ def test_the_planner_draws_its_fan_and_no_kit_type_for_a_blinded_reader(page: Pa
     expect(page.get_by_label(re.compile("5 subjects randomized until"))).to_be_attached()
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_role("radio", name="Demand")).to_have_count(0)
-    assert "ZZ" not in page.content()
+    assert "ZZ" not in page.locator("body").inner_text()

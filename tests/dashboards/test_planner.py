@@ -3,71 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from allocation.access.grants import actor_named
-from allocation.access.tokens import issue_token
 from allocation.ledger.reader import protocol_at
 from allocation.study.canonical import protocol_sha256
 from allocation.study.tuning_report import TuningReport
 from allocation.views.unblinded.proposal_models import Proposal
-from dashboards.entry import opened
 from dashboards.planner.outlook import keep_outlook, read_outlook
 from dashboards.planner.tune_reports import TuneReport
-from dashboards.session import utc_now
 from forecasting.calibration.kept import store_of
 from forecasting.census import census_at
 from forecasting.demand.kept_tables import keep_table, kept_tables
 from forecasting.demand.study_demand import StudyDemand
 from forecasting.errors import ForecastError
 from forecasting.what_if.paired import Difference, difference, risk_difference
-from tests.api.conftest import Trial, trial_at
-from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, PERMUTED, STUDY
+from tests.api.conftest import Trial
+from tests.api.trial import KIT_TYPE_OF_ARM, STUDY
 from tests.commands.proposal_people import SCENARIO, tune_report
+from tests.dashboards.planner_pages import planner_as, shown
 from tests.dashboards.test_blinded_pages import content_of
-from tests.dashboards.trial_under_way import go_on, shown_text, url_of
+from tests.dashboards.trial_under_way import shown_text
 
-Show = Callable[..., AppTest]
 PARTS = ["Recruitment", "Demand", "Thresholds", "What if", "Calibration"]
 KIT_TYPES = tuple(KIT_TYPE_OF_ARM.values())
 WEEKS, REPLICATES = 2, 100
 
 
-def planner_script(url: str, study_id: str) -> None:
-    """What the app shows on the planner's page; AppTest reads it as a script of its own."""
-    from dashboards.entry import opened
-    from dashboards.planner.page import planner_page
-
-    planner_page(opened(url), study_id)
-
-
-def shown(trial: Trial, name: str, part: str | None = None) -> AppTest:
-    """The planner's page as somebody who is logged in."""
-    url = url_of(trial)
-    page = AppTest.from_function(planner_script, kwargs={"url": url, "study_id": STUDY}, default_timeout=60)
-    actor = actor_named(trial.database, name)
-    page.session_state["token"] = issue_token(trial.database, actor, utc_now, lasts=timedelta(hours=1)).token
-    if part is not None:
-        page.session_state["planner_part"] = part
-    try:
-        return page.run()
-    finally:
-        opened(url).dispose()
-        st.cache_resource.clear()
-
-
-def demand_of(trial: Trial) -> StudyDemand:
+def demand_of(trial: Trial, at: date | None = None) -> StudyDemand:
     """A forecast whose draws are stated here: in each replicate its number modulo 5 kits a week of each type at S01, and one lacking."""
-    census = census_at(trial.database, STUDY, None)
+    census = census_at(trial.database, STUDY, at)
     start = SimpleNamespace(
         census=census,
         basis="Assumptions of a test.",
@@ -154,28 +125,6 @@ def test_a_reader_of_one_country_is_told_that_the_forecast_is_of_the_whole_study
     assert not page.metric
 
 
-@pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Trial, Trial]]:
-    """Two trials by the same steps; in the second each arm has another label."""
-    folder = tmp_path_factory.mktemp("twins")
-    with (
-        trial_at(f"sqlite:///{folder / 'one'}.db", AS_IS) as one,
-        trial_at(f"sqlite:///{folder / 'two'}.db", PERMUTED) as two,
-    ):
-        go_on(one)
-        go_on(two)
-        yield one, two
-
-
-@pytest.mark.slow
-def test_permuted_treatments_change_no_byte_of_a_blinded_readers_planner(
-    twins: tuple[Trial, Trial], home: Path
-) -> None:
-    mine, theirs = (content_of(shown(one, "supply")) for one in twins)
-    assert mine == theirs
-    assert len(mine) > 10
-
-
 def test_the_outlook_is_the_ledgers_and_a_kept_one_is_in_the_track_record(trial: Trial, home: Path) -> None:
     supply = actor_named(trial.database, "supply")
     now = read_outlook(trial.database, supply, STUDY, None, 40, None)
@@ -214,6 +163,28 @@ def test_a_kept_demand_is_shown_with_the_numbers_of_its_draws(trial: Trial, home
     table.file.with_suffix(".json").write_text("{}")
     with pytest.raises(ForecastError, match="no kept table of a demand"):
         kept_tables(STUDY)
+
+
+def test_what_is_forecast_now_is_what_is_shown_and_stays_so(
+    trial: Trial, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_table(demand_of(trial), store_of(STUDY) / "demand-later.parquet")
+    asked: list[tuple[Any, ...]] = []
+
+    def fake(_database: Any, _actor: Any, *words: Any) -> StudyDemand:
+        asked.append(words)
+        found = demand_of(trial, date(2026, 3, 3))
+        keep_table(found, store_of(STUDY) / "demand-earlier.parquet")
+        return found
+
+    monkeypatch.setattr("dashboards.planner.page.forecast_now", fake)
+    with planner_as(trial, "open.supply", "Demand") as page:
+        assert page.selectbox(key="demand_table").value == "demand-later"
+        page.button(key="forecast_now").click().run()
+        assert asked == [(STUDY, None, 26, 200)]
+        assert "Forecast on <b>2026-03-03</b>" in shown_text(page)
+        page.run()
+        assert page.selectbox(key="demand_table").value == "demand-earlier"
 
 
 def test_a_tune_report_is_shown_with_its_certified_bound_and_what_became_of_it(
