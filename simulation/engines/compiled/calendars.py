@@ -23,7 +23,8 @@ def without_lowest(word):
 def take_all(at, ints, words, row, row_words):
     """Empty a row and list who was in it from `at.listed` on, in their order; gives where the list ends.
 
-    Two of each word are taken without asking whether there are so many: what a processor guesses wrong costs more than they do.
+    Two of each word are taken without asking whether there are so many: what a processor guesses wrong costs more than they do. That is
+    for subjects, of whom few have a day's bit; the few words of all sites are looked through where they are used.
     """
     listed = at.listed
     for place in range(row_words):

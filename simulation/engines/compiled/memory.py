@@ -247,7 +247,7 @@ def memory_for(plan: TrialPlan, capacity: int, trace_room: int = 0, *, tailored:
         "margin_counts": plan.minimization.margins * plan.minimization.units,
         "margin_rows": plan.minimization.rows * plan.minimization.units,
         "chances": max(event_arms, plan.minimization.units),
-        "listed": max(capacity, sites) + 2,
+        "listed": capacity + 2,
         "arriving": days,
         "next_shipment": sizes["shipments"],
         "shipment_site": sizes["shipments"],

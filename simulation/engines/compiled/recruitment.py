@@ -8,11 +8,12 @@ from simulation.engines import events, outcomes, phases
 from simulation.engines.calendar_days import first_day_reaching, screening_ends, weekday_after
 from simulation.engines.compiled.allocation import allocate
 from simulation.engines.compiled.arm_supply import count_forced, take_arm, turn_away
-from simulation.engines.compiled.calendars import enter, take_all
+from simulation.engines.compiled.calendars import enter, take_all, without_lowest
 from simulation.engines.compiled.cap_scopes import is_within
 from simulation.engines.compiled.laws import days_by, happens
 from simulation.engines.compiled.memory import CLOSED, DECISIONS, FULL, ON_STUDY, SUBJECTS
 from simulation.engines.compiled.parts import hot, part
+from simulation.engines.compiled.pointers import lowest
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.replacing import place_is_refused
 from simulation.engines.compiled.visits import schedule, subject_words
@@ -130,15 +131,19 @@ def next_arrival(at, ints, floats, words, site):
 def screenings(at, ints, floats, words, day):
     """Who comes today, by site; at a cap a site stops."""
     row = at.site_calendar + day * at.site_words
-    for place in range(at.listed, take_all(at, ints, words, row, at.site_words)):
-        site = ints[place]
-        if at.resupply_seeds and ints[at.opened + site] == day:
-            enter(words, at.changed, site)
-        while ints[at.next_arrival + site] == day:
-            if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
-                break
-            next_arrival(at, ints, floats, words, site)
-            screen(at, ints, floats, words, day, site, -1)
+    for place in range(at.site_words):
+        word = words[row + place]
+        while word != 0:
+            site = place * 64 + lowest(word)
+            word = without_lowest(word)
+            if at.resupply_seeds and ints[at.opened + site] == day:
+                enter(words, at.changed, site)
+            while ints[at.next_arrival + site] == day:
+                if ints[at.level + CLOSED] == 1 or at_cap(at, ints, site, False, False):
+                    break
+                next_arrival(at, ints, floats, words, site)
+                screen(at, ints, floats, words, day, site, -1)
+        words[row + place] = 0
     if at.replacing_replaces:
         screen_replacements(at, ints, floats, words, day)
 

@@ -6,7 +6,7 @@ from allocation.rules.order_assembly import needed_kits, ordered_kits
 from allocation.rules.resupply import due_in_window, resupply_quantity
 from simulation.engines import events, phases
 from simulation.engines.compiled.buffers import band
-from simulation.engines.compiled.calendars import enter, take_all
+from simulation.engines.compiled.calendars import enter, without_lowest
 from simulation.engines.compiled.memory import FREE_SHIPMENT
 from simulation.engines.compiled.ordering import (
     begins_today,
@@ -21,7 +21,7 @@ from simulation.engines.compiled.ordering import (
     waits_for_later,
 )
 from simulation.engines.compiled.parts import hot, part
-from simulation.engines.compiled.pointers import fill, view
+from simulation.engines.compiled.pointers import fill, lowest, view
 from simulation.engines.compiled.recording import record
 from simulation.engines.compiled.refills import plan_refills, refill
 from simulation.engines.compiled.shortage import share_shortages
@@ -40,15 +40,25 @@ def review(at, ints, floats, words, day):
                 found += plan_site(at, ints, words, day, site)
         fill(words, at.changed, at.changed + at.site_words, 0)
     else:
-        for place in range(at.listed, take_all(at, ints, words, at.changed, at.site_words)):
-            if at.resupply_on_event or begins_today(at, ints, day, ints[place]):
-                found += plan_site(at, ints, words, day, ints[place])
+        for place in range(at.site_words):
+            word = words[at.changed + place]
+            words[at.changed + place] = 0
+            while word != 0:
+                site = place * 64 + lowest(word)
+                word = without_lowest(word)
+                if at.resupply_on_event or begins_today(at, ints, day, site):
+                    found += plan_site(at, ints, words, day, site)
     if found == 0:
         return
     if at.resupply_fair_share:
         share_shortages(at, ints, words, day)
-    for place in range(at.listed, take_all(at, ints, words, at.ordering, at.site_words)):
-        ship(at, ints, floats, words, day, ints[place])
+    for place in range(at.site_words):
+        word = words[at.ordering + place]
+        words[at.ordering + place] = 0
+        while word != 0:
+            site = place * 64 + lowest(word)
+            word = without_lowest(word)
+            ship(at, ints, floats, words, day, site)
     if at.refills_order > 0 and ints[at.resupply_run + day] == 1:
         refill(at, ints, floats, words, day)
 
