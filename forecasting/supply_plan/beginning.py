@@ -13,6 +13,7 @@ from allocation.ledger.database import open_database
 from allocation.study.protocol import Protocol
 from allocation.study.refilled_depots import refilled_depots
 from allocation.terminal import acting, the_study
+from forecasting.calibration.scorecard import Scorecard, scorecard
 from forecasting.census import census_at, fit_at
 from forecasting.supply_plan.candidates import MOST_KITS, Choices, read_choices
 from forecasting.supply_plan.errors import SupplyPlanError
@@ -38,7 +39,8 @@ class Trial(NamedTuple):
 class Beginning:
     """The assumptions with the campaigns that are made in any case, and where a running study stands (None: the trial begins empty).
 
-    `day0` is the first day that is played, `until` the last; `source` says what the assumptions are from.
+    `day0` is the first day that is played, `until` the last; `source` says what the assumptions are from. `card`: how kept forecasts of the
+    study came true until then.
     """
 
     scenario: Scenario
@@ -47,6 +49,7 @@ class Beginning:
     day0: date
     until: date
     source: str
+    card: Scorecard | None = None
 
     @property
     def days(self) -> int:
@@ -145,6 +148,7 @@ def from_study(
         # What is made later is left out here: all that is asked of the ledger is where the study stands.
         bare = scenario.model_copy(update={"campaigns": ()})
         live = live_start(database, who, named, bare, protocol, at, 1)
+        card = scorecard(database, who, named, live.state.position)
     finally:
         database.dispose()
     choices = read_choices(campaigns, scenario, protocol, live.state.at)
@@ -155,7 +159,7 @@ def from_study(
             field="--until",
             fix="name the last day of the plan, such as the last visit that is expected",
         )
-    begins = _checked(Beginning(choices.scenario, protocol, live, day0, until or last, source))
+    begins = _checked(Beginning(choices.scenario, protocol, live, day0, until or last, source, card))
     whole = start_from(live.state, bare, protocol, begins.days)
     return replace(begins, live=whole), choices
 

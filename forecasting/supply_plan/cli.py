@@ -133,6 +133,8 @@ def supply_command(
     files = [] if out is None else write_plan(plan, out, plot)
     if as_json:
         told = {**plan.as_json(), "files": [str(file) for file in files]}
+        if begins.card is not None:
+            told["calibration"] = begins.card.as_json()
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     console = Console()
@@ -140,6 +142,8 @@ def supply_command(
     if begins.live is not None:
         typer.echo(begins.live.told())
     console.print(plan_tables(plan))
+    for line in begins.card.short(("kits_dispensed", "stock_outs")) if begins.card is not None else ():
+        typer.echo(line)
     for file in files:
         typer.echo(f"  {file}")
 
