@@ -11,6 +11,7 @@ import typer
 from rich.console import Console, RenderableType
 from typer.core import TyperCommand
 
+from forecasting.command_options import KnownAt, StudyActor
 from forecasting.demand.backtest import ENROLMENT_MODELS, LEAVING_MODELS, Score, backtest
 from forecasting.demand.drugdemand import read_interim
 from forecasting.demand.errors import BadRequest
@@ -54,14 +55,7 @@ def demand_command(
         str | None,
         typer.Option(metavar="STUDY", help="A running study, from its ledger. It UNBLINDS."),
     ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --study: as known at the end of this day, UTC (default: of its last entry).",
-        ),
-    ] = None,
+    at: KnownAt = None,
     scenario: Annotated[
         Path | None,
         typer.Option(
@@ -86,10 +80,7 @@ def demand_command(
         Path | None,
         typer.Option(metavar="FILE", help="With --study: draw the weeks by kit type into this .svg or .png."),
     ] = None,
-    actor: Annotated[
-        str | None,
-        typer.Option("--as", help="With --study: the account that looks (default: the operator)."),
-    ] = None,
+    actor: StudyActor = None,
     interim: Annotated[
         Path | None,
         typer.Option(

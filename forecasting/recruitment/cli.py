@@ -16,6 +16,7 @@ from allocation.terminal import acting, the_study
 from forecasting.calibration.kept import BLINDED_MEASURES
 from forecasting.calibration.scorecard import Scorecard, scorecard
 from forecasting.census import Census, census_at
+from forecasting.command_options import KnownAt
 from forecasting.errors import ForecastError
 from forecasting.recruitment.fan_plot import write_fan_plot
 from forecasting.recruitment.forecast import Question, forecast
@@ -54,14 +55,7 @@ def recruitment_command(
         str | None,
         typer.Option(metavar="STUDY", help="Instead of a file: randomizations in a study's ledger."),
     ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --study: as known at the end of this day, UTC (default: of its last entry).",
-        ),
-    ] = None,
+    at: KnownAt = None,
     period_days: Annotated[float, typer.Option(help="Days of a period.")] = 7.0,
     census: Annotated[
         int | None, typer.Option(metavar="ROW", help="Forecast from the end of this period, not of the last.")

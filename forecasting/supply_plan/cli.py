@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from allocation.terminal import progress_bar
+from forecasting.command_options import StateAt, StudyActor, Threads
 from forecasting.supply_plan.beginning import from_scenario, from_study
 from forecasting.supply_plan.errors import SupplyPlanError
 from forecasting.supply_plan.plan_files import check_folder, write_plan
@@ -50,14 +51,7 @@ def supply_command(
             help="Go on from this running study's present state; without a scenario, with assumptions fitted to it. It UNBLINDS.",
         ),
     ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --study: its state at the end of this day, UTC (default: of its last entry).",
-        ),
-    ] = None,
+    at: StateAt = None,
     until: Annotated[
         datetime | None,
         typer.Option(
@@ -80,9 +74,7 @@ def supply_command(
         int, typer.Option(min=20, max=100_000, help="Trials to plan with, and as many to test the plan.")
     ] = 1_000,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random numbers.")] = 1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=1_024, help="Threads (default: one per processor).")
-    ] = None,
+    workers: Threads = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -92,9 +84,7 @@ def supply_command(
     plot: Annotated[
         bool, typer.Option("--plot", help="With --out: draw depots' stock and the rules, as SVG and PNG.")
     ] = False,
-    actor: Annotated[
-        str | None, typer.Option("--as", help="With --study: the account that looks (default: the operator).")
-    ] = None,
+    actor: StudyActor = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Plan how many kits of what are made, labelled and sent to which depot, and when, and test the plan by playing it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,13 +11,14 @@ import typer
 from rich.console import Console
 
 from allocation.terminal import require_person
+from forecasting.command_options import StateAt, StudyActor, Threads
 from forecasting.proposal.filing import file_proposal
 from forecasting.tuning.grid import NAMES
 from forecasting.tuning.objective import ObjectiveName
 from forecasting.tuning.run import LIMIT, Request, run_tuning
 from forecasting.tuning.table import certificate_text, saved_text, table_of
 from forecasting.tuning.tuning import INDIFFERENCE
-from simulation.streams import LARGEST_SEED
+from simulation.command_options import ScenarioSeed, Tailored
 
 app = typer.Typer()
 
@@ -80,18 +80,8 @@ def tune_command(
     indifference: Annotated[
         float, typer.Option(min=0, max=0.1, help="A difference of the objective, as a share, that is none.")
     ] = INDIFFERENCE,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random numbers (default: the scenario's)."),
-    ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --study: its state at the end of this day, UTC (default: of its last entry).",
-        ),
-    ] = None,
+    seed: ScenarioSeed = None,
+    at: StateAt = None,
     days: Annotated[
         int | None,
         typer.Option(
@@ -100,19 +90,9 @@ def tune_command(
             help="With --study: days to simulate from day 0 on (default: to the scenario's end).",
         ),
     ] = None,
-    actor: Annotated[
-        str | None, typer.Option("--as", help="With --study: the account that looks (default: the operator).")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=1_024, help="Threads (default: one per processor).")
-    ] = None,
-    tailored: Annotated[
-        bool,
-        typer.Option(
-            "--tailored",
-            help="Compile the engine for this plan first: a minute or two, once; then it takes little more than half of the time.",
-        ),
-    ] = False,
+    actor: StudyActor = None,
+    workers: Threads = None,
+    tailored: Tailored = False,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,11 +16,18 @@ from forecasting.what_if.comparison import compare, differences_by_replicate
 from forecasting.what_if.paired import LEAST_REPLICATES
 from forecasting.what_if.runs import read_base, read_live_base, run_of
 from forecasting.what_if.table import comparison_tables
+from simulation.command_options import (
+    EngineChoice,
+    FromStudy,
+    FromStudyActor,
+    FromStudyAt,
+    FromStudyDays,
+    ScenarioSeed,
+)
 from simulation.replicates.filling import Hands, play_missing
 from simulation.replicates.folder import RunFolder, write_whole
 from simulation.replicates.run import Engine
 from simulation.replicates.workforce import workers_of_machine
-from simulation.streams import LARGEST_SEED
 
 app = typer.Typer()
 
@@ -54,10 +60,7 @@ def what_if(
     replicates: Annotated[
         int, typer.Option(min=LEAST_REPLICATES, max=MOST_REPLICATES, help="Pairs of simulated trials.")
     ] = 1_000,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random numbers (default: the scenario's)."),
-    ] = None,
+    seed: ScenarioSeed = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the results (default: one in RTSM_HOME)."),
@@ -65,37 +68,14 @@ def what_if(
     plots: Annotated[
         bool, typer.Option("--plots", help="Draw the differences and the fans, as HTML and PNG.")
     ] = False,
-    engine: Annotated[
-        Engine, typer.Option(help="compiled is fast; simpy is the readable reference, with the same events.")
-    ] = Engine.COMPILED,
+    engine: EngineChoice = Engine.COMPILED,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1_024, help="Threads or processes (default: one per processor).")
     ] = None,
-    from_study: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STUDY",
-            help="Begin with the present state of this running study, read from its ledger. It UNBLINDS.",
-        ),
-    ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --from-study: its state at the end of this day, UTC (default: of its last entry).",
-        ),
-    ] = None,
-    days: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=7305, help="With --from-study: days from then on (default: to the scenario's end)."
-        ),
-    ] = None,
-    actor: Annotated[
-        str | None,
-        typer.Option("--as", help="With --from-study: the account that looks (default: the operator)."),
-    ] = None,
+    from_study: FromStudy = None,
+    at: FromStudyAt = None,
+    days: FromStudyDays = None,
+    actor: FromStudyActor = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare a scenario with named changes of it: what becomes of enrolment, missed doses, waste, shipments and costs.

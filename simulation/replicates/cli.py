@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,6 +11,15 @@ import typer
 from rich.console import Console
 
 from allocation.home_folder import rtsm_home
+from simulation.command_options import (
+    EngineChoice,
+    FromStudy,
+    FromStudyActor,
+    FromStudyAt,
+    FromStudyDays,
+    ScenarioSeed,
+    Tailored,
+)
 from simulation.replicates.bands import COLUMNS, bands_of, last_week, with_history
 from simulation.replicates.filling import Hands, play_missing
 from simulation.replicates.folder import RunFolder
@@ -21,7 +29,6 @@ from simulation.replicates.summary import Summary, summary_of
 from simulation.replicates.table import summary_tables
 from simulation.replicates.trace_file import write_trace
 from simulation.replicates.workforce import workers_of_machine
-from simulation.streams import LARGEST_SEED
 
 app = typer.Typer()
 
@@ -61,13 +68,8 @@ def simulate(
         ),
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, max=MOST_REPLICATES, help="Simulated trials.")] = 1_000,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of all random numbers (default: the scenario's)."),
-    ] = None,
-    engine: Annotated[
-        Engine, typer.Option(help="compiled is fast; simpy is the readable reference, with the same events.")
-    ] = Engine.COMPILED,
+    seed: ScenarioSeed = None,
+    engine: EngineChoice = Engine.COMPILED,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -101,41 +103,12 @@ def simulate(
             help="Write every event of this replicate (from 0) too, as Parquet and CSV.",
         ),
     ] = None,
-    tailored: Annotated[
-        bool,
-        typer.Option(
-            "--tailored",
-            help="Compile the compiled engine for this plan first: a minute or two, once; then it takes little more than half of the time.",
-        ),
-    ] = False,
+    tailored: Tailored = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw fan charts, as HTML and PNG.")] = False,
-    from_study: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STUDY",
-            help="Begin with the present state of this running study, read from its ledger. It UNBLINDS.",
-        ),
-    ] = None,
-    at: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --from-study: its state at the end of this day, UTC (default: of its last entry). Day 0 is the day after.",
-        ),
-    ] = None,
-    days: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=7305,
-            help="With --from-study: days to simulate from day 0 on (default: to the scenario's end).",
-        ),
-    ] = None,
-    actor: Annotated[
-        str | None,
-        typer.Option("--as", help="With --from-study: the account that looks (default: the operator)."),
-    ] = None,
+    from_study: FromStudy = None,
+    at: FromStudyAt = None,
+    days: FromStudyDays = None,
+    actor: FromStudyActor = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Play a scenario many times by the rules that run the trial: enrolment, stock-outs, waste, shipments, costs, CO2.
