@@ -328,6 +328,15 @@ def authorize(
     )
 
 
+def may(actor: Actor, permission: str, study_id: str) -> bool:
+    """Whether the actor has the permission in the whole study: where `authorize` would not refuse."""
+    try:
+        authorize(actor, permission, study_id)
+    except NotPermitted:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """The part of a study that an actor may read under one permission: the whole of it, or what lies at these places."""

@@ -14,8 +14,8 @@ from typing import Final
 import streamlit as st
 
 from allocation.access.actors import Actor
-from allocation.access.permissions import authorize
-from allocation.errors import DomainRefusal, NotPermitted, RTSMError
+from allocation.access.permissions import may
+from allocation.errors import DomainRefusal, RTSMError
 from allocation.home_folder import rtsm_home
 from allocation.ledger.database import Database
 from allocation.views.blinded.overview_models import StudyOverview
@@ -63,12 +63,12 @@ def planner_page(database: Database, study_id: str) -> None:
 
 
 def _parts(database: Database, actor: Actor, study_id: str) -> None:
-    if not _may(actor, "forecast.recruitment", study_id):
+    if not may(actor, "forecast.recruitment", study_id):
         st.info("A forecast is of the whole study, and your role here reaches a part of it.")
         return
     reading = _Reading(database, actor, study_id, read_overview(database, actor, study_id))
     parts: dict[str, Callable[[_Reading], None]] = {"Recruitment": _recruitment}
-    if all(_may(actor, permission, study_id) for permission in _PERMISSIONS):
+    if all(may(actor, permission, study_id) for permission in _PERMISSIONS):
         parts |= {
             "Demand": _demand,
             "Thresholds": _thresholds,
@@ -91,15 +91,6 @@ def _parts(database: Database, actor: Actor, study_id: str) -> None:
         st.error(str(refused))
 
 
-def _may(actor: Actor, permission: str, study_id: str) -> bool:
-    """Whether the actor has the permission in the whole study."""
-    try:
-        authorize(actor, permission, study_id)
-    except NotPermitted:
-        return False
-    return True
-
-
 class _Reading:
     """What the parts read of a study, for one reader; what takes long is kept in the process until the ledger or the store goes on."""
 
@@ -115,7 +106,7 @@ class _Reading:
             self.study_id,
             self.overview.ledger_position,
             _contents(store_of(self.study_id)),
-            _may(self.actor, "forecast.demand", self.study_id),
+            may(self.actor, "forecast.demand", self.study_id),
         )
 
     def card(self) -> Scorecard:

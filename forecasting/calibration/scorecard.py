@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from allocation.access.actors import Actor
-from allocation.access.permissions import authorize
-from allocation.errors import NotPermitted
+from allocation.access.permissions import authorize, may
 from allocation.ledger.database import Database
 from allocation.ledger.sealing import seal_pending
 from forecasting.calibration import scores
@@ -186,7 +185,7 @@ def scorecard(database: Database, actor: Actor, study_id: str, up_to: int | None
     counted. Raises NotPermitted; NotFound for an unknown study; ForecastError for a broken file.
     """
     authorize(actor, "forecast.recruitment", study_id)
-    measures = MEASURES if _sees_kits(actor, study_id) else BLINDED_MEASURES
+    measures = MEASURES if may(actor, "forecast.demand", study_id) else BLINDED_MEASURES
     seal_pending(database)
     numbers = kept(study_id, measures)
     positions = frozenset(numbers["ledger_position"].to_list())
@@ -213,14 +212,6 @@ def scorecard(database: Database, actor: Actor, study_id: str, up_to: int | None
         measures,
         answered,
     )
-
-
-def _sees_kits(actor: Actor, study_id: str) -> bool:
-    try:
-        authorize(actor, "forecast.demand", study_id)
-    except NotPermitted:
-        return False
-    return True
 
 
 def _came(numbers: pl.DataFrame, facts: Facts) -> list[int]:
