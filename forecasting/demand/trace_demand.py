@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulation.engines import events
-from simulation.engines.plan import TrialPlan
+from simulation.engines.plan import TrialPlan, due_lines
 from simulation.engines.trace import COLUMNS, Trace
 
 Ints = NDArray[np.int64]
@@ -53,11 +53,9 @@ def due_table(plan: TrialPlan) -> DueTable:
     """The table of a plan; the same for all of its replicates."""
     arms, levels, visits, kits = plan.arms, plan.doses.levels, plan.visits.size, plan.kits.size
     due = np.zeros((arms * levels, visits, kits), dtype=np.int64)
-    starts = plan.visits.line_start
     for row in range(arms * levels):
         for visit in range(visits):
-            at = row * visits + visit
-            lines = slice(starts[at], starts[at + 1])
+            lines = due_lines(plan.visits, row, visit)
             due[row, visit, plan.visits.line_kit_type[lines]] = plan.visits.line_quantity[lines]
     by_level = due.reshape(arms, levels, visits, kits)
     titrations = np.concatenate([[0], np.cumsum(plan.doses.titrated)])

@@ -14,6 +14,7 @@ from forecasting.supply_plan.cover import Stock, least_share
 from forecasting.supply_plan.demand_tape import Array, Pair
 from forecasting.supply_plan.sizing import Sized, size_runs
 from forecasting.supply_plan.supply_case import MadeRun, SupplyCase
+from simulation.engines.plan import due_lines
 
 OVERAGES: Final = (0.25, 0.5, 1.0)
 
@@ -112,8 +113,7 @@ def kits_of_subject(case: SupplyCase, arm: int, kit_type: int) -> int:
     for visit in range(visits.size):
         of_level = []
         for level in range(levels):
-            at = (arm * levels + level) * visits.size + visit
-            lines = slice(int(visits.line_start[at]), int(visits.line_start[at + 1]))
+            lines = due_lines(visits, arm * levels + level, visit)
             mine = visits.line_kit_type[lines] == kit_type
             of_level.append(int(visits.line_quantity[lines][mine].sum()))
         kits += max(of_level)

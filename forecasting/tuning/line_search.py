@@ -12,13 +12,15 @@ two neighbours at a time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import numpy as np
 
 from forecasting.tuning.candidates import Candidate
 from forecasting.tuning.choosing import CLEAR, Judge
-from forecasting.tuning.evaluations import BATCH
+from forecasting.tuning.evaluations import BATCH, LimitReached
 from forecasting.tuning.families import Family, Line
 from forecasting.tuning.figures import figure
 from forecasting.tuning.screening import Screening
@@ -66,6 +68,16 @@ class LineSearch:
             found = self._line(line, int(np.clip(expected + shift, 0, top)))
             if found is not None:
                 shift = found - expected
+
+    @contextmanager
+    def as_far_as_it_goes(self, keep_back: int) -> Iterator[None]:
+        """Evaluate with so many replicates kept back; what the limit does not allow any more is left out."""
+        before, self.keep_back = self.keep_back, keep_back
+        try:
+            with suppress(LimitReached):
+                yield
+        finally:
+            self.keep_back = before
 
     def evaluate(self, candidate: Candidate) -> Candidate:
         """Play what the search needs of a candidate."""

@@ -186,13 +186,8 @@ def _look_higher(
         at_hand[above.key] = raised
     if above is None:
         return
-    try:
-        before, search.keep_back = search.keep_back, 0
+    with search.as_far_as_it_goes(keep_back=0):
         search.evaluate(above)
-    except LimitReached:
-        pass
-    finally:
-        search.keep_back = before
 
 
 def _look_around(search: LineSearch, family: Family, chosen: Candidate, keep_back: int) -> None:
@@ -200,22 +195,17 @@ def _look_around(search: LineSearch, family: Family, chosen: Candidate, keep_bac
 
     Nothing is decided by them: the choice is made.
     """
-    judge, before = search.judge, search.keep_back
+    judge = search.judge
     met = [
         one for line in family.lines for one in line.candidates if one.key in search.seen and judge.meets(one)
     ]
     near = chosen if any(chosen in line.candidates for line in family.lines) else judge.best(met)
-    search.keep_back = keep_back
-    try:
+    with search.as_far_as_it_goes(keep_back):
         for line in family.lines:
             if near in line.candidates:
                 place = line.candidates.index(near)
                 for one in line.candidates[max(place - _AROUND, 0) : place + _AROUND + 1]:
                     search.evaluate(one)
-    except LimitReached:
-        pass
-    finally:
-        search.keep_back = before
 
 
 def _play_baseline(evaluations: Evaluations, baseline: Candidate, count: int) -> None:

@@ -121,6 +121,12 @@ class Visits(NamedTuple):
     needed_until: Ints
 
 
+def due_lines(visits: Visits, row: int, visit: int) -> slice:
+    """The lines of a visit; `row` is that of an arm and a dose level (arm x levels + level)."""
+    at = row * visits.size + visit
+    return slice(int(visits.line_start[at]), int(visits.line_start[at + 1]))
+
+
 class Doses(NamedTuple):
     """Dose levels in their order, by visit whether the site moves the dose and between which levels, and how often it asks for what.
 

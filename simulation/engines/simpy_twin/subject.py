@@ -12,6 +12,7 @@ from allocation.rules.visits import LATE, classify_day
 from simulation.engines import events, phases
 from simulation.engines import outcomes as out
 from simulation.engines.calendar_days import screening_ends, weekday_after, weekday_near
+from simulation.engines.plan import due_lines
 
 if TYPE_CHECKING:
     from simulation.engines.simpy_twin.allocation import Given
@@ -268,8 +269,6 @@ def scheduled_level(twin: Twin, arm: int, level: int, visit: int) -> int:
 def lines_at(twin: Twin, arm: int, level: int, visit: int) -> list[tuple[int, int]]:
     """The (kit type, quantity) that are due at a visit."""
     visits = twin.plan.visits
-    at = (arm * twin.plan.doses.levels + level) * visits.size + visit
-    return [
-        (int(visits.line_kit_type[line]), int(visits.line_quantity[line]))
-        for line in range(int(visits.line_start[at]), int(visits.line_start[at + 1]))
-    ]
+    lines = due_lines(visits, arm * twin.plan.doses.levels + level, visit)
+    due = zip(visits.line_kit_type[lines], visits.line_quantity[lines], strict=True)
+    return [(int(kit_type), int(quantity)) for kit_type, quantity in due]
