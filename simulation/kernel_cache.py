@@ -2,6 +2,8 @@
 
 numba's cache does not notice an edit in a function that a cached kernel calls from another module. So the cache folder, in RTSM_HOME, is
 named by a hash of the sources of every marked rule and of everything that the kernel is made of: after any edit another folder is used.
+Of several processes that need the same kernel at once, one compiles and the others wait and read: numba's cache keeps one list of what it
+holds, and two that add to it at once lose an entry.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
+
+from filelock import FileLock
 
 from allocation.home_folder import rtsm_home
 from allocation.rules import compilable
@@ -48,6 +52,14 @@ def kept_kernel(
     folder.mkdir(parents=True, exist_ok=True)
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder.resolve())
     try:
-        return numba.njit(cache=True, **options)(function)
+        kernel = numba.njit(cache=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
+    compile_or_read, alone = kernel.compile, FileLock(folder / f"{function.__name__}.lock")
+
+    def one_at_a_time(signature: Any) -> Any:
+        with alone:
+            return compile_or_read(signature)
+
+    kernel.compile = one_at_a_time
+    return kernel

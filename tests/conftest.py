@@ -12,8 +12,10 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
@@ -21,6 +23,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import Pool, event
 
 from allocation.access import accounts
+from allocation.ledger import database
 from allocation.ledger.database import open_database
 from tests.chromium import running_chromium
 from tests.postgres_pool import PostgresPool, postgres_pool
@@ -64,6 +67,25 @@ def cheap_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         SharedStatements().share(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once(migrated_sqlite: Path) -> Iterator[None]:
+    """A SQLite file that is not there yet is made as a copy of one with the newest tables; all others migrate (tests/ledger)."""
+
+    def copied_or_migrated(file_database: database.Database) -> None:
+        path = file_database.engine.url.database
+        if not file_database.is_postgresql and path and path != ":memory:" and not Path(path).exists():
+            copy = shutil.copyfile(migrated_sqlite, f"{path}.{uuid4().hex}")
+            with suppress(FileExistsError):  # another thread was first
+                os.link(copy, path)
+            os.unlink(copy)
+        migrate(file_database)
+
+    migrate = database.migrate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrate", copied_or_migrated)
         yield
 
 

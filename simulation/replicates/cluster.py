@@ -75,7 +75,8 @@ def _local(workers: int) -> Iterator[Client]:
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.ERROR) as scheduler,
+        # Any port, on this machine alone: without an address it would ask for 8787 and complain where another run has it.
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR) as scheduler,
         _client(scheduler.scheduler_address) as client,
         _worker_command(scheduler.scheduler_address, workers, Path(folder)) as (process, log),
     ):

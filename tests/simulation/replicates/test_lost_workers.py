@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -29,6 +32,16 @@ def page_as_main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     main.__file__ = str(page)
     monkeypatch.setitem(sys.modules, "__main__", main)
     return main
+
+
+@pytest.fixture
+def usual_port_taken() -> Iterator[None]:
+    """The port that Dask asks for where nothing is said belongs to another, as while somebody else's run goes on."""
+    with socket.socket() as holder:
+        with suppress(OSError):  # it is taken
+            holder.bind(("127.0.0.1", 8787))
+            holder.listen()
+        yield
 
 
 def test_processes_do_not_run_the_page_that_started_them(tmp_path: Path, page_as_main: ModuleType) -> None:
@@ -64,9 +77,9 @@ def test_a_batch_that_kills_every_process_is_told_with_its_replicates(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("page_as_main")
+@pytest.mark.usefixtures("page_as_main", "usual_port_taken")
 def test_a_dask_cluster_gives_the_batch_of_a_killed_worker_to_another(tmp_path: Path) -> None:
-    """Nor do the workers of a local cluster run the page that started it."""
+    """Nor do the workers of a local cluster run the page that started it, nor does it matter which ports are taken."""
     kept: list[tuple[int, int]] = []
     with joined("local", 2) as cluster:
         assert cluster.room() == 4
