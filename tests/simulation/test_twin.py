@@ -72,7 +72,7 @@ def database(database_url: str) -> Iterator[Database]:
 def test_a_played_trial_verifies_its_tally_is_the_ledgers_and_time_never_goes_backwards(
     database: Database,
 ) -> None:
-    twin, tally = play(database, days=100)
+    twin, tally = play(database, days=72)
     study_id = twin.protocol.study.id
     seal_pending(database)
     entries = sealed_entries(database, study_id)
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_trial(tmp_path: Path) -> None:
     ledgers = []
     for name in ("one", "two"):
         database = open_database(f"sqlite:///{tmp_path / name}.db")
-        twin, _ = play(database, days=55)
+        twin, _ = play(database, days=50)
         entries = sealed_entries(database, twin.protocol.study.id)
         ledgers.append([(e.recorded_at, e.command, e.subject_id, e.site_id) for e in entries])
         database.dispose()
