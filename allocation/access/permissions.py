@@ -202,8 +202,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "scenario.fit": frozenset({"supply_manager_unblinded", "unblinded_statistician", "auditor"}) | SYSTEM,
     # The demand of a study by kit type: what supplies are planned with.
     "forecast.demand": frozenset({"supply_manager_unblinded", "unblinded_statistician", "auditor"}) | SYSTEM,
-    # How many come where and when; no arm.
-    "forecast.recruitment": SUPPLY_ROLES | _STUDY_TEAM | UNBLINDED_ROLES | SYSTEM,
+    # How many come where and when; no arm. A sponsor asks when the study will be complete.
+    "forecast.recruitment": SUPPLY_ROLES
+    | _STUDY_TEAM
+    | frozenset({"sponsor_blinded"})
+    | UNBLINDED_ROLES
+    | SYSTEM,
     "ledger.read": frozenset({"unblinded_statistician", "auditor"}) | SYSTEM,
     "ledger.verify": BLINDED_ROLES | UNBLINDED_ROLES | SYSTEM,
     "ledger.rebuild": SYSTEM,

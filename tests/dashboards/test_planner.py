@@ -94,8 +94,11 @@ def comparison(study: str) -> dict[str, Any]:
     return {"study": study, "scenario": "A test", "replicates": 10, "seed": 1, "changes": [change]}
 
 
-def test_a_blinded_reader_gets_recruitment_alone_whatever_part_is_asked_for(trial: Trial, home: Path) -> None:
-    page = shown(trial, "project.manager", "Demand")
+@pytest.mark.parametrize("reader", ["project.manager", "sponsor"])
+def test_a_blinded_reader_gets_recruitment_alone_whatever_part_is_asked_for(
+    trial: Trial, home: Path, reader: str
+) -> None:
+    page = shown(trial, reader, "Demand")
     assert not page.exception
     assert [one.value for one in page.subheader] == ["Recruitment, and what is to come", "Track record"]
     assert not page.get("button_group")
