@@ -115,7 +115,8 @@ def _code_server(socket: Path, common: Mapping[str, str]) -> ChildSpec:
         name=CODE,
         command=[
             *_program("dagster", "dagster"),
-            *("code-server", "start", "--socket", str(socket)),
+            # Not `code-server start`, which can load changed code anew: that is one more process, which starts this one.
+            *("api", "grpc", "--socket", str(socket)),
             *("--module-name", "pipelines.definitions", "--location-name", CODE_LOCATION),
             "--use-python-environment-entry-point",
         ],

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from dashboards.child import answers
 from tests.api.conftest import Trial
@@ -52,10 +53,45 @@ def address(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def log_in(page: Page, address: str, username: str = "sponsor") -> None:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(address)
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    try_to_log_in(page, username, PASSWORD)
     page.get_by_text("As of ledger position").wait_for()
+
+
+def try_to_log_in(page: Page, username: str, password: str) -> None:
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visitor's page, first refused and then logged in, which stays open; and what was seen on the way."""
+
+    page: Page
+    asked: list[str]
+    """Every address that the page asked for something, from its start until now."""
+    refusal: str
+    cookies_when_refused: list[str]
+
+
+@pytest.fixture(scope="module")
+def visited(chromium: Browser, address: str) -> Iterator[Visit]:
+    """One visit for all tests that only look at the overview: a new one costs the browser seconds."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda websocket: asked.append(websocket.url))
+    page.goto(address)
+    try_to_log_in(page, "auditor", "a wrong password")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    refusal, cookies = alert.inner_text(), [one["name"] for one in context.cookies()]
+    try_to_log_in(page, "sponsor", PASSWORD)
+    page.get_by_text("As of ledger position").wait_for()
+    yield Visit(page, asked, refusal, cookies)
+    context.close()
 
 
 def figure(page: Page, label: str):
@@ -63,10 +99,8 @@ def figure(page: Page, label: str):
     return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
 
 
-def test_the_numbers_are_the_ledgers_and_move_when_somebody_acts(
-    page: Page, address: str, trial: Trial
-) -> None:
-    log_in(page, address)
+def test_the_numbers_are_the_ledgers_and_move_when_somebody_acts(visited: Visit, trial: Trial) -> None:
+    page = visited.page
     before = counted(trial)
     expect(figure(page, "Screened")).to_have_text(str(before["screen"]))
     expect(figure(page, "Randomized of 40")).to_have_text(str(before["randomize"]))
@@ -79,8 +113,8 @@ def test_the_numbers_are_the_ledgers_and_move_when_somebody_acts(
     expect(page.get_by_role("table", name="Last events")).to_contain_text("was screened at site S01")
 
 
-def test_charts_are_drawn_and_described_for_those_who_cannot_see_them(page: Page, address: str) -> None:
-    log_in(page, address)
+def test_charts_are_drawn_and_described_for_those_who_cannot_see_them(visited: Visit) -> None:
+    page = visited.page
     page.locator(".js-plotly-plot .main-svg").first.wait_for()
     expect(page.locator(".js-plotly-plot")).to_have_count(3)
     expect(page.get_by_label(re.compile("subjects screened and 5 randomized over time"))).to_be_attached()
@@ -106,31 +140,22 @@ def test_a_reload_keeps_the_login_by_a_cookie_that_no_script_can_read(page: Page
     expect(page.get_by_text("As of ledger position")).to_have_count(0)
 
 
-def test_a_wrong_password_shows_why_and_nothing_else(page: Page, address: str) -> None:
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(address)
-    page.get_by_label("Username").fill("auditor")
-    page.get_by_label("Password", exact=True).fill("a wrong password")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("The username or the password is wrong")
-    assert not [one for one in page.context.cookies() if one["name"] == "rtsm_session"]
+def test_a_wrong_password_shows_why_and_nothing_else(visited: Visit) -> None:
+    assert "The username or the password is wrong" in visited.refusal
+    assert "rtsm_session" not in visited.cookies_when_refused
 
 
-def test_the_pages_ask_nothing_of_any_other_machine(page: Page, address: str) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda websocket: asked.append(websocket.url))
-    log_in(page, address)
-    page.wait_for_timeout(3000)
-    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
+def test_the_pages_ask_nothing_of_any_other_machine(visited: Visit) -> None:
+    visited.page.wait_for_timeout(3000)
+    hosts = {urlsplit(url).hostname for url in visited.asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {"127.0.0.1"}
-    assert any(url.startswith("ws://") for url in asked)
+    assert any(url.startswith("ws://") for url in visited.asked)
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_the_page_fits_its_window(page: Page, address: str, width: int) -> None:
+def test_the_page_fits_its_window(visited: Visit, width: int) -> None:
+    page = visited.page
     page.set_viewport_size({"width": width, "height": 900})
-    log_in(page, address)
     figure(page, "Screened").wait_for()
     page.wait_for_timeout(1000)
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")

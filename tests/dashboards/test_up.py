@@ -1,117 +1,118 @@
-"""`rtsm up` and `rtsm demo --live` as a person runs them: the real API, dashboards and Dagster, with real signals."""
+"""`rtsm up` as a person runs it, and a live demo that is stopped: the real API, dashboards and Dagster, with real signals."""
 
 import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
 from dashboards.child import answers
+from tests.dashboards.running_system import OPEN, Running, running, still_running
 
 pytestmark = pytest.mark.slow
 
 
-class Up:
-    """A running system on a home of its own, by the command `rtsm` with these arguments."""
+@dataclass(frozen=True)
+class CodeServer:
+    """What was seen of Dagster's code server while the system was up."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
-        self.home = home
-        self.ports = dict(zip(("api", "dashboard", "dagster"), _free_ports(3), strict=True))
-        env = {key: value for key, value in os.environ.items() if key != "RTSM_DATABASE_URL"}
-        self.log = home.parent / "up.log"
-        with self.log.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rtsm", *arguments, *self.options()],
-                env={**env, "RTSM_HOME": str(home)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def options(self) -> list[str]:
-        return [part for name, port in self.ports.items() for part in (f"--{name}-port", str(port))]
-
-    def wait_for(self, words: str, seconds: float = 150) -> None:
-        until = time.monotonic() + seconds
-        while words not in self.log.read_text():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.1)
-
-    def everyone(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the end; gives the exit code and all that was written."""
-        return self.process.wait(timeout=60), self.log.read_text()
+    commands: list[list[str]]
+    clients: dict[str, list[psutil.Process]]
+    """The web server's and the daemon's children."""
+    socket_file: Path
+    is_socket: bool
+    folder_mode: int
+    has_loaded: bool
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., Up]]:
-    """A function that runs `rtsm` with these arguments on a new home; it is ended after the test, whatever happened."""
-    started: list[Up] = []
+@dataclass(frozen=True)
+class Life:
+    """What was seen of a system that was up, and how it went down when it was asked to."""
 
-    def start(*arguments: str) -> Up:
-        started.append(Up(tmp_path / f"home{len(started)}", *arguments))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.terminate()
-            one.process.wait(timeout=60)
+    up: Running
+    answering: dict[str, bool]
+    listening: set[str]
+    second: "subprocess.CompletedProcess[str]"
+    code_server: CodeServer
+    exit_code: int
+    output: str
+    left: list[psutil.Process]
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """One life of `rtsm up`, for all who look at it: to bring everything up takes half a minute of processor time."""
+    with running(tmp_path_factory.mktemp("up") / "home", "up") as up:
+        up.wait_for(OPEN)
+        answering = {
+            "api": answers(up.url("api", "/health"), expected=lambda body: body["status"] == "ok"),
+            "dashboard": answers(up.url("dashboard", "/_stcore/health")),
+            "dagster": answers(up.url("dagster", "/server_info")),
+        }
+        everyone = up.everyone()
+        listening = {
+            connection.laddr.ip
+            for process in everyone
+            for connection in process.net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        second = subprocess.run(
+            [sys.executable, "-m", "rtsm", "up"],
+            env={**os.environ, "RTSM_HOME": str(up.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seen = seen_of_code_server(up)
+        up.process.send_signal(signal.SIGTERM)
+        code, output = up.end()
+        yield Life(up, answering, listening, second, seen, code, output, still_running(everyone))
 
 
-def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    _, left = psutil.wait_procs(processes, timeout=3)
-    return [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
-
-
-def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(run) -> None:
-    up = run("up")
-    up.wait_for("Ctrl-C stops everything.")
-    assert answers(f"http://127.0.0.1:{up.ports['api']}/health", expected=lambda body: body["status"] == "ok")
-    assert answers(f"http://127.0.0.1:{up.ports['dashboard']}/_stcore/health")
-    assert answers(f"http://127.0.0.1:{up.ports['dagster']}/server_info")
+def seen_of_code_server(up: Running) -> CodeServer:
     everyone = up.everyone()
-    listening = {
-        connection.laddr.ip
-        for process in everyone
-        for connection in process.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert listening == {"127.0.0.1"}
-    second = subprocess.run(
-        [sys.executable, "-m", "rtsm", "up"],
-        env={**os.environ, "RTSM_HOME": str(up.home)},
-        capture_output=True,
-        text=True,
-        check=False,
+    commands = [one.cmdline() for one in everyone if _is_code_server(one.cmdline())]
+    clients = {}
+    for program in ("dagster-webserver", "dagster-daemon"):
+        (process,) = [one for one in everyone if any(program in word for word in one.cmdline()[:2])]
+        clients[program] = process.children()
+    socket_file = Path(commands[0][commands[0].index("--socket") + 1])
+    ask = {"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"}
+    loaded = [{"name": "openrtsm", "loadStatus": "LOADED"}]
+    return CodeServer(
+        commands,
+        clients,
+        socket_file,
+        socket_file.is_socket(),
+        stat.S_IMODE(socket_file.parent.stat().st_mode),
+        answers(
+            up.url("dagster", "/graphql"),
+            body=ask,
+            expected=lambda body: body["data"]["workspaceOrError"]["locationEntries"] == loaded,
+        ),
     )
-    assert second.returncode == 1
-    assert f"rtsm up (process {up.process.pid}) works on" in second.stderr
-    up.process.send_signal(signal.SIGTERM)
-    code, output = up.end()
-    assert code == 0, output
-    assert output.rstrip().endswith("stopped")
-    assert not still_running(everyone)
-    assert {path.name for path in (up.home / "logs").iterdir()} == {
+
+
+def _is_code_server(command: list[str]) -> bool:
+    """Whether it is a code server, of either kind that Dagster has."""
+    return {"code-server", "start"} <= set(command) or {"api", "grpc"} <= set(command)
+
+
+def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(life: Life) -> None:
+    assert life.answering == {"api": True, "dashboard": True, "dagster": True}
+    assert life.listening == {"127.0.0.1"}
+    assert life.exit_code == 0, life.output
+    assert life.output.rstrip().endswith("stopped")
+    assert not life.left
+    assert {path.name for path in (life.up.home / "logs").iterdir()} == {
         "api.log",
         "code.log",
         "dashboard.log",
@@ -120,42 +121,21 @@ def test_everything_comes_up_on_this_machine_alone_and_goes_down_clean(run) -> N
     }
 
 
-def test_dagsters_web_server_and_daemon_share_one_code_server_that_only_its_owner_reaches(run) -> None:
-    up = run("up")
-    up.wait_for("Ctrl-C stops everything.")
+def test_a_second_one_on_the_same_home_is_refused(life: Life) -> None:
+    assert life.second.returncode == 1
+    assert f"rtsm up (process {life.up.process.pid}) works on" in life.second.stderr
+
+
+def test_dagsters_web_server_and_daemon_share_one_code_server_that_only_its_owner_reaches(life: Life) -> None:
+    seen = life.code_server
     # Left to themselves both start servers of their own, and the daemon a new one every minute.
-    servers = [one for one in up.everyone() if {"code-server", "start"} <= set(one.cmdline())]
-    assert len(servers) == 1
-    for program in ("dagster-webserver", "dagster-daemon"):
-        (process,) = [one for one in up.everyone() if any(program in word for word in one.cmdline()[:2])]
-        assert process.children() == []
-    command = servers[0].cmdline()
-    socket_file = Path(command[command.index("--socket") + 1])
-    assert socket_file.is_socket()
-    assert socket_file.parent.stat().st_mode & 0o077 == 0
-    ask = {"query": "{ workspaceOrError { ... on Workspace { locationEntries { name loadStatus } } } }"}
-    loaded = [{"name": "openrtsm", "loadStatus": "LOADED"}]
-    assert answers(
-        f"http://127.0.0.1:{up.ports['dagster']}/graphql",
-        body=ask,
-        expected=lambda body: body["data"]["workspaceOrError"]["locationEntries"] == loaded,
-    )
-    up.process.send_signal(signal.SIGTERM)
-    assert up.end()[0] == 0
-    assert not socket_file.parent.exists()
-
-
-def test_when_one_part_dies_all_are_stopped_and_the_exit_code_says_so(run) -> None:
-    up = run("up")
-    up.wait_for("Ctrl-C stops everything.")
-    everyone = up.everyone()
-    api = next(one for one in everyone if "serve" in one.cmdline())
-    api.kill()
-    code, output = up.end()
-    assert code == 1
-    assert "rtsm: api was ended by signal 9; the last it wrote" in output
-    assert "Uvicorn running on" in output.rpartition("rtsm: api")[2]
-    assert not still_running(everyone)
+    assert len(seen.commands) == 1
+    assert seen.clients == {"dagster-webserver": [], "dagster-daemon": []}
+    assert seen.is_socket
+    assert seen.folder_mode & 0o077 == 0
+    assert seen.has_loaded
+    assert life.exit_code == 0
+    assert not seen.socket_file.parent.exists()
 
 
 def test_a_taken_port_ends_it_at_once_with_one_message(tmp_path: Path) -> None:
@@ -176,26 +156,12 @@ def test_a_taken_port_ends_it_at_once_with_one_message(tmp_path: Path) -> None:
     assert "choose another port with --dashboard-port" in done.stderr
 
 
-def test_a_live_demo_is_open_while_it_is_played_and_ends_complete(run) -> None:
-    live = run("demo", "--live", "--days", "12", "--pace", "0")
-    live.wait_for("Ctrl-C stops everything.")
-    assert answers(f"http://127.0.0.1:{live.ports['dashboard']}/_stcore/health")
-    live.wait_for("played through the real service")
-    live.wait_for("Logs ")
-    assert json.loads((live.home / "demo.json").read_text())["state"] == "complete"
-    everyone = live.everyone()
-    live.process.send_signal(signal.SIGTERM)
-    code, output = live.end()
-    assert code == 0, output
-    assert not still_running(everyone)
-
-
-def test_a_live_play_can_be_stopped_and_is_then_not_complete(run) -> None:
-    live = run("demo", "--live", "--days", "500", "--pace", "0.5")
-    live.wait_for("Ctrl-C stops everything.")
-    everyone = live.everyone()
-    live.process.send_signal(signal.SIGINT)
-    code, output = live.end()
+def test_a_live_play_can_be_stopped_and_is_then_not_complete(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "demo", "--live", "--days", "500", "--pace", "0.5") as live:
+        live.wait_for(OPEN)
+        everyone = live.everyone()
+        live.process.send_signal(signal.SIGINT)
+        code, output = live.end()
     assert code == 0, output
     assert "The play was stopped" in output
     assert json.loads((live.home / "demo.json").read_text())["state"] == "playing"
