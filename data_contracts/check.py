@@ -15,6 +15,7 @@ import polars as pl
 from data_contracts.errors import ContractCheckError, ContractViolated
 from data_contracts.registry import Contract, contract, datasets
 from data_contracts.rule import Frames, Rule, Severity, type_fits
+from data_contracts.screening import Question, about_columns, about_values
 from data_contracts.suite import suite_of
 
 if TYPE_CHECKING:
@@ -105,13 +106,11 @@ def check(
         rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared, own, mistyped))
     }
     rules = [rule for rule in agreed.rules if rule.rule_id not in not_evaluated]
-    about_columns = [rule for rule in rules if rule.kind in ("present", "order")]
-    about_rows = [
-        rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)
-    ]
+    of_columns = [rule for rule in rules if rule.kind in ("present", "order")]
+    of_rows = [rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)]
     failures = [
-        *_column_failures(dataset, about_columns, frame),
-        *_row_failures(dataset, about_rows, _with_masks(prepared, about_rows), keys),
+        *_column_failures(dataset, of_columns, frame),
+        *_row_failures(dataset, of_rows, _with_masks(prepared, of_rows), keys),
     ]
     order = {rule.rule_id: position for position, rule in enumerate(agreed.rules)}
     failures.sort(key=lambda failure: order[failure.rule])
@@ -195,9 +194,10 @@ def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> li
             wanted = [name for name in rule.arguments["column_list"] if name in frame.columns]
             rule = Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted})
         adjusted.append(rule)
-    failed = _validate(dataset, adjusted, frame.head(0))
+    names = frame.head(0)
+    suspects = _suspects(dataset, about_columns(adjusted), names)
     failures = []
-    for rule, result in failed:
+    for rule, result in _failed(dataset, suspects, names):
         if rule.kind == "present":
             columns = list(rule.columns)
         else:
@@ -211,11 +211,12 @@ def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> li
 
 
 def _row_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]) -> list[Failure]:
+    suspects = _suspects(dataset, *about_values(rules, frame))
     read = set(keys)
-    for rule in rules:
+    for rule in suspects:
         read |= {rule.derived_column} if rule.kind in ("holds", "typed") else set(rule.columns)
     failures = []
-    for rule, result in _validate(dataset, rules, frame.select(n for n in frame.columns if n in read)):
+    for rule, result in _failed(dataset, suspects, frame.select(n for n in frame.columns if n in read)):
         numbers = result.result.get("partial_unexpected_index_list") or []
         failing = (
             frame[sorted(numbers)].select(keys).unique(maintain_order=True) if keys and numbers else None
@@ -238,20 +239,22 @@ def _failure(rule: Rule, result: Any, count: int, keys: list[dict[str, Any]]) ->
     )
 
 
-def _validate(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tuple[Rule, Any]]:
-    """Return the failed rules with Great Expectations' result of each; the frame becomes a pandas one here and only here."""
-    if not rules:
-        return []
-    # Finding the failing rows doubles the cost of an expectation, and nearly all rules hold: first ask which fail, then where.
-    verdicts = _outcome(dataset, rules, frame, {"result_format": "BOOLEAN_ONLY"})
-    failing = [rule for rule, result in verdicts if not result.success]
-    if not failing:
-        return []
+def _suspects(dataset: str, questions: list[Question], frame: pl.DataFrame) -> list[Rule]:
+    """The rules behind the questions that Great Expectations answers with no."""
+    verdicts = _outcome(dataset, [one.asked for one in questions], frame, {"result_format": "BOOLEAN_ONLY"})
+    doubted = {rule.rule_id for rule, result in verdicts if not result.success}
+    return [rule for one in questions if one.asked.rule_id in doubted for rule in one.suspects]
+
+
+def _failed(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tuple[Rule, Any]]:
+    """Return the failed rules with Great Expectations' result of each."""
     # The failing rows come back as row numbers. Asked for key columns, the library walks all failing rows one by one: 10 s for
     # 100,000 of them, where the numbers take a fraction of a second.
     shown = {"result_format": "SUMMARY", "partial_unexpected_count": KEYS_SHOWN}
     failed = []
-    for rule, result in _outcome(dataset, failing, frame, shown):
+    for rule, result in _outcome(dataset, rules, frame, shown):
+        if result.success:
+            continue
         if raised := _raised(result.exception_info):
             raise ContractCheckError(f"rule {rule.rule_id} could not be checked: {raised}")
         failed.append((rule, result))
@@ -261,7 +264,9 @@ def _validate(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tupl
 def _outcome(
     dataset: str, rules: list[Rule], frame: pl.DataFrame, shown: dict[str, Any]
 ) -> list[tuple[Rule, Any]]:
-    """Each rule with Great Expectations' result of it."""
+    """Each rule with Great Expectations' result of it; the frame becomes a pandas one here and only here."""
+    if not rules:
+        return []
     by_id = {rule.rule_id: rule for rule in rules}
     with _one_at_a_time:
         batch = _frame_asset().get_batch({"dataframe": frame.to_pandas()})
