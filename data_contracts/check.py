@@ -6,7 +6,7 @@ check("DM", frame, others={"EX": ex, ...})  the verdict
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +106,9 @@ def check(
         rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared, own, mistyped))
     }
     rules = [rule for rule in agreed.rules if rule.rule_id not in not_evaluated]
-    of_columns = [rule for rule in rules if rule.kind in ("present", "order")]
     of_rows = [rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)]
     failures = [
-        *_column_failures(dataset, of_columns, frame),
+        *_column_failures(dataset, tuple(frame.columns)),
         *_row_failures(dataset, of_rows, _with_masks(prepared, of_rows), keys),
     ]
     order = {rule.rule_id: position for position, rule in enumerate(agreed.rules)}
@@ -186,28 +185,26 @@ def _with_masks(prepared: Frames, rules: Iterable[Rule]) -> pl.DataFrame:
     return prepared.own.with_columns(**masks)
 
 
-def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[Failure]:
-    standard_order = [rule for rule in rules if rule.kind == "order"]
-    adjusted = []
-    for rule in rules:
-        if rule in standard_order:
-            wanted = [name for name in rule.arguments["column_list"] if name in frame.columns]
-            rule = Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted})
-        adjusted.append(rule)
-    names = frame.head(0)
-    suspects = _suspects(dataset, about_columns(adjusted), names)
+@lru_cache(maxsize=256)
+def _column_failures(dataset: str, have: tuple[str, ...]) -> tuple[Failure, ...]:
+    """Of the rules about a frame's columns; they depend on the names alone, which are the same from one check to the next."""
+    rules, wanted = [], list(have)
+    for rule in contract(dataset).rules:
+        if rule.kind == "order":
+            wanted = [name for name in rule.arguments["column_list"] if name in have]
+            rules.append(Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted}))
+        elif rule.kind == "present":
+            rules.append(rule)
+    frame = pl.DataFrame(schema=dict.fromkeys(have, pl.String))
     failures = []
-    for rule, result in _failed(dataset, suspects, names):
+    for rule, result in _failed(dataset, _suspects(dataset, about_columns(rules), frame), frame):
         if rule.kind == "present":
             columns = list(rule.columns)
         else:
-            wanted = rule.arguments["column_list"]
-            unknown = [name for name in frame.columns if name not in wanted]
-            columns = unknown or [
-                have for have, want in zip(frame.columns, wanted, strict=False) if have != want
-            ]
+            unknown = [name for name in have if name not in wanted]
+            columns = unknown or [name for name, want in zip(have, wanted, strict=False) if name != want]
         failures.append(_failure(rule, result, len(columns), [{"column": name} for name in columns]))
-    return failures
+    return tuple(failures)
 
 
 def _row_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]) -> list[Failure]:
