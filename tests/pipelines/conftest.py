@@ -1,5 +1,6 @@
 """A played small trial for the tests of this area."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,25 @@ def sqlite_trial(tmp_path: Path) -> Iterator[SmallTrial]:
     opened = open_database(f"sqlite:///{tmp_path / 'home' / 'rtsm.db'}")
     yield SmallTrial(opened).play()
     opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def built_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake of the played small trial, refreshed once: to be copied, since a refresh takes seconds."""
+    from pipelines.refresh import refresh_lake  # imports Dagster
+
+    home = tmp_path_factory.mktemp("built")
+    opened = open_database(f"sqlite:///{home / 'rtsm.db'}")
+    refresh_lake(SmallTrial(opened).play().database, home, STUDY)
+    opened.dispose()
+    return home / "lake"
+
+
+@pytest.fixture
+def refreshed_trial(sqlite_trial: SmallTrial, built_lake: Path, tmp_path: Path) -> SmallTrial:
+    """The small trial, played on SQLite, in a home whose lake has been refreshed to its end."""
+    shutil.copytree(built_lake, tmp_path / "home" / "lake")
+    return sqlite_trial
 
 
 @pytest.fixture(scope="session")

@@ -89,10 +89,9 @@ def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(
 
 @pytest.mark.slow
 def test_a_lake_that_was_deleted_is_rebuilt_byte_for_byte_in_one_step_or_in_many(
-    sqlite_trial: SmallTrial, tmp_path: Path
+    refreshed_trial: SmallTrial, home: Path, tmp_path: Path
 ) -> None:
-    trial, lakes = sqlite_trial, [Lake(tmp_path / name) for name in ("many", "one")]
-    refresh_lake(trial.database, lakes[0].home, STUDY)
+    trial, lakes = refreshed_trial, [Lake(home), Lake(tmp_path / "one")]
     trial.on(4, 15).visited("1002", "V4")
     refresh_lake(trial.database, lakes[0].home, STUDY)
     refresh_lake(trial.database, lakes[1].home, STUDY)
@@ -101,20 +100,20 @@ def test_a_lake_that_was_deleted_is_rebuilt_byte_for_byte_in_one_step_or_in_many
     assert [name for name in one if one[name] != many[name]] == []
 
 
-@pytest.mark.slow
-def test_with_nothing_sealed_since_nothing_is_done(sqlite_trial: SmallTrial, home: Path) -> None:
-    first = refresh_lake(sqlite_trial.database, home, STUDY)
-    again = refresh_lake(sqlite_trial.database, home, STUDY)
-    assert (first.changed, again.changed) == (True, False)
-    assert again.unblinded.name == first.unblinded.name
+def test_with_nothing_sealed_since_nothing_is_done(refreshed_trial: SmallTrial, home: Path) -> None:
+    before = _files(Lake(home))
+    again = refresh_lake(refreshed_trial.database, home, STUDY)
+    assert not again.changed
+    assert again.unblinded == Lake(home).snapshot(STUDY, "unblinded")
+    assert _files(Lake(home)) == before
 
 
 @pytest.mark.slow
 def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
-    trial = sqlite_trial
-    before = refresh_lake(trial.database, home, STUDY)
+    trial, lake = refreshed_trial, Lake(home)
+    before = {product: lake.snapshot(STUDY, product) for product in PRODUCTS}
     trial.on(4, 15).visited("1002", "V4")
     from pipelines import datasets
 
@@ -136,11 +135,7 @@ def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
     told = str(refusal.value)
     assert "unblinded/sdtm/dm: no reason such as screen failure stands in place of an arm" in told
     assert "SMALL-1-S1-1002" in told
-    lake = Lake(home)
-    assert {lake.snapshot(STUDY, product).name for product in PRODUCTS} == {
-        before.blinded.name,
-        before.unblinded.name,
-    }
+    assert {product: lake.snapshot(STUDY, product) for product in PRODUCTS} == before
     assert list((lake.product_folder(STUDY, "unblinded") / "staging").iterdir()) == []
     run = instance.get_runs()[0]
     failed = [
@@ -154,15 +149,14 @@ def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
     keys = [key for one in failed for failure in one.metadata["failures"].value for key in failure["keys"]]
     assert {"STUDYID": STUDY, "USUBJID": "SMALL-1-S1-1002"} in keys
     after = refresh_lake(trial.database, home, STUDY)
-    assert after.position == before.position + 1
+    assert after.position == before["unblinded"].position + 1
 
 
 @pytest.mark.slow
 def test_a_second_refresh_reaches_only_the_verdicts_of_what_changed(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = sqlite_trial
-    refresh_lake(trial.database, home, STUDY)
+    trial = refreshed_trial
     checked: list[str] = []
     from pipelines import verdicts
 
@@ -181,12 +175,12 @@ def test_a_second_refresh_reaches_only_the_verdicts_of_what_changed(
 
 @pytest.mark.slow
 def test_after_a_change_of_the_code_the_lake_is_built_anew(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refresh_lake(sqlite_trial.database, home, STUDY)
+    assert not refresh_lake(refreshed_trial.database, home, STUDY).changed
     monkeypatch.setattr("pipelines.lake.source_digest", lambda package: f"other {package}")
-    assert refresh_lake(sqlite_trial.database, home, STUDY).changed
-    assert not refresh_lake(sqlite_trial.database, home, STUDY).changed
+    assert refresh_lake(refreshed_trial.database, home, STUDY).changed
+    assert not refresh_lake(refreshed_trial.database, home, STUDY).changed
 
 
 def test_a_study_without_entries_is_refused_by_name(sqlite_trial: SmallTrial, home: Path) -> None:
@@ -227,14 +221,16 @@ def test_what_fails_in_a_step_is_told_with_its_cause(
 
 
 @pytest.mark.slow
-def test_an_export_as_of_an_earlier_position_is_what_stood_then(sqlite_trial: SmallTrial, home: Path) -> None:
-    trial = sqlite_trial
-    earlier = refresh_lake(trial.database, home, STUDY)
+def test_an_export_as_of_an_earlier_position_is_what_stood_then(
+    refreshed_trial: SmallTrial, home: Path
+) -> None:
+    trial = refreshed_trial
+    earlier = Lake(home).snapshot(STUDY, "unblinded")
     trial.on(4, 15).visited("1002", "V4")
     refresh_lake(trial.database, home, STUDY)
     then = release(trial.database, home, STUDY, "unblinded", earlier.position)
     assert {name: frame.rows() for name, frame in then.sdtm.items()} == {
-        name.upper(): frame.rows() for name, frame in earlier.unblinded.read_group("sdtm").items()
+        name.upper(): frame.rows() for name, frame in earlier.read_group("sdtm").items()
     }
     now = release(trial.database, home, STUDY, "unblinded")
     assert now.sdtm["SV"].height == then.sdtm["SV"].height + 1
