@@ -6,8 +6,9 @@ become one column of the values that occur in them, all truth values one column,
 Where the answer is no, the rules behind it are suspects, to be judged each by itself on the rows.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -44,20 +45,34 @@ def about_values(rules: Iterable[Rule], frame: pl.DataFrame) -> tuple[list[Quest
     alike: dict[tuple[str, ...], list[Rule]] = {}
     for rule in rules:
         alike.setdefault(_condition(rule, frame), []).append(rule)
-    questions, occurring = [], []
+    questions, columns = [], []
     for number, group in enumerate(alike.values()):
-        suspects, values = group, [frame[rule.columns[0]] for rule in group if rule.columns]
-        asked, name = group[0], f"values {number}"
+        asked, suspects, name = group[0], group, f"values {number}"
         if asked.kind in _OF_TRUTHS:
-            truths = {rule.rule_id: _truths(rule, frame) for rule in group}
-            suspects, values = [rule for rule in group if not truths[rule.rule_id].all()], [*truths.values()]
+            truths = [_truths(rule, frame) for rule in group]
+            suspects = [rule for rule, truth in zip(group, truths, strict=True) if not truth.all()]
+            values = _occurring(name, truths)
             question = Rule(name, "every rule holds", "member", (name,), arguments={"value_set": [True]})
         else:
-            question = Rule(name, asked.text, asked.kind, (name,), asked.severity, asked.arguments)
+            values = _occurring(name, [frame[rule.columns[0]] for rule in group])
+            question = replace(asked, rule_id=name, columns=(name,), arguments=_needed(asked, values))
         questions.append(Question(question, tuple(suspects)))
-        occurring.append(pl.concat([one.rename(name) for one in values]).unique())
-    height = max(map(len, occurring), default=0)
-    return questions, pl.DataFrame([_stretched(values, height) for values in occurring])
+        columns.append(values)
+    height = max(map(len, columns), default=0)
+    return questions, pl.DataFrame([_stretched(values, height) for values in columns])
+
+
+def _occurring(name: str, columns: Iterable[pl.Series]) -> pl.Series:
+    """The values that occur in some of the columns, each once."""
+    return pl.concat([column.rename(name) for column in columns]).unique()
+
+
+def _needed(rule: Rule, occurring: pl.Series) -> Mapping[str, Any]:
+    """The rule's arguments; of a codelist only the terms that occur, since the library copies the list dozens of times."""
+    if rule.kind != "member":
+        return rule.arguments
+    terms, found = rule.arguments["value_set"], set(occurring)
+    return {"value_set": [term for term in terms if term in found] or terms[:1]}
 
 
 def _condition(rule: Rule, frame: pl.DataFrame) -> tuple[str, ...]:
