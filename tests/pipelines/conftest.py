@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from allocation.ledger.database import Database, open_database
 from pipelines.events.frames import EventFrames
 from pipelines.events.reading import read_events
 from tests.pipelines.small_trial import STUDY, SmallTrial
+
+if TYPE_CHECKING:
+    from pipelines.refresh import Refresh
 
 
 @pytest.fixture
@@ -35,15 +39,21 @@ def sqlite_trial(tmp_path: Path) -> Iterator[SmallTrial]:
 
 
 @pytest.fixture(scope="session")
-def built_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lake of the played small trial, refreshed once: to be copied, since a refresh takes seconds."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> "Refresh":
+    """What the first refresh of the small trial on SQLite did; tests must not change it."""
     from pipelines.refresh import refresh_lake  # imports Dagster
 
     home = tmp_path_factory.mktemp("built")
     opened = open_database(f"sqlite:///{home / 'rtsm.db'}")
-    refresh_lake(SmallTrial(opened).play().database, home, STUDY)
+    done = refresh_lake(SmallTrial(opened).play().database, home, STUDY)
     opened.dispose()
-    return home / "lake"
+    return done
+
+
+@pytest.fixture(scope="session")
+def built_lake(built: "Refresh") -> Path:
+    """The lake that it left: to be copied, since a refresh takes seconds."""
+    return built.unblinded.folder.parents[3]
 
 
 @pytest.fixture

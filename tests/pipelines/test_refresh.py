@@ -1,6 +1,7 @@
 """Dagster on a real ledger: definitions load, both products are built, checked and published whole, and the sensor follows."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from allocation.ledger.database import Database, open_database
 from pipelines.assets import ASSETS, SNAPSHOT_KEY, STUDIES, LedgerResource
 from pipelines.contract_checks import CHECKS
 from pipelines.dagster_home import prepare_dagster_home
@@ -16,7 +18,7 @@ from pipelines.definitions import defs, resources
 from pipelines.errors import DatasetsRejected, LakeError, PipelineError
 from pipelines.events.frames import EVENT_SCHEMAS
 from pipelines.lake import Lake
-from pipelines.refresh import refresh_lake
+from pipelines.refresh import Refresh, refresh_lake
 from pipelines.release import release
 from pipelines.sensor import ledger_sensor
 from tests.pipelines.small_trial import STUDY, SmallTrial
@@ -61,11 +63,20 @@ def test_the_definitions_load_and_hold_every_dataset_with_its_check() -> None:
     }
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def done(request: pytest.FixtureRequest, home: Path) -> Iterator[Refresh]:
+    """What the first refresh of the small trial did, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("built")
+    else:
+        with request.getfixturevalue("migrated_postgres").lend() as url:
+            opened = open_database(url)
+            yield refresh_lake(SmallTrial(opened).play().database, home, STUDY)
+            opened.dispose()
+
+
 @pytest.mark.slow
-def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(
-    trial: SmallTrial, home: Path
-) -> None:
-    done = refresh_lake(trial.database, home, STUDY)
+def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(done: Refresh) -> None:
     assert done.changed
     assert done.position == done.blinded.position == done.unblinded.position
     dm = done.unblinded.read("sdtm/dm").select("SUBJID", "ARM", "ACTARM", "ARMNRS", "RFXENDTC")
@@ -87,15 +98,25 @@ def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(
     assert not any(name.startswith("events/") for name in done.blinded.datasets)
 
 
+@pytest.fixture(scope="module")
+def moved_on(built_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Lake]]:
+    """The small trial after one more visit, and its lake after a refresh before and one after it; tests only read them."""
+    home = tmp_path_factory.mktemp("moved")
+    shutil.copytree(built_lake, home / "lake")
+    opened = open_database(f"sqlite:///{home / 'rtsm.db'}")
+    SmallTrial(opened).play().on(4, 15).visited("1002", "V4")
+    refresh_lake(opened, home, STUDY)
+    yield opened, Lake(home)
+    opened.dispose()
+
+
 @pytest.mark.slow
 def test_a_lake_that_was_deleted_is_rebuilt_byte_for_byte_in_one_step_or_in_many(
-    refreshed_trial: SmallTrial, home: Path, tmp_path: Path
+    moved_on: tuple[Database, Lake], home: Path
 ) -> None:
-    trial, lakes = refreshed_trial, [Lake(home), Lake(tmp_path / "one")]
-    trial.on(4, 15).visited("1002", "V4")
-    refresh_lake(trial.database, lakes[0].home, STUDY)
-    refresh_lake(trial.database, lakes[1].home, STUDY)
-    many, one = (_files(lake) for lake in lakes)
+    database, lake = moved_on
+    refresh_lake(database, home, STUDY)
+    many, one = _files(lake), _files(Lake(home))
     assert one.keys() == many.keys()
     assert [name for name in one if one[name] != many[name]] == []
 
@@ -222,20 +243,18 @@ def test_what_fails_in_a_step_is_told_with_its_cause(
 
 @pytest.mark.slow
 def test_an_export_as_of_an_earlier_position_is_what_stood_then(
-    refreshed_trial: SmallTrial, home: Path
+    built: Refresh, moved_on: tuple[Database, Lake]
 ) -> None:
-    trial = refreshed_trial
-    earlier = Lake(home).snapshot(STUDY, "unblinded")
-    trial.on(4, 15).visited("1002", "V4")
-    refresh_lake(trial.database, home, STUDY)
-    then = release(trial.database, home, STUDY, "unblinded", earlier.position)
+    database, lake = moved_on
+    earlier = built.unblinded
+    then = release(database, lake.home, STUDY, "unblinded", earlier.position)
     assert {name: frame.rows() for name, frame in then.sdtm.items()} == {
         name.upper(): frame.rows() for name, frame in earlier.read_group("sdtm").items()
     }
-    now = release(trial.database, home, STUDY, "unblinded")
+    now = release(database, lake.home, STUDY, "unblinded")
     assert now.sdtm["SV"].height == then.sdtm["SV"].height + 1
     with pytest.raises(LakeError, match="no ledger position 9999"):
-        release(trial.database, home, STUDY, "unblinded", 9999)
+        release(database, lake.home, STUDY, "unblinded", 9999)
 
 
 def test_the_sensor_asks_for_a_run_of_each_study_that_has_moved_and_for_no_other(
