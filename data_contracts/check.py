@@ -6,7 +6,7 @@ check("DM", frame, others={"EX": ex, ...})  the verdict
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import polars as pl
 from data_contracts.errors import ContractCheckError, ContractViolated
 from data_contracts.registry import Contract, contract, datasets
 from data_contracts.rule import Frames, Rule, Severity, type_fits
+from data_contracts.screening import Question, about_columns, about_values
 from data_contracts.suite import suite_of
 
 if TYPE_CHECKING:
@@ -105,13 +106,10 @@ def check(
         rule.rule_id: why for rule in agreed.rules if (why := _obstacle(rule, prepared, own, mistyped))
     }
     rules = [rule for rule in agreed.rules if rule.rule_id not in not_evaluated]
-    about_columns = [rule for rule in rules if rule.kind in ("present", "order")]
-    about_rows = [
-        rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)
-    ]
+    of_rows = [rule for rule in rules if rule.kind not in ("present", "order") and not _vacuous(rule, frame)]
     failures = [
-        *_column_failures(dataset, about_columns, frame),
-        *_row_failures(dataset, about_rows, _with_masks(prepared, about_rows), keys),
+        *_column_failures(dataset, tuple(frame.columns)),
+        *_row_failures(dataset, of_rows, _with_masks(prepared, of_rows), keys),
     ]
     order = {rule.rule_id: position for position, rule in enumerate(agreed.rules)}
     failures.sort(key=lambda failure: order[failure.rule])
@@ -187,35 +185,35 @@ def _with_masks(prepared: Frames, rules: Iterable[Rule]) -> pl.DataFrame:
     return prepared.own.with_columns(**masks)
 
 
-def _column_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[Failure]:
-    standard_order = [rule for rule in rules if rule.kind == "order"]
-    adjusted = []
-    for rule in rules:
-        if rule in standard_order:
-            wanted = [name for name in rule.arguments["column_list"] if name in frame.columns]
-            rule = Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted})
-        adjusted.append(rule)
-    failed = _validate(dataset, adjusted, frame.head(0))
+@lru_cache(maxsize=256)
+def _column_failures(dataset: str, have: tuple[str, ...]) -> tuple[Failure, ...]:
+    """Of the rules about a frame's columns; they depend on the names alone, which are the same from one check to the next."""
+    rules, wanted = [], list(have)
+    for rule in contract(dataset).rules:
+        if rule.kind == "order":
+            wanted = [name for name in rule.arguments["column_list"] if name in have]
+            rules.append(Rule(rule.rule_id, rule.text, rule.kind, (), rule.severity, {"column_list": wanted}))
+        elif rule.kind == "present":
+            rules.append(rule)
+    frame = pl.DataFrame(schema=dict.fromkeys(have, pl.String))
     failures = []
-    for rule, result in failed:
+    for rule, result in _failed(dataset, _suspects(dataset, about_columns(rules), frame), frame):
         if rule.kind == "present":
             columns = list(rule.columns)
         else:
-            wanted = rule.arguments["column_list"]
-            unknown = [name for name in frame.columns if name not in wanted]
-            columns = unknown or [
-                have for have, want in zip(frame.columns, wanted, strict=False) if have != want
-            ]
+            unknown = [name for name in have if name not in wanted]
+            columns = unknown or [name for name, want in zip(have, wanted, strict=False) if name != want]
         failures.append(_failure(rule, result, len(columns), [{"column": name} for name in columns]))
-    return failures
+    return tuple(failures)
 
 
 def _row_failures(dataset: str, rules: list[Rule], frame: pl.DataFrame, keys: list[str]) -> list[Failure]:
+    suspects = _suspects(dataset, *about_values(rules, frame))
     read = set(keys)
-    for rule in rules:
+    for rule in suspects:
         read |= {rule.derived_column} if rule.kind in ("holds", "typed") else set(rule.columns)
     failures = []
-    for rule, result in _validate(dataset, rules, frame.select(n for n in frame.columns if n in read)):
+    for rule, result in _failed(dataset, suspects, frame.select(n for n in frame.columns if n in read)):
         numbers = result.result.get("partial_unexpected_index_list") or []
         failing = (
             frame[sorted(numbers)].select(keys).unique(maintain_order=True) if keys and numbers else None
@@ -238,20 +236,22 @@ def _failure(rule: Rule, result: Any, count: int, keys: list[dict[str, Any]]) ->
     )
 
 
-def _validate(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tuple[Rule, Any]]:
-    """Return the failed rules with Great Expectations' result of each; the frame becomes a pandas one here and only here."""
-    if not rules:
-        return []
-    # Finding the failing rows doubles the cost of an expectation, and nearly all rules hold: first ask which fail, then where.
-    verdicts = _outcome(dataset, rules, frame, {"result_format": "BOOLEAN_ONLY"})
-    failing = [rule for rule, result in verdicts if not result.success]
-    if not failing:
-        return []
+def _suspects(dataset: str, questions: list[Question], frame: pl.DataFrame) -> list[Rule]:
+    """The rules behind the questions that Great Expectations answers with no."""
+    verdicts = _outcome(dataset, [one.asked for one in questions], frame, {"result_format": "BOOLEAN_ONLY"})
+    doubted = {rule.rule_id for rule, result in verdicts if not result.success}
+    return [rule for one in questions if one.asked.rule_id in doubted for rule in one.suspects]
+
+
+def _failed(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tuple[Rule, Any]]:
+    """Return the failed rules with Great Expectations' result of each."""
     # The failing rows come back as row numbers. Asked for key columns, the library walks all failing rows one by one: 10 s for
     # 100,000 of them, where the numbers take a fraction of a second.
     shown = {"result_format": "SUMMARY", "partial_unexpected_count": KEYS_SHOWN}
     failed = []
-    for rule, result in _outcome(dataset, failing, frame, shown):
+    for rule, result in _outcome(dataset, rules, frame, shown):
+        if result.success:
+            continue
         if raised := _raised(result.exception_info):
             raise ContractCheckError(f"rule {rule.rule_id} could not be checked: {raised}")
         failed.append((rule, result))
@@ -261,7 +261,9 @@ def _validate(dataset: str, rules: list[Rule], frame: pl.DataFrame) -> list[tupl
 def _outcome(
     dataset: str, rules: list[Rule], frame: pl.DataFrame, shown: dict[str, Any]
 ) -> list[tuple[Rule, Any]]:
-    """Each rule with Great Expectations' result of it."""
+    """Each rule with Great Expectations' result of it; the frame becomes a pandas one here and only here."""
+    if not rules:
+        return []
     by_id = {rule.rule_id: rule for rule in rules}
     with _one_at_a_time:
         batch = _frame_asset().get_batch({"dataframe": frame.to_pandas()})

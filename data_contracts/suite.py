@@ -28,6 +28,8 @@ def expectation_for(rule: Rule) -> Any:
         )
     if rule.kind == "order":
         return gxe.ExpectTableColumnsToMatchOrderedList(**rule.arguments, **said)
+    if rule.kind == "present" and len(rule.columns) > 1:
+        return gxe.ExpectTableColumnsToMatchSet(column_set=list(rule.columns), exact_match=False, **said)
     column_kinds = {
         "present": gxe.ExpectColumnToExist,
         "filled": gxe.ExpectColumnValuesToNotBeNull,

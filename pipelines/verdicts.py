@@ -1,7 +1,7 @@
 """Verdicts of contracts, remembered by what they were reached on, so that a refresh checks only what changed.
 
-Great Expectations takes about ten milliseconds for each rule, whatever the number of rows; most datasets of most refreshes, and
-many of the two products, are the same as before. A verdict holds for the same frame, the same columns of the frames that its
+Great Expectations takes about a tenth of a second for each dataset, whatever the number of rows; most datasets of most refreshes,
+and many of the two products, are the same as before. A verdict holds for the same frame, the same columns of the frames that its
 contract compares with, and the same contracts (their source). Published snapshots carry their verdicts in the manifest.
 """
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from allocation.edc.certificates import trusted_certificates
 from allocation.edc.facts import EdcMessage
 from allocation.edc.field_map import Picked, item_fact
 from allocation.edc.refusals import malformed, too_large
@@ -60,7 +61,9 @@ def fetch_records(
     size = 0
     try:
         with (
-            httpx.Client(timeout=TIMEOUT_SECONDS, transport=transport) as client,
+            httpx.Client(
+                timeout=TIMEOUT_SECONDS, transport=transport, verify=trusted_certificates()
+            ) as client,
             client.stream("POST", url, data=form) as answer,
         ):
             for part in answer.iter_bytes():

@@ -13,6 +13,7 @@ import httpx
 from sqlalchemy import select
 
 from allocation.delivery import Delivery, Tried, count_waiting, note, take
+from allocation.edc.certificates import trusted_certificates
 from allocation.edc.schema import edc_outbox
 from allocation.ledger.database import Database
 
@@ -42,7 +43,9 @@ def send_waiting(
             .order_by(edc_outbox.c.entry_id)
         ).all()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(timeout=TIMEOUT_SECONDS, headers=headers, transport=transport) as client:
+    with httpx.Client(
+        timeout=TIMEOUT_SECONDS, headers=headers, transport=transport, verify=trusted_certificates()
+    ) as client:
         for done, row in enumerate(rows, start=1):
             if row.subject_id in held or not take(database, edc_outbox, row, clock()):
                 held.add(row.subject_id)

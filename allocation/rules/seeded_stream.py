@@ -31,6 +31,7 @@ T = TypeVar("T")
 _WORD_SPAN: Final = 1 << 64
 _CHUNK_WORDS: Final = 64
 _FEISTEL_ROUNDS: Final = 10
+_KEPT_HALVES: Final = 1 << 12
 
 
 def stream_key(purpose: str, seed: int, *parts: str) -> bytes:
@@ -94,7 +95,12 @@ class ScrambledNumbers:
         self._low = low
         self._size = high - low + 1
         self._half = max(math.isqrt(self._size - 1) + 1, 2)
-        self._key = stream_key(purpose, seed, *parts)
+        key = stream_key(purpose, seed, *parts)
+        self._begun = [
+            hashlib.sha256(key + number.to_bytes(1, "little")) for number in range(_FEISTEL_ROUNDS)
+        ]
+        # Of a small square the same halves come again and again: what a round makes of one is kept.
+        self._kept: list[dict[int, int]] = [{} for _ in self._begun]
 
     def number(self, index: int) -> int:
         """Return the number of `index`. Raises RuleError unless 0 <= index <= high - low."""
@@ -107,9 +113,15 @@ class ScrambledNumbers:
 
     def _permute(self, value: int) -> int:
         """One pass of the network over the square of `half`, the smallest square that holds the range."""
-        left, right = divmod(value, self._half)
-        for round_number in range(_FEISTEL_ROUNDS):
-            message = self._key + round_number.to_bytes(1, "little") + right.to_bytes(8, "little")
-            mixed = int.from_bytes(hashlib.sha256(message).digest()[:16], "little")
-            left, right = right, (left + mixed) % self._half
-        return left * self._half + right
+        half = self._half
+        left, right = divmod(value, half)
+        for begun, kept in zip(self._begun, self._kept, strict=True):
+            mixed = kept.get(right)
+            if mixed is None:
+                hashed = begun.copy()
+                hashed.update(right.to_bytes(8, "little"))
+                mixed = int.from_bytes(hashed.digest()[:16], "little") % half
+                if half <= _KEPT_HALVES:
+                    kept[right] = mixed
+            left, right = right, (left + mixed) % half
+        return left * half + right

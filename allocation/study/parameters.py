@@ -98,6 +98,7 @@ class EffectiveParameters:
         )
 
 
+_NOWHERE: Final = ParameterSource("unset")
 PARAMETER_NAMES: Final = tuple(item.name for item in fields(EffectiveParameters) if item.name != "sources")
 
 
@@ -131,19 +132,15 @@ def effective_parameters(
     }
     if depot is not None:
         keys = {"depot": depot}
-    candidates = _in_order(protocol, kit_type, on, keys)
-    values: dict[str, Any] = {}
-    sources: dict[str, ParameterSource] = {}
-    for name in PARAMETER_NAMES:
-        values[name], sources[name] = UNSET[name], ParameterSource("unset")
-        for candidate in candidates:
-            value = getattr(candidate.parameters, name)
+    values: dict[str, Any] = dict(UNSET)
+    sources = dict.fromkeys(PARAMETER_NAMES, _NOWHERE)
+    for candidate in reversed(_in_order(protocol, kit_type, on, keys)):
+        given = candidate.parameters
+        source = ParameterSource(candidate.level, candidate.key, candidate.kit_type, given.valid_from)
+        for name in PARAMETER_NAMES:
+            value = getattr(given, name)
             if value is not None:
-                values[name] = value
-                sources[name] = ParameterSource(
-                    candidate.level, candidate.key, candidate.kit_type, candidate.parameters.valid_from
-                )
-                break
+                values[name], sources[name] = value, source
     return EffectiveParameters(**values, sources=sources)
 
 
@@ -158,8 +155,14 @@ def _in_order(
         and entry.kit_type in (None, kit_type)
         and (entry.parameters.valid_from is None or entry.parameters.valid_from <= on)
     ]
-    latest_first = sorted(applying, key=lambda entry: entry.parameters.valid_from or date.min, reverse=True)
-    return sorted(latest_first, key=lambda entry: (LEVELS.index(entry.level), entry.kit_type is None))
+    return sorted(
+        applying,
+        key=lambda entry: (
+            LEVELS.index(entry.level),
+            entry.kit_type is None,
+            -(entry.parameters.valid_from or date.min).toordinal(),
+        ),
+    )
 
 
 def lead_time_days(protocol: Protocol, depot: str, country: str, site: str | None = None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite
 from typing import Any, cast
 
@@ -78,10 +79,8 @@ class PositionedDocument:
 def read_positions(text: str) -> PositionedDocument:
     """Parse `text`. What is wrong with it as YAML is in `problems`; after a syntax error there are no data."""
     document = PositionedDocument()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.max_depth = _MAX_DEPTH
     try:
-        root = yaml.compose(text)
+        root = _composed(text)
     except MarkedYAMLError as broken:
         mark = broken.problem_mark or broken.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
@@ -107,6 +106,15 @@ def read_positions(text: str) -> PositionedDocument:
         return document
     document.data = _Walk(document).value(root, ())
     return document
+
+
+@lru_cache(maxsize=16)
+def _composed(text: str) -> Node | None:
+    """The node tree of `text`, which nobody changes. To make it takes most of the time of reading a document, often several times."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = _MAX_DEPTH
+    root: Node | None = yaml.compose(text)
+    return root
 
 
 def _syntax_fix(reason: str) -> str:

@@ -1,6 +1,7 @@
 """`rtsm pipeline refresh` and `rtsm export`, as typed, on a home with the small trial."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def test_an_export_is_blinded_unless_it_is_asked_to_unblind(rtsm: Rtsm, tmp_path
 
 @pytest.mark.slow
 def test_the_same_ledger_gives_the_same_bytes_and_an_earlier_position_other_ones(
-    rtsm: Rtsm, tmp_path: Path
+    rtsm: Rtsm, built_lake: Path, tmp_path: Path
 ) -> None:
     def files(name: str, *options: str) -> dict[str, bytes]:
         out = tmp_path / name
@@ -69,7 +70,8 @@ def test_the_same_ledger_gives_the_same_bytes_and_an_earlier_position_other_ones
 
     first = files("first")
     assert files("second") == first
-    rtsm("pipeline", "refresh", STUDY)
+    shutil.copytree(built_lake, tmp_path / "home" / "lake")
+    assert rtsm("pipeline", "refresh", STUDY).stdout.startswith(f"{STUDY}: the lake was up to date")
     assert files("from-the-lake") == first
     assert files("earlier", "--as-of", "20") != first
 

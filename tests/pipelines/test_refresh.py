@@ -1,6 +1,7 @@
 """Dagster on a real ledger: definitions load, both products are built, checked and published whole, and the sensor follows."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from allocation.ledger.database import Database, open_database
 from pipelines.assets import ASSETS, SNAPSHOT_KEY, STUDIES, LedgerResource
 from pipelines.contract_checks import CHECKS
 from pipelines.dagster_home import prepare_dagster_home
@@ -16,7 +18,7 @@ from pipelines.definitions import defs, resources
 from pipelines.errors import DatasetsRejected, LakeError, PipelineError
 from pipelines.events.frames import EVENT_SCHEMAS
 from pipelines.lake import Lake
-from pipelines.refresh import refresh_lake
+from pipelines.refresh import Refresh, refresh_lake
 from pipelines.release import release
 from pipelines.sensor import ledger_sensor
 from tests.pipelines.small_trial import STUDY, SmallTrial
@@ -61,11 +63,20 @@ def test_the_definitions_load_and_hold_every_dataset_with_its_check() -> None:
     }
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def done(request: pytest.FixtureRequest, home: Path) -> Iterator[Refresh]:
+    """What the first refresh of the small trial did, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("built")
+    else:
+        with request.getfixturevalue("migrated_postgres").lend() as url:
+            opened = open_database(url)
+            yield refresh_lake(SmallTrial(opened).play().database, home, STUDY)
+            opened.dispose()
+
+
 @pytest.mark.slow
-def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(
-    trial: SmallTrial, home: Path
-) -> None:
-    done = refresh_lake(trial.database, home, STUDY)
+def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(done: Refresh) -> None:
     assert done.changed
     assert done.position == done.blinded.position == done.unblinded.position
     dm = done.unblinded.read("sdtm/dm").select("SUBJID", "ARM", "ACTARM", "ARMNRS", "RFXENDTC")
@@ -87,34 +98,43 @@ def test_a_refresh_builds_checks_and_publishes_both_products_on_either_database(
     assert not any(name.startswith("events/") for name in done.blinded.datasets)
 
 
+@pytest.fixture(scope="module")
+def moved_on(built_lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Lake]]:
+    """The small trial after one more visit, and its lake after a refresh before and one after it; tests only read them."""
+    home = tmp_path_factory.mktemp("moved")
+    shutil.copytree(built_lake, home / "lake")
+    opened = open_database(f"sqlite:///{home / 'rtsm.db'}")
+    SmallTrial(opened).play().on(4, 15).visited("1002", "V4")
+    refresh_lake(opened, home, STUDY)
+    yield opened, Lake(home)
+    opened.dispose()
+
+
 @pytest.mark.slow
 def test_a_lake_that_was_deleted_is_rebuilt_byte_for_byte_in_one_step_or_in_many(
-    sqlite_trial: SmallTrial, tmp_path: Path
+    moved_on: tuple[Database, Lake], home: Path
 ) -> None:
-    trial, lakes = sqlite_trial, [Lake(tmp_path / name) for name in ("many", "one")]
-    refresh_lake(trial.database, lakes[0].home, STUDY)
-    trial.on(4, 15).visited("1002", "V4")
-    refresh_lake(trial.database, lakes[0].home, STUDY)
-    refresh_lake(trial.database, lakes[1].home, STUDY)
-    many, one = (_files(lake) for lake in lakes)
+    database, lake = moved_on
+    refresh_lake(database, home, STUDY)
+    many, one = _files(lake), _files(Lake(home))
     assert one.keys() == many.keys()
     assert [name for name in one if one[name] != many[name]] == []
 
 
-@pytest.mark.slow
-def test_with_nothing_sealed_since_nothing_is_done(sqlite_trial: SmallTrial, home: Path) -> None:
-    first = refresh_lake(sqlite_trial.database, home, STUDY)
-    again = refresh_lake(sqlite_trial.database, home, STUDY)
-    assert (first.changed, again.changed) == (True, False)
-    assert again.unblinded.name == first.unblinded.name
+def test_with_nothing_sealed_since_nothing_is_done(refreshed_trial: SmallTrial, home: Path) -> None:
+    before = _files(Lake(home))
+    again = refresh_lake(refreshed_trial.database, home, STUDY)
+    assert not again.changed
+    assert again.unblinded == Lake(home).snapshot(STUDY, "unblinded")
+    assert _files(Lake(home)) == before
 
 
 @pytest.mark.slow
 def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
 ) -> None:
-    trial = sqlite_trial
-    before = refresh_lake(trial.database, home, STUDY)
+    trial, lake = refreshed_trial, Lake(home)
+    before = {product: lake.snapshot(STUDY, product) for product in PRODUCTS}
     trial.on(4, 15).visited("1002", "V4")
     from pipelines import datasets
 
@@ -136,11 +156,7 @@ def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
     told = str(refusal.value)
     assert "unblinded/sdtm/dm: no reason such as screen failure stands in place of an arm" in told
     assert "SMALL-1-S1-1002" in told
-    lake = Lake(home)
-    assert {lake.snapshot(STUDY, product).name for product in PRODUCTS} == {
-        before.blinded.name,
-        before.unblinded.name,
-    }
+    assert {product: lake.snapshot(STUDY, product) for product in PRODUCTS} == before
     assert list((lake.product_folder(STUDY, "unblinded") / "staging").iterdir()) == []
     run = instance.get_runs()[0]
     failed = [
@@ -154,15 +170,14 @@ def test_a_broken_dataset_blocks_publication_and_its_keys_are_named(
     keys = [key for one in failed for failure in one.metadata["failures"].value for key in failure["keys"]]
     assert {"STUDYID": STUDY, "USUBJID": "SMALL-1-S1-1002"} in keys
     after = refresh_lake(trial.database, home, STUDY)
-    assert after.position == before.position + 1
+    assert after.position == before["unblinded"].position + 1
 
 
 @pytest.mark.slow
 def test_a_second_refresh_reaches_only_the_verdicts_of_what_changed(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trial = sqlite_trial
-    refresh_lake(trial.database, home, STUDY)
+    trial = refreshed_trial
     checked: list[str] = []
     from pipelines import verdicts
 
@@ -181,12 +196,12 @@ def test_a_second_refresh_reaches_only_the_verdicts_of_what_changed(
 
 @pytest.mark.slow
 def test_after_a_change_of_the_code_the_lake_is_built_anew(
-    sqlite_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
+    refreshed_trial: SmallTrial, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refresh_lake(sqlite_trial.database, home, STUDY)
+    assert not refresh_lake(refreshed_trial.database, home, STUDY).changed
     monkeypatch.setattr("pipelines.lake.source_digest", lambda package: f"other {package}")
-    assert refresh_lake(sqlite_trial.database, home, STUDY).changed
-    assert not refresh_lake(sqlite_trial.database, home, STUDY).changed
+    assert refresh_lake(refreshed_trial.database, home, STUDY).changed
+    assert not refresh_lake(refreshed_trial.database, home, STUDY).changed
 
 
 def test_a_study_without_entries_is_refused_by_name(sqlite_trial: SmallTrial, home: Path) -> None:
@@ -227,19 +242,19 @@ def test_what_fails_in_a_step_is_told_with_its_cause(
 
 
 @pytest.mark.slow
-def test_an_export_as_of_an_earlier_position_is_what_stood_then(sqlite_trial: SmallTrial, home: Path) -> None:
-    trial = sqlite_trial
-    earlier = refresh_lake(trial.database, home, STUDY)
-    trial.on(4, 15).visited("1002", "V4")
-    refresh_lake(trial.database, home, STUDY)
-    then = release(trial.database, home, STUDY, "unblinded", earlier.position)
+def test_an_export_as_of_an_earlier_position_is_what_stood_then(
+    built: Refresh, moved_on: tuple[Database, Lake]
+) -> None:
+    database, lake = moved_on
+    earlier = built.unblinded
+    then = release(database, lake.home, STUDY, "unblinded", earlier.position)
     assert {name: frame.rows() for name, frame in then.sdtm.items()} == {
-        name.upper(): frame.rows() for name, frame in earlier.unblinded.read_group("sdtm").items()
+        name.upper(): frame.rows() for name, frame in earlier.read_group("sdtm").items()
     }
-    now = release(trial.database, home, STUDY, "unblinded")
+    now = release(database, lake.home, STUDY, "unblinded")
     assert now.sdtm["SV"].height == then.sdtm["SV"].height + 1
     with pytest.raises(LakeError, match="no ledger position 9999"):
-        release(trial.database, home, STUDY, "unblinded", 9999)
+        release(database, lake.home, STUDY, "unblinded", 9999)
 
 
 def test_the_sensor_asks_for_a_run_of_each_study_that_has_moved_and_for_no_other(

@@ -240,7 +240,7 @@ COMPARED_CELLS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(cell=st.sampled_from(COMPARED_CELLS), place=st.integers(0, 10_000), days=st.integers(1, 4000))
 def test_any_compared_value_that_changes_is_found(cell: tuple[str, str], place: int, days: int) -> None:
     originals, export = one_site()
@@ -268,7 +268,7 @@ def test_any_compared_value_that_changes_is_found(cell: tuple[str, str], place: 
     assert not result.dataset(name).ok
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(name=st.sampled_from(["DM", "SV", "EX", "SE", "TA", "TV"]), place=st.integers(0, 10_000))
 def test_any_row_that_goes_or_comes_twice_is_found(name: str, place: int) -> None:
     originals, export = one_site()

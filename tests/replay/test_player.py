@@ -1,6 +1,7 @@
 """A recorded study goes through the real commands once, whatever cuts it off, and comes back fact by fact."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -51,7 +52,8 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+def sqlite_database(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Database]:
+    shutil.copyfile(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
     opened = open_database(sqlite_url)
     yield opened
     opened.dispose()

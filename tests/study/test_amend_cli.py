@@ -1,6 +1,7 @@
 """`rtsm study amend` and `put-into-effect`: preview as tables and JSON, signed by country, wrong usage, on the demo and its amendment."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,25 @@ def run(*arguments: object, typed: str | None = None) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
 
 
-@pytest.fixture
-def loaded(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demo protocol in a database with a statistician; nobody is on study."""
-    monkeypatch.setenv("RTSM_DATABASE_URL", sqlite_url)
-    assert run("load", DEMO).exit_code == 0
-    database = open_database(sqlite_url)
+@pytest.fixture(scope="module")
+def loaded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the demo protocol and a statistician; nobody is on study."""
+    file = tmp_path_factory.mktemp("loaded") / "rtsm.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RTSM_DATABASE_URL", f"sqlite:///{file}")
+        assert run("load", DEMO).exit_code == 0
+    database = open_database(f"sqlite:///{file}")
     create_account(database, SYSTEM_ACTOR, "ann", "Ann Statistician", PASSWORD, utc_now)
     grant_role(database, SYSTEM_ACTOR, "ann", Grant("unblinded_statistician", "ORT-301"), utc_now)
     database.dispose()
+    return file
+
+
+@pytest.fixture
+def loaded(loaded_file: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database of its own, as that file is."""
+    monkeypatch.setenv("RTSM_DATABASE_URL", sqlite_url)
+    shutil.copyfile(loaded_file, sqlite_url.removeprefix("sqlite:///"))
     return sqlite_url
 
 

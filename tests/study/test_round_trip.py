@@ -60,7 +60,7 @@ def protocols(draw: st.DrawFn) -> dict[str, Any]:
     return with_changes(changes)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(protocols())
 def test_any_protocol_reads_back_equal_from_its_yaml_and_its_canonical_json(data: dict[str, Any]) -> None:
     protocol = Protocol.model_validate(data)
