@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from allocation.access.grants import actor_named
 from allocation.access.schema import access_grant, account
@@ -45,11 +44,11 @@ class Trial:
     clients: dict[str, ApiClient]
     anonymous: ApiClient
 
-    def state(self) -> dict[str, list[Any]]:
-        """Everything that a refusal must leave as it was: ledger, projections, accounts and grants."""
+    def state(self) -> dict[str, set[Any]]:
+        """Everything that a refusal must leave as it was: ledger, projections, accounts and grants, as the database gives it."""
         with self.database.read() as connection:
             return {
-                table.name: sorted(map(repr, connection.execute(select(table))))
+                table.name: set(connection.exec_driver_sql(f"SELECT * FROM {table.name}"))  # noqa: S608
                 for table in (ledger_entry, account, access_grant, *PROJECTIONS)
             }
 
