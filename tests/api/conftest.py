@@ -20,6 +20,7 @@ from allocation.ledger.schema import PROJECTIONS, ledger_entry
 from tests.api.running_app import ApiClient, served
 from tests.api.trial import AS_IS, PEOPLE, make_people, set_up
 from tests.played_once import played_once
+from tests.whole_tables import whole_tables
 
 
 class MovableClock:
@@ -44,13 +45,9 @@ class Trial:
     clients: dict[str, ApiClient]
     anonymous: ApiClient
 
-    def state(self) -> dict[str, set[Any]]:
-        """Everything that a refusal must leave as it was: ledger, projections, accounts and grants, as the database gives it."""
-        with self.database.read() as connection:
-            return {
-                table.name: set(connection.exec_driver_sql(f"SELECT * FROM {table.name}"))  # noqa: S608
-                for table in (ledger_entry, account, access_grant, *PROJECTIONS)
-            }
+    def state(self) -> dict[str, set[tuple[Any, ...]]]:
+        """Everything that a refusal must leave as it was: ledger, projections, accounts and grants."""
+        return whole_tables(self.database, (ledger_entry, account, access_grant, *PROJECTIONS))
 
 
 @contextmanager
