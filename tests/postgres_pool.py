@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from allocation.ledger.database import open_database
@@ -36,6 +35,19 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND rel
 """
 USED_SEQUENCES = """
 SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
+# The ledger's rows allow no deletion, but to a replica.
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR name IN SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+  LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+  FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+  LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
+END $$
 """
 OTHER_USERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -76,14 +88,7 @@ class PostgresPool:
                 connection.execute(OTHER_USERS)
                 if self._shape_of(connection) != self._shape:
                     return False
-                connection.execute(
-                    "SET session_replication_role = replica"
-                )  # the ledger's rows allow no deletion
-                tables = [sql.Identifier(row[0]) for row in connection.execute(FILLED)]
-                for table in tables:
-                    connection.execute(sql.SQL("DELETE FROM {}").format(table))
-                for row in connection.execute(USED_SEQUENCES).fetchall():
-                    connection.execute(sql.SQL("ALTER SEQUENCE {} RESTART").format(sql.Identifier(row[0])))
+                connection.execute(EMPTY)
         except (InsufficientPrivilege, psycopg.OperationalError):
             return False
         return True

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 from sqlalchemy import text
+from starlette.routing import BaseRoute
 
 from allocation.api import (
     access_routes,
@@ -49,6 +52,13 @@ DESCRIPTION: Final = """
 Randomization and trial supply management. Every act needs a token (`POST /login`) and a role that allows it. Every act that changes
 a study needs an `Idempotency-Key`; a retry with the same key gets the first answer. Refusals are `application/problem+json`.
 """
+
+ABOUT: Final[dict[str, Any]] = {
+    "title": "OpenRTSM",
+    "version": version("openrtsm"),
+    "description": DESCRIPTION,
+    "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
 
 TAGS: Final = [
     {"name": SITE_DESK, "description": "Screen, randomize, dispense, receive."},
@@ -111,38 +121,42 @@ def create_app(
     app = FastAPIOffline(
         docs_url="/docs",
         redoc_url=None,
-        title="OpenRTSM",
-        version=version("openrtsm"),
-        description=DESCRIPTION,
+        **ABOUT,
         openapi_tags=TAGS,
         lifespan=lifespan,
-        dependencies=[PLAIN_ADDRESS],
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        routes=[*routes()],
     )
     app.state.service = service
     install_problem_handlers(app)
-    app.include_router(access_routes.router)
-    app.include_router(view_routes.router)
-    app.include_router(router_of(ROUTES))
-    app.include_router(resupply_routes.router)
-    app.include_router(removal_router())
-    app.include_router(file_routes.router)
-    app.include_router(label_routes.router)
-    app.include_router(signed_routes.router)
-    app.include_router(signed_kit_router)
-    app.include_router(signed_router_of(SIGNED_ROUTES))
-    app.include_router(return_views)
-    app.include_router(excursion_routes.router)
-    app.include_router(vault_routes.router)
-    app.include_router(edc_routes.router)
-    app.include_router(unblinded_routes.router)
-    app.include_router(notify_routes.router)
-    app.include_router(amendment_routes.router)
-    app.include_router(code_break_routes.router)
-    app.include_router(proposal_routes.router)
-    app.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
-    _complete_description(app)
+    app.openapi = description  # type: ignore[method-assign]
     return app
+
+
+@cache
+def routes() -> tuple[BaseRoute, ...]:
+    """All routes. None knows a database, and to make them takes seconds: once in a process."""
+    router = APIRouter(dependencies=[PLAIN_ADDRESS])
+    router.include_router(access_routes.router)
+    router.include_router(view_routes.router)
+    router.include_router(router_of(ROUTES))
+    router.include_router(resupply_routes.router)
+    router.include_router(removal_router())
+    router.include_router(file_routes.router)
+    router.include_router(label_routes.router)
+    router.include_router(signed_routes.router)
+    router.include_router(signed_kit_router)
+    router.include_router(signed_router_of(SIGNED_ROUTES))
+    router.include_router(return_views)
+    router.include_router(excursion_routes.router)
+    router.include_router(vault_routes.router)
+    router.include_router(edc_routes.router)
+    router.include_router(unblinded_routes.router)
+    router.include_router(notify_routes.router)
+    router.include_router(amendment_routes.router)
+    router.include_router(code_break_routes.router)
+    router.include_router(proposal_routes.router)
+    router.add_api_route("/health", health, summary="Whether the service works", responses=responses(503))
+    return tuple(router.routes)
 
 
 def health(service: RunningService) -> Health:
@@ -153,25 +167,20 @@ def health(service: RunningService) -> Health:
     return Health(status="ok", database=kind, version=version("openrtsm"))
 
 
-def _complete_description(app: FastAPI) -> None:
-    """Put the examples into the OpenAPI description (the bodies are the commands' own models, which know no examples), and
-    name the media type of refusals, for which FastAPI has no place.
+@cache
+def description() -> dict[str, Any]:
+    """The OpenAPI description, the same for every app. It takes seconds to make.
+
+    FastAPI's own has no examples (the bodies are the commands' own models, which know none) and names no media type of refusals.
     """
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        schema = describe()
-        for body, example in BODY_EXAMPLES.items():
-            described = schema["components"]["schemas"].get(body.__name__)
-            if described is not None:
-                described["examples"] = [example]
-        refusal = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for operation in (one for path in schema["paths"].values() for one in path.values()):
-            for status, answer in operation["responses"].items():
-                if status != "200":
-                    answer["content"] = refusal
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    schema = get_openapi(**ABOUT, tags=TAGS, routes=routes())
+    for body, example in BODY_EXAMPLES.items():
+        described = schema["components"]["schemas"].get(body.__name__)
+        if described is not None:
+            described["examples"] = [example]
+    refusal = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operation in (one for path in schema["paths"].values() for one in path.values()):
+        for status, answer in operation["responses"].items():
+            if status != "200":
+                answer["content"] = refusal
+    return schema

@@ -16,8 +16,8 @@ from allocation.errors import LoginRefused
 _BEARER = HTTPBearer(auto_error=False, description="A token from POST /login or POST /tokens")
 
 
-def service_of(request: Request) -> Service:
-    """The service that the app was made with."""
+async def service_of(request: Request) -> Service:
+    """The service that the app was made with. No thread is needed for it."""
     service: Service = request.app.state.service
     return service
 
@@ -25,7 +25,7 @@ def service_of(request: Request) -> Service:
 RunningService = Annotated[Service, Depends(service_of)]
 
 
-def token_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> str:
+async def token_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> str:
     """The bearer token of the request. Raises LoginRefused when there is none."""
     if credentials is None:
         raise LoginRefused(

@@ -10,7 +10,7 @@ from allocation.errors import DomainRefusal
 from allocation.plain_values import fault_in_text
 
 
-def plain_address(request: Request) -> None:
+async def plain_address(request: Request) -> None:
     """Raise DomainRefusal (invalid-request) for a control character in a value of the path or query, before anything is asked."""
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         for text in (name, str(value)):

@@ -60,7 +60,7 @@ def list_faults(
         if not unreadable & {(error.line, _COLUMN_OF_ERROR.get(error.column, error.column)), (error.line, "")}
         and not (error.code == "unknown-stratum" and error.line in strangers)
     ]
-    in_use = numbers_in_use(transaction, list(dict.fromkeys(row.number for row in rows if row.number)))
+    in_use = numbers_in_use(transaction)
     found += [
         (row.line, f"number {row.number} is in {in_use[row.number]} already")
         for row in rows

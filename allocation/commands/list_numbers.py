@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Iterator
 from typing import Any
 
 from sqlalchemy import select
@@ -21,29 +21,18 @@ TRIES_OF_SEEDS = 20
 
 MOST_DIGITS = 12
 
-_CHUNK = 500
-"""Numbers that one query asks for."""
 
-
-def numbers_in_use(transaction: Transaction, numbers: Sequence[str]) -> dict[str, str]:
-    """Which of the numbers the study has already, and where: a list, or a subject who was given it without one."""
-    found: dict[str, str] = {}
+def numbers_in_use(transaction: Transaction) -> dict[str, str]:
+    """The numbers that the study has already, and where each is: in a list, or a subject's who was given it without one."""
     entries, given = list_entry.c, subject_randomization.c
-    for start in range(0, len(numbers), _CHUNK):
-        part = numbers[start : start + _CHUNK]
-        listed = select(entries.randomization_number, entries.list_id).where(
-            entries.study_id == transaction.study_id, entries.randomization_number.in_(part)
-        )
-        found |= {
-            row.randomization_number: f"list {row.list_id}" for row in transaction.connection.execute(listed)
-        }
-        to_subjects = select(given.randomization_number).where(
-            given.study_id == transaction.study_id,
-            given.randomization_number.in_(part),
-            given.list_id.is_(None),
-        )
-        found |= dict.fromkeys(transaction.connection.execute(to_subjects).scalars(), "a subject")
-    return found
+    listed = select(entries.randomization_number, entries.list_id).where(
+        entries.study_id == transaction.study_id
+    )
+    to_subjects = select(given.randomization_number).where(
+        given.study_id == transaction.study_id, given.list_id.is_(None)
+    )
+    found = {number: f"list {list_id}" for number, list_id in transaction.connection.execute(listed)}
+    return found | dict.fromkeys(transaction.connection.execute(to_subjects).scalars(), "a subject")
 
 
 def new_entries(
@@ -58,23 +47,35 @@ def new_entries(
     runs = planned_runs(protocol, event, holders_of(transaction, protocol, event))
     shortest = number_digits or FEWEST_DIGITS
     longest = number_digits or MOST_DIGITS
+    in_use = numbers_in_use(transaction)
+    if given_seed is not None:
+        entries = list(list_entries(event, runs, length, given_seed, shortest))
+        met = sum(entry[4] in in_use for entry in entries)
+        if met:
+            raise DomainRefusal(
+                f"that seed makes {met} randomization numbers that the study has already",
+                code="numbers-in-use",
+                field="seed",
+                fix="leave the seed out, give another one, or ask for more number_digits",
+            )
+        return given_seed, shortest, entries
     for digits in range(shortest, longest + 1):
         for _ in range(TRIES_OF_SEEDS):
-            seed = secrets.randbits(63) if given_seed is None else given_seed
-            entries = list_entries(event, runs, length, seed, digits)
-            in_use = numbers_in_use(transaction, [entry[4] for entry in entries])
-            if not in_use:
+            seed = secrets.randbits(63)
+            entries = list(_up_to_a_known(list_entries(event, runs, length, seed, digits), in_use))
+            if in_use.keys().isdisjoint(entry[4] for entry in entries):
                 return seed, digits, entries
-            if given_seed is not None:
-                raise DomainRefusal(
-                    f"that seed makes {len(in_use)} randomization numbers that the study has already",
-                    code="numbers-in-use",
-                    field="seed",
-                    fix="leave the seed out, give another one, or ask for more number_digits",
-                )
     raise DomainRefusal(
         "no seed makes randomization numbers that are new in the study",
         code="numbers-in-use",
         field="number_digits",
         fix="ask for more digits",
     )
+
+
+def _up_to_a_known(entries: Iterator[list[Any]], in_use: Container[str]) -> Iterator[list[Any]]:
+    """The entries, and no further one after one whose number is in use: to make the rest of a list that is not wanted is costly."""
+    for entry in entries:
+        yield entry
+        if entry[4] in in_use:
+            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,10 @@ from sqlalchemy import select
 from allocation.commands.list_draws import CENTRAL
 from allocation.commands.transaction import Transaction
 from allocation.ledger.schema import site
-from allocation.rules.blocks import STRATUM_CAPACITY, BlockDesign, StratumPlan, check_numbers, generate_list
+from allocation.rules.blocks import STRATUM_CAPACITY, BlockDesign, StratumPlan, block_arms, check_numbers
 from allocation.rules.blocks import VERSION as BLOCK_VERSION
 from allocation.rules.list_generation import VERSION as DESIGN_VERSION
-from allocation.rules.list_generation import ListDesign, generate_restricted_list
+from allocation.rules.list_generation import ListDesign, stratum_arms
 from allocation.rules.restricted.design import RestrictedDesign
 from allocation.rules.restricted.methods import METHODS
 from allocation.rules.seeded_stream import ScrambledNumbers
@@ -82,18 +83,17 @@ def entries_for_run(
 
     Raises InvalidParameter for a length, sizes or parameters that the rule refuses, or a method without a generator.
     """
+    stratum = StratumPlan(run.key, length)
     if event.method == "permuted_block":
-        blocks = BlockDesign(run.ratio, event.block_sizes, (StratumPlan(run.key, length),))
-        return [(entry.block, entry.arm) for entry in generate_list(blocks, seed)]
+        return [*block_arms(BlockDesign(run.ratio, event.block_sizes, (stratum,)), stratum, seed)]
     shares = tuple(share for _, share in run.ratio)
     design = RestrictedDesign(event.method, shares, event.parameters)
-    plan = ListDesign(design, tuple(arm for arm, _ in run.ratio), (StratumPlan(run.key, length),))
-    return [(entry.block, entry.arm) for entry in generate_restricted_list(plan, seed)]
+    return stratum_arms(ListDesign(design, tuple(arm for arm, _ in run.ratio), (stratum,)), stratum, seed)
 
 
 def list_entries(
     event: RandomizationEvent, runs: list[PlannedRun], length: int, seed: int, number_digits: int
-) -> list[list[Any]]:
+) -> Iterator[list[Any]]:
     """A generated list as rows of holder, stratum, sequence, block, number and arm, each run at least `length` long.
 
     Numbers come from one permutation for the whole list, in which each run has its own stretch of places. Raises InvalidParameter.
@@ -101,15 +101,7 @@ def list_entries(
     check_numbers([StratumPlan(run.key, length) for run in runs], number_digits)
     low = 10 ** (number_digits - 1)
     numbers = ScrambledNumbers(low, 10 * low - 1, f"{generator_version(event)}/numbers", seed)
-    return [
-        [
-            run.holder,
-            run.stratum,
-            sequence + 1,
-            block,
-            str(numbers.number(place * STRATUM_CAPACITY + sequence)),
-            arm,
-        ]
-        for place, run in enumerate(runs)
-        for sequence, (block, arm) in enumerate(entries_for_run(event, run, length, seed))
-    ]
+    for place, run in enumerate(runs):
+        for sequence, (block, arm) in enumerate(entries_for_run(event, run, length, seed)):
+            number = str(numbers.number(place * STRATUM_CAPACITY + sequence))
+            yield [run.holder, run.stratum, sequence + 1, block, number, arm]

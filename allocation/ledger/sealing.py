@@ -25,7 +25,10 @@ BATCH = 5000
 
 
 _HEAD = (
-    select(ledger_seal.c.position, ledger_seal.c.chain_hash).order_by(ledger_seal.c.position.desc()).limit(1)
+    select(ledger_seal.c.position, ledger_seal.c.chain_hash)
+    .where(ledger_seal.c.study_id == bindparam("study"))
+    .order_by(ledger_seal.c.position.desc())
+    .limit(1)
 )
 
 
@@ -37,7 +40,7 @@ _SEALED = delete(ledger_unsealed).where(
 
 def chain_head(connection: Connection, study_id: str) -> tuple[int, str]:
     """Position and chain hash of the study's last sealed entry; (0, GENESIS) before the first."""
-    head = connection.execute(_HEAD.where(ledger_seal.c.study_id == study_id)).first()
+    head = connection.execute(_HEAD, {"study": study_id}).first()
     return (0, GENESIS) if head is None else (int(head.position), str(head.chain_hash))
 
 

@@ -136,18 +136,23 @@ def generate_list(design: BlockDesign, seed: int) -> tuple[ListEntry, ...]:
     low = 10 ** (design.number_digits - 1)
     numbers = ScrambledNumbers(low, 10 * low - 1, f"{VERSION}/numbers", seed)
     return tuple(
-        entry
+        ListEntry(
+            str(numbers.number(position * STRATUM_CAPACITY + sequence)),
+            plan.stratum,
+            sequence + 1,
+            block,
+            arm,
+        )
         for position, plan in enumerate(design.strata)
-        for entry in _stratum_entries(design, plan, position, numbers, seed)
+        for sequence, (block, arm) in enumerate(block_arms(design, plan, seed))
     )
 
 
-def _stratum_entries(
-    design: BlockDesign, plan: StratumPlan, position: int, numbers: ScrambledNumbers, seed: int
-) -> list[ListEntry]:
+def block_arms(design: BlockDesign, plan: StratumPlan, seed: int) -> list[tuple[int, str]]:
+    """The (block, arm) of a stratum's entries, in sequence: `generate_list` without the numbers, which a longer list may share."""
     stream = SeededStream(VERSION, seed, plan.stratum)
     ratio = np.array([share for _, share in design.ratio], dtype=np.int64)
-    entries: list[ListEntry] = []
+    entries: list[tuple[int, str]] = []
     block = 0
     while len(entries) < plan.length:
         block += 1
@@ -158,9 +163,5 @@ def _stratum_entries(
             others[last] = stream.below(last + 1)
         places = np.zeros(size, dtype=np.int64)
         fill_block(ratio, size, others, places)
-        for place in places:
-            arm = design.ratio[place][0]
-            sequence = len(entries) + 1
-            number = numbers.number(position * STRATUM_CAPACITY + sequence - 1)
-            entries.append(ListEntry(str(number), plan.stratum, sequence, block, arm))
+        entries += [(block, design.ratio[place][0]) for place in places]
     return entries

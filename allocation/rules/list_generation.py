@@ -81,12 +81,12 @@ def generate_restricted_list(plan: ListDesign, seed: int) -> tuple[ListEntry, ..
             arm,
         )
         for position, stratum in enumerate(plan.strata)
-        for sequence, (block, arm) in enumerate(_stratum_arms(plan, stratum, seed))
+        for sequence, (block, arm) in enumerate(stratum_arms(plan, stratum, seed))
     )
 
 
-def _stratum_arms(plan: ListDesign, stratum: StratumPlan, seed: int) -> list[tuple[int | None, str]]:
-    """The (sequence number, arm) of a stratum's entries."""
+def stratum_arms(plan: ListDesign, stratum: StratumPlan, seed: int) -> list[tuple[int | None, str]]:
+    """The (sequence number, arm) of a stratum's entries by a design other than permuted blocks (for these see `block_arms`)."""
     stream = SeededStream(VERSION, seed, plan.design.method, stratum.stratum)
     length = stratum.length
     if plan.design.rule.sequence:

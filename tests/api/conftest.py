@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from allocation.access.grants import actor_named
 from allocation.access.schema import access_grant, account
@@ -21,6 +20,7 @@ from allocation.ledger.schema import PROJECTIONS, ledger_entry
 from tests.api.running_app import ApiClient, served
 from tests.api.trial import AS_IS, PEOPLE, make_people, set_up
 from tests.played_once import played_once
+from tests.whole_tables import whole_tables
 
 
 class MovableClock:
@@ -45,13 +45,9 @@ class Trial:
     clients: dict[str, ApiClient]
     anonymous: ApiClient
 
-    def state(self) -> dict[str, list[Any]]:
+    def state(self) -> dict[str, set[tuple[Any, ...]]]:
         """Everything that a refusal must leave as it was: ledger, projections, accounts and grants."""
-        with self.database.read() as connection:
-            return {
-                table.name: sorted(map(repr, connection.execute(select(table))))
-                for table in (ledger_entry, account, access_grant, *PROJECTIONS)
-            }
+        return whole_tables(self.database, (ledger_entry, account, access_grant, *PROJECTIONS))
 
 
 @contextmanager

@@ -5,9 +5,7 @@ from typing import Any
 from allocation.rules.kit_authority import DESTROYED, DEVICE_INSPECTED, REJECTED, RELEASED, REUSED
 from allocation.rules.return_process import APPROVED
 from tests.api.transcript import Transcript
-from tests.api.trial import BLINDED, PASSWORD, STUDY, protocol
-
-PATH = f"/studies/{STUDY}"
+from tests.api.trial import BLINDED, PASSWORD, protocol
 
 
 def handle_orders(out: Transcript) -> None:
@@ -91,7 +89,7 @@ def act_on_kits(out: Transcript) -> None:
     out.post("supply", "/resupply-resumptions", {"site_id": "S01", **because})
     out.post("supply", "/quarantines", {"site_id": "S01", **because})
     out.post("supply", "/kit-releases", {"site_id": "S01", **because, "signature": signature})
-    out.trial.clients["open.supply"].done(f"{PATH}/recalls", {"lot_id": "ZZLOT2"})
+    out.unblinded("open.supply", "/recalls", {"lot_id": "ZZLOT2"})
     out.post("supply", "/quarantines", {"site_id": "S02", **because})
     out.post("supply", "/kit-releases", {"site_id": "S02", **because, "signature": signature})
     for who in BLINDED:
@@ -162,16 +160,16 @@ def return_kits(out: Transcript, subjects: list[str]) -> None:
     signed = {"signature": {"password": PASSWORD, "meaning": DESTROYED}}
     out.post("depot", "/return-destructions", {**named, "certificate": certificate, **because, **signed})
     pages = [f"/returns/{name}", "/returns", "/reconciliation", "/sites/S01/accountability"]
-    pages += [f"/kits/{number}/history" for number in (back[0], usable[0], usable[1])]
     for who in BLINDED:
         for page in (*pages, f"/subjects/{subjects[0]}/accountability"):
             out.get(who, page)
+        out.read(who, *(f"/kits/{number}/history" for number in (back[0], usable[0], usable[1])))
 
 
 def act_on_lots(out: Transcript) -> None:
     """Unblinded people extend a lot, restrict another and withdraw the third; what blinded people see of it, and try after it."""
     because = {"reason": "certificate"}
-    owner = out.trial.clients["open.supply"]
+    owner = "open.supply"
 
     def signed(meaning: str) -> dict[str, Any]:
         return {**because, "signature": {"password": PASSWORD, "meaning": meaning}}
@@ -182,12 +180,11 @@ def act_on_lots(out: Transcript) -> None:
         "countries": ["DEU"],
         **signed("expiry date changed"),
     }
-    owner.done(f"{PATH}/lot-expiries", longer)
-    owner.done(
-        f"{PATH}/lot-decisions", {"lot_id": "ZZLOT3", "decision": "restrict", **signed("lot restricted")}
-    )
+    out.unblinded(owner, "/lot-expiries", longer)
+    restricted = {"lot_id": "ZZLOT3", "decision": "restrict", **signed("lot restricted")}
+    out.unblinded(owner, "/lot-decisions", restricted)
     withdrawn = {"lot_id": "ZZLOT3", "withdraw": ["DEU"], **signed("lot release by country changed")}
-    owner.done(f"{PATH}/lot-releases", withdrawn)
+    out.unblinded(owner, "/lot-releases", withdrawn)
     for path in ("/lot-expiries", "/lot-decisions", "/lot-releases"):
         out.post("supply", path, {"lot_id": "ZZLOT1", **because})  # refused
     for who in BLINDED:
@@ -214,13 +211,9 @@ def warm_up(out: Transcript) -> None:
     out.post("supply", "/excursion-settlements", {**settled, "signature": signature})  # refused: spent
     rejected = {**settled, "decision": "reject", "signature": {**signature, "meaning": REJECTED}}
     out.post("supply", "/excursion-settlements", {**rejected, "kit_numbers": found["quarantined"][:1]})
+    one = f"/excursions/{found['excursion_id']}"
     for who in BLINDED:
-        for page in (
-            "/excursions",
-            f"/excursions/{found['excursion_id']}",
-            f"/excursions/{found['excursion_id']}/curve",
-        ):
-            out.get(who, page)
+        out.read(who, "/excursions", one, f"{one}/curve")
 
 
 def move_shipments(out: Transcript) -> None:

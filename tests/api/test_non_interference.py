@@ -40,8 +40,11 @@ UNBLINDED_PAGES = (
 )
 
 
-def play(trial: Trial) -> Transcript:
-    """Screen, randomize and dispense until stock and lists run out, with refusals on the way, reading everything as everyone."""
+def play(trial: Trial, *, midway: bool) -> Transcript:
+    """Screen, randomize and dispense until stock and lists run out, with refusals on the way, reading everything as everyone.
+
+    `midway`: whether it is read before anything was shipped, too, and not only at the end.
+    """
     out = Transcript(trial)
     subjects = []
     for index in range(14):
@@ -58,7 +61,8 @@ def play(trial: Trial) -> Transcript:
             trial.clock.move(hours=7)
             out.post("supply", "/resupply-runs", {})
     propose(trial, out)
-    read_everything(out, subjects)
+    if midway:
+        read_everything(out, subjects[::5])
     move_shipments(out)
     trial.clock.move(days=12)
     for index, subject in enumerate(subjects):
@@ -91,6 +95,9 @@ def play(trial: Trial) -> Transcript:
     out.post("supply", "/expiries", {})
     out.post("supply", "/resupply-runs", {})
     read_everything(out, subjects)
+    for who in BLINDED:
+        for page in UNBLINDED_PAGES:
+            out.get(who, f"/unblinded/{page}")  # refused
     return out
 
 
@@ -150,7 +157,7 @@ def use_what_dosing_can_do(out: Transcript, subjects: list[str]) -> None:
     amended = twin_protocol(version=2)
     amended["dosing"] = {"confirmation": True, "unscheduled": True, "partial": True, "same_lot": "required"}
     signature = {"password": PASSWORD, "meaning": GO_LIVE}
-    out.trial.clients["statistician"].done(f"{PATH}/versions", {"protocol": amended, "signature": signature})
+    out.unblinded("statistician", "/versions", {"protocol": amended, "signature": signature})
     for index, subject in enumerate(subjects[:6]):
         who = {"subject_id": subject}
         again = {**who, "visit_number": "3.4", "accept_partial": True}
@@ -180,14 +187,13 @@ def read_everything(out: Transcript, subjects: list[str]) -> None:
         "/sites/S01/stock",
         "/sites/S02/stock",
     ]
-    pages += [f"/subjects/{subject}" for subject in subjects]
-    pages += [f"/subjects/{subject}/projected-visits" for subject in subjects[:3]]
     shipments = [one["shipment_id"] for one in out.get("supply", "/shipments")["shipments"]]
-    pages += [f"/shipments/{shipment}" for shipment in shipments]
-    pages += [f"/unblinded/{page}" for page in UNBLINDED_PAGES]
     for who in BLINDED:
         for page in pages:
             out.get(who, page)
+        out.read(who, *(f"/subjects/{subject}" for subject in subjects))
+        out.read(who, *(f"/subjects/{subject}/projected-visits" for subject in subjects[:3]))
+        out.read(who, *(f"/shipments/{shipment}" for shipment in shipments))
 
 
 @pytest.mark.slow
@@ -203,7 +209,8 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_a_blinded_role_gets
         trial_at(urls[0], AS_IS, document=document) as one,
         trial_at(urls[1], PERMUTED, document=document) as two,
     ):
-        first, second = play(one), play(two)
+        midway = database_kind == "sqlite"  # what is sent of which moment does not depend on the database
+        first, second = play(one, midway=midway), play(two, midway=midway)
         shown = []
         for mine, twins in zip(first.sent, second.sent, strict=True):
             if is_shown(mine):

@@ -25,11 +25,14 @@ def test_every_command_has_a_route_and_every_route_a_permission():
     assert routed == set(COMMAND_PERMISSIONS) - unasked
 
 
+@pytest.fixture(scope="module")
+def description(trial):
+    return trial.anonymous.get("/openapi.json").json()
+
+
 @pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.command)
-def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key(trial, row):
-    example = trial.anonymous.get("/openapi.json").json()["components"]["schemas"][row.body.__name__][
-        "examples"
-    ][0]
+def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key(trial, description, row):
+    example = description["components"]["schemas"][row.body.__name__]["examples"][0]
     before = trial.state()
     unidentified = trial.anonymous.post(f"{PATH}/{row.path}", example)
     assert (unidentified.status_code, unidentified.json()["code"]) == (401, "login-refused")
@@ -43,8 +46,8 @@ def test_no_command_is_run_for_the_unidentified_the_unpermitted_or_without_a_key
     assert trial.state() == before
 
 
-def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial):
-    pages = [path for path in trial.anonymous.get("/openapi.json").json()["paths"] if "{study_id}" in path]
+def test_every_page_is_refused_to_strangers_and_unblinded_pages_to_blinded_roles(trial, description):
+    pages = [path for path in description["paths"] if "{study_id}" in path]
     named = {"study_id": STUDY, "subject_id": "S01-0001", "site_id": "S01", "shipment_id": "S01-S001"}
     named |= {
         "return_id": "S01-R001",

@@ -29,6 +29,7 @@ class Transcript:
 
     trial: Trial
     sent: list[Sent] = field(default_factory=list)
+    _sealed: bool = False
 
     def note(self, who: str, asked: str, call: Callable[[ApiClient], Any]) -> Any:
         answer = call(self.trial.clients[who])
@@ -36,12 +37,24 @@ class Transcript:
         return answer.json() if "json" in answer.headers["content-type"] else None
 
     def post(self, who: str, path: str, body: dict[str, Any]) -> Any:
+        self._sealed = False
         key = f"act-{len(self.sent)}"  # twins send the same keys: what a client chose itself is no leak
         asked = f"POST {path} {json.dumps(body)}"
         return self.note(who, asked, lambda client: client.post(f"{PATH}{path}", body, key=key))
 
+    def unblinded(self, who: str, path: str, body: dict[str, Any]) -> None:
+        """An act of somebody unblinded, whose answer is not noted."""
+        self._sealed = False
+        self.trial.clients[who].done(f"{PATH}{path}", body)
+
     def get(self, who: str, path: str) -> Any:
-        seal_pending(
-            self.trial.database
-        )  # else the sealer's own timing would show in the ledger's last position
+        if not self._sealed:  # else the sealer's own timing would show in the ledger's last position
+            seal_pending(self.trial.database)
+            self._sealed = True
         return self.note(who, f"GET {path}", lambda client: client.get(f"{PATH}{path}"))
+
+    def read(self, who: str, *pages: str) -> None:
+        """Read pages of one kind, up to the first that this person's role does not permit: then it permits none of them."""
+        for page in pages:
+            if (self.get(who, page) or {}).get("code") == "not-permitted":
+                return

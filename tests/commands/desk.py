@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Table, select
+
 from allocation.access.actors import SYSTEM_ACTOR
 from allocation.access.signing import Signature, content_hash_of
 from allocation.commands.kits import LoadKitsRequest, LoadLotsRequest, load_kits, load_lots
@@ -31,10 +33,11 @@ from allocation.commands.sites import OpenSiteRequest, open_site
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.ledger.database import Database, open_database
 from allocation.ledger.reader import subject_arm
-from allocation.ledger.schema import PROJECTIONS, ledger_entry, ledger_seal
+from allocation.ledger.schema import PROJECTIONS, ledger_entry, ledger_seal, lot
 from allocation.study.protocol import Protocol
 from tests.api.trial import AS_IS, SITES, STUDY, kits, lots, protocol, randomization_list
 from tests.played_once import played_once
+from tests.whole_tables import whole_tables
 
 ACT = Act(SYSTEM_ACTOR)
 
@@ -53,13 +56,14 @@ class Desk:
     def move(self, **step: float) -> None:
         self.now += timedelta(**step)
 
-    def state(self) -> dict[str, set[Any]]:
-        """All that a refusal must leave as it was, as the database gives it: values are compared, and need no Python type for that."""
+    def state(self) -> dict[str, set[tuple[Any, ...]]]:
+        """All that a refusal must leave as it was."""
+        return whole_tables(self.database, (ledger_entry, ledger_seal, *PROJECTIONS))
+
+    def rows(self, table: Table) -> list[Any]:
+        """The rows of a table, with their columns by name."""
         with self.database.read() as connection:
-            return {
-                table.name: set(connection.exec_driver_sql(f"SELECT * FROM {table.name}"))  # noqa: S608
-                for table in (ledger_entry, ledger_seal, *PROJECTIONS)
-            }
+            return list(connection.execute(select(table)))
 
     def signed(self, meaning: str, content: dict[str, Any]) -> Act:
         """The act with a signature of that content; that signatures need a password is shown in tests/access."""
@@ -104,8 +108,7 @@ class Desk:
 
     def stock(self, kit_types: list[str], kit_count: int) -> None:
         """Bring kits of these types to the depot, `kit_count` in three types, and by a resupply run to the sites."""
-        known = self.state()["lot"]
-        held = {one.kit_type for one in known}
+        held = {one.kit_type for one in self.rows(lot)}
         rows = lots(AS_IS)["lots"]
         new = [one for one in rows if one["kit_type"] in kit_types and one["kit_type"] not in held]
         if new:

@@ -26,7 +26,7 @@ from allocation.commands.randomizing import RandomizeRequest, randomize
 from allocation.errors import DomainRefusal
 from allocation.ledger.database import open_database
 from allocation.ledger.replay import rebuild_projections
-from allocation.ledger.schema import list_entry, subject_randomization
+from allocation.ledger.schema import list_entry, subject, subject_randomization
 from allocation.ledger.verify import verify_ledger
 from tests.api.trial import ARMS, KIT_TYPE_OF_ARM, STUDY
 from tests.commands.derivation import Derivation
@@ -163,7 +163,7 @@ class Played:
                 self.try_by(known, event)
 
     def status(self, who: str) -> str:
-        return next(one.status for one in self.desk.state()["subject"] if one.subject_id == who)
+        return next(one.status for one in self.desk.rows(subject) if one.subject_id == who)
 
 
 ACTS = st.lists(

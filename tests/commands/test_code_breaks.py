@@ -14,7 +14,7 @@ from allocation.commands.service import Act
 from allocation.errors import DomainRefusal, IdempotencyConflict, NotFound, NotPermitted, SignatureRefused
 from allocation.ledger.reader import iter_sealed
 from allocation.ledger.replay import rebuild_projections
-from allocation.ledger.schema import code_break_read, subject
+from allocation.ledger.schema import code_break_read, ledger_entry, subject
 from allocation.ledger.sealing import seal_pending
 from allocation.study.protocol import Protocol
 from allocation.views.blinded.code_breaks import list_broken_code_readings, list_code_breaks
@@ -87,7 +87,7 @@ def test_the_investigator_is_shown_the_treatment_of_the_one_subject_and_the_ledg
     assert entry.signature is not None
     assert (entry.signature["meaning"], entry.after["category"]) == ("code broken", "medical_emergency")
     state = desk.state()
-    stored = [str(one) for one in state["ledger_entry"] if one.command == "break_code"]
+    stored = [str(one) for one in desk.rows(ledger_entry) if one.command == "break_code"]
     stored += [str(one) for name in ("code_break", "code_break_read") for one in state[name]]
     assert len(stored) == 3
     assert "ZZ" not in "".join(stored)
@@ -274,7 +274,7 @@ def test_the_protocol_says_whether_the_subject_is_discontinued(sqlite_desk: Desk
     assert not break_for(desk, COLLEAGUE, who)["discontinued"]  # it is already
     discontinue(desk.service, Act(SYSTEM_ACTOR), STUDY, EndRequest(subject_id=gone, end_reason="DEATH"))
     assert not break_for(desk, INVESTIGATOR, gone)["discontinued"]
-    commands = [one.command for one in desk.state()["ledger_entry"] if one.subject_id == who]
+    commands = [one.command for one in desk.rows(ledger_entry) if one.subject_id == who]
     assert commands.count("discontinue") == 1
 
 

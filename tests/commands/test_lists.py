@@ -166,7 +166,7 @@ def test_a_number_tells_nothing_of_arm_stratum_order_or_block() -> None:
     """Permutation test: the numbers' ranks are no nearer to any property than under 400 shuffles (two-sided, 0.2 %)."""
     event = RandomizationEvent(code="RAND", visit="V2", block_sizes=(4,))
     runs = [PlannedRun("", stratum, (("A", 1), ("B", 1))) for stratum in ("M", "F")]
-    rows = list_entries(event, runs, 500, 12345, 7)
+    rows = list(list_entries(event, runs, 500, 12345, 7))
     ranks = np.argsort(np.argsort([int(row[4]) for row in rows])).astype(float)
     draws = np.random.default_rng(1)
     shuffled = np.array([draws.permutation(ranks) for _ in range(400)])
@@ -273,4 +273,4 @@ def test_seed_generator_and_both_hashes_stand_in_the_ledger(empty_desk: Desk) ->
     assert row.sha256 == entry.after["sha256"]
     event = with_event().randomization[0]
     runs = [PlannedRun("", f"SEVERITY={one}", tuple((arm, 1) for arm in ARMS)) for one in ("MILD", "SEVERE")]
-    assert list_entries(event, runs, 6, 5, 7) == entry.after["entries"]
+    assert list(list_entries(event, runs, 6, 5, 7)) == entry.after["entries"]

@@ -106,7 +106,7 @@ STEPS = st.tuples(
 
 @pytest.mark.slow
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     database=None,
     derandomize=True,

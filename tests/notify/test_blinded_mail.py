@@ -14,6 +14,7 @@ from allocation.commands.notify_check import check_study
 from allocation.commands.recalls import RecallLotRequest, recall_lot
 from allocation.commands.service import Act
 from allocation.errors import DomainRefusal
+from allocation.ledger.schema import kit
 from allocation.ledger.sealing import seal_pending
 from allocation.notify.preferences import Preference, set_preference
 from allocation.notify.schema import notice
@@ -48,7 +49,7 @@ def play(desk: Desk, settings) -> None:
         )
         look_and_send()
     here = sorted(
-        one.kit_number for one in desk.state()["kit"] if (one.place, one.status) == ("S01", "site_available")
+        one.kit_number for one in desk.rows(kit) if (one.place, one.status) == ("S01", "site_available")
     )
     quarantine_kits(desk.service, ALARM, STUDY, KitScopeRequest(kit_numbers=tuple(here[:2])))
     quarantine_kits(desk.service, ALARM, STUDY, KitScopeRequest(lot_id="ZZLOT3"))

@@ -10,6 +10,7 @@ from allocation.commands.recalls import RecallLotRequest, recall_lot
 from allocation.commands.service import Act
 from allocation.delivery import Delivery
 from allocation.errors import DomainRefusal, NotPermitted
+from allocation.ledger.schema import kit, ledger_entry
 from allocation.notify.preferences import Preference, preference_of, set_preference
 from allocation.notify.sending import send_notices
 from allocation.notify.settings import SmtpSettings
@@ -28,7 +29,7 @@ def prefer(desk: Desk, name: str, **wanted: object) -> None:
 def quarantine(desk: Desk, count: int) -> None:
     """Put kits at S01 into quarantine, one act for each."""
     here = sorted(
-        one.kit_number for one in desk.state()["kit"] if one.status == "site_available" and one.place == "S01"
+        one.kit_number for one in desk.rows(kit) if one.status == "site_available" and one.place == "S01"
     )
     for number in here[:count]:
         quarantine_kits(desk.service, ALARM, STUDY, KitScopeRequest(kit_numbers=(number,)))
@@ -103,7 +104,7 @@ def test_people_change_their_own_wishes_and_nobody_elses(sqlite_desk: Desk) -> N
     assert kept == Preference("coordinator", address("coordinator"), 6, "Asia/Kolkata", ("late", "order"))
     with pytest.raises(NotPermitted):
         set_preference(desk.database, anna, Preference("investigator", None, 6), lambda: desk.now)
-    entries = [row for row in desk.state()["ledger_entry"] if row.command == "set_notifications"]
+    entries = [row for row in desk.rows(ledger_entry) if row.command == "set_notifications"]
     assert len(entries) == 1
 
 

@@ -17,6 +17,7 @@ from allocation.commands.shipments import (
     receive_shipment,
 )
 from allocation.errors import DomainRefusal
+from allocation.ledger.schema import kit
 from tests.api.trial import ARMS, KIT_TYPE_OF_ARM, STUDY
 from tests.commands.desk import ACT, Desk, desk_at
 from tests.notify.people import give_addresses, mail, told
@@ -73,7 +74,7 @@ def test_a_refused_command_writes_no_mail(desk: Desk) -> None:
 
 
 def test_a_retried_command_is_told_once(desk: Desk) -> None:
-    numbers = [one.kit_number for one in desk.state()["kit"] if one.place == "S01"][:1]
+    numbers = [one.kit_number for one in desk.rows(kit) if one.place == "S01"][:1]
     act = Act(SYSTEM_ACTOR, idempotency_key="once", reason="alarm")
     for _ in range(2):
         quarantine_kits(desk.service, act, STUDY, KitScopeRequest(kit_numbers=tuple(numbers)))

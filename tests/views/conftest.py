@@ -34,6 +34,7 @@ from allocation.commands.sites import OpenSiteRequest, open_site
 from allocation.commands.studies import LoadStudyVersionRequest, load_study_version
 from allocation.ledger.database import Database, open_database
 from tests.api.trial import AS_IS, PASSWORD, SITES, STUDY, kits, lots, protocol, randomization_list
+from tests.played_once import played_once
 
 ACT = Act(SYSTEM_ACTOR)
 
@@ -61,8 +62,14 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def service(database: Database) -> Service:
     """A trial with two open sites and kits at the depot; nothing has been shipped, nobody screened."""
-    clock = MovableClock()
-    service = Service(database, clock)
+    service = Service(database, MovableClock())
+    played_once(database, "trial of the views", lambda: begin(service))
+    return service
+
+
+def begin(service: Service) -> None:
+    """Load the study, open its sites, bring kits to the depot and activate the list."""
+    database, clock = service.database, service.clock
     load_study_version(service, ACT, LoadStudyVersionRequest.model_validate({"protocol": protocol()}))
     for site_id in SITES:
         open_site(service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
@@ -77,7 +84,6 @@ def service(database: Database) -> Service:
     activate_list(
         service, Act(actor, signature=signature), STUDY, ActivateListRequest(list_id=stored["list_id"])
     )
-    return service
 
 
 def ship(service: Service) -> list[str]:
