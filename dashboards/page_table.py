@@ -12,7 +12,16 @@ from allocation.access.actors import Actor
 from allocation.access.permissions import PERMISSIONS
 from allocation.ledger.database import Database
 from dashboards.live_pages import datasets_page, overview_page
-from dashboards.planner.page import planner_page
+
+
+def planner_page(database: Database, study_id: str) -> None:
+    """The planner of a study. What it forecasts with is imported when it is opened first.
+
+    scipy and the simulator's compiler are a third of the time that the dashboards would take to start, and most readers never plan.
+    """
+    from dashboards.planner.page import planner_page as page
+
+    page(database, study_id)
 
 
 @dataclass(frozen=True, slots=True)

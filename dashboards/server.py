@@ -44,7 +44,7 @@ def application() -> st.App:
 def serve(host: str, port: int) -> None:
     """Serve the dashboards until told to stop (SIGINT, SIGTERM). Raises PortTaken."""
     require_free(port, "the dashboards", "--port", host)
-    # What the pages need takes seconds to import: the first visitor does not wait for it.
+    # What the pages need takes seconds to import: the first visitor does not wait for it (the first to open the planner, for its part).
     importlib.import_module("dashboards.entry")
     uvicorn.run(
         application(),

@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,7 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Pool, event
+from typer import testing as typer_testing
 
 from allocation.access import accounts
 from allocation.ledger import database
@@ -71,10 +73,14 @@ def pytest_runtest_protocol() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_tests() -> Iterator[None]:
-    """The same argon2 with little work (its true cost has a test in tests/access), and statements compiled once."""
+    """The same argon2 with little work (its true cost has a test in tests/access), and statements compiled once.
+
+    And a command line made once: Typer makes all commands of an app anew for each that a test calls, 125 of them in a quarter of a second.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         SharedStatements().share(patch)
+        patch.setattr(typer_testing, "_get_command", cache(typer_testing._get_command))
         yield
 
 

@@ -53,6 +53,11 @@ def rtsm(
     return done
 
 
+@pytest.fixture(scope="module")
+def plan() -> DemoPlan:
+    return DemoPlan.read(SCENARIO, None)
+
+
 @dataclass(frozen=True)
 class Played:
     """A demo that was killed while it was played, and what was seen when it was made again, live, in the same home."""
@@ -136,10 +141,10 @@ def test_the_demo_is_complete_and_its_summary_is_the_ledgers(made):
     database.dispose()
 
 
-def test_every_act_is_by_the_person_whose_act_it_is_at_the_moment_it_was_played(made):
+def test_every_act_is_by_the_person_whose_act_it_is_at_the_moment_it_was_played(made, plan):
     home, _ = made
     database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
-    protocol = DemoPlan.read(SCENARIO, None).protocol
+    protocol = plan.protocol
     who = {person.username: person.grant for person in demo_people(protocol)}
     for entry in sealed_entries(database, STUDY):
         if entry.command == "grant_role":
@@ -157,10 +162,10 @@ def test_every_act_is_by_the_person_whose_act_it_is_at_the_moment_it_was_played(
     database.dispose()
 
 
-def test_the_documented_logins_work_and_cover_who_the_demo_needs(made):
+def test_the_documented_logins_work_and_cover_who_the_demo_needs(made, plan):
     home, _ = made
     database = open_database(f"sqlite:///{home / 'rtsm.db'}", create=False)
-    people = demo_people(DemoPlan.read(SCENARIO, None).protocol)
+    people = demo_people(plan.protocol)
     for person in (one for one in people if one.grant.scope_kind == "study"):
         actor = actor_for_login(database, person.username, DEMO_PASSWORD, utc_now)
         assert actor.grants == (person.grant,)
@@ -181,8 +186,8 @@ def test_the_documented_logins_work_and_cover_who_the_demo_needs(made):
         ("the whole study, blinded", {"view.overview"}),
     ],
 )
-def test_the_logins_are_told_to_see_what_they_may_and_no_unblinded_page(words, permissions):
-    told = [one for one in demo_people(DemoPlan.read(SCENARIO, None).protocol) if words in one.sees]
+def test_the_logins_are_told_to_see_what_they_may_and_no_unblinded_page(words, permissions, plan):
+    told = [one for one in demo_people(plan.protocol) if words in one.sees]
     assert told
     for person in told:
         assert all(person.grant.role in PERMISSIONS[permission] for permission in permissions)

@@ -4,6 +4,8 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -35,11 +37,17 @@ def declared(*, with_dev: bool) -> set[str]:
     return {normalized(requirement) for requirement in requirements}
 
 
+@cache
+def owners_of_modules() -> Mapping[str, list[str]]:
+    """Top-level module -> the distributions that bring it; to ask takes a third of a second."""
+    return packages_distributions()
+
+
 def imported_distributions(folder: str) -> dict[str, str]:
     """Distribution -> one file that imports it, for all Python files below a folder (or one file)."""
     start = ROOT / folder
     first_party = {Path(name).stem for name in (*PRODUCT, *WORKSHOP)}
-    owners = packages_distributions()
+    owners = owners_of_modules()
     found: dict[str, str] = {}
     for path in [start] if start.is_file() else sorted(start.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
