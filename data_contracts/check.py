@@ -98,7 +98,7 @@ def check(
     keys = _present_keys(agreed, frame, key_columns)
     prepared = Frames(
         agreed.prepare(dataset, frame),
-        {name: agreed.prepare(name, other) for name, other in (others or {}).items()},
+        {name: agreed.prepare(name, other) for name, other in (others or {}).items() if name in agreed.needs},
     )
     mistyped = {name: _mistyped(name, other) for name, other in prepared.others.items()}
     own = _mistyped(dataset, prepared.own)
