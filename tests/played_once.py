@@ -62,8 +62,7 @@ def _copy_of(database: Database) -> sqlite3.Connection | Rows:
             connection.backup(memory)
             return memory
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        names = [name for (name,) in connection.execute(FILLED)]
-        tables = {name: _copied(connection, name) for name in names}
+        tables = {name: _copied(connection, name) for name in _filled(connection)}
         sequences = {
             name: connection.execute(
                 sql.SQL("SELECT last_value FROM {}").format(sql.Identifier(name))
@@ -71,16 +70,24 @@ def _copy_of(database: Database) -> sqlite3.Connection | Rows:
             for (name,) in connection.execute(USED_SEQUENCES).fetchall()
         }
         connection.rollback()
-        return Rows({name: rows for name, rows in tables.items() if rows}, sequences)
+        return Rows(tables, sequences)
     finally:
         lent.close()
 
 
+def _filled(connection: psycopg.Connection[Any]) -> list[str]:
+    """The tables that have rows."""
+    names = [name for (name,) in connection.execute(FILLED)]
+    asked = [
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier(name))
+        for name in names
+    ]
+    return [name for (name,) in connection.execute(sql.SQL(" UNION ALL ").join(asked))]
+
+
 def _copied(connection: psycopg.Connection[Any], table: str) -> bytes:
-    """The rows of a table; nothing where it has none."""
+    """The rows of a table."""
     name = sql.Identifier(table)
-    if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(name)).fetchone() is None:
-        return b""
     with connection.cursor().copy(sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(name)) as copy:
         return b"".join(bytes(block) for block in copy)
 

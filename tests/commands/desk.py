@@ -85,7 +85,7 @@ class Desk:
 
     def _played(self, stocked: bool, blocks: int, kit_count: int, document: Protocol | None) -> datetime:
         """Set up as `set_up` says; gives the moment it ended."""
-        self.set_up_without_list(document, kit_count)
+        self._open(document, kit_count)
         uploaded = UploadListRequest.model_validate(randomization_list(AS_IS, blocks))
         answer = upload_list(self.service, ACT, STUDY, uploaded)
         act = self.signed(ACTIVATION, activation_content("ZZMRL", answer["sha256"]))
@@ -96,12 +96,18 @@ class Desk:
 
     def set_up_without_list(self, document: Protocol | None = None, kit_count: int = 60) -> "Desk":
         """A loaded study with open sites and kits at the depot."""
+        known = None if document is None else document.model_dump_json()
+        played_once(
+            self.database, ("open", kit_count, known, self.now), lambda: self._open(document, kit_count)
+        )
+        return self
+
+    def _open(self, document: Protocol | None, kit_count: int) -> None:
         self.load(document)
         for site_id in SITES:
             open_site(self.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
         load_lots(self.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
         load_kits(self.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
-        return self
 
     def arm(self, subject_id: str) -> str | None:
         return subject_arm(self.database, STUDY, subject_id)

@@ -1,5 +1,6 @@
 """The small blinded trial of tests/api/trial.py with what dosing can do: the protocol changed at a place, and kits as a test needs."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from allocation.study.protocol import Protocol
 from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, STUDY, protocol, randomization_list
 from tests.commands.derivation import Derivation
 from tests.commands.desk import ACT, Desk
+from tests.played_once import played_once
 
 BECAUSE = Act(SYSTEM_ACTOR, reason="the subject says so")
 EXPIRY = date(2027, 6, 30)
@@ -73,6 +75,12 @@ PLENTY = tuple(Lot(kit_type) for kit_type in KIT_TYPE_OF_ARM.values())
 def set_up(desk: Desk, data: dict[str, Any], lots: tuple[Lot, ...] = PLENTY, seed: int = 6) -> Desk:
     """The trial with these lots, of which each site gets `seed` kits of each type (or what there is)."""
     data["supply"]["parameters"][0]["parameters"] |= {"seed_quantity": seed, "max_buffer": max(3, seed)}
+    key = ("dosing", json.dumps(data, sort_keys=True, default=str), lots, desk.now)
+    played_once(desk.database, key, lambda: _begin(desk, data, lots))
+    return desk
+
+
+def _begin(desk: Desk, data: dict[str, Any], lots: tuple[Lot, ...]) -> None:
     desk.load(Protocol.model_validate(data))
     open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id="S01"))
     rows = [
@@ -100,7 +108,6 @@ def set_up(desk: Desk, data: dict[str, Any], lots: tuple[Lot, ...] = PLENTY, see
         named = {"shipment_id": order["shipment_id"]}
         dispatch_shipment(desk.service, ACT, STUDY, DispatchRequest(**named))
         receive_shipment(desk.service, ACT, STUDY, ReceiveRequest(**named))
-    return desk
 
 
 def give(desk: Desk, subject_id: str, visit_code: str | None, **more: Any) -> dict[str, Any]:

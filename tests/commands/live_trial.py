@@ -30,6 +30,7 @@ from allocation.study.protocol import Protocol
 from allocation.views.unblinded.draws import ExplainedRandomization, explain_randomization
 from tests.api.trial import AS_IS, KIT_TYPE_OF_ARM, SITES, STUDY, kits, lots, protocol, randomization_list
 from tests.commands.desk import ACT, Desk
+from tests.played_once import played_once
 
 SEED = 20260302
 
@@ -73,8 +74,14 @@ def activate(desk: Desk, event: str = "RAND", seed: int | None = SEED) -> dict[s
 def running(desk: Desk, document: dict[str, Any], *, kit_count: int = 0) -> Desk:
     """The study loaded with open sites, its live methods activated, and kits at the depot if asked for."""
     whole = Protocol.model_validate(document)
-    desk.load(whole)
     desk.service.protocols[STUDY, whole.study.version] = whole
+    key = ("live", whole.model_dump_json(), kit_count, desk.now)
+    played_once(desk.database, key, lambda: _begin(desk, whole, kit_count))
+    return desk
+
+
+def _begin(desk: Desk, whole: Protocol, kit_count: int) -> None:
+    desk.load(whole)
     for site_id in SITES:
         open_site(desk.service, ACT, STUDY, OpenSiteRequest(site_id=site_id))
     for event in whole.randomization:
@@ -83,7 +90,6 @@ def running(desk: Desk, document: dict[str, Any], *, kit_count: int = 0) -> Desk
     if kit_count:
         load_lots(desk.service, ACT, STUDY, LoadLotsRequest.model_validate(lots(AS_IS)))
         load_kits(desk.service, ACT, STUDY, LoadKitsRequest.model_validate(kits(AS_IS, kit_count)))
-    return desk
 
 
 def with_list(desk: Desk, list_id: str = "ZZMRL") -> None:
