@@ -31,12 +31,13 @@ class BlindedNotice:
     cap: str = ""
     subject_id: str = ""
     category: str = ""
+    proposal_id: str = ""
     advice: str = ""
 
 
 def subject_line(study_id: str, said: BlindedNotice) -> str:
     """The mail's subject, such as `[ORT-301] Shipment dispatched: 701-S003`."""
-    about = said.shipment_id or said.place
+    about = said.shipment_id or said.proposal_id or said.place
     return f"[{study_id}] {said.title}" + (f": {about}" if about else "")
 
 
@@ -49,6 +50,7 @@ def lines_of(study_id: str, at: datetime, said: BlindedNotice) -> Iterator[str]:
         ("Place", said.place),
         ("Subject", said.subject_id),
         ("Why", said.category),
+        ("Proposal", said.proposal_id),
         ("Shipment", said.shipment_id),
         ("From", said.from_place),
         ("To", said.to_place),

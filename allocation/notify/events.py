@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from allocation.access.permissions import PERMISSIONS
+from allocation.access.permissions import PERMISSIONS, UNBLINDED_ROLES
 from allocation.notify.acts import (
     Blinded,
     Unblinded,
@@ -26,6 +26,7 @@ from allocation.notify.acts import (
 from allocation.notify.code_breaks import of_code_break, with_arm
 from allocation.notify.happening import Happening
 from allocation.notify.parcels import parcel_sent, parcels_ended
+from allocation.notify.proposals import proposal_decided, proposal_filed
 from allocation.rules.kit_authority import DEPOT_ROLES, SITE_ROLES, SUPPLY_ROLES
 
 UNBLINDED: Final = "view.stock.unblinded"
@@ -187,6 +188,24 @@ EVENTS: Final[tuple[Event, ...]] = (
         ("approve_code_break", "refuse_code_break"),
         of_code_break("A request for a code break was decided on", "`rtsm code-break list` says how."),
         at_once=True,
+    ),
+    Event(
+        "proposal",
+        "Proposed supply parameters wait for a signature",
+        PERMISSIONS["proposal.decide"] & UNBLINDED_ROLES,
+        "view.proposals.blinded",
+        ("file_supply_proposal",),
+        proposal_filed,
+        by_type=False,
+    ),
+    Event(
+        "proposal_decision",
+        "Proposed supply parameters signed or rejected",
+        PERMISSIONS["proposal.file"] & UNBLINDED_ROLES,
+        "view.proposals.blinded",
+        ("sign_supply_proposal", "reject_supply_proposal"),
+        proposal_decided,
+        by_type=False,
     ),
     Event(
         "parcel_sent",
