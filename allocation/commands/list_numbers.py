@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterator
 from typing import Any
 
 from sqlalchemy import select
@@ -62,8 +61,12 @@ def new_entries(
     for digits in range(shortest, longest + 1):
         for _ in range(TRIES_OF_SEEDS):
             seed = secrets.randbits(63)
-            entries = list(_up_to_a_known(list_entries(event, runs, length, seed, digits), in_use))
-            if in_use.keys().isdisjoint(entry[4] for entry in entries):
+            entries = []
+            for entry in list_entries(event, runs, length, seed, digits):
+                if entry[4] in in_use:  # to make the rest of a list that is not wanted is costly
+                    break
+                entries.append(entry)
+            else:
                 return seed, digits, entries
     raise DomainRefusal(
         "no seed makes randomization numbers that are new in the study",
@@ -71,11 +74,3 @@ def new_entries(
         field="number_digits",
         fix="ask for more digits",
     )
-
-
-def _up_to_a_known(entries: Iterator[list[Any]], in_use: Container[str]) -> Iterator[list[Any]]:
-    """The entries, and no further one after one whose number is in use: to make the rest of a list that is not wanted is costly."""
-    for entry in entries:
-        yield entry
-        if entry[4] in in_use:
-            return
