@@ -7,21 +7,15 @@ from typing import Annotated
 
 import typer
 
+from simulation.command_options import date_option
+
 StateAt = Annotated[
     datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        metavar="DATE",
-        help="With --study: its state at the end of this day, UTC (default: of its last entry).",
-    ),
+    date_option("With --study: its state at the end of this day, UTC (default: of its last entry)."),
 ]
 KnownAt = Annotated[
     datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        metavar="DATE",
-        help="With --study: as known at the end of this day, UTC (default: of its last entry).",
-    ),
+    date_option("With --study: as known at the end of this day, UTC (default: of its last entry)."),
 ]
 StudyActor = Annotated[
     str | None, typer.Option("--as", help="With --study: the account that looks (default: the operator).")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simulation.replicates.run import Engine
 from simulation.streams import LARGEST_SEED
+
+
+def date_option(said: str) -> Any:
+    """An option that is a date, such as 2026-03-31; `said`: what of."""
+    return typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help=said)
+
 
 ScenarioSeed = Annotated[
     int | None,
@@ -33,10 +39,8 @@ FromStudy = Annotated[
 ]
 FromStudyAt = Annotated[
     datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"],
-        metavar="DATE",
-        help="With --from-study: its state at the end of this day, UTC (default: of its last entry). Day 0 is the day after.",
+    date_option(
+        "With --from-study: its state at the end of this day, UTC (default: of its last entry). Day 0 is the day after."
     ),
 ]
 FromStudyDays = Annotated[

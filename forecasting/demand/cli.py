@@ -19,6 +19,7 @@ from forecasting.demand.forecast import Models, forecast_demand
 from forecasting.demand.plot import check_folder, write_plots
 from forecasting.demand.study_command import STUDY_DEFAULTS, StudyQuestion, answer_study
 from forecasting.demand.table import forecast_table, score_table
+from simulation.command_options import date_option
 from simulation.streams import LARGEST_SEED
 
 app = typer.Typer()
@@ -90,9 +91,7 @@ def demand_command(
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], help="With --interim: the last day that is forecast.", metavar="DATE"
-        ),
+        date_option("With --interim: the last day that is forecast."),
     ] = None,
     target: Annotated[
         int | None,

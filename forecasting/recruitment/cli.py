@@ -27,6 +27,7 @@ from forecasting.recruitment.openings import Opening
 from forecasting.recruitment.record import read_record
 from forecasting.recruitment.screening import forecast_screening, screening_of_files
 from forecasting.recruitment.screening_table import screening_table
+from simulation.command_options import date_option
 from simulation.randomization.chart_file import check_chart_file
 from simulation.scenario import DAYS_PER_MONTH
 
@@ -94,11 +95,7 @@ def recruitment_command(
     ] = None,
     paused_until: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="With --study: recruitment is paused, and goes on after this day.",
-        ),
+        date_option("With --study: recruitment is paused, and goes on after this day."),
     ] = None,
     actor: Annotated[
         str | None, typer.Option("--as", help="The account that looks (default: the operator).")

@@ -19,6 +19,7 @@ from forecasting.supply_plan.errors import SupplyPlanError
 from forecasting.supply_plan.plan_files import check_folder, write_plan
 from forecasting.supply_plan.plan_table import plan_tables
 from forecasting.supply_plan.supply_plan import plan_supply
+from simulation.command_options import date_option
 from simulation.replicates.workforce import workers_of_machine
 from simulation.streams import LARGEST_SEED
 
@@ -54,10 +55,8 @@ def supply_command(
     at: StateAt = None,
     until: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="DATE",
-            help="The last day that is planned for, such as the day before a later campaign is released (default: the scenario's).",
+        date_option(
+            "The last day that is planned for, such as the day before a later campaign is released (default: the scenario's)."
         ),
     ] = None,
     campaigns: Annotated[
