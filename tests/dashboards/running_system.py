@@ -15,18 +15,22 @@ OPEN = "Ctrl-C stops everything."
 """Stands in the output when everything is up."""
 
 
+def environment_of(home: Path) -> dict[str, str]:
+    """That of a process that works on this home, and on no database that is named elsewhere."""
+    return {**os.environ, "RTSM_DATABASE_URL": "", "RTSM_HOME": str(home)}
+
+
 class Running:
     """A running system on a home, by the command `rtsm` with these arguments."""
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home = home
         self.ports = dict(zip(("api", "dashboard", "dagster"), _free_ports(3), strict=True))
-        env = {key: value for key, value in os.environ.items() if key != "RTSM_DATABASE_URL"}
         self.log = home.parent / "up.log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rtsm", *arguments, *self.options()],
-                env={**env, "RTSM_HOME": str(home)},
+                env=environment_of(home),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -5,7 +5,6 @@ part of the running system dies. Each costs half a minute of processor time.
 """
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -30,7 +29,7 @@ from dashboards.demo_people import DEMO_PASSWORD, demo_people
 from dashboards.session import utc_now
 from pipelines.lake import Lake
 from tests.dashboards.conftest import pages_of
-from tests.dashboards.running_system import OPEN, running, still_running
+from tests.dashboards.running_system import OPEN, environment_of, running, still_running
 from tests.dashboards.trial_under_way import figures, logged_in, shown_text
 
 pytestmark = pytest.mark.slow
@@ -41,10 +40,9 @@ def rtsm(
     home: Path, *arguments: str, check: bool = True, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `rtsm` on a home, as at a terminal."""
-    env = {key: value for key, value in os.environ.items() if key != "RTSM_DATABASE_URL"}
     done = subprocess.run(
         [sys.executable, "-m", "rtsm", *arguments],
-        env={**env, "RTSM_HOME": str(home), **environment},
+        env=environment_of(home) | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -92,9 +90,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 def killed_while_playing(home: Path) -> None:
     """Begin a demo in this home, and kill it when somebody was screened."""
-    env = {**os.environ, "RTSM_HOME": str(home)}
     command = [sys.executable, "-m", "rtsm", "demo", "--no-serve", "--days", "400"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(
+        command, env=environment_of(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
         until = time.monotonic() + 120
         while not (home / "rtsm.db").exists() or not _has_screened(home):
             assert first.poll() is None

@@ -1,7 +1,6 @@
 """`rtsm up` as a person runs it, and a live demo that is stopped: the real API, dashboards and Dagster, with real signals."""
 
 import json
-import os
 import signal
 import socket
 import stat
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from dashboards.child import answers
-from tests.dashboards.running_system import OPEN, Running, running, still_running
+from tests.dashboards.running_system import OPEN, Running, environment_of, running, still_running
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +65,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         }
         second = subprocess.run(
             [sys.executable, "-m", "rtsm", "up"],
-            env={**os.environ, "RTSM_HOME": str(up.home)},
+            env=environment_of(up.home),
             capture_output=True,
             text=True,
             check=False,
@@ -145,7 +144,7 @@ def test_a_taken_port_ends_it_at_once_with_one_message(tmp_path: Path) -> None:
         port = holder.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "rtsm", "up", "--dashboard-port", str(port)],
-            env={**os.environ, "RTSM_HOME": str(tmp_path / "home")},
+            env=environment_of(tmp_path / "home"),
             capture_output=True,
             text=True,
             check=False,
