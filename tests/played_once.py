@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from allocation.ledger.database import Database
 from allocation.ledger.schema import ledger_entry
-from tests.postgres_pool import FILLED, USED_SEQUENCES
+from tests.postgres_pool import TABLES, USED_SEQUENCES
 
 Told = TypeVar("Told")
 
@@ -77,7 +77,7 @@ def _copy_of(database: Database) -> sqlite3.Connection | Rows:
 
 def _filled(connection: psycopg.Connection[Any]) -> list[str]:
     """The tables that have rows."""
-    names = [name for (name,) in connection.execute(FILLED)]
+    names = [name for (name,) in connection.execute(TABLES)]
     asked = [
         sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier(name))
         for name in names

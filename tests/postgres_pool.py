@@ -30,25 +30,22 @@ SELECT md5(concat(
      WHERE datname = current_database()),
   (SELECT string_agg(version_num, ',') FROM alembic_version)))
 """
-FILLED = """
+TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
 """
 USED_SEQUENCES = """
 SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
 """
 # The ledger's rows allow no deletion, but to a replica.
-EMPTY = """
+EMPTY = f"""
 DO $$
 DECLARE name text;
 BEGIN
   SET LOCAL session_replication_role = replica;
-  FOR name IN SELECT relname FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
-  LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
-  FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
-  LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
+  FOR name IN {TABLES} LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+  FOR name IN {USED_SEQUENCES} LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
 END $$
-"""
+"""  # noqa: S608
 OTHER_USERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """

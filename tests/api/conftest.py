@@ -1,12 +1,10 @@
 """A served trial on each database, and a client for each of its people."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,9 +104,7 @@ def set_up_over_http(
 def module_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database for all tests of a module, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        file: Path = tmp_path_factory.mktemp("trial") / "rtsm.db"
-        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
-        yield f"sqlite:///{file}"
+        yield f"sqlite:///{tmp_path_factory.mktemp('trial') / 'rtsm.db'}"
         return
     with request.getfixturevalue("migrated_postgres").lend() as url:
         yield url

@@ -1,6 +1,5 @@
 """A trial that was copied into a test's database is the one that was played."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ from tests.commands.desk import Desk, desk_at
 def second_desk(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
     """A desk without a study on another database of the same kind."""
     if database_url.startswith("sqlite"):
-        file = tmp_path / "second.db"
-        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
-        with desk_at(f"sqlite:///{file}") as desk:
+        with desk_at(f"sqlite:///{tmp_path / 'second.db'}") as desk:
             yield desk
         return
     with request.getfixturevalue("migrated_postgres").lend() as url, desk_at(url) as desk:

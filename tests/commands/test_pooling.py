@@ -354,9 +354,7 @@ def desk_pair(empty_desk: Desk) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def refusing_pair(migrated_sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def refusing_pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One pair for the refusals, which leave it as it is (what is refused does not depend on the database)."""
-    file = tmp_path_factory.mktemp("pools") / "rtsm.db"
-    file.write_bytes(migrated_sqlite.read_bytes())
-    with desk_at(f"sqlite:///{file}") as desk:
+    with desk_at(f"sqlite:///{tmp_path_factory.mktemp('pools') / 'rtsm.db'}") as desk:
         yield with_taker(desk)

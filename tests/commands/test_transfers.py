@@ -108,9 +108,7 @@ def test_a_transfer_that_cannot_be_is_refused_moves_nothing_and_names_no_kit_typ
 
 
 @pytest.fixture(scope="module")
-def stocked_desk(migrated_sqlite: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def stocked_desk(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One stocked trial for the refusals, which leave it as it is (what is refused does not depend on the database)."""
-    file = tmp_path_factory.mktemp("transfers") / "rtsm.db"
-    file.write_bytes(migrated_sqlite.read_bytes())
-    with desk_at(f"sqlite:///{file}") as desk:
+    with desk_at(f"sqlite:///{tmp_path_factory.mktemp('transfers') / 'rtsm.db'}") as desk:
         yield desk.set_up()

@@ -1,7 +1,6 @@
 """What is sent is ODM by CDISC's own schema, read by odmlib, and the same bytes whatever the treatment labels are."""
 
 import json
-import shutil
 from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
@@ -105,9 +104,6 @@ def test_permuting_the_treatment_labels_changes_no_byte_that_the_edc_gets(
         if database_kind == "postgresql":
             pool = request.getfixturevalue("migrated_postgres")
             urls = [stack.enter_context(pool.lend()) for _ in urls]
-        else:
-            for url in urls:
-                shutil.copyfile(request.getfixturevalue("migrated_sqlite"), url.removeprefix("sqlite:///"))
         one, two = (
             stack.enter_context(trial_at(url, labels, document=standalone(**out)))
             for url, labels in zip(urls, (AS_IS, PERMUTED), strict=True)

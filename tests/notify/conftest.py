@@ -1,7 +1,6 @@
 """A stocked trial whose people have addresses, on each database; certificates for the SMTP server."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,8 +22,7 @@ def desk(database_url: str) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Desk]:
+def sqlite_desk(sqlite_url: str) -> Iterator[Desk]:
     """The same on SQLite alone, for what does not depend on the kind of database."""
-    Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(migrated_sqlite.read_bytes())
     with desk_at(sqlite_url) as empty:
         yield give_addresses(empty.set_up())

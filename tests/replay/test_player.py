@@ -1,7 +1,6 @@
 """A recorded study goes through the real commands once, whatever cuts it off, and comes back fact by fact."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -52,8 +51,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str, migrated_sqlite: Path) -> Iterator[Database]:
-    shutil.copyfile(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
     opened = open_database(sqlite_url)
     yield opened
     opened.dispose()

@@ -49,13 +49,6 @@ def with_ascii_terms(folder: Path, kind: str = "csv") -> Path:
     return write_sample(folder, kind, frames)
 
 
-@pytest.fixture
-def empty_url(sqlite_url: str, migrated_sqlite: Path) -> str:
-    """A database with the newest tables, empty."""
-    shutil.copyfile(migrated_sqlite, file_of(sqlite_url))
-    return sqlite_url
-
-
 @pytest.fixture(scope="module")
 def played_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file that the sample, in plain letters, was played into: to be copied."""
@@ -66,13 +59,13 @@ def played_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_every_format_is_played_and_comes_back(kind: str, tmp_path: Path, empty_url: str) -> None:
+def test_every_format_is_played_and_comes_back(kind: str, tmp_path: Path, sqlite_url: str) -> None:
     # What a rehearsal finds has tests of its own below.
-    result = replay(write_sample(tmp_path / "sdtm", kind), empty_url, "--compare", "--no-rehearsal")
+    result = replay(write_sample(tmp_path / "sdtm", kind), sqlite_url, "--compare", "--no-rehearsal")
     assert result.exit_code == 0, result.output
     assert "2 randomized to their recorded arm" in result.stdout
     assert "every fact compared came back" in result.stdout
-    assert verified(empty_url).intact
+    assert verified(sqlite_url).intact
 
 
 @pytest.mark.slow
@@ -108,29 +101,29 @@ def exported_folder(played_file: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", EXPORTED)
 def test_what_the_service_exports_can_be_played_again(
-    kind: str, exported_folder: Path, empty_url: str
+    kind: str, exported_folder: Path, sqlite_url: str
 ) -> None:
-    result = replay(exported_folder / kind, empty_url, "--compare", "--no-rehearsal")
+    result = replay(exported_folder / kind, sqlite_url, "--compare", "--no-rehearsal")
     assert result.exit_code == 0, result.output
     assert "every fact compared came back" in result.stdout
 
 
-def test_a_complete_replay_is_said_to_be_one(tmp_path: Path, empty_url: str) -> None:
+def test_a_complete_replay_is_said_to_be_one(tmp_path: Path, sqlite_url: str) -> None:
     folder = write_sample(tmp_path / "sdtm")
-    assert "acts played in" in replay(folder, empty_url, "--no-rehearsal").stdout
-    assert "was played completely before" in replay(folder, empty_url).stdout
+    assert "acts played in" in replay(folder, sqlite_url, "--no-rehearsal").stdout
+    assert "was played completely before" in replay(folder, sqlite_url).stdout
 
 
 def test_a_fact_that_came_back_otherwise_is_named_and_the_exit_code_is_1(
-    tmp_path: Path, empty_url: str
+    tmp_path: Path, sqlite_url: str
 ) -> None:
     """The original says that participation ended a day later than its own disposition and visits do."""
     frames = sample()
     frames["DM"] = frames["DM"].with_columns(pl.col("RFENDTC").replace("2024-03-01", "2024-03-02"))
-    result = replay(write_sample(tmp_path / "sdtm", frames=frames), empty_url, "--compare", "--no-rehearsal")
+    result = replay(write_sample(tmp_path / "sdtm", frames=frames), sqlite_url, "--compare", "--no-rehearsal")
     assert result.exit_code == 1
     assert "DM USUBJID=T-10-1 RFENDTC '2024-03-02' came back as '2024-03-01'" in result.stdout
-    assert replay(tmp_path / "sdtm", empty_url).exit_code == 0, "only --compare judges"
+    assert replay(tmp_path / "sdtm", sqlite_url).exit_code == 0, "only --compare judges"
 
 
 def changed(name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Callable[[Path], None]:
